@@ -1,0 +1,28 @@
+# Starts the pinned Bun on a file of src/cli; sourced by the commands beside it with: ENTRY ARGUMENTS...
+# Sourced with wemu_bin set to this folder. No external program runs on the usual path, which keeps the cost under 1 ms.
+
+wemu_root=$wemu_bin/../../..
+wemu_entry=$wemu_root/src/cli/$1.ts
+shift
+
+# This shell exports PWD even when its own environment had none. The guest must see exactly what the caller gave, so
+# look (in /proc, where the original environment stands) in the cases where PWD may have been missing.
+if [ -z "${SHLVL-}" ]; then
+  IFS= read -r wemu_environ <"/proc/$$/environ"
+  case $wemu_environ in
+    *PWD=*) ;;
+    *) unset PWD OLDPWD ;;
+  esac
+fi
+
+# A package of the same name inside ours wins over the one beside ours (installed flat). The platform package holds the
+# real binary until bun's install script moves it to bun/bin/bun.exe, so either place works, scripts allowed or not.
+for wemu_modules in "$wemu_root/node_modules" "$wemu_root/.."; do
+  for wemu_bun in "$wemu_modules/@oven/bun-linux-x64/bin/bun" "$wemu_modules/@oven/bun-linux-x64-musl/bin/bun" \
+    "$wemu_modules/bun/bin/bun.exe"; do
+    # Settings of the current directory (.env, bunfig.toml) are the guest's business, never ours.
+    [ -x "$wemu_bun" ] && exec "$wemu_bun" --no-env-file --config=/dev/null --no-install "$wemu_entry" "$@"
+  done
+done
+echo "wemu: the bun package is not installed beside wemu; run npm install" >&2
+exit 127
