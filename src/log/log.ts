@@ -1,6 +1,6 @@
 /** Which log items are on, where their text goes, and for which guest addresses. */
 
-import { openSync, writeSync } from 'node:fs';
+import { constants, openSync, writeSync } from 'node:fs';
 import { UserError } from '../util/errors.ts';
 import type { LogItem } from './log-table.ts';
 import { LOG, LOG_ALL, LOG_TABLE, LOG_WORDS } from './log-table.ts';
@@ -98,8 +98,8 @@ export function openLogFile(template: string, pid = process.pid): number {
   }
   const path = template.replace('%d', String(pid));
   try {
-    openSync(path, 'w');
-    return openSync(path, 'a');
+    // Appending, so that lines of several processes holding the descriptor after a fork do not overwrite each other.
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND, 0o666);
   } catch (error) {
     throw new UserError(`-D: cannot open log file ${path}: ${(error as Error).message}`);
   }

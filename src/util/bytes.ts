@@ -71,7 +71,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
  * UTF-8; this form carries them through string functions without loss.
  */
 export function latin1FromBytes(b: Uint8Array): string {
-  return Buffer.from(b.buffer, b.byteOffset, b.byteLength).latin1Slice();
+  return Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString('latin1');
 }
 
 /** The inverse of `latin1FromBytes`; characters above 255 lose their high bits. */
