@@ -1,0 +1,102 @@
+// The Guest interface: everything the execution loop and the tools may know of a guest CPU.
+import type { Builder } from '../tcg/ir/builder.ts';
+import type { HelperRow } from '../tcg/ir/helper-table.ts';
+import type { StateLayout } from './state-layout.ts';
+
+/** What a translator may ask of memory while it reads code. */
+export interface CodeSource {
+  /** All 4 GiB of guest memory; read only what `canFetch` allows. */
+  readonly bytes: Uint8Array;
+  /** Whether the page holding `address` may be read as code. */
+  canFetch(address: number): boolean;
+}
+
+/** One request to translate the straight run of guest code at `pc`. */
+export interface TranslateRequest {
+  readonly builder: Builder;
+  readonly code: CodeSource;
+  readonly pc: number;
+  /** The part of CPU state the translation may take for granted, as `Guest.blockFlags` returned it. */
+  readonly flags: number;
+  /**
+   * What the predecessor in the same region left behind, in the guest's own numbering (x86: the kind of the lazily kept
+   * flags); -1 when nothing is known.
+   */
+  readonly context: number;
+  /** Stop after this many guest instructions. */
+  readonly maxInsns: number;
+  /** Stop before an instruction at which somebody else's block starts (end of the neighbourhood), or -1. */
+  readonly stopAt: number;
+}
+
+/** What came of a request. The builder's block ends with `goto_tb`, `goto_ptr` or `exit_tb` on every path. */
+export interface TranslatedBlock {
+  /** Address behind the last byte that was translated. */
+  readonly end: number;
+  readonly insnCount: number;
+  /** The translation is only good for predecessors that leave the same context. */
+  readonly usedContext: boolean;
+  /** The context left behind at each way out, in the order of the `goto_tb` ops. */
+  readonly exitContexts: readonly number[];
+}
+
+/** Thrown by a helper to raise a guest exception; the execution loop finds the precise state. */
+export class GuestException extends Error {
+  constructor(
+    readonly exception: number,
+    readonly errorCode = 0,
+    readonly address = 0,
+  ) {
+    super(`guest exception ${exception}`);
+  }
+}
+
+/** What helpers written in TypeScript are given to work with. */
+export interface HelperPort {
+  /** All of the shared memory, CPU state included. */
+  readonly view: DataView;
+  /** Whether `length` guest bytes at `address` may be read. */
+  canRead(address: number, length: number): boolean;
+  /** The same for writing; invalidates translations made from those bytes. */
+  prepareWrite(address: number, length: number): boolean;
+}
+
+export type HelperFunction = (env: number, ...args: never[]) => number | bigint | void;
+
+/** How a guest access failed, for `Guest.describeFault`. */
+export interface AccessFault {
+  readonly address: number;
+  readonly kind: 'read' | 'write' | 'fetch';
+  /** The page is mapped, only not for this. */
+  readonly mapped: boolean;
+  /** The access was misaligned where alignment is required. */
+  readonly misaligned?: boolean;
+}
+
+/** A guest CPU. Stateless: all state is in the CPU state block, so several can live in one process. */
+export interface Guest {
+  readonly name: string;
+  readonly bigEndian: boolean;
+  readonly layout: StateLayout;
+  /** Names of the models `-cpu` accepts, first the default. */
+  readonly models: readonly { readonly name: string; readonly text: string }[];
+  /** Puts CPU state into the state a fresh user process sees. Throws UserError for an unknown model. */
+  reset(view: DataView, env: number, model: string): void;
+  /** The state that selects among translations of the same address. */
+  blockFlags(view: DataView, env: number): number;
+  translate(request: TranslateRequest): TranslatedBlock;
+  /** The helper functions in TypeScript, by row name. */
+  helpers(port: HelperPort): Record<string, HelperFunction>;
+  /** Helper modules in WebAssembly by the name rows give in `module`; instantiated on first use. */
+  readonly helperModules: Record<string, (memory: WebAssembly.Memory) => WebAssembly.Exports>;
+  /** Turns a failed access into the guest's exception. */
+  describeFault(fault: AccessFault): GuestException;
+  /** Registers as text, one dump as `-d cpu` prints it. */
+  dump(view: DataView, env: number): string;
+  /** Registers that lockstep compares: name and value, flags computed. */
+  registers(view: DataView, env: number): [name: string, value: number][];
+  /** Disassembly of one instruction: text and length in bytes (at least 1). */
+  disassemble(bytes: Uint8Array, pc: number): { text: string; length: number };
+}
+
+export type { HelperRow };

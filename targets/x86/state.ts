@@ -1,0 +1,76 @@
+// CPU state of the 32-bit x86 guest: general registers, lazily kept flags, segments, x87.
+import { HEADER, HEADER_SIZE, StateLayout } from '../state-layout.ts';
+
+const layout = new StateLayout();
+layout.skipTo(HEADER_SIZE);
+
+/** General registers in encoding order: eax ecx edx ebx esp ebp esi edi. */
+export const REGS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'].map((name) => layout.global(name));
+
+/**
+ * The arithmetic flags are kept as the operation that set them: `ccOp` says which (see flags.ts), `ccDst` is its result,
+ * `ccSrc` its second operand, `ccSrc2` a third value where the operation needs one.
+ */
+export const CC_OP = layout.global('ccOp');
+export const CC_DST = layout.global('ccDst');
+export const CC_SRC = layout.global('ccSrc');
+export const CC_SRC2 = layout.global('ccSrc2');
+/** Direction of string instructions: 1 or -1 (EFLAGS.DF clear or set). */
+export const DF = layout.global('df');
+/** Linear base addresses of ES CS SS DS FS GS. */
+export const SEG_BASES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'].map((name) => layout.global(`${name}Base`));
+
+/** EFLAGS without the arithmetic flags and DF: TF IF IOPL NT RF VM AC ID. */
+const eflags = layout.field('eflags');
+/** Selectors of ES CS SS DS FS GS. */
+const selectors = layout.field('selectors', 4, 6);
+/** Segment limits in bytes minus 1, and attributes (descriptor bits 40-55 as in its second word, shifted right by 8). */
+const limits = layout.field('limits', 4, 6);
+const attributes = layout.field('attributes', 4, 6);
+/** The thread's three TLS descriptors, GDT entries 12-14, eight bytes each as in memory. */
+const tls = layout.field('tls', 8, 3);
+/** Host address independent: guest-visible LDT base (0: none) and number of entries. */
+const ldtBase = layout.field('ldtBase');
+const ldtEntries = layout.field('ldtEntries');
+layout.skipTo(256);
+/** The x87 area; its fields are declared in x87-state.ts. */
+const fpu = layout.field('fpu', 256, 1, 16);
+/** XMM registers, 16 bytes each, and MXCSR. */
+const xmm = layout.field('xmm', 16, 8);
+const mxcsr = layout.field('mxcsr');
+const scratch = layout.field('scratch', 16, 4);
+
+/** Offsets of the fields that are not IR globals, from the start of CPU state. */
+export const X86_OFFSETS = {
+  ...HEADER,
+  regs: REGS[0]!.offset,
+  ccOp: CC_OP.offset,
+  ccDst: CC_DST.offset,
+  ccSrc: CC_SRC.offset,
+  ccSrc2: CC_SRC2.offset,
+  df: DF.offset,
+  segBases: SEG_BASES[0]!.offset,
+  eflags,
+  selectors,
+  limits,
+  attributes,
+  tls,
+  ldtBase,
+  ldtEntries,
+  fpu,
+  xmm,
+  mxcsr,
+  scratch,
+} as const;
+
+/** Segment register numbers in encoding order. */
+export enum Seg {
+  ES = 0,
+  CS = 1,
+  SS = 2,
+  DS = 3,
+  FS = 4,
+  GS = 5,
+}
+
+export const X86_STATE = layout;

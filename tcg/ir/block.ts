@@ -1,0 +1,75 @@
+// The container of IR: ops in order, with the temporaries and labels they use.
+import type { HelperRow } from './helper-table.ts';
+import type { OpName, OpRow } from './ops.ts';
+import { OPS } from './ops.ts';
+import type { Type } from './types.ts';
+import { type Global, Label, Temp, type Value, type Variable } from './value.ts';
+
+/** One op. All ops have the same shape so that passes stay fast; unused fields are null or 0. */
+export class Op {
+  /**
+   * Globals to store to CPU state before this op (set by the state-sync pass). Not null on an `insn_start` means that
+   * CPU state becomes precise here: the PC is stored too and a fault further on replays from this instruction.
+   */
+  sync: readonly Global[] | null = null;
+
+  constructor(
+    public row: OpRow<OpName>,
+    public out: Variable | null,
+    public a: Value | null,
+    public b: Value | null,
+    public c: Value | null,
+    public imm: number,
+    public imm2: number,
+    /** Target of `br` and `brcond`, place of `label`. */
+    public label: Label | null,
+    /** The function of `call`. */
+    public helper: HelperRow | null,
+    /** The arguments of `call`. */
+    public args: readonly Value[] | null,
+  ) {}
+}
+
+const NO_ARGS: readonly Value[] = [];
+
+/**
+ * A block of IR: one translation block, or several joined by labels into a region. Control enters at the first op and
+ * leaves by `goto_tb`, `goto_ptr`, `exit_tb`, `poll` or an exception; it never runs off the end.
+ */
+export class Block {
+  ops: Op[] = [];
+  /** Number of value ids in use: globals first, then temporaries. */
+  valueCount: number;
+  labelCount = 0;
+
+  constructor(
+    /** Guest address of the entry. */
+    readonly pc: number,
+    readonly globals: readonly Global[],
+  ) {
+    this.valueCount = globals.length;
+  }
+
+  /** A fresh temporary. */
+  temp(type: Type): Temp {
+    return new Temp(type, this.valueCount++);
+  }
+
+  /** A fresh label; place it with a `label` op. */
+  label(): Label {
+    return new Label(this.labelCount++);
+  }
+}
+
+/** Builds an op without going through the builder's folding; passes and the parser use it. */
+export function makeOp(
+  name: OpName,
+  out: Variable | null,
+  a: Value | null = null,
+  b: Value | null = null,
+  c: Value | null = null,
+  imm = 0,
+  imm2 = 0,
+): Op {
+  return new Op(OPS[name], out, a, b, c, imm, imm2, null, null, name === 'call' ? NO_ARGS : null);
+}

@@ -1,0 +1,63 @@
+// IR values: guest-register globals, temporaries, constants and labels.
+import type { Type } from './types.ts';
+
+/** A guest register (or lazily kept flag word): a name for a field of CPU state. One object per guest, shared by all blocks. */
+export class Global {
+  readonly kind = 'global' as const;
+  constructor(
+    readonly type: Type,
+    /** Index in the guest's global list; also its value id in every block. */
+    readonly id: number,
+    readonly name: string,
+    /** Byte offset from the start of the CPU state block. */
+    readonly offset: number,
+  ) {}
+}
+
+/** A temporary of one block. It may be written more than once and its value does not outlive the block. */
+export class Temp {
+  readonly kind = 'temp' as const;
+  constructor(
+    readonly type: Type,
+    /** Value id, unique in the block, counted from the number of globals. */
+    readonly id: number,
+  ) {}
+}
+
+/**
+ * A constant. i32 constants are kept as signed 32-bit numbers, i64 as signed BigInt, floats as numbers (never NaN: build
+ * those from bits with `reinterpret`), v128 as 16 bytes.
+ */
+export class Const {
+  readonly kind = 'const' as const;
+  constructor(
+    readonly type: Type,
+    readonly value: number | bigint | Uint8Array,
+  ) {}
+}
+
+export type Variable = Global | Temp;
+export type Value = Variable | Const;
+
+/** A place in a block that branches name. */
+export class Label {
+  /** How many branches name it; a label nobody names needs no code. */
+  uses = 0;
+  constructor(readonly id: number) {}
+}
+
+const SMALL_FIRST = -128;
+const SMALL_LAST = 256;
+const SMALL: Const[] = [];
+for (let value = SMALL_FIRST; value <= SMALL_LAST; value++) SMALL.push(new Const('i32', value));
+
+/** The i32 constant `value` (any number; wrapped to signed 32 bits). */
+export function const32(value: number): Const {
+  value |= 0;
+  return value >= SMALL_FIRST && value <= SMALL_LAST ? SMALL[value - SMALL_FIRST]! : new Const('i32', value);
+}
+
+/** The i64 constant `value` (wrapped to signed 64 bits). */
+export function const64(value: bigint): Const {
+  return new Const('i64', BigInt.asIntN(64, value));
+}
