@@ -61,7 +61,7 @@ export interface HelperPort {
   prepareWrite(address: number, length: number): boolean;
 }
 
-export type HelperFunction = (env: number, ...args: never[]) => number | bigint | void;
+export type HelperFunction = (env: number, ...args: never[]) => number | bigint | undefined;
 
 /** How a guest access failed, for `Guest.describeFault`. */
 export interface AccessFault {
@@ -88,7 +88,7 @@ export interface Guest {
   /** The helper functions in TypeScript, by row name. */
   helpers(port: HelperPort): Record<string, HelperFunction>;
   /** Helper modules in WebAssembly by the name rows give in `module`; instantiated on first use. */
-  readonly helperModules: Record<string, (memory: WebAssembly.Memory) => WebAssembly.Exports>;
+  readonly helperModules: Record<string, (memory: WebAssembly.Memory) => Record<string, unknown>>;
   /** Turns a failed access into the guest's exception. */
   describeFault(fault: AccessFault): GuestException;
   /** Registers as text, one dump as `-d cpu` prints it. */

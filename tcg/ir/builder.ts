@@ -103,8 +103,8 @@ export class Builder {
     if (n === 0) return a;
     const m = num(a);
     if (m === 0) return b;
-    if (n === n && m === m) return const32(m + n);
-    return m === m ? this.binary(OPS.add_i32, b, a) : this.binary(OPS.add_i32, a, b);
+    if (b instanceof Const && a instanceof Const) return const32(m + n);
+    return a instanceof Const ? this.binary(OPS.add_i32, b, a) : this.binary(OPS.add_i32, a, b);
   }
 
   sub(x: Int, y: Int): Value {
@@ -113,7 +113,7 @@ export class Builder {
     const n = num(b);
     const m = num(a);
     if (n === 0) return a;
-    if (n === n) return m === m ? const32(m - n) : this.binary(OPS.add_i32, a, const32(-n));
+    if (b instanceof Const) return a instanceof Const ? const32(m - n) : this.binary(OPS.add_i32, a, const32(-n));
     if (a === b) return const32(0);
     return this.binary(OPS.sub_i32, a, b);
   }
@@ -127,7 +127,7 @@ export class Builder {
     const b = val(y);
     const n = num(b);
     const m = num(a);
-    if (n === n && m === m) return const32(Math.imul(m, n));
+    if (b instanceof Const && a instanceof Const) return const32(Math.imul(m, n));
     if (n === 1) return a;
     return this.binary(OPS.mul_i32, a, b);
   }
@@ -137,7 +137,7 @@ export class Builder {
     const b = val(y);
     const n = num(b);
     const m = num(a);
-    if (n === n && m === m) return const32(m & n);
+    if (b instanceof Const && a instanceof Const) return const32(m & n);
     if (n === -1 || a === b) return a;
     if (n === 0 || m === 0) return const32(0);
     if (m === -1) return b;
@@ -149,7 +149,7 @@ export class Builder {
     const b = val(y);
     const n = num(b);
     const m = num(a);
-    if (n === n && m === m) return const32(m | n);
+    if (b instanceof Const && a instanceof Const) return const32(m | n);
     if (n === 0 || a === b) return a;
     if (m === 0) return b;
     return this.binary(OPS.or_i32, a, b);
@@ -160,7 +160,7 @@ export class Builder {
     const b = val(y);
     const n = num(b);
     const m = num(a);
-    if (n === n && m === m) return const32(m ^ n);
+    if (b instanceof Const && a instanceof Const) return const32(m ^ n);
     if (a === b) return const32(0);
     if (n === 0) return a;
     if (m === 0) return b;
