@@ -1,0 +1,41 @@
+/** Nothing in the repository may depend on the machine it was written on: no absolute paths, no package registry hosts. */
+
+import { expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, repositoryFiles } from './source-files.ts';
+
+/** Written in pieces, so that this file does not hold what it looks for. */
+const FORBIDDEN: readonly { what: string; pattern: RegExp }[] = [
+  { what: 'path of a developer machine', pattern: new RegExp(`(?<![\\w.*-])/${'(work|opt|farm|home|Users)'}/[a-z]`) },
+  { what: 'home directory of root', pattern: new RegExp(`(?<![\\w.*-])/${'root'}/[.a-z]`) },
+  {
+    what: 'package registry host',
+    pattern: /registry\.(npmjs|yarnpkg)|npm\.pkg\.|proxy\.golang|(deb|security)\.debian\.org/,
+  },
+  { what: 'download address in a lock file', pattern: /"resolved":\s*"(?!file:)/ },
+];
+
+/** Text files; binaries (guest programs, images) hold what their compilers wrote. */
+function textOf(file: string): string | undefined {
+  const bytes = readFileSync(join(ROOT, file));
+  return bytes.includes(0) ? undefined : bytes.toString('utf8');
+}
+
+test('no committed file names this machine or a registry', () => {
+  const found: string[] = [];
+  for (const file of repositoryFiles()) {
+    for (const [index, line] of (textOf(file) ?? '').split('\n').entries()) {
+      for (const { what, pattern } of FORBIDDEN) {
+        if (file === 'tests/lint/committed-files.test.ts' && line.includes('pattern:')) continue;
+        if (pattern.test(line)) found.push(`${file}:${index + 1}: ${what}: ${line.trim().slice(0, 100)}`);
+      }
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+test('the checkout directory does not appear in any file', () => {
+  const files = repositoryFiles().filter((file) => readFileSync(join(ROOT, file)).includes(`${ROOT}/`));
+  expect(files).toEqual([]);
+});
