@@ -1,12 +1,16 @@
 /** What the lint tests share: the repository's files and the imports between them. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
 export const ROOT = resolve(import.meta.dir, '../..');
 
 /** Files of the repository, tracked or about to be, as paths relative to its top; ignored ones are left out. */
 export function repositoryFiles(): string[] {
+  if (!existsSync(join(ROOT, '.git'))) {
+    const all = new Bun.Glob('**/*').scanSync({ cwd: ROOT, dot: true });
+    return [...all].filter((file) => !/(^|\/)node_modules\//.test(file)).sort();
+  }
   const git = Bun.spawnSync(['git', 'ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: ROOT });
   if (git.exitCode !== 0) throw new Error(`git ls-files: ${git.stderr}`);
   const files = git.stdout.toString().split('\0').filter(Boolean).sort();

@@ -1,0 +1,92 @@
+/** Tests of the launchers in src/cli/bin: however they are called, the guest sees its arguments and environment untouched. */
+
+import { afterAll, expect, test } from 'bun:test';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const repository = resolve(import.meta.dir, '../../..');
+
+/** A package like ours, installed the way npm does it, whose entry points print what they were given. */
+const top = mkdtempSync(join(tmpdir(), 'wemu launch '));
+const installed = join(top, 'node_modules/wemu');
+mkdirSync(join(top, 'node_modules/.bin'), { recursive: true });
+cpSync(join(repository, 'src/cli/bin'), join(installed, 'src/cli/bin'), { recursive: true });
+symlinkSync(join(repository, 'node_modules/bun'), join(top, 'node_modules/bun'));
+symlinkSync('../wemu/src/cli/bin/wemu-i386', join(top, 'node_modules/.bin/wemu-i386'));
+symlinkSync('../wemu/src/cli/bin/wemu', join(top, 'node_modules/.bin/wemu'));
+symlinkSync(join(installed, 'src/cli/bin/wemu-i386'), join(top, 'elsewhere'));
+const probe = `import { readFileSync } from 'node:fs';
+const words = (file: string) => readFileSync(file, 'latin1').split('\\0').slice(0, -1);
+const entry = import.meta.file;
+console.log(JSON.stringify({ entry, args: words('/proc/self/cmdline').slice(5), env: words('/proc/self/environ'), loaded: globalThis.loaded, dot: process.env.DOT }));
+`;
+for (const entry of ['wemu', 'user-mode']) writeFileSync(join(installed, 'src/cli', `${entry}.ts`), probe);
+// What a project in the current directory may hold, and what must not reach us.
+writeFileSync(join(top, 'bunfig.toml'), 'preload = ["./preload.ts"]\n');
+writeFileSync(join(top, 'preload.ts'), 'globalThis.loaded = true;\n');
+writeFileSync(join(top, '.env'), 'DOT=1\n');
+afterAll(() => rmSync(top, { recursive: true }));
+
+interface Seen {
+  entry: string;
+  args: string[];
+  env: string[];
+  loaded?: boolean;
+  dot?: string;
+}
+
+function launch(command: string, args: string[], env: Record<string, string> = {}): Seen {
+  const run = Bun.spawnSync([command, ...args], { cwd: top, env });
+  expect(run.stderr.toString()).toBe('');
+  return JSON.parse(run.stdout.toString()) as Seen;
+}
+
+const AWKWARD = ['-d', 'help', '--version', '--', '', 'a b', '$HOME', "'", '*', '-e', '--config=x', '\\n', 'é'];
+const latin1 = (words: string[]) => words.map((word) => Buffer.from(word).toString('latin1'));
+
+test('arguments arrive as given, after the guest name', () => {
+  for (const command of ['node_modules/.bin/wemu-i386', join(installed, 'src/cli/bin/wemu-i386'), './elsewhere']) {
+    const seen = launch(command, AWKWARD);
+    expect(seen.entry).toBe('user-mode.ts');
+    expect(seen.args).toEqual(latin1(['i386', ...AWKWARD]));
+  }
+  const general = launch('node_modules/.bin/wemu', AWKWARD);
+  expect([general.entry, ...general.args]).toEqual(['wemu.ts', ...latin1(AWKWARD)]);
+});
+
+test('bytes that are not UTF-8 survive', () => {
+  const script = `exec node_modules/.bin/wemu-i386 "$(printf '\\377\\200')"`;
+  const run = Bun.spawnSync(['sh', '-c', script], { cwd: top });
+  expect((JSON.parse(run.stdout.toString()) as Seen).args).toEqual(['i386', '\xff\x80']);
+});
+
+test('the environment arrives as given, nothing added', () => {
+  const command = 'node_modules/.bin/wemu-i386';
+  expect(launch(command, []).env).toEqual([]);
+  expect(launch(command, [], { A: '1', wemu: 'x' }).env.sort()).toEqual(['A=1', 'wemu=x']);
+  expect(launch(command, [], { PWD: top }).env).toEqual([`PWD=${top}`]);
+  const usual = { HOME: '/', SHLVL: '1', PWD: top, OLDPWD: '/', PATH: '/bin' };
+  expect(launch(command, [], usual).env.sort()).toEqual(
+    Object.entries(usual)
+      .map(([k, v]) => `${k}=${v}`)
+      .sort(),
+  );
+});
+
+test('settings of the current directory have no effect', () => {
+  const seen = launch('node_modules/.bin/wemu-i386', []);
+  expect(seen.loaded).toBeUndefined();
+  expect(seen.dot).toBeUndefined();
+});
+
+test('a Bun whose install script did not run is used where it lies; none at all is said', () => {
+  const bun = join(top, 'node_modules/bun');
+  rmSync(bun);
+  const run = Bun.spawnSync(['node_modules/.bin/wemu-i386'], { cwd: top });
+  expect(run.exitCode).toBe(127);
+  expect(run.stderr.toString()).toContain('npm install');
+  mkdirSync(join(top, 'node_modules/@oven/bun-linux-x64/bin'), { recursive: true });
+  symlinkSync(process.execPath, join(top, 'node_modules/@oven/bun-linux-x64/bin/bun'));
+  expect(launch('node_modules/.bin/wemu-i386', ['x']).args).toEqual(['i386', 'x']);
+});
