@@ -39,3 +39,16 @@ test('the checkout directory does not appear in any file', () => {
   const files = repositoryFiles().filter((file) => readFileSync(join(ROOT, file)).includes(`${ROOT}/`));
   expect(files).toEqual([]);
 });
+
+// npm ci refuses a lock file that lacks an optional package, and npm writes such a file when a registry mirror does not
+// carry the packages for other systems (seen with Biome's). The entries can be added by hand: version, os, cpu, optional.
+test('the lock file has every optional package, so that npm ci accepts it', () => {
+  interface Entry {
+    optionalDependencies?: Record<string, string>;
+  }
+  const packages = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages as Record<string, Entry>;
+  const missing = Object.values(packages).flatMap((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter((name) => !packages[`node_modules/${name}`]),
+  );
+  expect(missing).toEqual([]);
+});
