@@ -125,7 +125,8 @@ export function unpackForeignPackages(arch: string, packages: readonly string[],
   writeFileSync(join(aptDir, 'status'), '');
   writeFileSync(join(aptDir, 'sources.list'), sourceLine(release));
   const options = privateAptOptions(aptDir, arch);
-  run(['apt-get', ...options, 'update', '-qq']);
+  // Without the option a failed download is only a warning, and the installation below would blame the packages.
+  run(['apt-get', ...options, '-o', 'APT::Update::Error-Mode=any', 'update', '-qq']);
   run(['apt-get', ...options, 'install', '-y', '-qq', '--download-only', '--no-install-recommends', ...packages]);
   mkdirSync(root, { recursive: true });
   const archives = join(aptDir, 'cache/archives');
