@@ -1,0 +1,62 @@
+// The Abi interface: everything Linux emulation may know of one guest's binary interface (numbers, registers, layouts).
+
+/** What the layout of C types depends on. */
+export interface DataModel {
+  readonly bigEndian: boolean;
+  /** Bytes of `long` and of a pointer. */
+  readonly longSize: 4 | 8;
+  /** Alignment in bytes of 64-bit integers inside structures: 4 on i386, 8 elsewhere. */
+  readonly align64: 4 | 8;
+}
+
+/**
+ * Structure declarations, name to text. The text lists members as `type name`, separated by commas. Types are
+ * u8 s8 char u16 s16 u32 s32 int uint u64 s64 long ulong ptr, or other structures; `name[n]` makes an array (n may be
+ * `a-b*long`, for padding that makes up for long members); `!` after the name asks for an overflow check when converting;
+ * `=format` says how strace prints the member; a text starting with `packed ` has no padding.
+ */
+export type StructTable = Readonly<Record<string, string>>;
+
+/** Memory as far as an ABI may touch it. */
+export interface AbiMemory {
+  readonly view: DataView;
+  checkRead(address: number, length: number): boolean;
+  prepareWrite(address: number, length: number): boolean;
+}
+
+/** A guest's Linux binary interface. Stateless; CPU state is the block at `env` of the memory's view. */
+export interface Abi {
+  /** Guest name as in the command's name: `i386`. */
+  readonly name: string;
+  /** What uname(2) says the machine is. */
+  readonly machine: string;
+  readonly model: DataModel;
+  /** Structures this ABI declares differently from, or in addition to, the common table. */
+  readonly structs: StructTable;
+  /** System call names by number, `-` where there is none; as `-strace` prints them. */
+  syscallNames(): readonly string[];
+  /** Row names for calls whose name on this ABI means another row: `getuid` with 16-bit results is row `getuid16`. */
+  readonly rowNames: Readonly<Record<string, string>>;
+  /** 64-bit arguments in registers start at an even argument number (ARM EABI, MIPS o32, PowerPC). */
+  readonly pairedRegisters: boolean;
+  /** Number of the system call the guest asks for. */
+  syscallNumber(view: DataView, env: number): number;
+  /** Its six argument registers, as signed 32-bit numbers on 32-bit ABIs. False: arguments on the stack are unreadable. */
+  syscallArguments(memory: AbiMemory, env: number, into: number[]): boolean;
+  /** Stores the result: a value, or -1..-4095 for an error. */
+  setSyscallResult(view: DataView, env: number, result: number): void;
+  stackPointer(view: DataView, env: number): number;
+  /**
+   * The calls by which this guest sets up thread-local storage and descriptors, by row name. Each returns 0 or -errno.
+   * Rows named here replace the common ones.
+   */
+  readonly archCalls: Readonly<Record<string, ArchCall>>;
+  /** Points the thread-local storage of the CPU at `env` to the argument that clone(2) was given. 0 or -errno. */
+  setTls(memory: AbiMemory, env: number, argument: number): number;
+}
+
+/** A system call only this guest has: its argument declaration (see syscalls/row.ts) and what it does. */
+export interface ArchCall {
+  readonly args: string;
+  readonly run: (memory: AbiMemory, env: number, a: number, b: number, c: number) => number;
+}

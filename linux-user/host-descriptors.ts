@@ -1,0 +1,148 @@
+// Descriptors of this process that are not the guest's: the engine's own and the emulator's, kept out of the guest's way.
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { HostBuffer, SYS, sys1, sys3, sys4, sys6 } from '../src/host/syscall.ts';
+
+const F_GETFD = 1;
+const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
+const RLIMIT_NOFILE = 7;
+/** How many descriptors we may come to own: the floor leaves room for them below the limit. */
+const ROOM = 32;
+/** Never higher, because the kernel's table of a process grows with the largest number in use. */
+const HIGHEST_FLOOR = 4096 - ROOM;
+
+const hidden = new Set<number>();
+let floor = -1;
+
+/** Whether `fd` is ours: to the guest it is not open. */
+export function isHidden(fd: number): boolean {
+  return hidden.has(fd);
+}
+
+/** Our descriptors in ascending order. */
+export function hiddenDescriptors(): readonly number[] {
+  return [...hidden].sort((a, b) => a - b);
+}
+
+/** Moves a descriptor of ours to a high number and hides it; returns the number. Where that fails it is hidden in place. */
+export function hideDescriptor(fd: number): number {
+  if (floor < 0) floor = chooseFloor(-1);
+  const high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, floor);
+  if (high < 0) {
+    hidden.add(fd);
+    return fd;
+  }
+  sys1(SYS.close, fd);
+  hidden.add(high);
+  return high;
+}
+
+/** Takes a descriptor out of hiding when it is closed. */
+export function closeHidden(fd: number): void {
+  hidden.delete(fd);
+  sys1(SYS.close, fd);
+}
+
+/** Current limits of open files of this process: soft and hard. */
+function openFileLimits(): [soft: number, hard: number] {
+  const limits = new HostBuffer(16);
+  sys4(SYS.prlimit64, 0, RLIMIT_NOFILE, 0, limits.address);
+  return [Number(limits.view.getBigUint64(0, true)), Number(limits.view.getBigUint64(8, true))];
+}
+
+function chooseFloor(guestLimit: number): number {
+  const [soft] = openFileLimits();
+  // Numbers from the guest's limit on can never be its own.
+  if (guestLimit >= 0 && guestLimit + ROOM <= soft && guestLimit <= HIGHEST_FLOOR) return Math.max(guestLimit, 3);
+  return Math.max(3, Math.min(soft - ROOM, HIGHEST_FLOOR));
+}
+
+/**
+ * Makes this process's descriptors look as the guest expects: what was inherited survives exec again (the engine marks all
+ * of it close-on-exec), the engine's own are moved away from the low numbers, and the limit the engine raised is the
+ * caller's again. Call once, before the guest or anything else opens files.
+ * @param guestLimit soft RLIMIT_NOFILE as the caller had it; -1 when unknown: then it stays as it is
+ */
+export function arrangeDescriptors(guestLimit = -1): void {
+  floor = chooseFloor(guestLimit);
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name);
+    if (fd < 3 || hidden.has(fd)) continue;
+    let link: string;
+    try {
+      link = readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      continue; // the directory's own descriptor, closed by now
+    }
+    if (link === 'anon_inode:[eventpoll]' && moveEventLoop(fd)) continue;
+    const flags = sys3(SYS.fcntl, fd, F_GETFD, 0);
+    if (flags > 0 && !hidden.has(fd)) sys3(SYS.fcntl, fd, F_SETFD, 0);
+  }
+  const [soft, hard] = openFileLimits();
+  if (guestLimit >= 0 && guestLimit < soft) {
+    const limits = new HostBuffer(16);
+    limits.view.setBigUint64(0, BigInt(guestLimit), true);
+    limits.view.setBigUint64(8, BigInt(hard), true);
+    sys4(SYS.prlimit64, 0, RLIMIT_NOFILE, limits.address, 0);
+  }
+}
+
+/** In a poll object of the event loop (uSockets): the descriptor is the low 27 bits of the first word. */
+const POLL_FD_MASK = 0x07ffffff;
+/** Offset of the loop's address in the poll object of its wake-up descriptor. */
+const POLL_LOOP = 16;
+/** Offset of the epoll descriptor in the loop object, as in the Bun this package pins (1.4.5); checked before use. */
+const LOOP_FD = 228;
+
+/**
+ * Moves the event loop with epoll descriptor `fd` and the descriptor that wakes it. Both numbers stand in the engine's
+ * memory too: the kernel tells where (the address the loop registered), and they are only changed when everything found
+ * there is as expected. Otherwise both stay where they are, hidden. False when this is no event loop of this process.
+ */
+function moveEventLoop(fd: number): boolean {
+  // Lines 'tfd: NUMBER events: HEX data: HEX pos: ...', one per watched descriptor.
+  for (const line of readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1').split('\n')) {
+    if (!line.startsWith('tfd:')) continue;
+    const wakeFd = Number.parseInt(line.slice(4), 10);
+    const data = line.slice(line.indexOf('data:') + 5).trimStart();
+    // The upper 16 bits are a tag.
+    const poll = Number.parseInt(data.slice(0, data.indexOf(' ')).slice(-12), 16);
+    const state = readWord(poll, 4);
+    if ((state & POLL_FD_MASK) !== wakeFd) continue;
+    const loop = readWord(poll + POLL_LOOP, 8);
+    if (readWord(loop + LOOP_FD, 4) === fd) {
+      writeWord(poll, (state & ~POLL_FD_MASK) | hideDescriptor(wakeFd));
+      writeWord(loop + LOOP_FD, hideDescriptor(fd));
+    } else {
+      hidden.add(fd).add(wakeFd);
+    }
+    return true;
+  }
+  return false;
+}
+
+/** Reads 4 or 8 bytes of our own memory by the kernel, which refuses what is not mapped; then -1. */
+function readWord(address: number, size: 4 | 8): number {
+  if (!transfer(SYS.process_vm_readv, address, size)) return -1;
+  const { view } = transferBuffer!;
+  return size === 4 ? view.getInt32(0, true) : Number(view.getBigUint64(0, true));
+}
+
+function writeWord(address: number, value: number): void {
+  transferBuffer!.view.setInt32(0, value, true);
+  transfer(SYS.process_vm_writev, address, 4);
+}
+
+/** The word, then the local and the remote iovec. */
+let transferBuffer: HostBuffer | undefined;
+
+function transfer(call: number, address: number, size: number): boolean {
+  const { view, address: local } = (transferBuffer ??= new HostBuffer(40));
+  const words = [local, size, address, size];
+  words.forEach((word, i) => {
+    view.setUint32(8 + i * 8, word, true);
+    view.setUint32(12 + i * 8, Math.floor(word / 2 ** 32), true);
+  });
+  return sys6(call, process.pid, local + 8, 1, local + 24, 1, 0) === size;
+}

@@ -1,0 +1,150 @@
+// One guest process as system calls see it: memory, ABI, names, and what Linux keeps per process for the guest.
+
+import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
+import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { Abi } from './abi/interface.ts';
+import { BAD_ADDRESS, Paths } from './paths.ts';
+import { HOST_MODEL, StructSet } from './structs.ts';
+import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
+
+/** What a process starts with. */
+export interface ProcessOptions {
+  readonly memory: GuestMemory;
+  readonly abi: Abi;
+  /** Guest address of the CPU state block. */
+  readonly env: number;
+  /** Host address of the word that signal handlers set when system calls must not wait any more. */
+  readonly pollWord: number;
+  /** Absolute name of the -L directory, without a slash at its end; '' for none. */
+  readonly prefix?: string;
+  /** Absolute host name of the guest program. */
+  readonly executable?: string;
+  /** The guest's argument vector, bytes as latin1 text. */
+  readonly argv?: readonly string[];
+  /** The auxiliary vector as the guest got it. */
+  readonly auxv?: Uint8Array;
+  /** Kernel release for uname(2), from `-r`; undefined: the host's. */
+  readonly release?: string;
+}
+
+/** Prints system calls; made by strace.ts when asked for. */
+export interface Tracer {
+  /** Runs before the call; returns what `after` needs. */
+  before(number: number, args: readonly number[]): unknown;
+  after(token: unknown, result: number): void;
+}
+
+/** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */
+export class Process {
+  readonly memory: GuestMemory;
+  readonly view: DataView;
+  /** Host address of guest address 0. */
+  readonly base: number;
+  readonly abi: Abi;
+  readonly env: number;
+  readonly pollWord: number;
+  readonly release: string | undefined;
+  /** Structure layouts of the guest and of the host. */
+  readonly structs: StructSet;
+  readonly hostStructs: StructSet;
+  readonly paths: Paths;
+  argv: readonly string[];
+  auxv: Uint8Array;
+  /** Persona as personality(2) sets it. */
+  persona = 0;
+  /** Address set_tid_address asked to be cleared at the thread's end; 0: none. */
+  clearTid = 0;
+  /** The robust futex list: head address and length as the guest gave them. */
+  robustList = 0;
+  robustListSize = 0;
+  /** Set while system calls are to be printed. */
+  tracer: Tracer | null = null;
+  /** Run before the process ends by exit_group (flush caches, summaries). */
+  readonly onExit: (() => void)[] = [];
+
+  private scratchBuffer = new HostBuffer(4096);
+
+  constructor(options: ProcessOptions) {
+    this.memory = options.memory;
+    this.view = options.memory.view;
+    this.base = options.memory.base;
+    this.abi = options.abi;
+    this.env = options.env;
+    this.pollWord = options.pollWord;
+    this.release = options.release;
+    this.structs = new StructSet(options.abi.model, [COMMON_STRUCTS, options.abi.structs]);
+    this.hostStructs = new StructSet(HOST_MODEL, [COMMON_STRUCTS, HOST_STRUCTS]);
+    this.paths = new Paths(options.memory, options.prefix ?? '', options.executable ?? '');
+    this.argv = options.argv ?? [];
+    this.auxv = options.auxv ?? new Uint8Array(0);
+  }
+
+  /** Whether integers in guest memory have the low byte first. */
+  get little(): boolean {
+    return !this.abi.model.bigEndian;
+  }
+
+  /**
+   * Host address of bytes the host will only read: NULL stays NULL, an address outside the guest's range becomes one that
+   * fails. The host finds out by itself whether the pages may be read.
+   */
+  in(address: number): number {
+    address >>>= 0;
+    if (address === 0) return 0;
+    return address < this.memory.taskSize ? this.base + address : BAD_ADDRESS;
+  }
+
+  /** Host address of `length` bytes the host will write; as `in`, and translated code there is dropped first. */
+  out(address: number, length: number): number {
+    address >>>= 0;
+    if (address === 0) return 0;
+    return this.memory.prepareHostWrite(address, length) ? this.base + address : BAD_ADDRESS;
+  }
+
+  /** How many of `length` bytes from `address` on belong to the guest's range: what transfers are cut to. */
+  room(address: number, length: number): number {
+    return Math.min(length >>> 0, Math.max(0, this.memory.taskSize - (address >>> 0)));
+  }
+
+  /** A host call that may wait: a signal interrupts it (-EINTR) or keeps it from starting (-ERESTARTSYS). */
+  wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
+    return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+  }
+
+  /** Memory the host can be pointed at, at least `size` bytes; its contents last until the next use. */
+  scratch(size: number): HostBuffer {
+    if (this.scratchBuffer.u8.length < size) this.scratchBuffer = new HostBuffer(size * 2);
+    return this.scratchBuffer;
+  }
+
+  /** Reads an `int` or `u32` of the guest; undefined when it cannot be read. */
+  readU32(address: number): number | undefined {
+    return this.memory.checkRead(address, 4) ? this.view.getUint32(address >>> 0, this.little) : undefined;
+  }
+
+  /** Stores 32 bits; false when they cannot be written. */
+  writeU32(address: number, value: number): boolean {
+    if (!this.memory.prepareWrite(address, 4)) return false;
+    this.view.setUint32(address >>> 0, value, this.little);
+    return true;
+  }
+
+  /** Reads a `long`, pointer or size_t as an unsigned number. */
+  readWord(address: number): number | undefined {
+    const size = this.abi.model.longSize;
+    if (!this.memory.checkRead(address, size)) return undefined;
+    return size === 4 ? this.view.getUint32(address >>> 0, this.little) : this.readHigh(address >>> 0);
+  }
+
+  private readHigh(at: number): number {
+    const high = this.view.getUint32(this.little ? at + 4 : at, this.little);
+    return high * 0x1_0000_0000 + this.view.getUint32(this.little ? at : at + 4, this.little);
+  }
+
+  /** Ends the whole process at once with an exit status of 0..255. */
+  exitGroup(status: number): never {
+    for (const run of this.onExit) run();
+    sys1(SYS.exit_group, status & 0xff);
+    throw new Error('exit_group returned');
+  }
+}
