@@ -1,6 +1,6 @@
 /** Host system calls: one function per number of arguments, results as the kernel gives them (-errno on failure). */
 
-import { CFunction, dlopen, type FFITypeOrString, type Pointer, ptr, toArrayBuffer } from 'bun:ffi';
+import { CFunction, dlopen, FFIType, type FFITypeOrString, type Pointer, ptr, toArrayBuffer } from 'bun:ffi';
 
 export { SYS } from './syscall-numbers.ts';
 
@@ -75,7 +75,7 @@ export const SYSCALL_WINDOW = {
 
 function installStub(): number {
   const { mmap, mprotect } = dlopen('libc.so.6', {
-    mmap: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: 'i64_fast' },
+    mmap: { args: ['ptr', 'ptr', 'i32', 'i32', 'i32', 'ptr'], returns: FFIType.i64_fast },
     mprotect: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
   }).symbols as unknown as Record<string, (...args: number[]) => number>;
   const page = mmap(0, PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
@@ -89,7 +89,9 @@ function installStub(): number {
 function bind(entry: number, count: number): (...args: HostArg[]) => number {
   const args: FFITypeOrString[] = ['i32'];
   while (args.length < count) args.push('ptr');
-  return CFunction({ ptr: (code + entry) as Pointer, args, returns: 'i64_fast' }) as (...args: HostArg[]) => number;
+  return CFunction({ ptr: (code + entry) as Pointer, args, returns: FFIType.i64_fast }) as unknown as (
+    ...args: HostArg[]
+  ) => number;
 }
 
 /**
