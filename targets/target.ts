@@ -9,6 +9,8 @@ export interface CodeSource {
   readonly bytes: Uint8Array;
   /** Whether the page holding `address` may be read as code. */
   canFetch(address: number): boolean;
+  /** Whether there is a page at all. */
+  isMapped(address: number): boolean;
 }
 
 /** One request to translate the straight run of guest code at `pc`. */
@@ -38,6 +40,8 @@ export interface TranslatedBlock {
   readonly usedContext: boolean;
   /** The context left behind at each way out, in the order of the `goto_tb` ops. */
   readonly exitContexts: readonly number[];
+  /** Name of an instruction that is known but not translated yet; the guest gets its undefined-instruction exception. */
+  readonly unimplemented: string | null;
 }
 
 /** Thrown by a helper to raise a guest exception; the execution loop finds the precise state. */
@@ -57,8 +61,10 @@ export interface HelperPort {
   readonly view: DataView;
   /** Whether `length` guest bytes at `address` may be read. */
   canRead(address: number, length: number): boolean;
-  /** The same for writing; invalidates translations made from those bytes. */
-  prepareWrite(address: number, length: number): boolean;
+  /** The same for writing, without disturbing any translation: false also where code was translated from. */
+  canWrite(address: number, length: number): boolean;
+  /** Nanoseconds since some moment, never going back; for time stamp counters. */
+  clock(): number;
 }
 
 export type HelperFunction = (env: number, ...args: never[]) => number | bigint | undefined;

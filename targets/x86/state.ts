@@ -22,6 +22,8 @@ export const SEG_BASES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'].map((name) => layo
 
 /** EFLAGS without the arithmetic flags and DF: TF IF IOPL NT RF VM AC ID. */
 const eflags = layout.field('eflags');
+/** Index of the CPU model in X86_MODELS. */
+const model = layout.field('model');
 /** Selectors of ES CS SS DS FS GS. */
 const selectors = layout.field('selectors', 4, 6);
 /** Segment limits in bytes minus 1, and attributes (descriptor bits 40-55 as in its second word, shifted right by 8). */
@@ -51,6 +53,7 @@ export const X86_OFFSETS = {
   df: DF.offset,
   segBases: SEG_BASES[0]!.offset,
   eflags,
+  model,
   selectors,
   limits,
   attributes,

@@ -1,0 +1,40 @@
+// The two hand-written wasm functions of the execution loop: entering generated code through the table, and the miss.
+
+/** What the loop calls, and what it puts in table slots without a translation. */
+export interface GeneratedFunctions {
+  /** Runs the function in table slot `slot` on the CPU state at `env`; returns an `Exit`. Throws when guest code faults. */
+  enter(env: number, slot: number): number;
+  /** Returns `Exit.LOOKUP`. */
+  readonly miss: CallableFunction;
+  /** Must be called once before `enter`. */
+  connect(table: WebAssembly.Table): void;
+}
+
+// (module (func (export "miss") (param i32) (result i32) (i32.const 0)))
+const MISS = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 6, 1, 96, 1, 127, 1, 127, 3, 2, 1, 0, 7, 8, 1, 4, 109, 105, 115, 115, 0, 0, 10, 6, 1,
+  4, 0, 65, 0, 11,
+]);
+
+// (module (import "e" "t" (table 0 funcref)) (type (func (param i32) (result i32)))
+//   (func (export "enter") (param i32 i32) (result i32) (call_indirect (type 0) (local.get 0) (local.get 1))))
+const ENTER = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 12, 2, 96, 1, 127, 1, 127, 96, 2, 127, 127, 1, 127, 2, 9, 1, 1, 101, 1, 116, 1, 112,
+  0, 0, 3, 2, 1, 1, 7, 9, 1, 5, 101, 110, 116, 101, 114, 0, 0, 10, 11, 1, 9, 0, 32, 0, 32, 1, 17, 0, 0, 11,
+]);
+
+/** Instantiates both; `Exit.LOOKUP` is 0, as MISS returns. */
+export function bootstrap(): GeneratedFunctions {
+  const missInstance = new WebAssembly.Instance(new WebAssembly.Module(MISS));
+  const functions = {
+    miss: missInstance.exports.miss as CallableFunction,
+    enter: (): number => {
+      throw new Error('connect the table first');
+    },
+    connect(table: WebAssembly.Table): void {
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(ENTER), { e: { t: table } });
+      functions.enter = instance.exports.enter as () => number;
+    },
+  };
+  return functions;
+}

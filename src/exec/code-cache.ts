@@ -1,0 +1,111 @@
+// Which guest code is translated: entries by address and flags, their table slots, and the pages they were made from.
+import { MAX_SLOTS } from './layout.ts';
+
+/** How far the translation of an entry has come. */
+export enum Tier {
+  /** Only named as a jump target; its slot leads to the miss function. */
+  NONE = 0,
+  /** A function of its own, counting its runs. */
+  BLOCK = 1,
+  /** The entry of a region. */
+  REGION = 2,
+}
+
+/** One (address, flags) that has a table slot. */
+export class Entry {
+  tier = Tier.NONE;
+  /** First and last page of the guest code it was made from, when it is one straight run. */
+  firstPage = 0;
+  lastPage = -1;
+  /** All pages, when it is a region. */
+  pages: readonly number[] | null = null;
+  /** How often translations of this address were thrown away because its page was written. */
+  invalidations = 0;
+
+  constructor(
+    readonly pc: number,
+    readonly flags: number,
+    readonly slot: number,
+  ) {}
+}
+
+const FIRST_TABLE_SIZE = 1 << 14;
+
+/**
+ * Entries of one thread. A slot belongs to one (address, flags) for good: jumps name the slot of their target whether it
+ * is translated or not, so translating, replacing and invalidating are one table store each.
+ */
+export class CodeCache {
+  readonly table: WebAssembly.Table;
+  private nextSlot = 0;
+  private readonly byFlags = new Map<number, Map<number, Entry>>();
+  private currentFlags = -1;
+  private current = new Map<number, Entry>();
+  private readonly byPage = new Map<number, Set<Entry>>();
+
+  /** @param miss wasm function that returns `Exit.LOOKUP`; every slot without a translation leads to it. */
+  constructor(private readonly miss: CallableFunction) {
+    this.table = new WebAssembly.Table({ initial: FIRST_TABLE_SIZE, maximum: MAX_SLOTS, element: 'anyfunc' });
+    for (let slot = 0; slot < FIRST_TABLE_SIZE; slot++) this.table.set(slot, miss as never);
+  }
+
+  private select(flags: number): Map<number, Entry> {
+    if (flags !== this.currentFlags) {
+      let map = this.byFlags.get(flags);
+      if (!map) this.byFlags.set(flags, (map = new Map()));
+      this.current = map;
+      this.currentFlags = flags;
+    }
+    return this.current;
+  }
+
+  /** The entry of an address, if any jump or translation has named it. */
+  find(pc: number, flags: number): Entry | undefined {
+    return this.select(flags).get(pc);
+  }
+
+  /** The entry of an address, made now if there is none. */
+  get(pc: number, flags: number): Entry {
+    const map = this.select(flags);
+    let entry = map.get(pc);
+    if (!entry) {
+      const slot = this.nextSlot++;
+      if (slot >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} translated addresses`);
+      if (slot >= this.table.length) this.table.grow(this.table.length, this.miss as never);
+      entry = new Entry(pc, flags, slot);
+      map.set(pc, entry);
+    }
+    return entry;
+  }
+
+  /** Notes that `entry` now has a translation made from these pages. */
+  setTranslated(entry: Entry, tier: Tier, pages: readonly number[]): void {
+    entry.tier = tier;
+    entry.pages = pages;
+    for (const page of pages) {
+      let set = this.byPage.get(page);
+      if (!set) this.byPage.set(page, (set = new Set()));
+      set.add(entry);
+    }
+  }
+
+  /** Whether any translation was made from `page`. */
+  hasCode(page: number): boolean {
+    return this.byPage.has(page);
+  }
+
+  /** Forgets all translations made from `page`; returns them. */
+  invalidatePage(page: number): Iterable<Entry> {
+    const set = this.byPage.get(page);
+    if (!set) return [];
+    this.byPage.delete(page);
+    for (const entry of set) {
+      this.table.set(entry.slot, this.miss as never);
+      entry.tier = Tier.NONE;
+      entry.invalidations++;
+      for (const other of entry.pages ?? []) if (other !== page) this.byPage.get(other)?.delete(entry);
+      entry.pages = null;
+    }
+    return set;
+  }
+}

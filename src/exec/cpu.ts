@@ -1,0 +1,312 @@
+// One virtual CPU: finds or makes the translation for the PC, runs it, and turns what comes back into an exit.
+import { HEADER } from '../../targets/state-layout.ts';
+import {
+  type AccessFault,
+  type CodeSource,
+  type Guest,
+  GuestException,
+  type HelperFunction,
+  type HelperRow,
+} from '../../targets/target.ts';
+import { jumpCacheIndex } from '../../tcg/engine.ts';
+import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/interp/interp.ts';
+import { Block } from '../../tcg/ir/block.ts';
+import { Builder } from '../../tcg/ir/builder.ts';
+import { Exit } from '../../tcg/ir/types.ts';
+import { optimize, type PassSwitches, prepareForReplay } from '../../tcg/opt/pipeline.ts';
+import { defineCounter } from '../log/counters.ts';
+import { unimpOnce } from '../log/log.ts';
+import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
+import { CodeCache, type Entry, Tier } from './code-cache.ts';
+import type { CodeMemory } from './code-memory.ts';
+import { CODEGEN_LAYOUT, stateAddress } from './layout.ts';
+import type { BlockLog } from './log-block.ts';
+import { translateNeighbourhood } from './neighbourhood.ts';
+import { buildRegion } from './region.ts';
+
+/** How guest code is run. Every switch exists so that tests can run the same program both ways. */
+export interface CpuOptions {
+  readonly engine: 'wasm' | 'interp';
+  readonly passes: PassSwitches;
+  /** Blocks jump to each other directly; off: every block returns to the loop. */
+  readonly chain: boolean;
+  /** Hot blocks become regions. */
+  readonly regions: boolean;
+  /** Longest block in guest instructions; 1 for `-one-insn-per-tb`. */
+  readonly maxInsns: number;
+  /** Runs of a block before it becomes a region. */
+  readonly hotThreshold: number;
+  readonly log: BlockLog | null;
+}
+
+/**
+ * Blocks longer than this are cut. Long enough that real basic blocks are not, short enough that replaying one (at most
+ * this many interpreted instructions) costs less than the fault itself.
+ */
+export const MAX_BLOCK_INSNS = 128;
+
+/**
+ * A block that has run this often is worth a region: compiling one costs about 0.5 ms, a block run about 5 ns in the first
+ * tier of the engine; measured best on the bench programs between 500 and 4000.
+ */
+export const HOT_THRESHOLD = 1000;
+
+export const DEFAULT_OPTIONS: CpuOptions = {
+  engine: 'wasm',
+  passes: {},
+  chain: true,
+  regions: true,
+  maxInsns: MAX_BLOCK_INSNS,
+  hotThreshold: HOT_THRESHOLD,
+  log: null,
+};
+
+/** Why `run` returned. Exception numbers are the guest's own. */
+export type CpuExit =
+  | { readonly kind: 'exception'; readonly vector: number; readonly errorCode: number; readonly address: number }
+  | { readonly kind: 'poll' };
+
+const FAULTS = defineCounter('exec.faults', 'faults of generated code found out by replay');
+const INVALIDATIONS = defineCounter('exec.invalidations', 'pages whose translations were thrown away');
+
+const POLL_EXIT: CpuExit = { kind: 'poll' };
+
+export class Cpu {
+  /** Address of this CPU's state block in the shared memory. */
+  readonly env: number;
+  readonly view: DataView;
+  readonly cache: CodeCache;
+  /** The imports of generated modules, by module and name. */
+  readonly imports: Record<string, Record<string, unknown>>;
+  private readonly generated: GeneratedFunctions;
+  private readonly blockPort: InterpreterPort;
+  private readonly replayPort: InterpreterPort;
+  /** Guest memory as the translator reads it. */
+  readonly code: CodeSource;
+  private lastFlags = -1;
+  /** Counts invalidations, so that a replay notices that it has removed the cause of its fault. */
+  private codeWrites = 0;
+  /** Blocks of one instruction for the replay of faults, by PC; dropped when any code changes. */
+  private readonly singles = new Map<number, Block>();
+  private readonly irBlocks = new Map<Entry, Block>();
+
+  constructor(
+    readonly guest: Guest,
+    readonly memory: CodeMemory,
+    readonly options: CpuOptions = DEFAULT_OPTIONS,
+    threadIndex = 0,
+  ) {
+    this.env = stateAddress(threadIndex);
+    this.view = memory.view;
+    const canRead = (address: number, length: number) => memory.checkRead(address, length);
+    const canWrite = (address: number, length: number) => memory.checkWriteNoCode(address, length);
+    const helpers = guest.helpers({ view: memory.view, canRead, canWrite, clock: () => Bun.nanoseconds() });
+    const helper = (row: HelperRow) =>
+      (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
+    this.code = {
+      bytes: memory.u8,
+      canFetch: (address) => memory.checkExec(address),
+      isMapped: (address) => memory.isMapped(address),
+    };
+    this.generated = bootstrap();
+    this.cache = new CodeCache(this.generated.miss);
+    this.generated.connect(this.cache.table);
+    this.imports = { e: { m: memory.memory, t: this.cache.table }, h: helpers };
+    // Whole blocks must not write to translated code behind their own back: there they fault, and the replay writes.
+    this.blockPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite: canWrite, helper };
+    const prepareWrite = (address: number, length: number) => memory.prepareWrite(address, length);
+    this.replayPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite, helper };
+    memory.onCodeWrite = (first, last) => this.invalidate(first, last);
+  }
+
+  getPc(): number {
+    return this.view.getUint32(this.env + HEADER.pc, true);
+  }
+
+  setPc(pc: number): void {
+    this.view.setUint32(this.env + HEADER.pc, pc, true);
+  }
+
+  /** A function of one of the guest's wasm helper modules; instantiates the module at first use. */
+  moduleHelper(module: string, name: string): CallableFunction {
+    let exports = this.imports[module];
+    if (!exports) {
+      const instantiate = this.guest.helperModules[module];
+      if (!instantiate) throw new Error(`${this.guest.name} has no helper module ${module}`);
+      this.imports[module] = exports = instantiate(this.memory.memory);
+    }
+    return exports[name] as CallableFunction;
+  }
+
+  /** Runs guest code until something needs the caller: an exception (system calls included) or a set poll word. */
+  run(): CpuExit {
+    const { view, env, guest, options } = this;
+    const interpret = options.engine === 'interp';
+    for (;;) {
+      if (view.getUint32(env + HEADER.poll, true) !== 0) return POLL_EXIT;
+      const pc = view.getUint32(env + HEADER.pc, true);
+      const flags = guest.blockFlags(view, env);
+      if (flags !== this.lastFlags) this.changeFlags(flags);
+      const exit = interpret ? this.interpretAt(pc, flags) : this.enterAt(pc, flags);
+      if (exit === Exit.EXCEPTION) return this.takeException();
+      if (exit === Exit.HOT) buildRegion(this, this.cache.get(this.getPc(), flags));
+    }
+  }
+
+  private takeException(): CpuExit {
+    const { view, env } = this;
+    return {
+      kind: 'exception',
+      vector: view.getUint32(env + HEADER.exception, true),
+      errorCode: view.getUint32(env + HEADER.errorCode, true),
+      address: view.getUint32(env + HEADER.faultAddress, true),
+    };
+  }
+
+  /** The state that translations depend on has changed: indirect jumps must not find blocks of the old state. */
+  private changeFlags(flags: number): void {
+    this.lastFlags = flags;
+    this.flushJumpCache();
+  }
+
+  flushJumpCache(): void {
+    const start = this.env + CODEGEN_LAYOUT.jumpCache;
+    // 0xff fills make the PC -1, where no instruction can lie (the last byte of memory is never mapped).
+    this.memory.u8.fill(0xff, start, start + (8 << CODEGEN_LAYOUT.jumpCacheBits));
+  }
+
+  private enterAt(pc: number, flags: number): Exit {
+    let entry = this.cache.find(pc, flags);
+    if (!entry || entry.tier === Tier.NONE) {
+      translateNeighbourhood(this, pc, flags);
+      entry = this.cache.get(pc, flags);
+    }
+    this.options.log?.enter(this, entry);
+    const cell = this.env + CODEGEN_LAYOUT.jumpCache + 8 * jumpCacheIndex(pc, CODEGEN_LAYOUT.jumpCacheBits);
+    this.view.setUint32(cell, pc, true);
+    this.view.setUint32(cell + 4, entry.slot, true);
+    try {
+      return this.generated.enter(this.env, entry.slot);
+    } catch (error) {
+      return this.recover(error);
+    }
+  }
+
+  private interpretAt(pc: number, flags: number): Exit {
+    const entry = this.cache.get(pc, flags);
+    let block = entry.tier === Tier.NONE ? undefined : this.irBlocks.get(entry);
+    if (!block) {
+      block = this.translateOne(pc, flags, this.options.maxInsns, true);
+      this.irBlocks.set(entry, block);
+      this.cache.setTranslated(entry, Tier.BLOCK, this.pagesOf(pc, this.lastEnd));
+    }
+    this.options.log?.enter(this, entry);
+    try {
+      return interpretBlock(block, this.blockPort, this.env);
+    } catch (error) {
+      return this.recover(error);
+    }
+  }
+
+  /** End of the last block `translateOne` made. */
+  private lastEnd = 0;
+
+  /** Translates (and optimises as the switches say) the straight run at `pc`; nothing is entered in the cache. */
+  translateOne(pc: number, flags: number, maxInsns: number, prepare: boolean): Block {
+    const block = new Block(pc, this.guest.layout.globals);
+    const result = this.guest.translate({
+      builder: new Builder(block),
+      code: this.code,
+      pc,
+      flags,
+      context: -1,
+      maxInsns,
+      stopAt: -1,
+    });
+    this.lastEnd = result.end;
+    if (prepare) optimize(block, this.options.passes);
+    else prepareForReplay(block);
+    if (result.unimplemented) unimpOnce(result.unimplemented);
+    return block;
+  }
+
+  /** The pages of [start, end), write-protected so that translations made from them stay true. */
+  pagesOf(start: number, end: number): number[] {
+    const pages: number[] = [];
+    const last = Math.max(start, end - 1) >>> 12;
+    for (let page = start >>> 12; page <= last; page++) {
+      if (!this.cache.hasCode(page)) this.memory.protectCode(page);
+      pages.push(page);
+    }
+    return pages;
+  }
+
+  private invalidate(firstPage: number, lastPage: number): void {
+    this.codeWrites++;
+    this.singles.clear();
+    for (let page = firstPage; page <= lastPage; page++) {
+      for (const entry of this.cache.invalidatePage(page)) this.irBlocks.delete(entry);
+      this.memory.unprotectCode(page);
+    }
+    INVALIDATIONS.n += lastPage - firstPage + 1;
+  }
+
+  /**
+   * Finds out what stopped generated code. CPU state is that of the last precise point: from there instructions are
+   * interpreted one by one with checked accesses until one of them raises the guest's exception, or until the cause is
+   * gone (a write to a page that held translated code).
+   */
+  private recover(error: unknown): Exit {
+    const recoverable =
+      error instanceof WebAssembly.RuntimeError || error instanceof GuestException || error instanceof AccessError;
+    if (!recoverable) throw error;
+    FAULTS.n++;
+    const { view, env, guest } = this;
+    const writesBefore = this.codeWrites;
+    for (let n = 0; n < MAX_BLOCK_INSNS + 1; n++) {
+      const pc = this.getPc();
+      const flags = guest.blockFlags(view, env);
+      let block = this.singles.get(pc);
+      if (!block) {
+        block = this.translateOne(pc, flags, 1, false);
+        this.singles.set(pc, block);
+      }
+      let exit: Exit;
+      try {
+        exit = interpretBlock(block, this.replayPort, env);
+      } catch (inner) {
+        if (inner instanceof GuestException) return this.raise(inner);
+        if (inner instanceof AccessError) return this.raiseAccess(inner);
+        throw inner;
+      }
+      if (exit !== Exit.LOOKUP) return exit;
+      if (this.codeWrites !== writesBefore) return Exit.LOOKUP;
+    }
+    // Another thread may have mended the page meanwhile; but the same fault for ever would be our bug.
+    this.fruitless = this.getPc() === this.fruitlessPc ? this.fruitless + 1 : 0;
+    this.fruitlessPc = this.getPc();
+    if (this.fruitless > 1000) throw error;
+    return Exit.LOOKUP;
+  }
+
+  private fruitless = 0;
+  private fruitlessPc = -1;
+
+  private raiseAccess(error: AccessError): Exit {
+    const fault: AccessFault = {
+      address: error.address,
+      kind: error.kind,
+      mapped: this.memory.isMapped(error.address),
+      misaligned: error.misaligned,
+    };
+    return this.raise(this.guest.describeFault(fault));
+  }
+
+  private raise(exception: GuestException): Exit {
+    const { view, env } = this;
+    view.setUint32(env + HEADER.exception, exception.exception, true);
+    view.setUint32(env + HEADER.errorCode, exception.errorCode, true);
+    view.setUint32(env + HEADER.faultAddress, exception.address, true);
+    return Exit.EXCEPTION;
+  }
+}

@@ -1,0 +1,27 @@
+// Where emulator state lives in the 4 GiB memory, and the sizes generated code relies on.
+import { HEADER } from '../../targets/state-layout.ts';
+import type { CodegenLayout } from '../../tcg/engine.ts';
+
+/** First byte of the region that belongs to the emulator; the guest never maps anything there. */
+export const STATE_BASE = 0xfe000000;
+/** Bytes of one thread's part: CPU state first, its jump cache behind. */
+export const THREAD_STRIDE = 0x10000;
+/** How many threads have a place before the run counters begin. */
+export const MAX_THREADS = 128;
+/** One 32-bit run counter per table slot, for finding hot blocks. */
+export const COUNTER_BASE = STATE_BASE + MAX_THREADS * THREAD_STRIDE;
+/** Slots that have a counter: the rest of the region. */
+export const MAX_SLOTS = (0xff000000 - COUNTER_BASE) / 4;
+
+export const CODEGEN_LAYOUT: CodegenLayout = {
+  pc: HEADER.pc,
+  poll: HEADER.poll,
+  jumpCache: 0x4000,
+  // 4096 entries of 8 bytes: 32 KiB, the size of a first-level data cache; larger tables measured slower.
+  jumpCacheBits: 12,
+};
+
+/** Address of the CPU state block of thread number `index`. */
+export function stateAddress(index: number): number {
+  return STATE_BASE + index * THREAD_STRIDE;
+}

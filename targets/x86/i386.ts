@@ -1,0 +1,142 @@
+// The 32-bit x86 guest: what the execution loop needs of it, put together.
+import { UserError } from '../../src/util/errors.ts';
+import type { AccessFault, Guest, HelperFunction, HelperPort } from '../target.ts';
+import { GuestException } from '../target.ts';
+import { ArrayCode, decode, FLAT_32 } from './decode.ts';
+import { disassemble } from './disasm.ts';
+import { readEflags, writeEflags } from './flags.ts';
+import { aaa, aad, aam, aas, computeFlagsHelper, daa, das, setEflagsHelper } from './helpers/flags-helpers.ts';
+import { descriptorQueryHelper, loadSegmentHelper, resetSegments } from './helpers/segment-helpers.ts';
+import { repMovs, repStos } from './helpers/string-helpers.ts';
+import { instantiateX87 } from './helpers/x87-table.ts';
+import { cpuidLeaf, X86_MODELS } from './models.ts';
+import { X86_OFFSETS as O, REGS, X86_STATE } from './state.ts';
+import { FLAG_CODE16, FLAG_CS_BASE, FLAG_DATA_BASES, FLAG_STACK16, MODEL_SHIFT } from './translate/context.ts';
+import { translateBlock } from './translate/translate.ts';
+import { Vector } from './vectors.ts';
+import { resetX87 } from './x87-reset.ts';
+
+/** Attribute bit D/B of a code or stack segment (second descriptor word, bit 22, shifted right by 8). */
+const ATTRIBUTE_BIG = 1 << 14;
+
+function reset(view: DataView, env: number, modelName: string): void {
+  const model = X86_MODELS.findIndex((m) => m.name === modelName);
+  if (model < 0) {
+    throw new UserError(`unable to find CPU model '${modelName}'; -cpu help lists them`, 1);
+  }
+  for (const reg of REGS) view.setUint32(env + reg.offset, 0, true);
+  writeEflags(view, env, 0x202);
+  view.setUint32(env + O.model, model, true);
+  resetSegments(view, env);
+  resetX87(view, env);
+}
+
+function blockFlags(view: DataView, env: number): number {
+  let flags = view.getUint32(env + O.model, true) << MODEL_SHIFT;
+  // ES CS SS DS are the first four bases.
+  const bases = O.segBases;
+  if (view.getInt32(env + bases, true) | view.getInt32(env + bases + 8, true) | view.getInt32(env + bases + 12, true)) {
+    flags |= FLAG_DATA_BASES;
+  }
+  if (view.getInt32(env + bases + 4, true) !== 0) flags |= FLAG_CS_BASE;
+  if (!(view.getUint32(env + O.attributes + 4, true) & ATTRIBUTE_BIG)) flags |= FLAG_CODE16;
+  if (!(view.getUint32(env + O.attributes + 8, true) & ATTRIBUTE_BIG)) flags |= FLAG_STACK16;
+  return flags;
+}
+
+function helpers(port: HelperPort): Record<string, HelperFunction> {
+  const { view } = port;
+  const bytes = new Uint8Array(view.buffer);
+  return {
+    compute_flags: computeFlagsHelper,
+    set_eflags: setEflagsHelper(view),
+    daa,
+    das,
+    aaa,
+    aas,
+    aam,
+    aad,
+    rep_movs: repMovs(port, bytes),
+    rep_stos: repStos(port, bytes),
+    load_segment: loadSegmentHelper(port),
+    descriptor_query: descriptorQueryHelper(port),
+    cpuid: (env: number) => {
+      const model = X86_MODELS[view.getUint32(env + O.model, true)]!;
+      const [a, b, c, d] = cpuidLeaf(model, view.getInt32(env + O.regs, true));
+      view.setUint32(env + O.regs, a, true);
+      view.setUint32(env + O.regs + 12, b, true);
+      view.setUint32(env + O.regs + 4, c, true);
+      view.setUint32(env + O.regs + 8, d, true);
+      return undefined;
+    },
+    rdtsc: (env: number, withProcessor: number) => {
+      // A counter of nanoseconds: constant rate, like an invariant time stamp counter of 1 GHz.
+      const now = port.clock();
+      view.setUint32(env + O.regs, now >>> 0, true);
+      view.setUint32(env + O.regs + 8, Math.floor(now / 0x100000000), true);
+      if (withProcessor) view.setUint32(env + O.regs + 4, 0, true);
+      return undefined;
+    },
+  };
+}
+
+function describeFault(fault: AccessFault): GuestException {
+  if (fault.misaligned) return new GuestException(Vector.AC, 0, fault.address);
+  const code = 4 | (fault.kind === 'write' ? 2 : 0) | (fault.kind === 'fetch' ? 16 : 0) | (fault.mapped ? 1 : 0);
+  return new GuestException(Vector.PF, code, fault.address);
+}
+
+const DUMP_ORDER = [0, 3, 1, 2, 6, 7, 5, 4];
+
+function hex(value: number): string {
+  return (value >>> 0).toString(16).padStart(8, '0');
+}
+
+function registers(view: DataView, env: number): [string, number][] {
+  const all: [string, number][] = REGS.map((reg) => [reg.name, view.getUint32(env + reg.offset, true)]);
+  all.push(['eip', view.getUint32(env + O.pc, true)], ['eflags', readEflags(view, env)]);
+  for (let n = 0; n < 6; n++)
+    all.push([['es', 'cs', 'ss', 'ds', 'fs', 'gs'][n]!, view.getUint32(env + O.selectors + 4 * n, true)]);
+  for (let at = 0; at < 176; at += 4) all.push([`fpu+${at}`, view.getUint32(env + O.fpu + at, true)]);
+  return all;
+}
+
+/** Registers in the layout of `-d cpu`. */
+function dump(view: DataView, env: number): string {
+  const reg = (n: number) => `${REGS[n]!.name.toUpperCase()}=${hex(view.getUint32(env + REGS[n]!.offset, true))}`;
+  const eflags = readEflags(view, env);
+  const letters = [
+    [0x400, 'D'],
+    [0x800, 'O'],
+    [0x80, 'S'],
+    [0x40, 'Z'],
+    [0x10, 'A'],
+    [4, 'P'],
+    [1, 'C'],
+  ].map(([bit, letter]) => (eflags & (bit as number) ? letter : '-'));
+  return [
+    DUMP_ORDER.slice(0, 4).map(reg).join(' '),
+    DUMP_ORDER.slice(4).map(reg).join(' '),
+    `EIP=${hex(view.getUint32(env + O.pc, true))} EFL=${hex(eflags)} [${letters.join('')}] CPL=3`,
+    '',
+  ].join('\n');
+}
+
+export const I386: Guest = {
+  name: 'i386',
+  bigEndian: false,
+  layout: X86_STATE,
+  models: X86_MODELS,
+  reset,
+  blockFlags,
+  translate: translateBlock,
+  helpers,
+  helperModules: { x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown> },
+  describeFault,
+  dump,
+  registers,
+  disassemble: (bytes, pc) => {
+    const insn = decode(new ArrayCode(bytes, pc), pc, FLAT_32);
+    return { text: disassemble(insn), length: Math.max(1, insn.length) };
+  },
+};

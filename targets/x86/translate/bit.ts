@@ -1,0 +1,96 @@
+// Bit instructions: BT BTS BTR BTC, BSF BSR, POPCNT LZCNT TZCNT.
+import type { OpName } from '../../../tcg/ir/ops.ts';
+import { Cond } from '../../../tcg/ir/types.ts';
+import { const32, type Value } from '../../../tcg/ir/value.ts';
+import { Cc, CF, ZF } from '../flags.ts';
+import { OperandKind } from '../operands.ts';
+import { sizeLog, type Translation } from './context.ts';
+
+/** BT, BTS, BTR, BTC: CF is the bit, the other flags stay (undefined in the manual, unchanged on processors). */
+export function bitTest(t: Translation): void {
+  const { b, insn, dst } = t;
+  const bits = dst.size * 8;
+  const index = b.copy(t.read(t.src));
+  const n = b.and(index, bits - 1);
+  const flags = t.flags.all();
+  let old: Value;
+  if (dst.kind === OperandKind.Mem) {
+    let address = t.address();
+    // A register index reaches beyond the operand: its signed word number selects the memory word.
+    if (t.src.kind !== OperandKind.Imm) {
+      const signed = dst.size === 4 ? index : b.sextract(index, 0, 16);
+      const word = b.sar(signed, dst.size === 4 ? 5 : 4);
+      const moved = b.add(t.offset(), b.shl(word, dst.size === 4 ? 2 : 1));
+      address = b.copy(t.linear(insn.eaSegment, insn.addressSize === 2 ? b.extract(moved, 0, 16) : moved));
+    }
+    old = insn.mnemonic === 'BT' ? b.load(address, sizeLog(dst.size)) : changeInMemory(t, address, n);
+  } else {
+    old = b.copy(t.read(dst));
+    if (insn.mnemonic !== 'BT') t.write(dst, change(t, old, n));
+  }
+  t.flags.setAll(b.or(b.and(flags, ~CF), b.and(b.shr(old, n), 1)));
+}
+
+function change(t: Translation, old: Value, n: Value): Value {
+  const { b } = t;
+  const mask = b.shl(1, n);
+  if (t.insn.mnemonic === 'BTS') return b.or(old, mask);
+  return t.insn.mnemonic === 'BTR' ? b.and(old, b.not(mask)) : b.xor(old, mask);
+}
+
+const ATOMIC: Record<string, OpName> = { BTS: 'atomic_or_i32', BTR: 'atomic_and_i32', BTC: 'atomic_xor_i32' };
+
+function changeInMemory(t: Translation, address: Value, n: Value): Value {
+  const { b, insn, dst } = t;
+  const log = sizeLog(dst.size);
+  if (!insn.lock) {
+    const old = b.load(address, log);
+    b.store(address, change(t, old, n), log);
+    return old;
+  }
+  const old = b.temp();
+  const split = b.label();
+  const done = b.label();
+  b.brcond(Cond.TSTNE, address, dst.size - 1, split);
+  const mask = b.shl(1, n);
+  const operand = insn.mnemonic === 'BTR' ? b.not(mask) : mask;
+  b.set(old, b.emit(ATOMIC[insn.mnemonic]!, address, operand, null, log));
+  b.br(done);
+  b.place(split);
+  b.set(old, b.load(address, log));
+  b.store(address, change(t, old, n), log);
+  b.place(done);
+  return old;
+}
+
+/** BSF and BSR: a source of 0 sets ZF and leaves the destination (undefined in the manual, so on all processors). */
+export function bitScan(t: Translation): void {
+  const { b, dst } = t;
+  const src = b.copy(t.read(t.src));
+  const old = t.read(dst);
+  const found = t.insn.mnemonic === 'BSF' ? b.ctz(src) : b.xor(b.clz(src), 31);
+  t.write(dst, b.select(src, found, old));
+  t.flags.set(Cc.LOGIC, sizeLog(dst.size), src);
+}
+
+/** POPCNT: ZF by the source, all other flags cleared. */
+export function popcnt(t: Translation): void {
+  const { b } = t;
+  const src = b.copy(t.read(t.src));
+  t.write(t.dst, b.popcnt(src));
+  t.flags.setAll(b.shl(b.setcond(Cond.EQ, src, 0), 6));
+}
+
+/** LZCNT and TZCNT: CF for a source of 0, ZF for a result of 0; the others are undefined and cleared here. */
+export function zeroCount(t: Translation): void {
+  const { b, dst } = t;
+  const bits = dst.size * 8;
+  const src = b.copy(t.read(t.src));
+  const result =
+    t.insn.mnemonic === 'LZCNT'
+      ? b.sub(b.clz(src), 32 - bits)
+      : b.ctz(bits === 32 ? src : b.or(src, const32(1 << bits)));
+  t.write(dst, result);
+  const zero = b.shl(b.setcond(Cond.EQ, result, 0), Math.log2(ZF));
+  t.flags.setAll(b.or(zero, b.setcond(Cond.EQ, src, 0)));
+}

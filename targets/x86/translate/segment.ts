@@ -1,0 +1,98 @@
+// Segment registers: moves, pushes and pops of selectors, far pointers, descriptor checks.
+import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
+import { Cond } from '../../../tcg/ir/types.ts';
+import type { Value } from '../../../tcg/ir/value.ts';
+import { ZF } from '../flags.ts';
+import { OperandKind } from '../operands.ts';
+import { Seg, X86_OFFSETS } from '../state.ts';
+import { sizeLog, type Translation } from './context.ts';
+import { mov, pop } from './data-move.ts';
+
+/** Loads a selector: reads the descriptor, sets base, limit and attributes, or raises #GP, #SS or #NP. */
+export const LOAD_SEGMENT: HelperRow = {
+  name: 'load_segment',
+  args: ['i32', 'i32'],
+  result: null,
+  readsGlobals: true,
+  writesGlobals: true,
+  sideEffects: true,
+  raises: true,
+};
+
+/** LAR, LSL, VERR, VERW: result in bits 0-31 of scratch, return value is ZF (0 or 1). Arguments: which, selector. */
+export const DESCRIPTOR_QUERY: HelperRow = {
+  name: 'descriptor_query',
+  args: ['i32', 'i32'],
+  result: 'i32',
+  sideEffects: true,
+};
+
+function load(t: Translation, segment: number, selector: Value): void {
+  t.b.call(LOAD_SEGMENT, segment, selector);
+}
+
+/** MOV with a segment register as destination; otherwise MOV. Bases may change, so the block ends. */
+export function movSegment(t: Translation): void {
+  if (t.dst.kind !== OperandKind.Seg) {
+    mov(t);
+    return;
+  }
+  load(t, t.dst.num, t.read(t.src));
+  t.endForModeChange();
+}
+
+/** POP of a segment register; otherwise POP. */
+export function popSegment(t: Translation): void {
+  if (t.dst.kind !== OperandKind.Seg) {
+    pop(t);
+    return;
+  }
+  const size = t.insn.operandSize;
+  const value = t.top(size);
+  load(t, t.dst.num, t.b.extract(value, 0, 16));
+  t.dropStack(size);
+  t.endForModeChange();
+}
+
+const FAR_LOADS: Record<string, Seg> = { LDS: Seg.DS, LES: Seg.ES, LFS: Seg.FS, LGS: Seg.GS, LSS: Seg.SS };
+
+/** LDS LES LFS LGS LSS: offset to the register, selector to the segment register. */
+export function loadFarPointer(t: Translation): void {
+  const { b } = t;
+  const size = t.insn.operandSize;
+  const address = t.address();
+  const offset = t.load(address, size);
+  const selector = t.load(b.add(address, size), 2);
+  load(t, FAR_LOADS[t.insn.mnemonic]!, selector);
+  t.write(t.dst, offset);
+  t.endForModeChange();
+}
+
+const QUERIES: Record<string, number> = { LAR: 0, LSL: 1, VERR: 2, VERW: 3 };
+
+/** LAR LSL VERR VERW: ZF says whether the selector is fit; LAR and LSL then write their result. */
+export function queryDescriptor(t: Translation): void {
+  const { b } = t;
+  const which = QUERIES[t.insn.mnemonic]!;
+  const writes = which < 2;
+  const selector = b.extract(t.read(writes ? t.src : t.dst), 0, 16);
+  const flags = t.flags.all();
+  const fit = b.call(DESCRIPTOR_QUERY, which, selector);
+  if (writes) {
+    const result = b.envLoad(X86_OFFSETS.scratch, sizeLog(4));
+    t.write(t.dst, b.select(fit, result, t.read(t.dst)));
+  }
+  t.flags.setAll(b.or(b.and(flags, ~ZF), b.shl(fit, 6)));
+}
+
+/** ARPL: raises the destination selector's privilege level to the source's; ZF says whether it had to. */
+export function arpl(t: Translation): void {
+  const { b } = t;
+  const src = b.and(t.read(t.src), 3);
+  const flags = t.flags.all();
+  const address = t.isMem(t.dst) ? t.address() : null;
+  const old = b.copy(t.read(t.dst, address));
+  const lower = b.setcond(Cond.LTU, b.and(old, 3), src);
+  t.write(t.dst, b.select(lower, b.or(b.and(old, ~3), src), old), address);
+  t.flags.setAll(b.or(b.and(flags, ~ZF), b.shl(lower, 6)));
+}

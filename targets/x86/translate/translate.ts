@@ -1,0 +1,129 @@
+// The block loop of the x86 translator: decodes instructions, calls their handlers, ends the block.
+import type { CodeSource as GuestCode, TranslatedBlock, TranslateRequest } from '../../target.ts';
+import { CodeSource, DecodeFault, type DecodeMode, decodeInto, FLAT_32, Insn } from '../decode.ts';
+import { RowBit } from '../insns-table.ts';
+import type { ModelFeature } from '../models.ts';
+import { X86_MODELS } from '../models.ts';
+import { Vector } from '../vectors.ts';
+import { FLAG_CODE16, FLAG_STACK16, MODEL_SHIFT, Translation } from './context.ts';
+import { HANDLERS, type Handler } from './handlers.ts';
+import { unimplemented } from './system.ts';
+
+const PAGE = 4096;
+
+/** The decoder's window on guest memory: the page at hand and those behind it as far as they are needed. */
+class GuestWindow extends CodeSource {
+  private code: GuestCode | null = null;
+
+  attach(code: GuestCode): void {
+    this.code = code;
+    this.bytes = NOTHING;
+  }
+
+  seek(address: number): boolean {
+    const { code } = this;
+    if (!code?.canFetch(address)) return false;
+    const start = address & -PAGE;
+    this.base = start >>> 0;
+    let end = this.base + PAGE;
+    // A second page saves the border path for instructions that cross into it.
+    if (end < code.bytes.length && code.canFetch(end)) end += PAGE;
+    this.bytes = code.bytes.subarray(this.base, end);
+    return true;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const window = new GuestWindow();
+const insn = new Insn();
+const translation = new Translation();
+translation.insn = insn;
+
+/** Handlers by row index, and whether the model lacks the row's feature; filled at first use of a row. */
+const handlerOfRow: (Handler | undefined)[][] = [];
+
+/** Two opcodes are older instructions with an ignored REP prefix where the feature is missing. */
+const FALLBACK: Partial<Record<string, 'BSR' | 'BSF'>> = { LZCNT: 'BSR', TZCNT: 'BSF' };
+
+function findHandler(model: number): Handler {
+  const { row } = insn;
+  const features = X86_MODELS[model]!.features;
+  let handler: Handler;
+  if (row.feature === '' || ALWAYS.has(row.feature) || features.includes(row.feature as ModelFeature)) {
+    handler =
+      row.bits & (RowBit.Privileged | RowBit.IoPrivileged) ? HANDLERS.HLT! : (HANDLERS[row.mnemonic] ?? unimplemented);
+  } else {
+    const older = FALLBACK[row.mnemonic];
+    handler = older ? HANDLERS[older]! : HANDLERS.UD2!;
+  }
+  const table = (handlerOfRow[model] ??= []);
+  while (table.length <= row.index) table.push(undefined);
+  table[row.index] = handler;
+  return handler;
+}
+
+/** Rows that processors without the feature execute as hints that do nothing. */
+const ALWAYS = new Set<string>(['PREFETCHW']);
+
+/**
+ * Translates the straight run at `request.pc`. It ends at a jump, at an instruction after which the translator's
+ * assumptions may not hold, after `maxInsns`, at `stopAt`, or before code that cannot be fetched.
+ */
+export function translateBlock(request: TranslateRequest): TranslatedBlock {
+  const { builder, maxInsns, stopAt, flags } = request;
+  const t = translation;
+  const model = flags >>> MODEL_SHIFT;
+  const mode: DecodeMode =
+    flags & (FLAG_CODE16 | FLAG_STACK16)
+      ? { code32: !(flags & FLAG_CODE16), stack32: !(flags & FLAG_STACK16) }
+      : FLAT_32;
+  window.attach(request.code);
+  t.begin(builder, flags, request.context);
+  let handlers = handlerOfRow[model];
+  let { pc } = request;
+  let count = 0;
+  while (!t.ended) {
+    if (count >= maxInsns || (pc === stopAt && count > 0)) {
+      t.jumpTo(pc);
+      break;
+    }
+    decodeInto(insn, window, pc, mode);
+    if (insn.fault === DecodeFault.Fetch && count > 0) {
+      t.jumpTo(pc);
+      break;
+    }
+    builder.insnStart(pc);
+    t.pc = pc;
+    t.next = pc = (pc + insn.length) >>> 0;
+    count++;
+    if (insn.fault !== DecodeFault.None) {
+      raiseDecodeFault(t, request.code);
+      break;
+    }
+    const handler = handlers?.[insn.row.index] ?? findHandler(model);
+    handlers ??= handlerOfRow[model];
+    handler(t);
+  }
+  return {
+    end: pc,
+    insnCount: count,
+    usedContext: t.flags.usedContext,
+    exitContexts: t.exitContexts,
+    unimplemented: t.unimplemented,
+  };
+}
+
+function raiseDecodeFault(t: Translation, code: GuestCode): void {
+  t.ended = true;
+  switch (insn.fault) {
+    case DecodeFault.TooLong:
+      t.fault(Vector.GP);
+      return;
+    case DecodeFault.Fetch:
+      // User mode fetch; bit 0 says that the page is present but not executable.
+      t.raiseAt(Vector.PF, 0x14 | (code.isMapped(insn.faultAddress) ? 1 : 0), t.pc, insn.faultAddress);
+      return;
+    default:
+      t.fault(Vector.UD);
+  }
+}
