@@ -9,13 +9,14 @@ export interface CodeMemory {
   checkWrite(address: number, length: number): boolean;
   /** `checkWrite`, and no page in reach holds translated code. */
   checkWriteNoCode(address: number, length: number): boolean;
-  checkExec(address: number): boolean;
+  /** Whether the byte may be executed. */
+  canFetch(address: number): boolean;
   isMapped(address: number): boolean;
   /** Like `checkWrite`; pages with translations lose them first and become writable on the host. */
   prepareWrite(address: number, length: number): boolean;
   /** Write-protects a page on the host because code was translated from it. */
-  protectCode(page: number): void;
-  unprotectCode(page: number): void;
+  protectCode(firstPage: number, lastPage?: number): void;
+  unprotectCode(firstPage: number, lastPage?: number): void;
   /** Called before pages that hold translated code are written, unmapped or mapped anew. */
   onCodeWrite: (firstPage: number, lastPage: number) => void;
 }

@@ -105,7 +105,7 @@ export class Cpu {
       (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
     this.code = {
       bytes: memory.u8,
-      canFetch: (address) => memory.checkExec(address),
+      canFetch: (address) => memory.canFetch(address),
       isMapped: (address) => memory.isMapped(address),
     };
     this.generated = bootstrap();

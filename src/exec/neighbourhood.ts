@@ -46,7 +46,7 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
       for (const op of block.ops) {
         if (op.row !== OPS.goto_tb) continue;
         const next = cache.get(op.imm, flags);
-        if (next.tier === Tier.NONE && !seen.has(next) && memory.checkExec(op.imm)) {
+        if (next.tier === Tier.NONE && !seen.has(next) && memory.canFetch(op.imm)) {
           seen.add(next);
           queue.push(next);
         }

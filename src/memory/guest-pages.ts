@@ -88,8 +88,8 @@ export class GuestPages {
    * the translations and calls `unprotectCode` for the pages.
    */
   onCodeWrite: (firstPage: number, lastPage: number) => void = (first, last) => this.unprotectCode(first, last);
-  /** The same for pages about to be unmapped, replaced, moved or made non-executable. */
-  onUnmapCode: (firstPage: number, lastPage: number) => void = (first, last) => this.unprotectCode(first, last);
+  /** The same for pages about to be unmapped, replaced, moved or made non-executable; unless set, it is onCodeWrite. */
+  onUnmapCode: (firstPage: number, lastPage: number) => void = (first, last) => this.onCodeWrite(first, last);
 
   protected readonly table: SharedArrayBuffer;
   protected readonly control: Int32Array;
@@ -157,8 +157,13 @@ export class GuestPages {
   }
 
   /** Whether the guest may execute the bytes (and JavaScript may therefore read them). */
-  checkExec(addr: number, length: number): boolean {
+  checkExec(addr: number, length = 1): boolean {
     return this.check(addr, length, PAGE_EXEC);
+  }
+
+  /** Whether the guest has mapped the page that holds `addr`, whatever access it allows. */
+  isMapped(addr: number): boolean {
+    return this.pages[addr >>> PAGE_SHIFT] !== 0;
   }
 
   /** `checkWrite`, and translations made from those pages are dropped so that JavaScript and the host may write there. */
@@ -180,6 +185,21 @@ export class GuestPages {
     if (!(all & PAGE_WRITE) && !this.growAndCheck(addr, length, PAGE_WRITE)) return false;
     if (any & PAGE_CODE) this.dropCode(addr >>> PAGE_SHIFT, end, this.onCodeWrite);
     return all & PAGE_ANON ? true : this.populate(addr, length, PAGE_WRITE);
+  }
+
+  /** `checkWrite`, and none of the pages holds translated code: generated code may write there as it is. */
+  checkWriteNoCode(addr: number, length: number): boolean {
+    if (!this.check(addr, length, PAGE_WRITE)) return false;
+    if (length === 0) return true;
+    const end = ((addr >>> 0) + length - 1) >>> PAGE_SHIFT;
+    for (let page = addr >>> PAGE_SHIFT; page <= end; page++) if (this.pages[page]! & PAGE_CODE) return false;
+    return true;
+  }
+
+  /** `checkExec` of one byte, cheap for pages that code was translated from before. */
+  canFetch(addr: number): boolean {
+    const flags = this.pages[addr >>> PAGE_SHIFT]!;
+    return flags & PAGE_CODE ? (flags & PAGE_EXEC) !== 0 : this.checkExec(addr);
   }
 
   /**
