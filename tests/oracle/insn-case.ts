@@ -93,6 +93,8 @@ export interface InsnCase {
   flagMask: number;
   /** The manual leaves the result itself undefined: registers and memory are compared only when all undefined is. */
   undefinedResult?: boolean;
+  /** Why CPUs differ here in more than that: not compared at all unless all undefined is. */
+  hostSpecific?: string;
   /**
    * The case ends in a signal, or may. Such cases are left out when the harness runs without handlers; the corpora's
    * test checks that no other case raises a signal natively.

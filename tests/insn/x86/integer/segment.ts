@@ -117,6 +117,8 @@ function addSelectorChecks(corpus: Corpus): void {
       corpus.add(`${name}: ${selector.toString(16)}`, [...code], {
         regs: { eax: selector },
         eflags: corpus.flags() ^ ZF,
+        // Bits 16-19 of LAR's result are undefined (SDM vol. 2).
+        undefinedResult: name === 'lar' && selector > 3,
       });
     }
   }

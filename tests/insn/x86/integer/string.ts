@@ -229,8 +229,9 @@ function addFaults(corpus: Corpus): void {
             const size = 48;
             const at = down ? start : end - size;
             const bytes = random.bytes(size);
-            if (row.name === 'scas')
-              bytes.forEach((_, i) => (bytes[i] = (element >>> (((i + skew) % step) * 8)) & 0xff));
+            if (row.name === 'scas') {
+              for (let i = 0; i < size; i++) bytes[i] = (element >>> (((i + skew) % step) * 8)) & 0xff;
+            }
             const other = { at: MEMORY_MAP.SEGMENT + 0x100, bytes: random.bytes(96) };
             if (row.name === 'cmps') {
               // Equal all the way, so that the run gets to the border.

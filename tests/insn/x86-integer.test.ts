@@ -1,0 +1,159 @@
+// i386 integer instructions: the host CPU runs every corpus, and wemu and qemu-i386 must agree with it.
+
+import { beforeAll, describe, expect, test } from 'bun:test';
+import { type CompareOptions, compareOutcomes, type Difference, formatDifferences } from '../oracle/compare.ts';
+import { type CaseResult, type InsnCase, RF, STATUS_FLAGS } from '../oracle/insn-case.ts';
+import {
+  isDeath,
+  NATIVE,
+  nativeUnavailable,
+  type Outcome,
+  qemuCommand,
+  runForSignal,
+  runOracle,
+  wemuCommand,
+} from '../oracle/runner.ts';
+import { type Need, testWith } from '../setup/needs.ts';
+import { INTEGER_CORPORA } from './x86/integer/index.ts';
+import { hostFollowsRules, ruleCases, ruleViolations, UNDEFINED_RULES } from './x86/integer/undefined-flags.ts';
+
+/** The option sets wemu runs the corpora with. */
+const WEMU_VARIANTS: { name: string; options: string[] }[] = [{ name: 'default', options: [] }];
+
+/**
+ * Where qemu-i386 7.2 is known to differ from the CPU, by case name. Not a wish list for wemu: it is compared with the
+ * CPU. The list keeps the comparison with qemu useful as a check of the oracle itself.
+ */
+const QEMU_DIFFERS: { cases: RegExp; why: string }[] = [
+  { cases: /^test\d+ rm,imm \/1:/, why: 'F6/F7 /1 is #UD there, TEST in every processor' },
+  { cases: /^ret: imm 0xfffc/, why: 'the byte count of RET is sign-extended there' },
+  { cases: /^null [def]s |^cs (store|add)/, why: 'segment limits, types and null selectors are not checked there' },
+  { cases: /^rcl m,cl: (read-only|across out)/, why: 'CF is written there before the store faults' },
+  { cases: /^pusha(16)?: room/, why: 'writes from the lowest address up there, so another address faults' },
+  { cases: /^enter 8,0: room/, why: 'the final stack pointer is not probed there' },
+  { cases: /^c[67] \/[14]:/, why: 'ModRM.reg of C6 and C7 is not checked there' },
+  { cases: /^lock /, why: 'LOCK is ignored there on some instructions that do not allow it' },
+  { cases: /^ac /, why: 'no alignment checks there' },
+];
+
+/**
+ * qemu-user leaves the trap number, error code, CR2 and RF out of signal frames, and reserves the address range of the
+ * program, so that an access between its segments is SEGV_ACCERR instead of SEGV_MAPERR; TRAP_TRACE is TRAP_BRKPT.
+ */
+const QEMU_COMPARE: CompareOptions = { ignoreFlags: RF, ignoreSignal: ['details', 'si_code'] };
+
+const unavailable = nativeUnavailable();
+const native: Need = { met: unavailable === undefined, reason: unavailable ?? '' };
+
+const corpora = new Map<string, { cases: InsnCase[]; native: (Outcome | undefined)[] }>();
+
+beforeAll(() => {
+  if (unavailable !== undefined) return;
+  for (const [name, build] of Object.entries(INTEGER_CORPORA)) {
+    const cases = build();
+    corpora.set(name, { cases, native: runOracle(cases, NATIVE) });
+  }
+});
+
+function differences(name: string, command: string[], options?: CompareOptions): Difference[] {
+  const corpus = corpora.get(name)!;
+  return compareOutcomes(corpus.cases, corpus.native, runOracle(corpus.cases, command), options);
+}
+
+describe('host CPU', () => {
+  testWith([native], 'every case runs, and only cases marked so raise signals', () => {
+    let count = 0;
+    const wrong: string[] = [];
+    for (const [name, corpus] of corpora) {
+      count += corpus.cases.length;
+      corpus.cases.forEach((insn, i) => {
+        const outcome = corpus.native[i];
+        if (!outcome || isDeath(outcome)) wrong.push(`${name}/${insn.name}: ${outcome?.died ?? 'did not run'}`);
+        else if (outcome.signal && !insn.faults) wrong.push(`${name}/${insn.name}: signal ${outcome.signal.signo}`);
+      });
+    }
+    expect(wrong).toEqual([]);
+    expect(count).toBeGreaterThan(10_000);
+  });
+
+  testWith([native], 'the results do not depend on the run', () => {
+    for (const { cases, native: first } of corpora.values()) {
+      expect(
+        formatDifferences(compareOutcomes(cases, first, runOracle(cases, NATIVE), { compareUndefined: true })),
+      ).toBe('');
+    }
+  });
+
+  testWith([native], 'a divide error leaves registers and flags alone', () => {
+    const { cases, native: results } = corpora.get('multiply-divide')!;
+    let count = 0;
+    cases.forEach((insn, i) => {
+      const result = results[i] as CaseResult;
+      if (!result.signal) return;
+      count++;
+      expect(Array.from(result.regs)).toEqual(Array.from(insn.regs));
+      expect(result.eflags & STATUS_FLAGS).toBe(insn.eflags & STATUS_FLAGS);
+    });
+    expect(count).toBeGreaterThan(100);
+  });
+
+  const family: Need = { met: hostFollowsRules(), reason: 'the rules were measured on AMD family 1Ah' };
+  for (const rule of UNDEFINED_RULES) {
+    testWith([native, family], `undefined flags of ${rule.name}`, () => {
+      const cases = ruleCases(rule);
+      expect(ruleViolations(rule, cases, runOracle(cases, NATIVE) as CaseResult[])).toEqual([]);
+    });
+  }
+});
+
+describe('qemu-i386', () => {
+  for (const name of Object.keys(INTEGER_CORPORA)) {
+    testWith([native, 'qemu-user'], name, () => {
+      const found = qemuCommand();
+      if ('missing' in found) throw new Error(found.missing);
+      const unknown = differences(name, found.command, QEMU_COMPARE).filter(
+        ({ insn }) => !QEMU_DIFFERS.some(({ cases }) => cases.test(insn.name)),
+      );
+      expect(formatDifferences(unknown)).toBe('');
+    });
+  }
+});
+
+/** Signals as a parent process sees them: one case in a process of its own, without handlers. */
+const FATAL = ['ud2:', 'int3:', 'div: by zero', 'hlt: ecx 0', 'mov r,m: beyond', 'ac mov r,m: +1', 'into:', 'tf: nop'];
+
+describe('wemu', () => {
+  for (const variant of WEMU_VARIANTS) {
+    const wemu = wemuCommand(variant.options);
+    const need: Need = { met: 'command' in wemu, reason: 'missing' in wemu ? wemu.missing : '' };
+    const command = 'command' in wemu ? wemu.command : [];
+    for (const name of Object.keys(INTEGER_CORPORA)) {
+      testWith([native, need], `${name} (${variant.name})`, () => {
+        expect(formatDifferences(differences(name, command))).toBe('');
+      });
+    }
+    testWith([native, need], `fatal signals (${variant.name})`, () => {
+      const { cases } = corpora.get('fault')!;
+      const ends = (run: string[]) =>
+        FATAL.map((name) => {
+          const insn = cases.find((candidate) => candidate.name === name);
+          return `${name} ${insn ? runForSignal(insn, run) : 'is no case'}`;
+        });
+      expect(ends(command)).toEqual(ends(NATIVE));
+    });
+  }
+});
+
+test('the differences of the oracle are found: a wrong result is reported', () => {
+  const cases = INTEGER_CORPORA['alu']!().slice(0, 2);
+  const good: CaseResult[] = cases.map((insn) => ({
+    regs: insn.regs.slice(),
+    eflags: insn.eflags,
+    segments: [0, 0, 0, 0],
+    memory: insn.memory.map(({ bytes }) => bytes.slice()),
+  }));
+  const bad = good.map((result) => ({ ...result, regs: result.regs.slice() }));
+  bad[1]!.regs[3]! ^= 1;
+  const found = compareOutcomes(cases, good, bad);
+  expect(found.map(({ index, parts }) => [index, parts])).toEqual([[1, ['ebx']]]);
+});
