@@ -1,0 +1,100 @@
+// Loads and stores of IR values as their memory op says: width, sign extension, byte order, wrapping at 4 GiB.
+import { bitsOfF32, bitsOfF64, f32OfBits, f64OfBits, type IrValue } from '../ir/scalar.ts';
+import { type MemOp, MO_BE, MO_SIGN, MO_SIZE, type Type } from '../ir/types.ts';
+
+const TOP = 0x100000000;
+
+/** For accesses that wrap: the bytes in one piece. */
+const SPLIT = new DataView(new ArrayBuffer(16));
+
+/** Reads a value of `type`; the caller has checked that it may. */
+export function loadValue(view: DataView, address: number, type: Type, memOp: MemOp): IrValue {
+  const size = 1 << (memOp & MO_SIZE);
+  if (address + size > TOP) {
+    for (let i = 0; i < size; i++) SPLIT.setUint8(i, view.getUint8((address + i) % TOP));
+    return loadValue(SPLIT, 0, type, memOp);
+  }
+  const little = (memOp & MO_BE) === 0;
+  switch (type) {
+    case 'i32':
+      return load32(view, address, memOp);
+    case 'i64':
+      if ((memOp & MO_SIZE) === 3) return view.getBigInt64(address, little);
+      return memOp & MO_SIGN
+        ? BigInt(load32(view, address, memOp))
+        : BigInt(load32(view, address, memOp & ~MO_SIGN) >>> 0);
+    case 'f32':
+      return f32OfBits(view.getInt32(address, little));
+    case 'f64': {
+      const x = view.getFloat64(address, little);
+      return Number.isNaN(x) ? f64OfBits(view.getBigInt64(address, little)) : x;
+    }
+    case 'v128': {
+      const bytes = new Uint8Array(16);
+      bytes.set(new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset + address, 16));
+      return little ? bytes : bytes.reverse();
+    }
+  }
+}
+
+function load32(view: DataView, address: number, memOp: MemOp): number {
+  const little = (memOp & MO_BE) === 0;
+  switch (memOp & (MO_SIZE | MO_SIGN)) {
+    case 0:
+      return view.getUint8(address);
+    case 1:
+      return view.getUint16(address, little);
+    case MO_SIGN:
+      return view.getInt8(address);
+    case MO_SIGN | 1:
+      return view.getInt16(address, little);
+    default:
+      return view.getInt32(address, little);
+  }
+}
+
+/** Writes the low bits of a value of `type`; the caller has checked that it may. */
+export function storeValue(view: DataView, address: number, type: Type, memOp: MemOp, value: IrValue): void {
+  const size = 1 << (memOp & MO_SIZE);
+  if (address + size > TOP) {
+    storeValue(SPLIT, 0, type, memOp, value);
+    for (let i = 0; i < size; i++) view.setUint8((address + i) % TOP, SPLIT.getUint8(i));
+    return;
+  }
+  const little = (memOp & MO_BE) === 0;
+  switch (type) {
+    case 'i32':
+      store32(view, address, memOp, value as number);
+      break;
+    case 'i64':
+      if (size === 8) view.setBigInt64(address, value as bigint, little);
+      else store32(view, address, memOp, Number(BigInt.asIntN(32, value as bigint)));
+      break;
+    case 'f32':
+      view.setInt32(address, bitsOfF32(value as number | bigint), little);
+      break;
+    case 'f64':
+      if (typeof value === 'number' && !Number.isNaN(value)) view.setFloat64(address, value, little);
+      else view.setBigInt64(address, bitsOfF64(value as number | bigint), little);
+      break;
+    case 'v128': {
+      const bytes = value as Uint8Array;
+      for (let i = 0; i < 16; i++) view.setUint8(address + i, bytes[little ? i : 15 - i]!);
+      break;
+    }
+  }
+}
+
+function store32(view: DataView, address: number, memOp: MemOp, value: number): void {
+  const little = (memOp & MO_BE) === 0;
+  switch (memOp & MO_SIZE) {
+    case 0:
+      view.setInt8(address, value);
+      break;
+    case 1:
+      view.setInt16(address, value, little);
+      break;
+    default:
+      view.setInt32(address, value, little);
+  }
+}
