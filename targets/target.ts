@@ -63,6 +63,10 @@ export interface HelperPort {
   canRead(address: number, length: number): boolean;
   /** The same for writing, without disturbing any translation: false also where code was translated from. */
   canWrite(address: number, length: number): boolean;
+  /** Whether the bytes may be written; translations made from them are dropped, so the block must end behind the call. */
+  prepareWrite(address: number, length: number): boolean;
+  /** Whether there is a page at all. */
+  isMapped(address: number): boolean;
   /** Nanoseconds since some moment, never going back; for time stamp counters. */
   clock(): number;
 }

@@ -100,13 +100,16 @@ export class Cpu {
     this.view = memory.view;
     const canRead = (address: number, length: number) => memory.checkRead(address, length);
     const canWrite = (address: number, length: number) => memory.checkWriteNoCode(address, length);
-    const helpers = guest.helpers({ view: memory.view, canRead, canWrite, clock: () => Bun.nanoseconds() });
+    const prepareWrite = (address: number, length: number) => memory.prepareWrite(address, length);
+    const isMapped = (address: number) => memory.isMapped(address);
+    const clock = () => Bun.nanoseconds();
+    const helpers = guest.helpers({ view: memory.view, canRead, canWrite, prepareWrite, isMapped, clock });
     const helper = (row: HelperRow) =>
       (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
     this.code = {
       bytes: memory.u8,
       canFetch: (address) => memory.canFetch(address),
-      isMapped: (address) => memory.isMapped(address),
+      isMapped,
     };
     this.generated = bootstrap();
     this.cache = new CodeCache(this.generated.miss);
@@ -114,7 +117,6 @@ export class Cpu {
     this.imports = { e: { m: memory.memory, t: this.cache.table }, h: helpers };
     // Whole blocks must not write to translated code behind their own back: there they fault, and the replay writes.
     this.blockPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite: canWrite, helper };
-    const prepareWrite = (address: number, length: number) => memory.prepareWrite(address, length);
     this.replayPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite, helper };
     memory.onCodeWrite = (first, last) => this.invalidate(first, last);
   }

@@ -1,10 +1,187 @@
-// Regions: a hot block and the blocks around it as one function, with guest registers in locals across their jumps.
-import type { Entry } from './code-cache.ts';
+// Regions: a hot block and the hot blocks around it as one function, with guest registers in locals across their jumps.
+import { Block, makeOp, type Op } from '../../tcg/ir/block.ts';
+import { Builder } from '../../tcg/ir/builder.ts';
+import { Jump, OPS } from '../../tcg/ir/ops.ts';
+import { Cond } from '../../tcg/ir/types.ts';
+import { const32, type Label } from '../../tcg/ir/value.ts';
+import { optimize } from '../../tcg/opt/pipeline.ts';
+import { defineCounter } from '../log/counters.ts';
+import { type Entry, Tier } from './code-cache.ts';
 import type { Cpu } from './cpu.ts';
 import { COUNTER_BASE } from './layout.ts';
+import { instantiate } from './neighbourhood.ts';
+
+/**
+ * Guest instructions per region at most. The engine's optimiser takes time more than linear in the size of a function;
+ * beyond about this size it gives up late or not at all.
+ */
+const MAX_INSNS = 600;
+const MAX_NODES = 100;
+
+/** Calls followed into each other. Each level is a copy of the callee; deeper ones are rarely worth it. */
+const MAX_CALL_DEPTH = 4;
+
+/** How often one function may be on the path of followed calls: 2 unrolls a recursion once. */
+const MAX_RECURSION = 2;
+
+/** Versions of one block for different kinds of lazily kept flags; another one takes the general way. */
+const MAX_CONTEXTS = 3;
+
+/** A block counts as hot when it ran at least this fraction of the threshold (1 / 2^n). */
+const WARM_SHIFT = 4;
+
+const REGIONS = defineCounter('exec.regions', 'regions made of hot blocks');
+const REGION_INSNS = defineCounter('exec.region-insns', 'guest instructions in them');
+
+/** One translated block of a region, for one path of followed calls and one context. */
+class RegionNode {
+  ops: Op[] = [];
+  /** Context its translation relies on, or -1 when it relies on none. */
+  context: number;
+  needsPoll = false;
+  translated = false;
+  end = 0;
+
+  constructor(
+    readonly pc: number,
+    readonly index: number,
+    readonly label: Label,
+    /** Return addresses of the calls followed to get here, innermost last. */
+    readonly calls: readonly number[],
+    context: number,
+  ) {
+    this.context = context;
+  }
+}
+
+/** Collects the nodes of one region. */
+class RegionBuilder {
+  readonly block: Block;
+  readonly nodes: RegionNode[] = [];
+  private readonly byKey = new Map<string, RegionNode[]>();
+  private readonly builder: Builder;
+  insns = 0;
+
+  constructor(
+    private readonly cpu: Cpu,
+    private readonly entry: Entry,
+  ) {
+    this.block = new Block(entry.pc, cpu.guest.layout.globals);
+    this.builder = new Builder(this.block);
+  }
+
+  build(): void {
+    this.nodeFor(this.entry.pc, [], -1);
+    for (let n = 0; n < this.nodes.length; n++) this.translate(this.nodes[n]!);
+    const ops: Op[] = [];
+    for (const node of this.nodes) {
+      const place = makeOp('label', null);
+      place.label = node.label;
+      if (node.index > 0 || node.label.uses > 0) ops.push(place);
+      if (node.needsPoll) ops.push(makeOp('poll', null, null, null, null, node.pc));
+      for (const op of node.ops) ops.push(op);
+    }
+    this.block.ops = ops;
+  }
+
+  /** The node of a jump's target, made now if it is fit to be in the region; null: leave the region for it. */
+  private nodeFor(pc: number, calls: readonly number[], context: number): RegionNode | null {
+    const key = `${pc} ${calls.join(' ')}`;
+    let variants = this.byKey.get(key);
+    if (!variants) this.byKey.set(key, (variants = []));
+    for (const node of variants) if (node.context === -1 || node.context === context) return node;
+    if (this.nodes.length > 0 && !this.isHot(pc)) return null;
+    if (this.insns >= MAX_INSNS || this.nodes.length >= MAX_NODES) return null;
+    const given = variants.length < MAX_CONTEXTS ? context : -1;
+    const node = new RegionNode(pc, this.nodes.length, this.block.label(), calls, given);
+    variants.push(node);
+    this.nodes.push(node);
+    return node;
+  }
+
+  private isHot(pc: number): boolean {
+    const { cpu, entry } = this;
+    const target = cpu.cache.find(pc, entry.flags);
+    if (!target || target.tier === Tier.NONE) return false;
+    if (target.tier === Tier.REGION) return true;
+    const { hotThreshold } = cpu.options;
+    const runs = hotThreshold - cpu.view.getInt32(COUNTER_BASE + 4 * target.slot, true);
+    return runs >= hotThreshold >> WARM_SHIFT;
+  }
+
+  private translate(node: RegionNode): void {
+    const { cpu, block, entry } = this;
+    block.ops = node.ops;
+    const result = cpu.guest.translate({
+      builder: this.builder,
+      code: cpu.code,
+      pc: node.pc,
+      flags: entry.flags,
+      context: node.context,
+      maxInsns: cpu.options.maxInsns,
+      stopAt: -1,
+    });
+    if (!result.usedContext) node.context = -1;
+    node.end = result.end;
+    this.insns += result.insnCount;
+    this.link(node, result.exitContexts);
+  }
+
+  /** Turns the node's ways out into branches where their target is in the region. */
+  private link(node: RegionNode, contexts: readonly number[]): void {
+    const { ops } = node;
+    let jumps = 0;
+    for (let n = 0; n < ops.length; n++) {
+      const op = ops[n]!;
+      if (op.row === OPS.goto_tb) {
+        const context = contexts[jumps++] ?? -1;
+        const calls = op.imm2 === Jump.CALL ? this.follow(node, op.imm) : node.calls;
+        const target = calls && this.nodeFor(op.imm, calls, context);
+        if (!target) continue;
+        const branch = makeOp('br', null);
+        branch.label = this.arrive(node, target);
+        ops[n] = branch;
+      } else if (op.row === OPS.goto_ptr && op.imm === Jump.RETURN && node.calls.length > 0) {
+        const back = node.calls[node.calls.length - 1]!;
+        const target = this.nodeFor(back, node.calls.slice(0, -1), -1);
+        if (!target) continue;
+        const check = makeOp('brcond_i32', null, op.a, const32(back), null, Cond.EQ);
+        check.label = this.arrive(node, target);
+        ops.splice(n++, 0, check);
+      }
+    }
+  }
+
+  private arrive(from: RegionNode, target: RegionNode): Label {
+    if (target.index <= from.index) target.needsPoll = true;
+    target.label.uses++;
+    return target.label;
+  }
+
+  /** The path of calls after following one from the end of `node`, or null when it is not worth it. */
+  private follow(node: RegionNode, callee: number): readonly number[] | null {
+    const back = node.end;
+    if (node.calls.length >= MAX_CALL_DEPTH) return null;
+    let same = 0;
+    for (const other of node.calls) if (other === back) same++;
+    if (same >= MAX_RECURSION || callee === back) return null;
+    return [...node.calls, back];
+  }
+}
 
 /** Replaces the translation of `entry` by a region that begins there. */
 export function buildRegion(cpu: Cpu, entry: Entry): void {
-  // Start counting again far from zero.
-  cpu.memory.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
+  // The counter has run out; in case the entry is not replaced it must not do so again soon.
+  cpu.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
+  const region = new RegionBuilder(cpu, entry);
+  region.build();
+  const { block, nodes } = region;
+  optimize(block, cpu.options.passes);
+  cpu.options.log?.optimized(block);
+  instantiate(cpu, [{ block, slot: entry.slot }], entry.flags);
+  const pages = new Set<number>();
+  for (const node of nodes) for (const page of cpu.pagesOf(node.pc, node.end)) pages.add(page);
+  cpu.cache.setTranslated(entry, Tier.REGION, [...pages]);
+  REGIONS.n++;
+  REGION_INSNS.n += region.insns;
 }

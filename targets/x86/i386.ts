@@ -59,6 +59,17 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     rep_movs: repMovs(port, bytes),
     rep_stos: repStos(port, bytes),
     load_segment: loadSegmentHelper(port),
+    probe: (_env: number, address: number, length: number, writes: number) => {
+      const start = address >>> 0;
+      const fine = (at: number, bytes: number) => (writes ? port.prepareWrite(at, bytes) : port.canRead(at, bytes));
+      if (fine(start, length)) return undefined;
+      for (let n = 0; n < length; n++) {
+        const at = (start + n) >>> 0;
+        if (!fine(at, 1))
+          throw describeFault({ address: at, kind: writes ? 'write' : 'read', mapped: port.isMapped(at) });
+      }
+      return undefined;
+    },
     descriptor_query: descriptorQueryHelper(port),
     cpuid: (env: number) => {
       const model = X86_MODELS[view.getUint32(env + O.model, true)]!;
