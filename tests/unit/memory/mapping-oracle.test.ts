@@ -4,8 +4,10 @@ import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
+import { testWith } from '../../setup/needs.ts';
+import { oraclePath } from '../../setup/oracles.ts';
 
-const compiler = Bun.which('i686-linux-gnu-gcc');
+const compiler = oraclePath('gcc-i386');
 const PAGE = 4096;
 /** Where fixed mappings go on both sides. */
 const WINDOW = 0x20000000;
@@ -164,7 +166,7 @@ function pagesOf(lines: string[]): string[] {
   return out;
 }
 
-describe.skipIf(!compiler)('mapping calls against the host kernel (needs i686-linux-gnu-gcc)', () => {
+describe('mapping calls against the host kernel', () => {
   const oracle = join(dir, 'oracle');
   const file = join(dir, 'file');
   if (compiler) {
@@ -178,7 +180,7 @@ describe.skipIf(!compiler)('mapping calls against the host kernel (needs i686-li
   afterEach(() => live?.dispose());
   const seeds = process.env.MAPPING_SEEDS ? process.env.MAPPING_SEEDS.split(',').map(Number) : [1, 2, 3, 4, 5, 6];
   for (const seed of seeds) {
-    test(`400 random calls, seed ${seed}`, () => {
+    testWith(['gcc-i386'], `400 random calls, seed ${seed}`, () => {
       const calls = randomCalls(seed * 7919, 400);
       const memory = new GuestMemory();
       memory.setMmapBase(8 << 20);
