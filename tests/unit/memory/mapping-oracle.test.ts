@@ -1,5 +1,5 @@
 // Mapping calls give the addresses, errors and list of mappings that the host kernel gives a 32-bit process.
-import { afterEach, describe, expect, test } from 'bun:test';
+import { afterEach, describe, expect } from 'bun:test';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
