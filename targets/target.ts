@@ -107,6 +107,8 @@ export interface Guest {
   registers(view: DataView, env: number): [name: string, value: number][];
   /** Disassembly of one instruction: text and length in bytes (at least 1). */
   disassemble(bytes: Uint8Array, pc: number): { text: string; length: number };
+  /** The encoding row an instruction decodes to, as text; for `explain`. */
+  describeRow?(bytes: Uint8Array, pc: number): string;
 }
 
 export type { HelperRow };

@@ -37,6 +37,8 @@ export interface CpuOptions {
   /** Runs of a block before it becomes a region. */
   readonly hotThreshold: number;
   readonly log: BlockLog | null;
+  /** What time stamp counters read, nanoseconds; undefined: the host's monotonic clock. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -79,7 +81,7 @@ export class Cpu {
   /** The imports of generated modules, by module and name. */
   readonly imports: Record<string, Record<string, unknown>>;
   private readonly generated: GeneratedFunctions;
-  private readonly blockPort: InterpreterPort;
+  protected readonly blockPort: InterpreterPort;
   private readonly replayPort: InterpreterPort;
   /** Guest memory as the translator reads it. */
   readonly code: CodeSource;
@@ -101,9 +103,26 @@ export class Cpu {
     const canRead = (address: number, length: number) => memory.checkRead(address, length);
     const canWrite = (address: number, length: number) => memory.checkWriteNoCode(address, length);
     const prepareWrite = (address: number, length: number) => memory.prepareWrite(address, length);
+    const helperCanWrite = (address: number, length: number) => {
+      const can = canWrite(address, length);
+      if (can) this.noteWrite(address, length);
+      return can;
+    };
+    const helperPrepareWrite = (address: number, length: number) => {
+      const can = prepareWrite(address, length);
+      if (can) this.noteWrite(address, length);
+      return can;
+    };
     const isMapped = (address: number) => memory.isMapped(address);
-    const clock = () => Bun.nanoseconds();
-    const helpers = guest.helpers({ view: memory.view, canRead, canWrite, prepareWrite, isMapped, clock });
+    const clock = options.clock ?? (() => Bun.nanoseconds());
+    const helpers = guest.helpers({
+      view: memory.view,
+      canRead,
+      canWrite: helperCanWrite,
+      prepareWrite: helperPrepareWrite,
+      isMapped,
+      clock,
+    });
     const helper = (row: HelperRow) =>
       (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
     this.code = {
@@ -177,7 +196,16 @@ export class Cpu {
     this.memory.u8.fill(0xff, start, start + (8 << CODEGEN_LAYOUT.jumpCacheBits));
   }
 
-  private enterAt(pc: number, flags: number): Exit {
+  protected enterAt(pc: number, flags: number): Exit {
+    try {
+      return this.enterGenerated(pc, flags);
+    } catch (error) {
+      return this.recover(error);
+    }
+  }
+
+  /** Runs the translation of `pc`, making it first if need be. Throws when guest code faults. */
+  protected enterGenerated(pc: number, flags: number): Exit {
     let entry = this.cache.find(pc, flags);
     if (!entry || entry.tier === Tier.NONE) {
       translateNeighbourhood(this, pc, flags);
@@ -187,12 +215,11 @@ export class Cpu {
     const cell = this.env + CODEGEN_LAYOUT.jumpCache + 8 * jumpCacheIndex(pc, CODEGEN_LAYOUT.jumpCacheBits);
     this.view.setUint32(cell, pc, true);
     this.view.setUint32(cell + 4, entry.slot, true);
-    try {
-      return this.generated.enter(this.env, entry.slot);
-    } catch (error) {
-      return this.recover(error);
-    }
+    return this.generated.enter(this.env, entry.slot);
   }
+
+  /** Told before a helper writes guest memory; lockstep wants to know. */
+  noteWrite(_address: number, _length: number): void {}
 
   private interpretAt(pc: number, flags: number): Exit {
     const entry = this.cache.get(pc, flags);
@@ -211,7 +238,7 @@ export class Cpu {
   }
 
   /** End of the last block `translateOne` made. */
-  private lastEnd = 0;
+  protected lastEnd = 0;
 
   /** Translates (and optimises as the switches say) the straight run at `pc`; nothing is entered in the cache. */
   translateOne(pc: number, flags: number, maxInsns: number, prepare: boolean): Block {
@@ -243,7 +270,7 @@ export class Cpu {
     return pages;
   }
 
-  private invalidate(firstPage: number, lastPage: number): void {
+  protected invalidate(firstPage: number, lastPage: number): void {
     this.codeWrites++;
     this.singles.clear();
     for (let page = firstPage; page <= lastPage; page++) {
@@ -258,7 +285,7 @@ export class Cpu {
    * interpreted one by one with checked accesses until one of them raises the guest's exception, or until the cause is
    * gone (a write to a page that held translated code).
    */
-  private recover(error: unknown): Exit {
+  protected recover(error: unknown): Exit {
     const recoverable =
       error instanceof WebAssembly.RuntimeError || error instanceof GuestException || error instanceof AccessError;
     if (!recoverable) throw error;

@@ -146,6 +146,10 @@ export const I386: Guest = {
   describeFault,
   dump,
   registers,
+  describeRow: (bytes, pc) => {
+    const { row, opcode } = decode(new ArrayCode(bytes, pc), pc, FLAT_32);
+    return `${row.mnemonic} ${row.operands}${row.feature ? ` [${row.feature}]` : ''} (opcode ${opcode.toString(16).padStart(2, '0')})`;
+  },
   disassemble: (bytes, pc) => {
     const insn = decode(new ArrayCode(bytes, pc), pc, FLAT_32);
     return { text: disassemble(insn), length: Math.max(1, insn.length) };

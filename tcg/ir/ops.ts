@@ -272,7 +272,7 @@ const SPECS = {
   call:      [null, [], [], KEEP, 'call the helper with CPU state and `args`; its result, if any, goes to `out`'],
   poll:      [null, [], ['pc'], KEEP, 'if the poll word in CPU state is set, exit with POLL and PC imm'],
   goto_tb:   [null, [], ['pc', 'jump'], END, 'PC = imm; continue with the block there (chained)'],
-  goto_ptr:  [null, I1, ['jump'], END, 'PC = a; continue with the block there by the jump cache'],
+  goto_ptr:  [null, I1, ['jump'], END, 'PC = a; exit with POLL if the poll word is set, else continue with the block there by the jump cache'],
   exit_tb:   [null, I1, ['exit'], END, 'PC = a; return to the execution loop with reason imm'],
 } as const satisfies Record<string, Spec>;
 

@@ -246,6 +246,8 @@ export class Translation {
   /** Leaves to a known address; the block may still go on behind it on another path. */
   jumpTo(pc: number, jump: Jump = Jump.PLAIN): void {
     this.exitContexts.push(this.flags.op);
+    // Every loop has a backward jump, or an indirect one, which polls by itself.
+    if (pc <= this.pc) this.b.poll(pc);
     this.b.gotoTb(pc, jump);
   }
 

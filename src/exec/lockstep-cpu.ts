@@ -1,0 +1,211 @@
+// A CPU that runs everything twice, interpreted and as generated code, and stops at the first difference.
+import { HEADER } from '../../targets/state-layout.ts';
+import { GuestException } from '../../targets/target.ts';
+import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/interp/interp.ts';
+import type { Block } from '../../tcg/ir/block.ts';
+import { Exit } from '../../tcg/ir/types.ts';
+import { Cpu } from './cpu.ts';
+
+/** Thrown when the two engines disagree; the message is the report. */
+export class LockstepDifference extends Error {}
+
+/** Bytes before and after one write. */
+interface Write {
+  readonly address: number;
+  readonly before: Uint8Array;
+  after: Uint8Array;
+}
+
+/** CPU state after so many blocks of the reference run. */
+interface Step {
+  readonly pc: number;
+  readonly state: Uint8Array;
+  /** How many journal entries had been made. */
+  readonly writes: number;
+  readonly faulted: boolean;
+}
+
+/** Blocks the reference runs ahead at most; generated code leaves at the first poll, long before. */
+const MAX_STEPS = 2000;
+
+/**
+ * Lockstep: each time the loop would enter generated code, the interpreter first runs block after block from the same state,
+ * journaling what it writes; then everything is undone and generated code runs until it leaves (the poll word is set, so
+ * that it leaves at the first backward or indirect jump). The state it leaves must be one the reference passed through, and
+ * memory must agree with the journal up to there. Regions and chained blocks are compared the same way.
+ */
+export class LockstepCpu extends Cpu {
+  private readonly blocks = new Map<string, { block: Block; end: number }>();
+  private journal: Write[] = [];
+  /** How many comparisons were made. */
+  comparisons = 0;
+
+  protected override invalidate(firstPage: number, lastPage: number): void {
+    this.blocks.clear();
+    super.invalidate(firstPage, lastPage);
+  }
+
+  private get stateSize(): number {
+    return this.guest.layout.size;
+  }
+
+  private snapshot(): Uint8Array {
+    return this.memory.u8.slice(this.env, this.env + this.stateSize);
+  }
+
+  private readonly journalWrite = (address: number, length: number): void => {
+    const before = this.memory.u8.slice(address, address + length);
+    this.journal.push({ address, before, after: before });
+  };
+
+  /** Told by helpers that they are about to write: journal it while the reference runs. */
+  private recording = false;
+
+  override noteWrite(address: number, length: number): void {
+    if (this.recording && length > 0) this.journalWrite(address >>> 0, length);
+  }
+
+  protected override enterAt(pc: number, flags: number): Exit {
+    const { view, env, memory } = this;
+    const poll = view.getUint32(env + HEADER.poll, true);
+    view.setUint32(env + HEADER.poll, 1, true);
+    const before = this.snapshot();
+    const steps = this.runReference(pc, flags);
+    for (let n = this.journal.length - 1; n >= 0; n--) memory.u8.set(this.journal[n]!.before, this.journal[n]!.address);
+    memory.u8.set(before, env);
+    let exit: Exit;
+    let fault: unknown = null;
+    try {
+      exit = this.enterGenerated(pc, flags);
+    } catch (error) {
+      fault = error;
+      exit = Exit.LOOKUP;
+    }
+    this.compare(pc, steps, fault !== null, exit);
+    this.comparisons++;
+    const pending =
+      view.getUint32(env + HEADER.pendingSignals, true) | view.getUint32(env + HEADER.pendingSignalsHigh, true);
+    view.setUint32(env + HEADER.poll, poll || pending ? 1 : 0, true);
+    if (fault !== null) return this.recover(fault);
+    return exit === Exit.POLL ? Exit.LOOKUP : exit;
+  }
+
+  /** Interprets from the present state until something other than the next block is to be done. */
+  private runReference(start: number, flags: number): Step[] {
+    const { view, env, memory } = this;
+    const port: InterpreterPort = { ...this.blockPort, onWrite: this.journalWrite };
+    this.journal = [];
+    this.recording = true;
+    const steps: Step[] = [{ pc: start, state: this.snapshot(), writes: 0, faulted: false }];
+    let pc = start;
+    try {
+      while (steps.length < MAX_STEPS) {
+        let faulted = false;
+        let exit = Exit.LOOKUP;
+        const from = this.journal.length;
+        try {
+          exit = interpretBlock(this.blockAt(pc, flags), port, env);
+        } catch (error) {
+          if (!(error instanceof AccessError || error instanceof GuestException)) throw error;
+          faulted = true;
+        }
+        for (let n = from; n < this.journal.length; n++) {
+          const write = this.journal[n]!;
+          write.after = memory.u8.slice(write.address, write.address + write.before.length);
+        }
+        pc = view.getUint32(env + HEADER.pc, true);
+        steps.push({ pc, state: this.snapshot(), writes: this.journal.length, faulted });
+        if (faulted || (exit !== Exit.LOOKUP && exit !== Exit.POLL)) break;
+        if (this.guest.blockFlags(view, env) !== flags) break;
+      }
+    } finally {
+      this.recording = false;
+    }
+    return steps;
+  }
+
+  private blockAt(pc: number, flags: number): Block {
+    const key = `${pc} ${flags}`;
+    let known = this.blocks.get(key);
+    if (!known) {
+      const block = this.translateOne(pc, flags, this.options.maxInsns, true);
+      this.blocks.set(key, (known = { block, end: this.lastEnd }));
+      this.pagesOf(pc, this.lastEnd);
+    }
+    return known.block;
+  }
+
+  private compare(start: number, steps: readonly Step[], faulted: boolean, exit: Exit): void {
+    const { env, view } = this;
+    const state = this.snapshot();
+    const pc = view.getUint32(env + HEADER.pc, true);
+    let closest: Step | null = null;
+    for (const step of steps) {
+      // After a fault only the precise point counts, which depends on how blocks were joined: the replay compares it.
+      if (faulted && step.faulted) return;
+      if (step.pc !== pc) continue;
+      closest = step;
+      if (!sameBytes(step.state, state)) continue;
+      const wrong = this.memoryDifference(step.writes);
+      if (wrong === null) return;
+      throw new LockstepDifference(this.report(start, `memory at 0x${hex(wrong)} differs`, step, steps));
+    }
+    const what = closest
+      ? 'registers differ'
+      : `generated code stopped at 0x${hex(pc)} (exit ${Exit[exit]}), the reference never did`;
+    throw new LockstepDifference(this.report(start, what, closest, steps));
+  }
+
+  /** Address at which memory is not as it was after the first `count` writes, or null. */
+  private memoryDifference(count: number): number | null {
+    const expected = new Map<number, number>();
+    for (let n = 0; n < this.journal.length; n++) {
+      const write = this.journal[n]!;
+      for (let at = 0; at < write.before.length; at++) {
+        const address = write.address + at;
+        if (n < count) expected.set(address, write.after[at]!);
+        else if (!expected.has(address)) expected.set(address, write.before[at]!);
+      }
+    }
+    for (const [address, value] of expected) if (this.memory.u8[address] !== value) return address;
+    return null;
+  }
+
+  private report(start: number, what: string, step: Step | null, steps: readonly Step[]): string {
+    const { guest, view, env, memory } = this;
+    const lines = [`lockstep: ${what}, after running from 0x${hex(start)}`];
+    if (step) {
+      const actual = guest.registers(view, env);
+      memory.u8.set(step.state, env);
+      const expected = guest.registers(view, env);
+      for (let n = 0; n < actual.length; n++) {
+        const mark = actual[n]![1] === expected[n]![1] ? ' ' : '*';
+        if (mark === '*' || n < 10) {
+          lines.push(
+            `${mark} ${actual[n]![0].padEnd(8)} interpreter ${hex(expected[n]![1])}  generated ${hex(actual[n]![1])}`,
+          );
+        }
+      }
+    }
+    const seen = steps.map((s) => s.pc).slice(0, 12);
+    for (const pc of seen) {
+      const known = [...this.blocks].find(([key]) => key.startsWith(`${pc} `))?.[1];
+      if (!known) continue;
+      lines.push(`block 0x${hex(pc)}:`);
+      for (let at = pc; at < known.end; ) {
+        const { text, length } = guest.disassemble(memory.u8.slice(at, at + 16), at);
+        lines.push(`  0x${hex(at)}  ${text}`);
+        at += length;
+      }
+    }
+    return lines.join('\n');
+  }
+}
+
+function hex(value: number): string {
+  return (value >>> 0).toString(16).padStart(8, '0');
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
