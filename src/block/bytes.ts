@@ -1,0 +1,84 @@
+// Big-endian fields, alignment and zero tests on byte arrays; numbers stay below 2^53.
+
+const TWO32 = 2 ** 32;
+
+/** Largest offset or size the disk layer handles: exact in a double. */
+export const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+
+export function roundUp(value: number, align: number): number {
+  const rest = value % align;
+  return rest === 0 ? value : value + (align - rest);
+}
+
+export function roundDown(value: number, align: number): number {
+  return value - (value % align);
+}
+
+export function divUp(value: number, by: number): number {
+  return Math.ceil(value / by);
+}
+
+export function isPowerOf2(value: number): boolean {
+  if (value < 1 || !Number.isInteger(value)) return false;
+  return 2 ** Math.round(Math.log2(value)) === value;
+}
+
+export function readU16be(b: Uint8Array, at: number): number {
+  return (b[at]! << 8) | b[at + 1]!;
+}
+
+export function readU32be(b: Uint8Array, at: number): number {
+  return ((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0;
+}
+
+/** Reads 64 bits as a double; above 2^53 the value is rounded, so callers compare against MAX_OFFSET before use. */
+export function readU64be(b: Uint8Array, at: number): number {
+  return readU32be(b, at) * TWO32 + readU32be(b, at + 4);
+}
+
+export function writeU16be(b: Uint8Array, at: number, value: number): void {
+  b[at] = value >>> 8;
+  b[at + 1] = value;
+}
+
+export function writeU32be(b: Uint8Array, at: number, value: number): void {
+  b[at] = value >>> 24;
+  b[at + 1] = value >>> 16;
+  b[at + 2] = value >>> 8;
+  b[at + 3] = value;
+}
+
+/** Writes a whole number in 0..2^53-1 as 64 bits. */
+export function writeU64be(b: Uint8Array, at: number, value: number): void {
+  writeU32be(b, at, Math.floor(value / TWO32));
+  writeU32be(b, at + 4, value >>> 0);
+}
+
+/** All-zero pages to compare against: one memcmp is many times faster than a loop in JavaScript. */
+const ZEROS = Buffer.alloc(256 * 1024);
+
+function asBuffer(b: Uint8Array): Buffer {
+  return b instanceof Buffer ? b : Buffer.from(b.buffer, b.byteOffset, b.byteLength);
+}
+
+/** Whether every byte of `b` in [start, end) is zero. */
+export function isZero(b: Uint8Array, start = 0, end: number = b.length): boolean {
+  if (end <= start) return true;
+  if (b[start] !== 0 || b[end - 1] !== 0) return false;
+  const buf = asBuffer(b);
+  for (let at = start; at < end; at += ZEROS.length) {
+    const n = Math.min(ZEROS.length, end - at);
+    if (ZEROS.compare(buf, at, at + n, 0, n) !== 0) return false;
+  }
+  return true;
+}
+
+/** Whether two equally long arrays hold the same bytes. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return asBuffer(a).equals(b);
+}
+
+/** UTF-8 text of a byte range. */
+export function textOf(b: Uint8Array, start: number, end: number): string {
+  return asBuffer(b).toString('utf8', start, end);
+}

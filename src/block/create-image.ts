@@ -1,0 +1,233 @@
+// Creating images: option checks, backing files, the protocol file, then the format's layout in it.
+import { roundUp } from './bytes.ts';
+import type { BlockNode, Driver, Preallocation } from './driver.ts';
+import { findDriver } from './drivers.ts';
+import { BlockError, ERRNO, errnoOf } from './errors.ts';
+import { createFile, isDevicePath } from './file-posix.ts';
+import { closeImage, combineNames, openImage, protocolOf } from './graph.ts';
+import { checkOption, escapeCommas, formatInteger, type OptionTable, parseKeyValueList, parseSize, toBool, toEnum, toSize } from './options.ts';
+
+/** What is to be created. */
+export interface CreateImageRequest {
+  filename: string;
+  format: string;
+  /** `-o` texts, in order. */
+  optionTexts?: readonly string[];
+  backingFile?: string;
+  backingFormat?: string;
+  /** Bytes; undefined if only the options or the backing file tell. */
+  size?: number;
+  /** Do not open the backing file. */
+  unsafe?: boolean;
+  /** Told the line that describes what is created, once everything is checked. */
+  announce?: (line: string) => void;
+}
+
+/** Order in which options are shown. */
+const SHOW_ORDER = [
+  'encryption', 'encrypt.format', 'encrypt.key-secret', 'encrypt.cipher-alg', 'encrypt.cipher-mode', 'encrypt.ivgen-alg',
+  'encrypt.ivgen-hash-alg', 'encrypt.hash-alg', 'encrypt.iter-time', 'cluster_size', 'extended_l2', 'preallocation',
+  'compression_type', 'size', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts',
+  'refcount_bits', 'nocow', 'extent_size_hint',
+];
+const RAW_SHOW_ORDER = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
+
+/** Values options have when nothing is said. */
+const QCOW2_DEFAULTS: Record<string, string> = {
+  cluster_size: '65536',
+  extended_l2: 'off',
+  compression_type: 'zlib',
+  lazy_refcounts: 'off',
+  refcount_bits: '16',
+};
+
+/** The driver that stores a file of that name. */
+export function protocolDriver(filename: string): Driver {
+  const protocol = protocolOf(filename);
+  if (protocol === undefined) return findDriver(isDevicePath(filename) ? 'host_device' : 'file')!;
+  const driver = findDriver(protocol);
+  if (!driver?.parseFilename) throw new BlockError(`Unknown protocol '${protocol}'`);
+  return driver;
+}
+
+/** All creation options of a format, with those of the protocol under it where a file is named. */
+export function creationOptions(format: Driver, protocol: Driver | undefined): OptionTable {
+  const own = format.createOptions ?? {};
+  const merged = { ...protocol?.createOptions, ...own };
+  return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Parses `-o` texts against a table of options. */
+export function parseCreateOptions(texts: readonly string[], table: OptionTable): Map<string, string> {
+  const out = new Map<string, string>();
+  for (const text of texts) {
+    for (const [name, value] of parseKeyValueList(text)) {
+      const known = name in table ? name : undefined;
+      if (!known) throw new BlockError(`Invalid parameter '${name}'`);
+      out.set(name, value);
+    }
+  }
+  for (const [name, value] of out) {
+    const spec = table[name]!;
+    checkOption(name, value, spec);
+    if (spec.type === 'size') out.set(name, formatInteger(parseSize(value)!));
+  }
+  return out;
+}
+
+function describe(format: string, options: Map<string, string>, raw: boolean): string {
+  const order = raw ? RAW_SHOW_ORDER : SHOW_ORDER;
+  const defaults = format === 'qcow2' ? QCOW2_DEFAULTS : {};
+  const parts: string[] = [];
+  for (const name of order) {
+    const value = options.get(name) ?? defaults[name];
+    if (value !== undefined) parts.push(`${name}=${escapeCommas(value)}`);
+  }
+  return parts.join(' ');
+}
+
+function unwrapCreate(error: unknown, format: string): never {
+  if (error instanceof BlockError && error.errno === ERRNO.EFBIG && !/too large for file format/.test(error.message)) {
+    const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+    throw new BlockError(`The image size is too large for file format '${format}'${hint}`, ERRNO.EFBIG);
+  }
+  throw error;
+}
+
+/** Creates an image; a failure leaves no half-made file behind where we made it. */
+export async function createImage(request: CreateImageRequest): Promise<void> {
+  const { filename, format } = request;
+  const driver = findDriver(format);
+  if (!driver) throw new BlockError(`Unknown file format '${format}'`);
+  const protocol = protocolDriver(filename);
+  if (!driver.createOptions) throw new BlockError(`Format driver '${format}' does not support image creation`);
+  if (!protocol.createOptions) throw new BlockError(`Protocol driver '${protocol.name}' does not support image creation`);
+  const table = creationOptions(driver, protocol);
+  const options = parseCreateOptions(request.optionTexts ?? [], table);
+  if (request.size !== undefined) {
+    if (options.has('size')) throw new BlockError('The image size must be specified only once');
+    options.set('size', formatInteger(request.size));
+  }
+  if (request.backingFile !== undefined) {
+    if (!driver.supportsBacking) throw new BlockError(`Backing file not supported for file format '${format}'`);
+    options.set('backing_file', request.backingFile);
+  }
+  if (request.backingFormat !== undefined) {
+    if (!driver.supportsBacking) throw new BlockError(`Backing format not supported for file format '${format}'`);
+    options.set('backing_fmt', request.backingFormat);
+  }
+  await resolveBacking(request, options);
+  if (!options.has('size')) throw new BlockError('Image creation needs a size parameter');
+  request.announce?.(`Formatting '${filename}', fmt=${format} ${describe(format, options, format !== 'qcow2')}`.trimEnd());
+  try {
+    await createWith(driver, filename, options);
+  } catch (error) {
+    unwrapCreate(error, format);
+  }
+}
+
+/** Opens the backing file to learn its size and to be sure it can be opened. */
+async function resolveBacking(request: CreateImageRequest, options: Map<string, string>): Promise<void> {
+  const name = options.get('backing_file');
+  if (name === undefined) return;
+  if (name === '') throw new BlockError('Expected backing file name, got empty string');
+  if (name === request.filename) {
+    throw new BlockError('Error: Trying to create an image with the same filename as the backing file');
+  }
+  const format = options.get('backing_fmt');
+  if (request.unsafe) {
+    if (options.has('size') && format === undefined) throw new BlockError('Backing file specified without backing format');
+    if (options.has('size') && !findDriver(format!)) throw new BlockError(`Parameter 'backing-fmt' does not accept value '${format}'`);
+    return;
+  }
+  const slash = request.filename.lastIndexOf('/');
+  const full = combineNames(request.filename.slice(0, slash + 1), name);
+  let backing: BlockNode;
+  try {
+    backing = await openImage({
+      filename: full,
+      options: new Map(format === undefined ? [] : [['driver', format]]),
+      readOnly: true,
+      noIo: true,
+      forceShare: true,
+    });
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    throw new BlockError(error.message, error.errno, `${error.hint ? `${error.hint}\n` : ''}Could not open backing image.`);
+  }
+  try {
+    if (format === undefined) {
+      throw new BlockError('Backing file specified without backing format', ERRNO.EINVAL, `Detected format of ${backing.driverName}.`);
+    }
+    if (!options.has('size')) options.set('size', formatInteger(backing.length));
+  } finally {
+    await closeImage(backing);
+  }
+}
+
+async function createWith(driver: Driver, filename: string, options: Map<string, string>): Promise<void> {
+  const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
+  if (driver.name !== 'qcow2') {
+    const preallocation = toEnum('preallocation', options.get('preallocation') ?? 'off', ['off', 'falloc', 'full'] as const);
+    await createProtocol(filename, roundUp(size, 512), preallocation, options);
+    return;
+  }
+  const { readCreateOptions, fullyAllocatedBytes } = await import('./qcow2/create.ts');
+  const c = readCreateOptions(options);
+  const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
+  const fileSize = whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
+  await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options);
+  if (c.dataFile !== undefined) {
+    await createProtocol(c.dataFile, 0, 'off', new Map());
+  }
+  await layoutQcow2(filename, options, fileSize);
+}
+
+async function createProtocol(filename: string, size: number, preallocation: Preallocation, options: Map<string, string>): Promise<void> {
+  const driver = protocolDriver(filename);
+  if (driver.name === 'file') {
+    const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
+    await createFile(filename, size, preallocation, nocow);
+    return;
+  }
+  // A device is there already; it only has to be large enough.
+  const node = await openImage({ options: new Map([['driver', driver.name], ['filename', filename]]) });
+  try {
+    if (node.length < size) throw new BlockError('The device is too small for this image', ERRNO.ENOSPC);
+  } finally {
+    await closeImage(node);
+  }
+}
+
+async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
+  const { readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
+  const c = readCreateOptions(options);
+  const file = await openImage({ options: new Map([['driver', protocolDriver(filename).name], ['filename', filename]]), unshare: 8 });
+  try {
+    await writeEmptyImage(file, c);
+    if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
+    if (!file.growable) return;
+  } finally {
+    await closeImage(file);
+  }
+  const grownData = c.dataFile !== undefined && (c.dataFileRaw || c.preallocation !== 'off');
+  if (c.preallocation === 'off' && !grownData) return;
+  const image = await openImage({ filename, options: new Map([['driver', 'qcow2']]), noBacking: true, noFlush: true });
+  try {
+    const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
+    if (grownData) await s.dataFile.truncate(c.size, c.preallocation === 'metadata' ? 'off' : c.preallocation);
+    if (c.preallocation !== 'off') {
+      const { preallocate } = await import('./qcow2/resize.ts');
+      await s.lock.with(() => preallocate(s, 0, c.size, c.preallocation, undefined, c.backingFile !== undefined));
+    }
+  } finally {
+    await closeImage(image);
+  }
+}
+
+/** Removes a file that creation left unfinished; keeps quiet about failures. */
+export async function removeUnfinished(filename: string): Promise<void> {
+  const { unlink } = await import('node:fs/promises');
+  await unlink(filename.replace(/^file:/, '')).catch((error) => void errnoOf(error));
+}
+

@@ -1,0 +1,510 @@
+// The driver interface: what every node of the block graph can do, and the checks common to all of them.
+import { isZero, MAX_OFFSET, roundDown, roundUp } from './bytes.ts';
+import { BlockError, ERRNO, errnoError, isUnsupported } from './errors.ts';
+import type { OptionTable, OptionTree } from './options.ts';
+
+/** Request flags, or-ed together. */
+export const REQ = {
+  /** The data is on stable storage when the request ends. */
+  FUA: 1,
+  /** Zeroes may be made by freeing space. */
+  MAY_UNMAP: 2,
+  /** Fail rather than write zero buffers. */
+  NO_FALLBACK: 4,
+  /** Write as a compressed cluster. */
+  COMPRESSED: 8,
+} as const;
+
+/** What a user of a node does with it, and lets others do; the bits are also the lock byte numbers (lock.ts). */
+export const PERM = { CONSISTENT_READ: 1, WRITE: 2, WRITE_UNCHANGED: 4, RESIZE: 8, ALL: 15 } as const;
+
+/** The state of a range that starts at the offset asked for. */
+export interface BlockStatus {
+  /** Length of the range, at least 1 unless at the end of the node. */
+  bytes: number;
+  /** Reads take host data (possibly compressed) from this layer's storage. */
+  data: boolean;
+  /** The range reads as zeroes. */
+  zero: boolean;
+  /** This layer decides the content; otherwise the backing layer does. */
+  allocated: boolean;
+  /** Where in `file` the data lies, or -1 when there is no such place. */
+  offset: number;
+  file: BlockNode | null;
+  /** Ask `file` whether the data there is a hole. */
+  recurse?: boolean;
+  compressed?: boolean;
+  /** The range ends where the node does. */
+  eof?: boolean;
+}
+
+export type Preallocation = 'off' | 'metadata' | 'falloc' | 'full';
+
+/** One internal snapshot, as listed. */
+export interface SnapshotInfo {
+  id: string;
+  name: string;
+  vmStateSize: number;
+  dateSec: number;
+  dateNsec: number;
+  vmClockNsec: number;
+  icount: number | null;
+  diskSize: number;
+}
+
+/** Result of a consistency check; corruptions and leaks count what is left after repair. */
+export interface CheckResult {
+  corruptions: number;
+  leaks: number;
+  checkErrors: number;
+  corruptionsFixed: number;
+  leaksFixed: number;
+  imageEndOffset: number;
+  totalClusters: number;
+  allocatedClusters: number;
+  fragmentedClusters: number;
+  compressedClusters: number;
+}
+
+export type FixMode = 'none' | 'leaks' | 'all';
+
+export interface MeasureInfo {
+  required: number;
+  fullyAllocated: number;
+  bitmaps?: number;
+}
+
+/** One child edge of the graph. */
+export interface Child {
+  role: string;
+  node: BlockNode;
+  /** The parent closes the node with itself. */
+  owned: boolean;
+}
+
+/** Options every node has (cache=, discard=, detect-zeroes= …), already inherited and resolved. */
+export interface NodeFlags {
+  readOnly: boolean;
+  cacheDirect: boolean;
+  noFlush: boolean;
+  /** discard=unmap: discards are passed on instead of ignored. */
+  unmap: boolean;
+  detectZeroes: 'off' | 'on' | 'unmap';
+  forceShare: boolean;
+  /** Nobody will read or write data: metadata queries only. */
+  noIo: boolean;
+  /** The open serves a check: a dirty or corrupt image is not refused or repaired. */
+  check: boolean;
+}
+
+export const DEFAULT_FLAGS: NodeFlags = {
+  readOnly: false,
+  cacheDirect: false,
+  noFlush: false,
+  unmap: false,
+  detectZeroes: 'off',
+  forceShare: false,
+  noIo: false,
+  check: false,
+};
+
+/** Largest single request handed to a driver; bigger ones are split. */
+const MAX_TRANSFER = 1 << 30;
+const ZERO_CHUNK = 1 << 20;
+
+let nextNodeNumber = 100;
+
+/** Permissions wanted and shared by one user of a node. */
+interface Use {
+  perm: number;
+  shared: number;
+}
+
+/**
+ * A node of the block graph. Public methods check and split requests, then call the protected do… methods, which a driver
+ * overrides. All of them may be called with others still under way.
+ */
+export abstract class BlockNode {
+  abstract readonly driverName: string;
+  /** 'format' interprets a file; 'protocol' is storage; 'filter' passes data through. */
+  abstract readonly kind: 'format' | 'protocol' | 'filter';
+  nodeName = `#block${nextNodeNumber++}`;
+  /** What the user called it: a plain file name or a json: name. */
+  filename = '';
+  flags: NodeFlags;
+  readonly children = new Map<string, Child>();
+  /** cache=writethrough or directsync: every write is followed by a flush. */
+  writethrough = false;
+  /** Options that shaped the node, for json: names. */
+  explicitOptions: OptionTree = new Map();
+  private readonly uses = new Map<unknown, Use>();
+  protected closed = false;
+
+  constructor(flags: NodeFlags) {
+    this.flags = { ...flags };
+  }
+
+  get file(): BlockNode | undefined {
+    return this.children.get('file')?.node;
+  }
+
+  get backing(): BlockNode | undefined {
+    return this.children.get('backing')?.node;
+  }
+
+  get readOnly(): boolean {
+    return this.flags.readOnly;
+  }
+
+  /** Virtual size in bytes. */
+  abstract get length(): number;
+
+  /** Writes past the end make the node longer (files under a format). */
+  get growable(): boolean {
+    return false;
+  }
+
+  /** Alignment that makes zero writes and discards possible without copying. */
+  get zeroAlignment(): number {
+    return 1;
+  }
+
+  get discardAlignment(): number {
+    return 1;
+  }
+
+  /** Largest zero write given to the driver at once. */
+  get maxZeroBytes(): number {
+    return MAX_TRANSFER;
+  }
+
+  /** A cheap unit for requests (the cluster size), or 0. */
+  get clusterSize(): number {
+    return 0;
+  }
+
+  // Reading and writing.
+
+  /** Fills `buffer` from `offset`; what lies past the end reads as zero. */
+  async read(offset: number, buffer: Uint8Array): Promise<void> {
+    const end = offset + buffer.length;
+    if (end > this.length) {
+      const inside = Math.max(0, this.length - offset);
+      buffer.fill(0, inside);
+      if (inside === 0) return;
+      buffer = buffer.subarray(0, inside);
+    }
+    if (buffer.length > 0) await this.doRead(offset, buffer);
+  }
+
+  async write(offset: number, buffer: Uint8Array, flags = 0): Promise<void> {
+    if (buffer.length === 0) return;
+    this.checkWritable(offset, buffer.length);
+    if (this.flags.detectZeroes !== 'off' && !(flags & REQ.COMPRESSED) && isZero(buffer)) {
+      const unmap = this.flags.detectZeroes === 'unmap' && this.flags.unmap ? REQ.MAY_UNMAP : 0;
+      await this.writeZeroes(offset, buffer.length, (flags & REQ.FUA) | unmap);
+      return;
+    }
+    await this.doWrite(offset, buffer, flags);
+    if (this.writethrough || flags & REQ.FUA) await this.flush();
+  }
+
+  private checkWritable(offset: number, bytes: number): void {
+    if (this.flags.readOnly) throw errnoError(ERRNO.EPERM);
+    if (!(offset >= 0) || offset + bytes > MAX_OFFSET) throw errnoError(ERRNO.EIO);
+    if (offset + bytes > this.length && !this.growable) throw errnoError(ERRNO.EIO);
+  }
+
+  /** Makes [offset, offset+bytes) read as zeroes by the cheapest means the driver has. */
+  async writeZeroes(offset: number, bytes: number, flags = 0): Promise<void> {
+    if (bytes === 0) return;
+    this.checkWritable(offset, bytes);
+    if (!this.flags.unmap) flags &= ~REQ.MAY_UNMAP;
+    const end = offset + bytes;
+    const align = this.zeroAlignment;
+    let at = offset;
+    while (at < end) {
+      let n = Math.min(end - at, this.maxZeroBytes);
+      // The unaligned head and tail go alone, so that the middle can be done by metadata.
+      if (at % align !== 0) n = Math.min(n, roundUp(at, align) - at);
+      else if (n >= align) n = roundDown(n, align);
+      try {
+        await this.doWriteZeroes(at, n, flags);
+      } catch (error) {
+        if (!isUnsupported(error) || flags & REQ.NO_FALLBACK) throw error;
+        const zeros = new Uint8Array(Math.min(n, ZERO_CHUNK));
+        for (let done = 0; done < n; done += zeros.length) {
+          await this.doWrite(at + done, zeros.subarray(0, Math.min(zeros.length, n - done)), flags & REQ.FUA);
+        }
+      }
+      at += n;
+    }
+    if (this.writethrough || flags & REQ.FUA) await this.flush();
+  }
+
+  /** Tells the storage the range is not needed; content is then undefined unless the driver says otherwise. */
+  async discard(offset: number, bytes: number): Promise<void> {
+    if (this.flags.readOnly) throw errnoError(ERRNO.EPERM);
+    if (!this.flags.unmap) return;
+    bytes = Math.min(bytes, this.length - offset);
+    const align = this.discardAlignment;
+    const end = offset + bytes;
+    const first = roundUp(offset, align);
+    // A partial unit at the very end of the node counts as whole.
+    const last = end === this.length ? end : roundDown(end, align);
+    for (let at = first; at < last; ) {
+      const n = Math.min(last - at, roundDown(MAX_TRANSFER, align));
+      try {
+        await this.doDiscard(at, n);
+      } catch (error) {
+        if (!isUnsupported(error)) throw error;
+      }
+      at += n;
+    }
+  }
+
+  /** Puts everything written so far on stable storage. */
+  async flush(): Promise<void> {
+    if (this.flags.readOnly) return;
+    await this.doFlush();
+    for (const { node } of this.children.values()) await node.flush();
+  }
+
+  protected abstract doRead(offset: number, buffer: Uint8Array): Promise<void>;
+
+  protected doWrite(_offset: number, _buffer: Uint8Array, _flags: number): Promise<void> {
+    return Promise.reject(errnoError(ERRNO.EPERM));
+  }
+
+  protected doWriteZeroes(_offset: number, _bytes: number, _flags: number): Promise<void> {
+    return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
+  }
+
+  protected doDiscard(_offset: number, _bytes: number): Promise<void> {
+    return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
+  }
+
+  protected async doFlush(): Promise<void> {}
+
+  /** State of the range at `offset` in this layer alone; `wantZero` asks for zero detection that may cost more. */
+  async blockStatus(offset: number, bytes: number, wantZero = true): Promise<BlockStatus> {
+    const length = this.length;
+    if (offset >= length) return { bytes: 0, data: false, zero: true, allocated: false, offset: -1, file: null, eof: true };
+    const status = await this.doBlockStatus(offset, Math.min(bytes, length - offset), wantZero);
+    if (!status.data && !status.zero && !status.allocated && wantZero) {
+      const below = this.backing;
+      if (!this.readsThrough() || (below && below.length <= offset)) status.zero = true;
+    }
+    const file = status.file;
+    if (wantZero && status.recurse && status.data && status.offset >= 0 && !status.zero && file && file !== this) {
+      const under = await file.blockStatus(status.offset, status.bytes, true);
+      // Past the end of the file means zeroes; a hole inside it too.
+      if (under.bytes === 0) {
+        status.zero = true;
+      } else {
+        status.bytes = Math.min(status.bytes, under.bytes);
+        if (under.zero) status.zero = true;
+      }
+    }
+    if (offset + status.bytes >= length) status.eof = true;
+    return status;
+  }
+
+  /** Whether unallocated ranges show another layer; without one they read as zero. */
+  readsThrough(): boolean {
+    return this.backing !== undefined;
+  }
+
+  protected doBlockStatus(offset: number, bytes: number, _wantZero: boolean): Promise<BlockStatus> {
+    return Promise.resolve({ bytes, data: true, zero: false, allocated: true, offset, file: this });
+  }
+
+  // Size.
+
+  /** Makes the node `size` bytes long; new bytes read as zero unless `exact` says the caller does not care. */
+  truncate(_size: number, _preallocation: Preallocation = 'off', _exact = true): Promise<void> {
+    return Promise.reject(new BlockError('Image format driver does not support resize', ERRNO.EOPNOTSUPP));
+  }
+
+  /** Host bytes in use, or undefined when unknown. */
+  async allocatedSize(): Promise<number | undefined> {
+    let sum = 0;
+    for (const [role, { node }] of this.children) {
+      if (role === 'backing') continue;
+      const n = await node.allocatedSize();
+      if (n === undefined) return undefined;
+      sum += n;
+    }
+    return this.children.size > 0 ? sum : undefined;
+  }
+
+  /** Whether a fresh image of this kind reads as zeroes everywhere. */
+  hasZeroInit(): boolean {
+    return false;
+  }
+
+  /** Whether writeZeroes with MAY_UNMAP is done by metadata. */
+  canWriteZeroesByUnmap(): boolean {
+    return false;
+  }
+
+  /** Frees all data of an overlay; the content is then the backing layer's. */
+  makeEmpty(): Promise<void> {
+    return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
+  }
+
+  /** Format-specific facts for `info`, already in output order; undefined where there are none. */
+  specificInfo(): { type: string; data: Record<string, unknown> } | undefined {
+    return undefined;
+  }
+
+  /** Changes which backing file the image names; undefined makes it name none. */
+  changeBackingFile(_name: string | undefined, _format: string | undefined): Promise<void> {
+    return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
+  }
+
+  /** Reopens for reading and writing, or for reading only. */
+  async setReadOnly(readOnly: boolean): Promise<void> {
+    if (this.flags.readOnly === readOnly) return;
+    if (!readOnly) for (const [role, { node }] of this.children) if (role !== 'backing') await node.setReadOnly(false);
+    await this.doSetReadOnly(readOnly);
+    this.flags.readOnly = readOnly;
+    this.refreshPermissions();
+    if (readOnly) for (const [role, { node }] of this.children) if (role !== 'backing') await node.setReadOnly(true);
+  }
+
+  protected async doSetReadOnly(_readOnly: boolean): Promise<void> {}
+
+  // Graph.
+
+  /** Adds a child; `owned` children are closed with their parent. */
+  attach(role: string, node: BlockNode, owned = true): void {
+    this.children.set(role, { role, node, owned });
+  }
+
+  /** Takes a child away without closing it. */
+  detach(role: string): BlockNode | undefined {
+    const child = this.children.get(role);
+    this.children.delete(role);
+    child?.node.dropUse(this);
+    return child?.node;
+  }
+
+  /** Declares what `user` does with this node and lets others do; takes the locks that follow from it. */
+  use(user: unknown, perm: number, shared: number): void {
+    const before = this.uses.get(user);
+    this.uses.set(user, { perm, shared });
+    try {
+      this.refreshPermissions();
+    } catch (error) {
+      if (before) this.uses.set(user, before);
+      else this.uses.delete(user);
+      throw error;
+    }
+  }
+
+  dropUse(user: unknown): void {
+    if (this.uses.delete(user)) this.refreshPermissions();
+  }
+
+  /** All users' permissions together. */
+  protected cumulative(): Use {
+    let perm = 0;
+    let shared: number = PERM.ALL;
+    for (const use of this.uses.values()) {
+      perm |= use.perm;
+      shared &= use.shared;
+    }
+    return { perm, shared };
+  }
+
+  refreshPermissions(): void {
+    const { perm, shared } = this.cumulative();
+    for (const child of this.children.values()) {
+      const use = this.childPermissions(child.role, perm, shared);
+      child.node.use(this, use.perm, use.shared);
+    }
+    this.applyPermissions(perm, shared);
+  }
+
+  /** What this node needs of a child. Formats own their file; filters pass on what is asked of them. */
+  childPermissions(role: string, perm: number, shared: number): Use {
+    return childPermissions(this.kind, role, perm, shared, this.flags);
+  }
+
+  /** Takes locks for the permissions; only storage has something to do here. */
+  protected applyPermissions(_perm: number, _shared: number): void {}
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    try {
+      await this.doClose();
+    } finally {
+      for (const { node, owned } of this.children.values()) {
+        if (owned) await node.close();
+        else node.dropUse(this);
+      }
+      this.children.clear();
+    }
+  }
+
+  /** Gives the node up after a failed open: closes everything and lets the first error stand. */
+  async abandon(): Promise<void> {
+    this.closed = true;
+    for (const { node, owned } of this.children.values()) if (owned) await node.abandon();
+    this.children.clear();
+  }
+
+  protected async doClose(): Promise<void> {}
+}
+
+/** Permission rules shared by all drivers, usable before a node exists (locks are taken before headers are read). */
+export function childPermissions(
+  kind: 'format' | 'protocol' | 'filter',
+  role: string,
+  perm: number,
+  shared: number,
+  flags: NodeFlags,
+): Use {
+  if (kind !== 'format') return { perm, shared };
+  if (role === 'backing') {
+    return { perm: perm & PERM.CONSISTENT_READ, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
+  }
+  let childPerm = flags.noIo ? 0 : PERM.CONSISTENT_READ;
+  if (!flags.readOnly) childPerm |= PERM.WRITE | PERM.RESIZE;
+  return { perm: childPerm | perm, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
+}
+
+/** What a driver is opened with. */
+export interface OpenContext {
+  flags: NodeFlags;
+  options: OptionTree;
+  filename: string;
+  /** The format was found by its signature, not given. */
+  guessed?: boolean;
+  /** The backing file must not be opened (info, unsafe rebase). */
+  noBacking: boolean;
+  /** Opens further children of the node: data files. */
+  openChild: (role: string, filename: string | undefined, parent: OpenContext) => Promise<BlockNode | undefined>;
+}
+
+/** A format, protocol or filter: one row of the registry. */
+export interface Driver {
+  name: string;
+  kind: 'format' | 'protocol' | 'filter';
+  /** Options besides those every node has. */
+  options: OptionTable;
+  /** Option names also allowed as prefix of dotted keys. */
+  optionPrefixes?: readonly string[];
+  /** Child roles in the order they are opened; the first is required. */
+  childRoles?: readonly string[];
+  /** 0..100: how sure the first bytes make it that the image is of this format. */
+  probe?: (head: Uint8Array, filename: string) => number;
+  /** Turns `proto:rest` into options of a protocol driver. */
+  parseFilename?: (filename: string, options: OptionTree) => void;
+  open: (context: OpenContext, file: BlockNode | undefined) => Promise<BlockNode>;
+  createOptions?: OptionTable;
+  amendOptions?: OptionTable;
+  supportsBacking?: boolean;
+}

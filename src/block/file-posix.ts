@@ -1,0 +1,443 @@
+// Storage in host files and block devices: the `file` and `host_device` drivers.
+import fs from 'node:fs';
+import { roundDown, roundUp } from './bytes.ts';
+import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
+import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
+import {
+  blockDeviceSize,
+  check,
+  dup,
+  FALLOC,
+  fallocate,
+  findExtent,
+  readCached,
+  seekEnd,
+  setNoCow,
+  writeNow,
+} from './libc.ts';
+import { ImageLock } from './lock.ts';
+import { OptionReader, type OptionTable } from './options.ts';
+
+const O_DIRECT = 0x4000;
+
+/** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
+const INLINE_WRITE = 128 * 1024;
+
+/** Alignment direct I/O is done with; covers every device with blocks of up to 4 KiB. */
+const DIRECT_ALIGN = 4096;
+
+export const FILE_OPTIONS: OptionTable = {
+  filename: { type: 'string' },
+  aio: { type: 'enum', values: ['threads', 'native', 'io_uring'] },
+  'aio-max-batch': { type: 'number' },
+  locking: { type: 'enum', values: ['on', 'off', 'auto'] },
+  'pr-manager': { type: 'string' },
+  'drop-cache': { type: 'bool' },
+  'x-check-cache-dropped': { type: 'bool' },
+};
+
+/** Descriptors given to the process under a number, opened as /dev/fdset/N. */
+const fdSets = new Map<number, number[]>();
+
+/** Adds an open descriptor to a set (`-add-fd`). */
+export function addFd(set: number, fd: number): void {
+  const fds = fdSets.get(set) ?? [];
+  fds.push(fd);
+  fdSets.set(set, fds);
+}
+
+function openFdSet(path: string, writable: boolean): number | undefined {
+  const m = /^\/dev\/fdset\/(\d+)$/.exec(path);
+  if (!m) return undefined;
+  for (const fd of fdSets.get(Number(m[1])) ?? []) {
+    const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    const mode = parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8) & 3;
+    if (mode !== 2 && mode !== (writable ? 1 : 0)) continue;
+    const copy = dup(fd);
+    check(copy < 0 ? -copy : 0, `Could not dup FD for /dev/fdset/${m[1]}`);
+    return copy;
+  }
+  throw new BlockError(`Could not open '${path}': No file descriptor supplied with matching flags`, ERRNO.EACCES);
+}
+
+function openHost(path: string, flags: NodeFlags, extra = 0): number {
+  const mode = flags.readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
+  const fromSet = openFdSet(path, !flags.readOnly);
+  if (fromSet !== undefined) return fromSet;
+  try {
+    return fs.openSync(path, mode | (flags.cacheDirect ? O_DIRECT : 0) | extra, 0o644);
+  } catch (error) {
+    const errno = errnoOf(error);
+    const note = errno === ERRNO.EINVAL && flags.cacheDirect ? ': filesystem does not support O_DIRECT' : '';
+    throw new BlockError(`Could not open '${path}'${note || `: ${strerror(errno)}`}`, errno);
+  }
+}
+
+function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, buffer, 0, buffer.length, offset, (error, n) =>
+      error ? reject(errnoError(errnoOf(error))) : resolve(n),
+    );
+  });
+}
+
+function writeAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, buffer, 0, buffer.length, offset, (error, n) =>
+      error ? reject(errnoError(errnoOf(error))) : resolve(n),
+    );
+  });
+}
+
+async function writeFully(fd: number, buffer: Uint8Array, offset: number): Promise<void> {
+  let at = 0;
+  while (at < buffer.length) {
+    const n = await writeAsync(fd, at === 0 ? buffer : buffer.subarray(at), offset + at);
+    if (n === 0) throw errnoError(ERRNO.ENOSPC);
+    at += n;
+  }
+}
+
+/** A host file or device. Its length is the exact size in bytes. */
+export class FileNode extends BlockNode {
+  readonly kind = 'protocol';
+  private size: number;
+  private lock: ImageLock | undefined;
+  private readonly isDevice: boolean;
+  /** fallocate modes the file system turned out not to have. */
+  private noPunch = false;
+  private noZeroRange = false;
+
+  constructor(
+    flags: NodeFlags,
+    readonly driverName: string,
+    readonly path: string,
+    private fd: number,
+    private readonly locking: boolean,
+    stat: fs.Stats,
+  ) {
+    super(flags);
+    this.filename = path;
+    this.isDevice = !stat.isFile();
+    this.size = stat.isFile() ? stat.size : stat.isBlockDevice() ? blockDeviceSize(fd) : Math.max(0, seekEnd(fd));
+    if (locking) this.lock = new ImageLock(fd, path);
+  }
+
+  override get length(): number {
+    return this.size;
+  }
+
+  override get growable(): boolean {
+    return !this.isDevice;
+  }
+
+  protected override applyPermissions(perm: number, shared: number): void {
+    this.lock?.set(perm, this.flags.forceShare ? 15 : shared);
+  }
+
+  protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    if (this.flags.cacheDirect) return this.readDirect(offset, buffer);
+    let done = Math.max(0, readCached(this.fd, buffer, offset));
+    while (done < buffer.length) {
+      const n = await readAsync(this.fd, done === 0 ? buffer : buffer.subarray(done), offset + done);
+      if (n === 0) {
+        // The file became shorter than it was; what is gone reads as zero.
+        buffer.fill(0, done);
+        return;
+      }
+      done += n;
+    }
+  }
+
+  private async readDirect(offset: number, buffer: Uint8Array): Promise<void> {
+    const start = roundDown(offset, DIRECT_ALIGN);
+    const span = alignedBuffer(roundUp(offset + buffer.length, DIRECT_ALIGN) - start);
+    let done = 0;
+    while (done < span.length) {
+      const n = await readAsync(this.fd, span.subarray(done), start + done);
+      done += n;
+      if (n === 0 || n % DIRECT_ALIGN !== 0) break;
+    }
+    span.fill(0, done);
+    buffer.set(span.subarray(offset - start, offset - start + buffer.length));
+  }
+
+  protected override async doWrite(offset: number, buffer: Uint8Array): Promise<void> {
+    if (this.flags.cacheDirect) {
+      await this.writeDirect(offset, buffer);
+    } else if (buffer.length <= INLINE_WRITE) {
+      check(writeNow(this.fd, buffer, offset));
+    } else {
+      await writeFully(this.fd, buffer, offset);
+    }
+    if (offset + buffer.length > this.size) this.size = offset + buffer.length;
+  }
+
+  private async writeDirect(offset: number, buffer: Uint8Array): Promise<void> {
+    const start = roundDown(offset, DIRECT_ALIGN);
+    const end = roundUp(offset + buffer.length, DIRECT_ALIGN);
+    const span = alignedBuffer(end - start);
+    if (start !== offset || end !== offset + buffer.length) {
+      // Neighbouring bytes of the first and last block must not change.
+      await this.readDirect(start, span.subarray(0, DIRECT_ALIGN));
+      if (span.length > DIRECT_ALIGN) await this.readDirect(end - DIRECT_ALIGN, span.subarray(span.length - DIRECT_ALIGN));
+    }
+    span.set(buffer, offset - start);
+    await writeFully(this.fd, span, start);
+    const wanted = Math.max(this.size, offset + buffer.length);
+    if (!this.isDevice && end > wanted) fs.ftruncateSync(this.fd, wanted);
+  }
+
+  protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    const errno = this.zeroRange(offset, bytes, (flags & 2) !== 0);
+    if (errno !== 0) return Promise.reject(errnoError(errno));
+    if (offset + bytes > this.size) this.size = offset + bytes;
+    return Promise.resolve();
+  }
+
+  private zeroRange(offset: number, bytes: number, unmap: boolean): number {
+    if (unmap && !this.noPunch && offset + bytes <= this.size) {
+      const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
+      if (errno !== ERRNO.EOPNOTSUPP) return errno;
+      this.noPunch = true;
+    }
+    if (offset >= this.size && !this.isDevice && unmap) {
+      // Past the end zeroes cost nothing: a longer file reads as zero there.
+      fs.ftruncateSync(this.fd, offset + bytes);
+      return 0;
+    }
+    if (!this.noZeroRange) {
+      const errno = fallocate(this.fd, FALLOC.ZERO_RANGE, offset, bytes);
+      if (errno !== ERRNO.EOPNOTSUPP && errno !== ERRNO.EINVAL) return errno;
+      this.noZeroRange = true;
+    }
+    if (!this.noPunch && !this.isDevice) {
+      const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
+      if (errno === 0) return fallocate(this.fd, 0, offset, bytes);
+      if (errno !== ERRNO.EOPNOTSUPP) return errno;
+      this.noPunch = true;
+    }
+    return ERRNO.EOPNOTSUPP;
+  }
+
+  protected override doDiscard(offset: number, bytes: number): Promise<void> {
+    if (this.noPunch) return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
+    const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
+    if (errno === ERRNO.EOPNOTSUPP) this.noPunch = true;
+    return errno === 0 ? Promise.resolve() : Promise.reject(errnoError(errno));
+  }
+
+  protected override doFlush(): Promise<void> {
+    if (this.flags.noFlush) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.fd, (error) => (error ? reject(errnoError(errnoOf(error))) : resolve()));
+    });
+  }
+
+  protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Promise<BlockStatus> {
+    const extent = wantZero ? findExtent(this.fd, offset) : undefined;
+    if (!extent) return super.doBlockStatus(offset, bytes, wantZero);
+    const n = extent.kind === 'eof' ? bytes : Math.min(bytes, extent.end - offset);
+    const data = extent.kind === 'data';
+    return Promise.resolve({ bytes: n, data, zero: !data, allocated: true, offset, file: this });
+  }
+
+  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    if (this.isDevice) {
+      if (preallocation !== 'off') {
+        throw new BlockError(`Preallocation mode '${preallocation}' unsupported for this non-regular file`, ERRNO.EOPNOTSUPP);
+      }
+      if (exact && size !== this.size) throw new BlockError('Cannot resize device files', ERRNO.EOPNOTSUPP);
+      if (size > this.size) throw new BlockError('Cannot grow device files', ERRNO.EINVAL);
+      return;
+    }
+    const before = this.size;
+    if (size < before && preallocation !== 'off') {
+      throw new BlockError('Preallocation can\'t be used for shrinking files', ERRNO.EOPNOTSUPP);
+    }
+    try {
+      await this.resize(before, size, preallocation);
+    } catch (error) {
+      // A file that could not be filled goes back to its old length.
+      if (size > before && preallocation !== 'off') fs.ftruncateSync(this.fd, before);
+      throw error;
+    }
+    this.size = size;
+  }
+
+  private async resize(before: number, size: number, preallocation: Preallocation): Promise<void> {
+    if (preallocation === 'metadata') {
+      throw new BlockError('Unsupported preallocation mode: metadata', ERRNO.EOPNOTSUPP);
+    }
+    if (preallocation === 'falloc' && size > before) {
+      check(fallocate(this.fd, 0, before, size - before), 'Could not preallocate data for the new file');
+      return;
+    }
+    try {
+      fs.ftruncateSync(this.fd, size);
+    } catch (error) {
+      const errno = errnoOf(error);
+      throw new BlockError(`Failed to resize file: ${strerror(errno)}`, errno);
+    }
+    if (preallocation !== 'full') return;
+    const zeros = new Uint8Array(1 << 20);
+    for (let at = before; at < size; at += zeros.length) {
+      try {
+        await writeFully(this.fd, zeros.subarray(0, Math.min(zeros.length, size - at)), at);
+      } catch (error) {
+        const errno = errnoOf(error);
+        throw new BlockError(`Could not write zeros for preallocation: ${strerror(errno)}`, errno);
+      }
+    }
+    fs.fsyncSync(this.fd);
+  }
+
+  override allocatedSize(): Promise<number | undefined> {
+    return Promise.resolve(fs.fstatSync(this.fd).blocks * 512);
+  }
+
+  override hasZeroInit(): boolean {
+    return !this.isDevice;
+  }
+
+  override canWriteZeroesByUnmap(): boolean {
+    return !this.isDevice && !this.noPunch;
+  }
+
+  protected override doSetReadOnly(readOnly: boolean): Promise<void> {
+    const flags = { ...this.flags, readOnly };
+    const fd = openHost(this.path, flags);
+    fs.closeSync(this.fd);
+    this.fd = fd;
+    // Locks went with the old description; refreshPermissions takes them anew.
+    if (this.locking) this.lock = new ImageLock(fd, this.path);
+    return Promise.resolve();
+  }
+
+  protected override doClose(): Promise<void> {
+    fs.closeSync(this.fd);
+    return Promise.resolve();
+  }
+
+  override async abandon(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    fs.closeSync(this.fd);
+  }
+}
+
+/** Memory aligned for direct I/O; large arrays of the engine start on a page, smaller ones need not. */
+function alignedBuffer(bytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(roundUp(bytes, 65536))).subarray(0, bytes);
+}
+
+function readOptions(context: OpenContext): { path: string; locking: boolean } {
+  const reader = new OptionReader(context.options);
+  const path = reader.string('filename') ?? '';
+  if (path === '') throw new BlockError("The 'file' block driver requires a file name");
+  const aio = reader.enum('aio', FILE_OPTIONS['aio']!.values!);
+  if (aio === 'native' && !context.flags.cacheDirect) {
+    throw new BlockError('aio=native was specified, but it requires cache.direct=on, which was not specified.');
+  }
+  const locking = reader.enum('locking', ['on', 'off', 'auto'] as const) ?? 'auto';
+  reader.number('aio-max-batch');
+  if (reader.string('pr-manager') !== undefined) throw new BlockError('Persistent reservation managers are not supported');
+  reader.bool('drop-cache');
+  reader.bool('x-check-cache-dropped');
+  return { path, locking: locking !== 'off' };
+}
+
+/** Opens an existing file. */
+export async function openFile(context: OpenContext): Promise<BlockNode> {
+  const { path, locking } = readOptions(context);
+  const fd = openHost(path, context.flags);
+  try {
+    const stat = fs.fstatSync(fd);
+    if (!stat.isFile()) throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
+    return new FileNode(context.flags, 'file', path, fd, locking, stat);
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** Opens a block or character device. */
+export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
+  const { path, locking } = readOptions(context);
+  const fd = openHost(path, context.flags);
+  try {
+    const stat = fs.fstatSync(fd);
+    if (!stat.isBlockDevice() && !stat.isCharacterDevice()) {
+      throw new BlockError(`'host_device' driver requires '${path}' to be either a character or block device`);
+    }
+    return new FileNode(context.flags, 'host_device', path, fd, locking, stat);
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** `file:` and `host_device:` prefixes name the file literally. */
+export function parseFileFilename(filename: string, options: Map<string, unknown>): void {
+  const m = /^(file|host_device):(.*)$/s.exec(filename);
+  options.set('filename', m ? m[2]! : filename);
+}
+
+/** Whether a path names a device rather than a file; decides between the two drivers. */
+export function isDevicePath(path: string): boolean {
+  try {
+    const stat = fs.statSync(path);
+    return stat.isBlockDevice() || stat.isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+/** Creates an empty file of the given size, or empties an existing one, holding its lock meanwhile. */
+export async function createFile(
+  filename: string,
+  size: number,
+  preallocation: Preallocation,
+  nocow: boolean,
+): Promise<void> {
+  const path = filename.replace(/^file:/, '');
+  let fd: number;
+  try {
+    fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644);
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw new BlockError(`Could not create '${path}': ${strerror(errno)}`, errno);
+  }
+  try {
+    // Others may have the file open, but not with the right to resize it, nor count on its content.
+    const lock = new ImageLock(fd, path);
+    lock.set(2 | 8, 15 & ~8);
+    try {
+      fs.ftruncateSync(fd, 0);
+    } catch (error) {
+      // Devices cannot be cut; there is nothing to empty.
+      if (errnoOf(error) !== ERRNO.EINVAL) throw errnoError(errnoOf(error));
+    }
+    if (nocow) setNoCow(fd);
+    const node = new FileNode({ ...NO_FLAGS }, 'file', path, dup(fd), false, fs.fstatSync(fd));
+    try {
+      await node.truncate(size, preallocation);
+    } finally {
+      await node.close();
+    }
+    lock.set(0, 15);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const NO_FLAGS: NodeFlags = {
+  readOnly: false,
+  cacheDirect: false,
+  noFlush: false,
+  unmap: false,
+  detectZeroes: 'off',
+  forceShare: false,
+  noIo: false,
+  check: false,
+};

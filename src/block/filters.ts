@@ -1,0 +1,176 @@
+// Small filters: copy-on-read and preallocate.
+import { isZero, roundUp } from './bytes.ts';
+import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
+import { BlockError, ERRNO } from './errors.ts';
+import { OptionReader } from './options.ts';
+
+/** A node that passes everything through to its file child; filters override what they change. */
+export abstract class FilterNode extends BlockNode {
+  readonly kind = 'filter';
+
+  constructor(
+    flags: NodeFlags,
+    protected readonly base: BlockNode,
+  ) {
+    super(flags);
+  }
+
+  override get length(): number {
+    return this.base.length;
+  }
+
+  override get growable(): boolean {
+    return this.base.growable;
+  }
+
+  override get zeroAlignment(): number {
+    return this.base.zeroAlignment;
+  }
+
+  override get discardAlignment(): number {
+    return this.base.discardAlignment;
+  }
+
+  override get clusterSize(): number {
+    return this.base.clusterSize;
+  }
+
+  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    return this.base.read(offset, buffer);
+  }
+
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    return this.base.write(offset, buffer, flags);
+  }
+
+  protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    return this.base.writeZeroes(offset, bytes, flags);
+  }
+
+  protected override doDiscard(offset: number, bytes: number): Promise<void> {
+    return this.base.discard(offset, bytes);
+  }
+
+  protected override doBlockStatus(_offset: number, bytes: number): Promise<BlockStatus> {
+    return Promise.resolve({ bytes, data: false, zero: false, allocated: false, offset: -1, file: null });
+  }
+
+  /** A filter has no content of its own: asked directly, it answers for the layer below. */
+  override async blockStatus(offset: number, bytes: number, wantZero = true): Promise<BlockStatus> {
+    return this.base.blockStatus(offset, bytes, wantZero);
+  }
+
+  override readsThrough(): boolean {
+    return true;
+  }
+
+  override truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    return this.base.truncate(size, preallocation, exact);
+  }
+
+  override hasZeroInit(): boolean {
+    return this.base.hasZeroInit();
+  }
+
+  override canWriteZeroesByUnmap(): boolean {
+    return this.base.canWriteZeroesByUnmap();
+  }
+}
+
+/** copy-on-read: what is read from a backing file is written into the image on the way. */
+class CopyOnReadNode extends FilterNode {
+  readonly driverName = 'copy-on-read';
+
+  protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    await this.base.read(offset, buffer);
+    for (let at = 0; at < buffer.length; ) {
+      const status = await this.base.blockStatus(offset + at, buffer.length - at, false);
+      const n = Math.min(status.bytes, buffer.length - at);
+      if (n === 0) return;
+      if (!status.allocated) {
+        const part = buffer.subarray(at, at + n);
+        if (isZero(part)) await this.base.writeZeroes(offset + at, n);
+        else await this.base.write(offset + at, part);
+      }
+      at += n;
+    }
+  }
+}
+
+export function openCopyOnRead(context: OpenContext, file: BlockNode): Promise<BlockNode> {
+  const r = new OptionReader(context.options);
+  if (r.string('bottom') !== undefined) {
+    return Promise.reject(new BlockError("copy-on-read option 'bottom' is not supported", ERRNO.EOPNOTSUPP));
+  }
+  if (context.flags.readOnly) return Promise.reject(new BlockError('Block node is read-only', ERRNO.EACCES));
+  return Promise.resolve(new CopyOnReadNode(context.flags, file));
+}
+
+/**
+ * preallocate: a write behind the end of the file makes the file longer by a larger piece at once; what was not used is cut
+ * off when the node is closed.
+ */
+class PreallocateNode extends FilterNode {
+  readonly driverName = 'preallocate';
+  /** Where data ends, as far as users of the node know. */
+  private dataEnd: number;
+
+  constructor(
+    flags: NodeFlags,
+    base: BlockNode,
+    private readonly align: number,
+    private readonly size: number,
+  ) {
+    super(flags, base);
+    this.dataEnd = base.length;
+  }
+
+  override get length(): number {
+    return this.flags.readOnly ? this.base.length : this.dataEnd;
+  }
+
+  private async extend(end: number): Promise<void> {
+    if (end > this.base.length) {
+      const wanted = roundUp(end + this.size, this.align);
+      await this.base.writeZeroes(this.base.length, wanted - this.base.length).catch(() => {});
+    }
+    if (end > this.dataEnd) this.dataEnd = end;
+  }
+
+  protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    await this.extend(offset + buffer.length);
+    await this.base.write(offset, buffer, flags);
+  }
+
+  protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    await this.extend(offset + bytes);
+    await this.base.writeZeroes(offset, bytes, flags);
+  }
+
+  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    await this.base.truncate(size, preallocation, exact);
+    this.dataEnd = size;
+  }
+
+  protected override async doClose(): Promise<void> {
+    if (!this.flags.readOnly && this.base.length > this.dataEnd) await this.base.truncate(this.dataEnd);
+  }
+
+  protected override async doSetReadOnly(readOnly: boolean): Promise<void> {
+    if (readOnly) await this.doClose();
+    else this.dataEnd = this.base.length;
+  }
+}
+
+const DEFAULT_ALIGN = 1 << 20;
+const DEFAULT_SIZE = 128 << 20;
+
+export function openPreallocate(context: OpenContext, file: BlockNode): Promise<BlockNode> {
+  const r = new OptionReader(context.options);
+  const align = r.size('prealloc-align') ?? DEFAULT_ALIGN;
+  const size = r.size('prealloc-size') ?? DEFAULT_SIZE;
+  if (align % 512 !== 0 || align === 0) {
+    return Promise.reject(new BlockError('prealloc-align parameter of preallocate filter is not aligned to 512'));
+  }
+  return Promise.resolve(new PreallocateNode(context.flags, file, align, size));
+}

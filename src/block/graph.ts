@@ -1,0 +1,504 @@
+// Building the node graph: from file names and option trees to opened nodes, probing formats, following backing chains.
+import { statSync } from 'node:fs';
+import { type BlockNode, childPermissions, DEFAULT_FLAGS, type Driver, type NodeFlags, type OpenContext, PERM } from './driver.ts';
+import { findDriver, probeFormat } from './drivers.ts';
+import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
+import { isDevicePath } from './file-posix.ts';
+import { extractSubtree, type OptionTree, type OptionValue, parseJsonOptions, toBool, unflatten } from './options.ts';
+import { compactJson, inDictOrder } from './qdict.ts';
+
+/** Bytes looked at to find out the format. */
+const PROBE_BYTES = 2048;
+
+/** A chain longer than this is a mistake (or an attack), even without a loop. */
+const MAX_CHAIN = 200;
+
+/** How to open a root node. */
+export interface OpenRequest {
+  filename?: string;
+  options?: OptionTree;
+  readOnly?: boolean;
+  cacheDirect?: boolean;
+  noFlush?: boolean;
+  writethrough?: boolean;
+  unmap?: boolean;
+  noBacking?: boolean;
+  noIo?: boolean;
+  check?: boolean;
+  forceShare?: boolean;
+  /** What others may not do while we have the image open, beyond what the format itself forbids. */
+  unshare?: number;
+  perm?: number;
+}
+
+/** Nodes that can be referred to by name. */
+const named = new Map<string, BlockNode>();
+
+export function findNode(name: string): BlockNode | undefined {
+  return named.get(name);
+}
+
+/** Splits `proto:rest`; undefined when the name has no protocol or the colon belongs to the path. */
+export function protocolOf(filename: string): string | undefined {
+  const colon = filename.indexOf(':');
+  const slash = filename.indexOf('/');
+  if (colon < 0 || (slash >= 0 && slash < colon)) return undefined;
+  return filename.slice(0, colon);
+}
+
+/** What is inherited down the graph while opening. */
+interface Inherited {
+  flags: NodeFlags;
+  noBacking: boolean;
+  /** Files above in the chain, to find loops. */
+  chain: string[];
+  perm: number;
+  shared: number;
+  parentKey: unknown;
+}
+
+/** Opens an image; the caller is its user until it closes the node. */
+export async function openImage(request: OpenRequest): Promise<BlockNode> {
+  const options: OptionTree = new Map(request.options ?? []);
+  const flags: NodeFlags = {
+    ...DEFAULT_FLAGS,
+    readOnly: request.readOnly ?? false,
+    cacheDirect: request.cacheDirect ?? false,
+    noFlush: request.noFlush ?? false,
+    unmap: request.unmap ?? false,
+    noIo: request.noIo ?? false,
+    check: request.check ?? false,
+    forceShare: request.forceShare ?? false,
+  };
+  const readOnly = options.has('read-only') ? toBool('read-only', options.get('read-only')!) : flags.readOnly;
+  const perm =
+    request.perm ?? (flags.noIo ? 0 : PERM.CONSISTENT_READ) | (readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
+  const node = await openNode(request.filename, options, {
+    flags,
+    noBacking: request.noBacking ?? false,
+    chain: [],
+    perm,
+    shared: PERM.ALL & ~(request.unshare ?? 0),
+    parentKey: 'root',
+  });
+  node.writethrough = request.writethrough ?? false;
+  return node;
+}
+
+function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
+  const flags = { ...inherited };
+  const bool = (name: string): boolean | undefined => {
+    const v = options.get(name);
+    options.delete(name);
+    return v === undefined ? undefined : toBool(name, v);
+  };
+  flags.cacheDirect = bool('cache.direct') ?? flags.cacheDirect;
+  flags.noFlush = bool('cache.no-flush') ?? flags.noFlush;
+  flags.readOnly = bool('read-only') ?? flags.readOnly;
+  const auto = bool('auto-read-only') ?? false;
+  void auto;
+  flags.forceShare = bool('force-share') ?? flags.forceShare;
+  if (flags.forceShare && !flags.readOnly) {
+    throw new BlockError('force-share=on can only be used with read-only images');
+  }
+  const discard = options.get('discard');
+  options.delete('discard');
+  if (discard !== undefined) {
+    if (discard === 'on' || discard === 'unmap') flags.unmap = true;
+    else if (discard === 'off' || discard === 'ignore') flags.unmap = false;
+    else throw new BlockError('Invalid discard option');
+  }
+  const detect = options.get('detect-zeroes');
+  options.delete('detect-zeroes');
+  if (detect !== undefined) {
+    if (detect !== 'off' && detect !== 'on' && detect !== 'unmap') throw new BlockError(`invalid parameter value: ${detect}`);
+    if (detect === 'unmap' && !flags.unmap) {
+      throw new BlockError('setting detect-zeroes to unmap is not allowed without setting discard operation to unmap');
+    }
+    flags.detectZeroes = detect;
+  }
+  return flags;
+}
+
+function driverNamed(name: OptionValue): Driver {
+  const driver = findDriver(String(name));
+  if (!driver) throw new BlockError(`Unknown driver '${name}'`);
+  return driver;
+}
+
+/** Opens a node as user code or as a format child would: probing decides the format where none is given. */
+async function openNode(filename: string | undefined, options: OptionTree, inherited: Inherited): Promise<BlockNode> {
+  if (filename?.startsWith('json:')) {
+    for (const [k, v] of parseJsonOptions(filename.slice(5))) if (!options.has(k)) options.set(k, v);
+    filename = undefined;
+  }
+  const explicit: OptionTree = new Map(options);
+  const nodeName = takeNodeName(options);
+  const flags = takeFlags(options, inherited.flags);
+  let driver: Driver | undefined;
+  if (options.has('driver')) {
+    driver = driverNamed(options.get('driver')!);
+    options.delete('driver');
+  }
+  if (!driver && filename === undefined && !options.has('file') && ![...options.keys()].some((k) => k.startsWith('file.'))) {
+    throw new BlockError('Must specify either driver or file');
+  }
+  if (driver?.kind === 'protocol' || (driver?.kind === 'filter' && driver.parseFilename)) {
+    return openWith(driver, filename, options, flags, { ...inherited }, explicit, nodeName, undefined, false);
+  }
+  // A format or a filter: its data child comes first.
+  const shape = driver ?? { kind: 'format' as const, childRoles: ['file'] };
+  const childUse =
+    shape.kind === 'format' && driver?.name !== 'raw' && driver
+      ? childPermissions('format', 'file', inherited.perm, inherited.shared, flags)
+      : { perm: inherited.perm, shared: inherited.shared };
+  const token = {};
+  const file = await openChild('file', filename, options, {
+    ...inherited,
+    flags: childFlags(flags),
+    perm: driver ? childUse.perm : 0,
+    shared: driver ? childUse.shared : PERM.ALL,
+    parentKey: token,
+  });
+  if (!file) throw new BlockError('A block device must be specified for "file"');
+  try {
+    let guessed = false;
+    if (!driver) {
+      driver = await probe(file, filename ?? '');
+      guessed = true;
+      const use =
+        driver.name === 'raw'
+          ? { perm: inherited.perm, shared: inherited.shared }
+          : childPermissions('format', 'file', inherited.perm, inherited.shared, flags);
+      file.use(token, use.perm, use.shared);
+    }
+    return await openWith(driver, filename, options, flags, inherited, explicit, nodeName, { node: file, token }, guessed);
+  } catch (error) {
+    await file.abandon();
+    throw error;
+  }
+}
+
+function takeNodeName(options: OptionTree): string | undefined {
+  const name = options.get('node-name');
+  options.delete('node-name');
+  if (name === undefined || name === '') return undefined;
+  if (typeof name !== 'string' || !/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name)) throw new BlockError(`Invalid node-name: '${name}'`);
+  if (name.length > 31) throw new BlockError('Node name too long');
+  if (named.has(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
+  return name;
+}
+
+async function probe(file: BlockNode, filename: string): Promise<Driver> {
+  // Devices and files with no content are raw.
+  const length = file.length;
+  const head = new Uint8Array(Math.min(PROBE_BYTES, length));
+  if (head.length > 0) {
+    try {
+      await file.read(0, head);
+    } catch (error) {
+      throw new BlockError(`Could not read image for determining its format: ${strerror(errnoOf(error))}`, errnoOf(error));
+    }
+  }
+  const padded = new Uint8Array(PROBE_BYTES);
+  padded.set(head);
+  return probeFormat(padded, filename);
+}
+
+/** Flags a data child gets from its parent. */
+function childFlags(flags: NodeFlags): NodeFlags {
+  return { ...flags, unmap: true, detectZeroes: 'off' };
+}
+
+/** Opens the child of a role from a reference, a subtree of options, or a file name; undefined if none is given. */
+async function openChild(
+  role: string,
+  filename: string | undefined,
+  options: OptionTree,
+  inherited: Inherited,
+): Promise<BlockNode | undefined> {
+  const reference = options.get(role);
+  const subtree = extractSubtree(options, role);
+  if (reference !== undefined && typeof reference === 'string') {
+    options.delete(role);
+    const node = named.get(reference);
+    if (!node) throw new BlockError(`Cannot find device='${reference}' nor node-name='${reference}'`, ERRNO.ENODEV);
+    node.use(inherited.parentKey, inherited.perm, inherited.shared);
+    return node;
+  }
+  if (filename === undefined && subtree.size === 0) return undefined;
+  const driver = subtree.get('driver');
+  if (driver !== undefined && findDriver(String(driver))?.kind !== 'protocol') {
+    // A format or filter under a format.
+    return openNode(filename, subtree, inherited);
+  }
+  return openProtocol(filename, subtree, inherited);
+}
+
+async function openProtocol(filename: string | undefined, options: OptionTree, inherited: Inherited): Promise<BlockNode> {
+  if (filename?.startsWith('json:')) return openNode(filename, options, inherited);
+  const explicit: OptionTree = new Map(options);
+  const nodeName = takeNodeName(options);
+  const flags = takeFlags(options, inherited.flags);
+  let driver: Driver;
+  if (options.has('driver')) {
+    driver = driverNamed(options.get('driver')!);
+    options.delete('driver');
+  } else {
+    const name = filename ?? String(options.get('filename') ?? '');
+    const protocol = filename === undefined ? undefined : protocolOf(name);
+    if (protocol !== undefined) {
+      const found = findDriver(protocol);
+      if (!found?.parseFilename) throw new BlockError(`Unknown protocol '${protocol}'`);
+      driver = found;
+    } else {
+      driver = findDriver(name.startsWith('/') && isDevicePath(name) ? 'host_device' : 'file')!;
+    }
+  }
+  return openWith(driver, filename, options, flags, inherited, explicit, nodeName, undefined, false);
+}
+
+async function openWith(
+  driver: Driver,
+  filename: string | undefined,
+  options: OptionTree,
+  flags: NodeFlags,
+  inherited: Inherited,
+  explicit: OptionTree,
+  nodeName: string | undefined,
+  given: { node: BlockNode; token: unknown } | undefined,
+  guessed: boolean,
+): Promise<BlockNode> {
+  if (filename !== undefined && driver.parseFilename) driver.parseFilename(filename, options);
+  let file = given?.node;
+  let token = given?.token;
+  if (driver.kind === 'filter' && !file) {
+    token = {};
+    const role = driver.childRoles![0]!;
+    const name = options.get('x-image');
+    options.delete('x-image');
+    file = await openChild(role, name === undefined ? undefined : String(name), options, {
+      ...inherited,
+      flags: childFlags(flags),
+      parentKey: token,
+    });
+    if (!file) throw new BlockError(`A block device must be specified for "${role}"`);
+  }
+  const chain = [...inherited.chain];
+  if (driver.kind === 'protocol') {
+    const path = options.get('filename');
+    if (typeof path === 'string') checkLoop(path, chain);
+  }
+  const context: OpenContext = {
+    flags,
+    options,
+    filename: filename ?? '',
+    guessed,
+    noBacking: inherited.noBacking,
+    openChild: (role, name, parent) =>
+      openChild(role, name, parent.options, {
+        ...inherited,
+        flags: childFlags(flags),
+        ...childPermissions('format', 'file', inherited.perm, inherited.shared, flags),
+        parentKey: token ?? {},
+      }),
+  };
+  let node: BlockNode;
+  try {
+    node = await driver.open(context, file);
+  } catch (error) {
+    if (!given) await file?.abandon();
+    throw error;
+  }
+  try {
+    if (file && !node.children.has('file')) node.attach('file', file);
+    node.explicitOptions = explicit;
+    if (nodeName) {
+      node.nodeName = nodeName;
+      named.set(nodeName, node);
+    }
+    refreshFilename(node, filename);
+    if (driver.supportsBacking && !inherited.noBacking) await openBacking(node, options, flags, inherited, chain);
+    rejectLeftOver(driver, options);
+    node.use(inherited.parentKey, inherited.perm, inherited.shared);
+    // The node's own use of its children replaces the one the opening held.
+    if (token) for (const child of node.children.values()) child.node.dropUse(token);
+  } catch (error) {
+    if (given) node.children.delete('file');
+    await node.abandon();
+    throw error;
+  }
+  return node;
+}
+
+function rejectLeftOver(driver: Driver, options: OptionTree): void {
+  for (const key of options.keys()) {
+    if (key === 'backing' && options.get(key) === null) continue;
+    throw new BlockError(
+      driver.kind === 'protocol'
+        ? `Block protocol '${driver.name}' doesn't support the option '${key}'`
+        : `Block format '${driver.name}' does not support the option '${key}'`,
+    );
+  }
+}
+
+/** Remembers a file in the chain; a file that backs itself would never end. */
+function checkLoop(path: string, chain: string[]): void {
+  if (chain.includes(path)) throw new BlockError(`Backing file chain of '${path}' contains itself`, ERRNO.ELOOP);
+}
+
+async function openBacking(
+  node: BlockNode,
+  options: OptionTree,
+  flags: NodeFlags,
+  inherited: Inherited,
+  chain: string[],
+): Promise<void> {
+  const image = node as BlockNode & { backingFileName?: string; backingFormatName?: string };
+  const reference = options.get('backing');
+  if (reference === null || reference === '') {
+    options.delete('backing');
+    return;
+  }
+  const subtree = extractSubtree(options, 'backing');
+  const childFlagsOfBacking: NodeFlags = { ...flags, readOnly: true, unmap: false, detectZeroes: 'off' };
+  const use = childPermissions('format', 'backing', inherited.perm, inherited.shared, flags);
+  const below: Inherited = {
+    flags: childFlagsOfBacking,
+    noBacking: false,
+    chain: [...chain, ...identities(node)],
+    perm: use.perm,
+    shared: use.shared,
+    parentKey: node,
+  };
+  if (typeof reference === 'string') {
+    options.delete('backing');
+    const other = named.get(reference);
+    if (!other) throw new BlockError(`Cannot find device='${reference}' nor node-name='${reference}'`, ERRNO.ENODEV);
+    node.attach('backing', other, false);
+    return;
+  }
+  let name: string | undefined;
+  const overridden = subtree.has('driver') || [...subtree.keys()].some((k) => k.startsWith('file.') || k === 'file');
+  if (!overridden) {
+    if (!image.backingFileName) {
+      if (subtree.size > 0) throw new BlockError('Could not open backing file: Must specify either driver or file');
+      return;
+    }
+    name = fullBackingName(node, image.backingFileName);
+    if (image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
+  }
+  if (below.chain.length > MAX_CHAIN) throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);
+  const loop = name !== undefined && below.chain.includes(identityOf(name));
+  try {
+    if (loop) throw new BlockError(`Backing file '${name}' is already part of the chain`, ERRNO.ELOOP);
+    const backing = await openNode(name, subtree, below);
+    node.attach('backing', backing);
+  } catch (error) {
+    throw error instanceof BlockError ? error.prefixed('Could not open backing file: ') : error;
+  }
+}
+
+/** Names under which a node's storage would be found again further down the chain. */
+function identities(node: BlockNode): string[] {
+  const out: string[] = [];
+  for (let at: BlockNode | undefined = node; at; at = at.file) if (at.kind === 'protocol') out.push(identityOf(at.filename));
+  return out;
+}
+
+function identityOf(filename: string): string {
+  const path = filename.replace(/^file:/, '');
+  try {
+    const stat = statSync(path);
+    return `${stat.dev}:${stat.ino}`;
+  } catch {
+    return path;
+  }
+}
+
+/** Directory part of a node's file name (with the slash), by which relative backing names are resolved. */
+function directoryOf(node: BlockNode): string | undefined {
+  for (let at: BlockNode | undefined = node; at; at = at.file) {
+    if (at.filename !== '' && !at.filename.startsWith('json:')) return at.filename.slice(0, at.filename.lastIndexOf('/') + 1);
+  }
+  return undefined;
+}
+
+/** The backing file's name as seen from the current directory. */
+export function fullBackingName(node: BlockNode, backing: string): string {
+  const directory = directoryOf(node);
+  return combineNames(directory ?? '', backing);
+}
+
+/** A name relative to a directory (ending in a slash, or empty); absolute and protocol names stay as they are. */
+export function combineNames(directory: string, name: string): string {
+  if (name.startsWith('/') || protocolOf(name) !== undefined || name.startsWith('json:')) return name;
+  return directory + name;
+}
+
+/** Options that change what a node shows; they keep it from being named by a plain file name. */
+const STRONG_OPTIONS: Record<string, readonly string[]> = {
+  raw: ['offset', 'size'],
+  'null-co': ['size', 'read-zeroes'],
+  'null-aio': ['size', 'read-zeroes'],
+  http: ['url', 'sslverify', 'cookie', 'username'],
+  https: ['url', 'sslverify', 'cookie', 'username'],
+  throttle: ['throttle-group'],
+  preallocate: ['prealloc-align', 'prealloc-size'],
+  blkdebug: [],
+  'copy-on-read': ['bottom'],
+};
+
+/** Gives a node the name it is shown under: the plain one where that says everything, else json:. */
+function refreshFilename(node: BlockNode, given: string | undefined): void {
+  const file = node.file;
+  const strong = (STRONG_OPTIONS[node.driverName] ?? []).some((k) => node.explicitOptions.has(k));
+  if (node.kind === 'protocol') {
+    if (node.filename !== '' && !(strong && !node.driverName.startsWith('http'))) return;
+  } else if (node.kind === 'format' && file && !strong && !node.explicitOptions.has('backing.driver')) {
+    if (!file.filename.startsWith('json:')) {
+      node.filename = file.filename;
+      return;
+    }
+  } else if (node.kind === 'filter' && given && given !== '' && !given.startsWith('json:')) {
+    node.filename = given;
+    return;
+  }
+  node.filename = `json:${compactJson(inDictOrder(fullOptions(node)))}`;
+}
+
+/** The options from which the node could be opened again. */
+export function fullOptions(node: BlockNode): Record<string, unknown> {
+  const tree: OptionTree = new Map([['driver', node.driverName]]);
+  for (const name of STRONG_OPTIONS[node.driverName] ?? []) {
+    const v = node.explicitOptions.get(name);
+    if (v !== undefined) tree.set(name, v);
+  }
+  const out = unflatten(tree);
+  if (node.driverName === 'file' || node.driverName === 'host_device') out['filename'] = node.filename;
+  for (const [role, { node: child }] of node.children) {
+    if (role === 'file' || role === 'image') out[node.driverName === 'blkdebug' ? 'image' : role] = fullOptions(child);
+  }
+  return out;
+}
+
+/** The layers from `node` down to the base, filters left out of the count only where they have no content of their own. */
+export function chainOf(node: BlockNode): BlockNode[] {
+  const out: BlockNode[] = [];
+  for (let at: BlockNode | undefined = node; at; at = layerBelow(at)) out.push(at);
+  return out;
+}
+
+/** What shows where `node` has nothing of its own: the backing layer, or what a filter passes through to. */
+export function layerBelow(node: BlockNode): BlockNode | undefined {
+  return node.kind === 'filter' ? node.file : node.backing;
+}
+
+export async function closeImage(node: BlockNode): Promise<void> {
+  for (const [name, n] of named) if (n === node) named.delete(name);
+  try {
+    await node.flush();
+  } finally {
+    await node.close();
+  }
+}

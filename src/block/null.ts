@@ -1,0 +1,76 @@
+// The null-co and null-aio drivers: storage of any size that forgets everything.
+import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext } from './driver.ts';
+import { BlockError } from './errors.ts';
+import { OptionReader, type OptionTable } from './options.ts';
+
+export const NULL_OPTIONS: OptionTable = {
+  size: { type: 'size' },
+  'latency-ns': { type: 'number' },
+  'read-zeroes': { type: 'bool' },
+};
+
+const DEFAULT_SIZE = 1 << 30;
+
+class NullNode extends BlockNode {
+  readonly kind = 'protocol';
+
+  constructor(
+    flags: NodeFlags,
+    readonly driverName: string,
+    readonly length: number,
+    private readonly latencyMs: number,
+    private readonly readZeroes: boolean,
+  ) {
+    super(flags);
+  }
+
+  private wait(): Promise<void> {
+    return this.latencyMs > 0 ? Bun.sleep(this.latencyMs) : Promise.resolve();
+  }
+
+  protected override doRead(_offset: number, buffer: Uint8Array): Promise<void> {
+    if (this.readZeroes) buffer.fill(0);
+    return this.wait();
+  }
+
+  protected override doWrite(): Promise<void> {
+    return this.wait();
+  }
+
+  protected override doWriteZeroes(): Promise<void> {
+    return this.wait();
+  }
+
+  protected override doDiscard(): Promise<void> {
+    return this.wait();
+  }
+
+  protected override doFlush(): Promise<void> {
+    return this.wait();
+  }
+
+  protected override doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
+    return Promise.resolve({ bytes, data: !this.readZeroes, zero: this.readZeroes, allocated: true, offset, file: this });
+  }
+
+  override allocatedSize(): Promise<number> {
+    return Promise.resolve(0);
+  }
+}
+
+/** Opens a null node; `null-co://` takes no further text. */
+export async function openNull(name: string, context: OpenContext): Promise<BlockNode> {
+  const reader = new OptionReader(context.options);
+  const size = reader.size('size') ?? DEFAULT_SIZE;
+  const latency = reader.number('latency-ns') ?? 0;
+  const zeroes = reader.bool('read-zeroes') ?? false;
+  const node = new NullNode(context.flags, name, size, latency / 1e6, zeroes);
+  node.filename = `${name}://`;
+  return node;
+}
+
+export function parseNullFilename(filename: string): void {
+  if (!/^null-(co|aio):\/\/$/.test(filename)) {
+    throw new BlockError("The only allowed filename for this driver is 'null-co://'");
+  }
+}

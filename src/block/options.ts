@@ -1,0 +1,345 @@
+// Option trees: key=value lists, json: objects and dotted keys, all kept as one flat map of dotted keys to values.
+import { BlockError } from './errors.ts';
+
+export type OptionValue = string | number | boolean | null;
+
+/** An option tree, flattened: `{file: {driver: 'file'}}` is kept as `file.driver`. */
+export type OptionTree = Map<string, OptionValue>;
+
+/** What a driver says of one of its options. */
+export interface OptionSpec {
+  type: 'string' | 'bool' | 'size' | 'number' | 'enum';
+  /** Allowed values of an enum. */
+  values?: readonly string[];
+  /** Text for `-o help`. */
+  help?: string;
+}
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+const SIZE_HINT =
+  'Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively.';
+
+const SUFFIX_POWER: Record<string, number> = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 5, e: 6 };
+
+/**
+ * A size such as `10M`, `1.5G`, `0x200` or `512b` in bytes; suffixes are powers of 1024. Undefined if it is none;
+ * values of 2^64 and up come back as Infinity.
+ */
+export function parseSize(text: string): number | undefined {
+  const hex = /^\s*\+?0x([0-9a-f]+)$/i.exec(text);
+  if (hex) {
+    const value = Number(BigInt(`0x${hex[1]}`));
+    return value >= 2 ** 64 ? Infinity : value;
+  }
+  const m = /^\s*\+?(\d+)?(\.\d*)?([bkmgtpe])?$/i.exec(text);
+  if (!m || (m[1] === undefined && (m[2] === undefined || m[2] === '.'))) return undefined;
+  const power = m[3] ? SUFFIX_POWER[m[3].toLowerCase()]! : 0;
+  // A fraction of a byte makes no sense.
+  if (power === 0 && m[2] !== undefined && Number(m[2]) !== 0) return undefined;
+  const unit = 1024 ** power;
+  const whole = Number(m[1] ?? 0) * unit;
+  const value = whole + (m[2] && m[2] !== '.' ? Math.floor(Number(m[2]) * unit) : 0);
+  return value >= 2 ** 64 ? Infinity : value;
+}
+
+/** A whole number as it is printed, also above 2^53 where JavaScript would round the digits. */
+export function formatInteger(value: number): string {
+  return Number.isSafeInteger(value) ? String(value) : BigInt(value).toString();
+}
+
+/**
+ * Splits `a=b,c=d` into pairs; a doubled comma stands for one. A leading value without `=` gets the name `implied`, any
+ * other one means `on` (or `off` with a `no` prefix stripped, as the old syntax had it).
+ */
+export function parseKeyValueList(text: string, implied?: string): [string, string][] {
+  const out: [string, string][] = [];
+  let at = 0;
+  let first = true;
+  while (at < text.length) {
+    const eq = text.indexOf('=', at);
+    const comma = text.indexOf(',', at);
+    let key: string;
+    if (eq < 0 || (comma >= 0 && comma < eq)) {
+      const { value, end } = takeValue(text, at);
+      if (first && implied) {
+        out.push([implied, value]);
+      } else if (value.startsWith('no') && value !== 'node-name' && value.length > 2 && value !== 'nocow') {
+        out.push([value.slice(2), 'off']);
+      } else {
+        out.push([value, 'on']);
+      }
+      at = end;
+    } else {
+      key = text.slice(at, eq);
+      const { value, end } = takeValue(text, eq + 1);
+      out.push([key, value]);
+      at = end;
+    }
+    first = false;
+  }
+  return out;
+}
+
+function takeValue(text: string, start: number): { value: string; end: number } {
+  let value = '';
+  let at = start;
+  while (at < text.length) {
+    const comma = text.indexOf(',', at);
+    if (comma < 0) return { value: value + text.slice(at), end: text.length };
+    value += text.slice(at, comma);
+    if (text[comma + 1] !== ',') return { value, end: comma + 1 };
+    value += ',';
+    at = comma + 2;
+  }
+  return { value, end: at };
+}
+
+/** Doubles the commas of a value so that it survives parseKeyValueList. */
+export function escapeCommas(value: string): string {
+  return value.replaceAll(',', ',,');
+}
+
+/** A nested JSON object as a flat tree; lists become keys `0`, `1`, … */
+export function flatten(value: unknown, prefix = '', into: OptionTree = new Map()): OptionTree {
+  for (const [key, v] of Object.entries(value as object)) {
+    const name = prefix + key;
+    if (v !== null && typeof v === 'object') flatten(v, `${name}.`, into);
+    else into.set(name, v as OptionValue);
+  }
+  return into;
+}
+
+/** A flat tree as a nested object; keys whose parts are all 0..n-1 become lists. */
+export function unflatten(tree: OptionTree): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const [key, value] of tree) {
+    const parts = key.split('.');
+    let at = root;
+    for (const part of parts.slice(0, -1)) {
+      const next = at[part];
+      at = (next !== null && typeof next === 'object' ? next : (at[part] = {})) as Record<string, unknown>;
+    }
+    at[parts[parts.length - 1]!] = value;
+  }
+  return listsOf(root) as Record<string, unknown>;
+}
+
+function listsOf(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value);
+  const isList = entries.length > 0 && entries.every(([k], i) => k === String(i));
+  if (isList) return entries.map(([, v]) => listsOf(v));
+  return Object.fromEntries(entries.map(([k, v]) => [k, listsOf(v)]));
+}
+
+/** Takes every `prefix.key` out of the tree, as a tree of its own without the prefix. */
+export function extractSubtree(tree: OptionTree, prefix: string): OptionTree {
+  const dotted = `${prefix}.`;
+  const out: OptionTree = new Map();
+  for (const [key, value] of tree) {
+    if (!key.startsWith(dotted)) continue;
+    out.set(key.slice(dotted.length), value);
+    tree.delete(key);
+  }
+  return out;
+}
+
+const JSON_DEPTH_LIMIT = 1024;
+
+/** Parses the object of a `json:{…}` pseudo-filename; strings may also stand in single quotes. */
+export function parseJsonOptions(text: string): OptionTree {
+  const parser = new JsonParser(text);
+  const value = parser.parse();
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new BlockError('Invalid JSON object given');
+  }
+  return flatten(value);
+}
+
+/** A JSON reader with the messages the tools print; the platform's own has neither them nor single quotes. */
+class JsonParser {
+  private at = 0;
+  constructor(private readonly text: string) {}
+
+  private fail(what: string): never {
+    throw new BlockError(`Could not parse the JSON options: JSON parse error, ${what}`);
+  }
+
+  parse(): unknown {
+    const value = this.value(0);
+    this.space();
+    if (this.at < this.text.length) this.fail('expecting value');
+    return value;
+  }
+
+  private space(): void {
+    while (this.at < this.text.length && ' \t\r\n'.includes(this.text[this.at]!)) this.at++;
+  }
+
+  private peek(): string {
+    this.space();
+    const c = this.text[this.at];
+    if (c === undefined) this.fail('premature EOI');
+    return c;
+  }
+
+  private value(depth: number): unknown {
+    if (depth > JSON_DEPTH_LIMIT) this.fail('input too deeply nested');
+    const c = this.peek();
+    if (c === '{') return this.object(depth);
+    if (c === '[') return this.list(depth);
+    if (c === '"' || c === "'") return this.string(c);
+    const word = /^[a-z]+/.exec(this.text.slice(this.at, this.at + 16))?.[0];
+    if (word) {
+      this.at += word.length;
+      if (word === 'true') return true;
+      if (word === 'false') return false;
+      if (word === 'null') return null;
+      this.fail(`invalid keyword '${word}'`);
+    }
+    const number = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?/.exec(this.text.slice(this.at, this.at + 64))?.[0];
+    if (number) {
+      this.at += number.length;
+      return Number(number);
+    }
+    if ('}],:'.includes(c)) this.fail('expecting value');
+    this.fail(`invalid token '${c}'`);
+  }
+
+  private string(quote: string): string {
+    let out = '';
+    this.at++;
+    for (;;) {
+      const c = this.text[this.at++];
+      if (c === undefined) this.fail('unterminated string');
+      if (c === quote) return out;
+      if (c < ' ') this.fail('invalid control character in string');
+      if (c !== '\\') {
+        out += c;
+        continue;
+      }
+      const e = this.text[this.at++] ?? '';
+      const plain: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+      if ('"\'\\/'.includes(e) && e !== '') out += e;
+      else if (plain[e]) out += plain[e];
+      else if (e === 'u' && /^[0-9a-fA-F]{4}$/.test(this.text.slice(this.at, this.at + 4))) {
+        out += String.fromCharCode(parseInt(this.text.slice(this.at, this.at + 4), 16));
+        this.at += 4;
+      } else this.fail(`invalid escape sequence '\\${e}' in string`);
+    }
+  }
+
+  private object(depth: number): Record<string, unknown> {
+    const out: Record<string, unknown> = Object.create(null);
+    this.at++;
+    if (this.peek() === '}') {
+      this.at++;
+      return out;
+    }
+    for (;;) {
+      const c = this.peek();
+      if (c !== '"' && c !== "'") this.fail('key is not a string in object');
+      const key = this.string(c);
+      if (this.peek() !== ':') this.fail('missing : in object pair');
+      this.at++;
+      if (key in out) this.fail('duplicate key');
+      out[key] = this.value(depth + 1);
+      const next = this.peek();
+      this.at++;
+      if (next === '}') return out;
+      if (next !== ',') this.fail('expected separator in dict');
+    }
+  }
+
+  private list(depth: number): unknown[] {
+    const out: unknown[] = [];
+    this.at++;
+    if (this.peek() === ']') {
+      this.at++;
+      return out;
+    }
+    for (;;) {
+      out.push(this.value(depth + 1));
+      const next = this.peek();
+      this.at++;
+      if (next === ']') return out;
+      if (next !== ',') this.fail('expected separator in list');
+    }
+  }
+}
+
+/** Reads options out of a tree, each at most once; what is left over nobody knows. */
+export class OptionReader {
+  constructor(readonly tree: OptionTree) {}
+
+  has(name: string): boolean {
+    return this.tree.has(name);
+  }
+
+  private take(name: string): OptionValue | undefined {
+    const value = this.tree.get(name);
+    this.tree.delete(name);
+    return value;
+  }
+
+  string(name: string): string | undefined {
+    const v = this.take(name);
+    return v === undefined || v === null ? undefined : String(v);
+  }
+
+  bool(name: string): boolean | undefined {
+    const v = this.take(name);
+    return v === undefined ? undefined : toBool(name, v);
+  }
+
+  size(name: string): number | undefined {
+    const v = this.take(name);
+    return v === undefined ? undefined : toSize(name, v);
+  }
+
+  number(name: string): number | undefined {
+    const v = this.take(name);
+    return v === undefined ? undefined : toNumber(name, v);
+  }
+
+  enum<T extends string>(name: string, values: readonly T[]): T | undefined {
+    const v = this.take(name);
+    return v === undefined ? undefined : toEnum(name, v, values);
+  }
+}
+
+export function toBool(name: string, v: OptionValue): boolean {
+  if (v === true || v === 'on') return true;
+  if (v === false || v === 'off') return false;
+  throw new BlockError(`Parameter '${name}' expects 'on' or 'off'`);
+}
+
+export function toSize(name: string, v: OptionValue): number {
+  const size = typeof v === 'number' && Number.isInteger(v) && v >= 0 ? v : parseSize(String(v));
+  if (size === undefined) {
+    throw new BlockError(`Parameter '${name}' expects a non-negative number below 2^64`, undefined, SIZE_HINT);
+  }
+  if (size === Infinity) throw new BlockError(`Value '${v}' is out of range for parameter '${name}'`);
+  return size;
+}
+
+export function toNumber(name: string, v: OptionValue): number {
+  const text = String(v);
+  if (!/^\s*\+?(0x[0-9a-f]+|\d+)$/i.test(text)) throw new BlockError(`Parameter '${name}' expects a number`);
+  const n = Number(text);
+  if (n >= 2 ** 64) throw new BlockError(`Value '${v}' is too large for parameter '${name}'`);
+  return n;
+}
+
+export function toEnum<T extends string>(name: string, v: OptionValue, values: readonly T[]): T {
+  if (!values.includes(v as T)) throw new BlockError(`Parameter '${name}' does not accept value '${v}'`);
+  return v as T;
+}
+
+/** Checks a value given for creation or amendment against its row; the value itself is kept as text. */
+export function checkOption(name: string, value: OptionValue, spec: OptionSpec): void {
+  if (spec.type === 'bool') toBool(name, value);
+  else if (spec.type === 'size') toSize(name, value);
+  else if (spec.type === 'number') toNumber(name, value);
+}

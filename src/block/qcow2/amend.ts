@@ -1,0 +1,233 @@
+// Changing the format options of an existing image: compatibility level, refcount width, lazy refcounts, names.
+import { isPowerOf2, readU32be, writeU64be } from '../bytes.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+import { toBool, toNumber, toSize } from '../options.ts';
+import { entryOffset } from './cluster.ts';
+import { COMPAT, HEADER_LENGTH, INCOMPAT, AUTOCLEAR } from './header.ts';
+import { loadL1, type Qcow2Node } from './open.ts';
+import { allocClusters, getRefcount, putRefcount, switchTable } from './refcount.ts';
+import { COMPRESSED_HI, type Qcow2State, ZERO_LO } from './state.ts';
+import { TableCache } from './table-cache.ts';
+
+/** Options that can only be given at creation: they must name what the image has already. */
+function checkUnchanged(s: Qcow2State, name: string, value: string): void {
+  const h = s.header;
+  if (name === 'cluster_size' && toSize(name, value) !== s.clusterSize) fail('Changing the cluster size is not supported');
+  if (name === 'compression_type' && value !== (h.compressionType === 1 ? 'zstd' : 'zlib')) {
+    fail('Changing the compression type is not supported');
+  }
+}
+
+function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
+  throw new BlockError(message, errno);
+}
+
+/** Applies options given as texts. `progress` is told the fraction done. */
+export async function amendImage(node: Qcow2Node, options: Map<string, string>, progress: (fraction: number) => void): Promise<void> {
+  const { s } = node;
+  const h = s.header;
+  let version = h.version;
+  const compat = options.get('compat');
+  if (compat !== undefined) {
+    if (compat === '0.10' || compat === 'v2') version = 2;
+    else if (compat === '1.1' || compat === 'v3') version = 3;
+    else fail(`Unknown compatibility level ${compat}`, ERRNO.EINVAL);
+  }
+  const lazy = options.has('lazy_refcounts') ? toBool('lazy_refcounts', options.get('lazy_refcounts')!) : undefined;
+  const bits = options.has('refcount_bits') ? toNumber('refcount_bits', options.get('refcount_bits')!) : s.refcountBits;
+  if (bits > 64 || !isPowerOf2(bits)) fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
+  for (const [name, value] of options) checkUnchanged(s, name, value);
+  const raw = options.has('data_file_raw') ? toBool('data_file_raw', options.get('data_file_raw')!) : undefined;
+  if (options.has('data_file') && !s.hasDataFile) fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
+  if (raw && !s.dataFileRaw) fail('data-file-raw cannot be set on existing images', ERRNO.EINVAL);
+  await s.lock.with(async () => {
+    if (version > h.version) await upgrade(s);
+    if (bits !== s.refcountBits) await changeRefcountWidth(s, bits, version, progress);
+    if (raw === false) h.autoclear.lo &= ~AUTOCLEAR.DATA_FILE_RAW;
+    if (options.has('data_file')) h.dataFile = options.get('data_file') || undefined;
+    if (raw === false || options.has('data_file')) await s.updateHeader();
+  });
+  if (options.has('backing_file') || options.has('backing_fmt')) {
+    const name = options.get('backing_file') ?? h.backingFile;
+    if (options.has('backing_file') && s.dataFileRaw) fail('Backing file not supported for data_file_raw images', ERRNO.EINVAL);
+    await node.changeBackingFile(name || undefined, options.get('backing_fmt') ?? h.backingFormat);
+  }
+  if (lazy !== undefined && lazy !== ((h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0)) {
+    await s.lock.with(() => setLazy(s, lazy, version));
+  }
+  const size = options.get('size');
+  if (size !== undefined) await node.truncate(toSize('size', size));
+  if (version < h.version) await s.lock.with(() => downgrade(s, progress));
+}
+
+async function upgrade(s: Qcow2State): Promise<void> {
+  // Snapshot entries of version 3 carry the disk size.
+  if (s.snapshots.some((sn) => sn.extraSize < 16)) {
+    const { writeSnapshotTable } = await import('./snapshot.ts');
+    await writeSnapshotTable(s, [...s.snapshots]);
+  }
+  s.header.version = 3;
+  s.header.headerLength = HEADER_LENGTH;
+  await s.updateHeader();
+}
+
+async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<void> {
+  if (lazy) {
+    if (version < 3) fail('Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)', ERRNO.EINVAL);
+    s.header.compatible.lo |= COMPAT.LAZY_REFCOUNTS;
+  } else {
+    await s.markClean();
+    s.header.compatible.lo &= ~COMPAT.LAZY_REFCOUNTS;
+  }
+  await s.updateHeader();
+}
+
+async function downgrade(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
+  const h = s.header;
+  if (h.incompatible.lo & INCOMPAT.DATA_FILE) fail('Cannot downgrade an image with a data file');
+  if (h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE)) {
+    fail(`Cannot downgrade an image with incompatible features set`);
+  }
+  if (s.refcountBits !== 16) fail('compat=0.10 requires refcount_bits=16');
+  if (h.bitmaps) fail('Cannot downgrade an image with bitmaps');
+  for (const sn of s.snapshots) {
+    if (sn.vmStateSize > 0xffffffff || sn.diskSize !== s.size) fail('Internal snapshots prevent downgrade of image');
+  }
+  await s.markClean();
+  await expandZeroClusters(s, progress);
+  h.version = 2;
+  h.compatible = { hi: 0, lo: 0 };
+  h.incompatible = { hi: 0, lo: 0 };
+  h.autoclear = { hi: 0, lo: 0 };
+  h.compressionType = 0;
+  await s.flushCaches();
+  await s.file.flush();
+  await s.updateHeader();
+}
+
+/** Turns zero clusters, which version 2 lacks, into data or nothing, in the active image and the snapshots. */
+async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
+  const trees: Uint32Array[] = [s.l1];
+  for (const sn of s.snapshots) trees.push(await loadL1(s, sn.l1Offset, sn.l1Size));
+  const { putEntry, sliceEntries } = await import('./cluster.ts');
+  const done = new Set<number>();
+  for (let t = 0; t < trees.length; t++) {
+    const l1 = trees[t]!;
+    for (let i = 0; i < l1.length / 2; i++) {
+      const table = entryOffset(l1[i * 2]!, l1[i * 2 + 1]!);
+      progress((t + i / Math.max(1, l1.length / 2)) / trees.length);
+      if (table === 0 || done.has(table)) continue;
+      done.add(table);
+      const shared = !(l1[i * 2]! & 0x80000000);
+      for (let e = 0; e < s.l2Entries; e++) {
+        const per = sliceEntries(s);
+        const where = table + Math.floor(e / per) * s.l2Cache.sliceBytes;
+        let slice = await s.l2Cache.get(where);
+        const at = (e % per) * 8;
+        const hi = readU32be(slice.data, at);
+        const lo = readU32be(slice.data, at + 4);
+        if (hi & COMPRESSED_HI || !(lo & ZERO_LO)) continue;
+        const host = entryOffset(hi, lo);
+        if (host !== 0) {
+          await s.file.writeZeroes(host, s.clusterSize);
+          slice = await s.l2Cache.get(where);
+          putEntry(s, slice, e % per, hi, (lo & ~ZERO_LO) >>> 0);
+        } else if (s.node.backing) {
+          const offset = await allocClusters(s, s.clusterSize);
+          await s.file.writeZeroes(offset, s.clusterSize);
+          await s.l2Cache.dependOn(s.refcountCache);
+          slice = await s.l2Cache.get(where);
+          // A table shared by snapshots refers to the cluster once for each of them; the flags follow.
+          putEntry(s, slice, e % per, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
+          if (shared) {
+            const { refcountOf, updateRefcount } = await import('./refcount.ts');
+            const users = await refcountOf(s, table / s.clusterSize);
+            if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
+          }
+        } else {
+          slice = await s.l2Cache.get(where);
+          putEntry(s, slice, e % per, 0, 0);
+        }
+      }
+    }
+  }
+}
+
+/** Rewrites all refcounts with another width. */
+async function changeRefcountWidth(s: Qcow2State, bits: number, version: number, progress: (fraction: number) => void): Promise<void> {
+  if (version < 3) fail('Refcount width changes require compat=1.1', ERRNO.EINVAL);
+  const order = Math.log2(bits);
+  const oldOrder = s.header.refcountOrder;
+  const max = bits >= 53 ? Infinity : 2 ** bits - 1;
+  await s.flushCaches();
+  await s.refcountCache.flush();
+  const newPer = (s.clusterSize * 8) / bits;
+  // The new structure is put behind the file; its own clusters are counted in it.
+  const oldPer = s.refcountsPerBlock;
+  const counts = new Map<number, Uint8Array>();
+  const put = (cluster: number, value: number): void => {
+    const t = Math.floor(cluster / newPer);
+    let block = counts.get(t);
+    if (!block) counts.set(t, (block = new Uint8Array(s.clusterSize)));
+    putRefcount(block, order, cluster % newPer, value);
+  };
+  const oldClusters: number[] = [];
+  for (let i = 0; i < s.header.refTableClusters; i++) oldClusters.push(s.header.refTableOffset / s.clusterSize + i);
+  for (const offset of s.refTable) if (offset !== 0) oldClusters.push(offset / s.clusterSize);
+  for (let t = 0; t < s.refTable.length; t++) {
+    const offset = s.refTable[t]!;
+    if (offset === 0) continue;
+    const data = new Uint8Array(s.clusterSize);
+    await s.file.read(offset, data);
+    for (let i = 0; i < oldPer; i++) {
+      const value = getRefcount(data, oldOrder, i);
+      if (value === 0) continue;
+      if (value > max) {
+        fail(`Cannot decrease refcount entry width to ${bits} bits: Cluster at offset ${(t * oldPer + i) * s.clusterSize} has a refcount of ${value}`, ERRNO.EINVAL);
+      }
+      put(t * oldPer + i, value);
+    }
+    progress((t + 1) / s.refTable.length / 2);
+  }
+  for (const c of oldClusters) put(c, 0);
+  let at = Math.ceil(s.file.length / s.clusterSize);
+  const placed = new Map<number, number>();
+  const placeBlocks = (): void => {
+    for (;;) {
+      const missing = [...counts.keys()].filter((t) => !placed.has(t));
+      if (missing.length === 0) return;
+      for (const t of missing) {
+        placed.set(t, at);
+        put(at++, 1);
+      }
+    }
+  };
+  placeBlocks();
+  let tableClusters = Math.ceil(((Math.max(...placed.keys()) + 3) * 8) / s.clusterSize);
+  const tableAt = at;
+  for (let i = 0; i < tableClusters; i++) put(at++, 1);
+  placeBlocks();
+  tableClusters = Math.max(tableClusters, 1);
+  const table = new Float64Array((tableClusters * s.clusterSize) / 8);
+  for (const [t, cluster] of placed) {
+    await s.file.write(cluster * s.clusterSize, counts.get(t)!);
+    table[t] = cluster * s.clusterSize;
+  }
+  const rawTable = new Uint8Array(tableClusters * s.clusterSize);
+  table.forEach((offset, i) => writeU64be(rawTable, i * 8, offset));
+  await s.file.write(tableAt * s.clusterSize, rawTable);
+  await s.file.flush();
+  // Width and place change together: the whole header sector is written at once.
+  s.header.refcountOrder = order;
+  s.header.refTableOffset = tableAt * s.clusterSize;
+  s.header.refTableClusters = tableClusters;
+  await s.updateHeader();
+  s.refcountBits = bits;
+  s.refcountsPerBlock = newPer;
+  s.refcountMax = bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** bits - 1;
+  s.refcountCache = new TableCache(s.file, s.l2Cache.sliceBytes, 128);
+  await switchTable(s, tableAt * s.clusterSize, tableClusters, table);
+  s.freeIndex = 0;
+  progress(1);
+}
+

@@ -1,0 +1,510 @@
+// Consistency check and repair: counts every reference to every cluster and compares with the recorded refcounts.
+import { divUp, isZero, readU32be, writeU32be, writeU64be } from '../bytes.ts';
+import type { CheckResult, FixMode } from '../driver.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+import { compressedPlace, entryOffset } from './cluster.ts';
+
+import { loadL1, MAX_L1_BYTES } from './open.ts';
+import { MAX_REFCOUNT_TABLE_BYTES, putRefcount, refcountOf, switchTable } from './refcount.ts';
+import { snapshotTableBytes } from './snapshot.ts';
+import { COMPRESSED_HI, COPIED_HI, type Qcow2State, ZERO_LO } from './state.ts';
+
+const CHUNK = 1 << 16;
+
+/** Counters for clusters, in chunks made when first needed: a damaged table may name clusters far beyond the file. */
+class RefcountMap {
+  private readonly chunks = new Map<number, Uint32Array>();
+  get(cluster: number): number {
+    return this.chunks.get(Math.floor(cluster / CHUNK))?.[cluster % CHUNK] ?? 0;
+  }
+
+  add(cluster: number): number {
+    const key = Math.floor(cluster / CHUNK);
+    let chunk = this.chunks.get(key);
+    if (!chunk) {
+      if (this.chunks.size >= MAX_CHUNKS) throw new BlockError('Too many clusters to check', ERRNO.ENOMEM);
+      this.chunks.set(key, (chunk = new Uint32Array(CHUNK)));
+    }
+    return ++chunk[cluster % CHUNK]!;
+  }
+
+  /** Clusters with a count, chunk by chunk in order. */
+  *counted(): Generator<number> {
+    for (const key of [...this.chunks.keys()].sort((a, b) => a - b)) {
+      const chunk = this.chunks.get(key)!;
+      for (let i = 0; i < CHUNK; i++) if (chunk[i] !== 0) yield key * CHUNK + i;
+    }
+  }
+}
+
+/** 128 MB of counters: 32 Mi clusters, 2 TiB at the default cluster size. */
+const MAX_CHUNKS = 512;
+
+const hex = (n: number): string => n.toString(16);
+const hex64 = (hi: number, lo: number): string => hex(hi >>> 0) + (lo >>> 0).toString(16).padStart(8, '0');
+const entryText = (hi: number, lo: number): string => (hi === 0 ? hex(lo >>> 0) : hex64(hi, lo));
+
+class Checker {
+  readonly map = new RefcountMap();
+  readonly r: CheckResult = {
+    corruptions: 0,
+    leaks: 0,
+    checkErrors: 0,
+    corruptionsFixed: 0,
+    leaksFixed: 0,
+    imageEndOffset: 0,
+    totalClusters: 0,
+    allocatedClusters: 0,
+    fragmentedClusters: 0,
+    compressedClusters: 0,
+  };
+  /** The recorded counts are of no use: blocks are missing or overlap. */
+  rebuild = false;
+  private readonly fileBytes: number;
+
+  constructor(
+    readonly s: Qcow2State,
+    readonly fix: FixMode,
+    readonly say: (line: string) => void,
+  ) {
+    this.fileBytes = s.file.length;
+  }
+
+  get fixErrors(): boolean {
+    return this.fix === 'all';
+  }
+
+  get fixLeaks(): boolean {
+    return this.fix !== 'none';
+  }
+
+  /** Counts a reference to every cluster of a byte range of the image file. */
+  count(offset: number, bytes: number): void {
+    if (bytes <= 0) return;
+    const { s } = this;
+    if (offset > Number.MAX_SAFE_INTEGER - bytes) {
+      this.r.corruptions++;
+      return;
+    }
+    const first = Math.floor(offset / s.clusterSize);
+    const last = Math.floor((offset + bytes - 1) / s.clusterSize);
+    for (let c = first; c <= last; c++) {
+      if (c * s.clusterSize >= this.fileBytes + s.clusterSize && c * s.clusterSize > this.limit()) {
+        // Far behind the end of the file: cannot be right.
+        this.say(`ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x${hex(offset)} size 0x${hex(bytes)}`);
+        this.r.corruptions++;
+        return;
+      }
+      if (this.map.add(c) > s.refcountMax) {
+        this.say(`ERROR: overflow cluster offset=0x${hex(c * s.clusterSize)}`);
+        this.say('Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the image cannot be opened for writing');
+        this.r.corruptions++;
+      }
+    }
+  }
+
+  private limit(): number {
+    return Math.ceil(this.fileBytes / this.s.clusterSize) * this.s.clusterSize;
+  }
+
+  private async fixedEntry(table: number, index: number, hi: number, lo: number, zeroBits?: number, allocBits?: number): Promise<void> {
+    const { s } = this;
+    const b = new Uint8Array(zeroBits === undefined ? 8 : 16);
+    writeU32be(b, 0, hi);
+    writeU32be(b, 4, lo);
+    if (zeroBits !== undefined) {
+      writeU32be(b, 8, zeroBits);
+      writeU32be(b, 12, allocBits!);
+    }
+    await s.file.write(table + index * s.l2EntrySize, b);
+    s.l2Cache.forget(table, s.clusterSize);
+  }
+
+  /** Counts what an L1 table refers to, directly and through its L2 tables. */
+  async countTree(offset: number, l1: Uint32Array, active: boolean): Promise<void> {
+    const { s } = this;
+    this.count(offset, l1.length * 4);
+    let expected = -1;
+    for (let i = 0; i < l1.length / 2; i++) {
+      const hi = l1[i * 2]!;
+      const lo = l1[i * 2 + 1]!;
+      if (hi === 0 && lo === 0) continue;
+      if (hi & 0x7f000000 || lo & 0x1ff) {
+        this.say(`ERROR found L1 entry with reserved bits set: ${entryText(hi, lo)}`);
+        this.r.corruptions++;
+      }
+      const table = entryOffset(hi, lo);
+      if (table === 0) continue;
+      this.count(table, s.clusterSize);
+      if (table % s.clusterSize !== 0) {
+        this.say(`ERROR l2_offset=0x${hex(table)}: Table is not cluster aligned; L1 entry corrupted`);
+        this.r.corruptions++;
+        continue;
+      }
+      if (table >= this.fileBytes) continue;
+      const data = new Uint8Array(s.clusterSize);
+      await s.file.read(table, data);
+      expected = await this.countL2(table, data, i, active, expected);
+    }
+  }
+
+  private async countL2(table: number, data: Uint8Array, l1Index: number, active: boolean, expected: number): Promise<number> {
+    const { s } = this;
+    if (isZero(data)) return expected;
+    for (let i = 0; i < s.l2Entries; i++) {
+      const at = i * s.l2EntrySize;
+      const hi = readU32be(data, at);
+      const lo = readU32be(data, at + 4);
+      const zeroBits = s.extendedL2 ? readU32be(data, at + 8) : 0;
+      const allocBits = s.extendedL2 ? readU32be(data, at + 12) : 0;
+      if (hi === 0 && lo === 0 && zeroBits === 0 && allocBits === 0) continue;
+      if (hi & COMPRESSED_HI) {
+        expected = this.countCompressed(hi, lo, active, expected);
+        continue;
+      }
+      const offset = entryOffset(hi, lo);
+      const guest = (l1Index * s.l2Entries + i) * s.clusterSize;
+      if (hi & 0x3f000000 || lo & (s.header.version < 3 || s.extendedL2 ? 0x1ff : 0x1fe)) {
+        this.say(`ERROR found l2 entry with reserved bits set: ${entryText(hi, lo)}`);
+        this.r.corruptions++;
+      }
+      if (s.extendedL2 && (zeroBits & allocBits) !== 0) {
+        this.say(`ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`);
+        this.r.corruptions++;
+        if (this.fixErrors) {
+          await this.fixedEntry(table, i, 0, 0, 0xffffffff, 0);
+          this.r.corruptions--;
+          this.r.corruptionsFixed++;
+        }
+        continue;
+      }
+      const zero = !s.extendedL2 && (lo & ZERO_LO) !== 0;
+      const present = offset !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
+      if (!present) continue;
+      if (offset % s.clusterSize !== 0) {
+        const what = zero ? 'Preallocated ' : '';
+        if (zero && this.fixErrors) {
+          this.say(`Repairing offset=${hex(offset)}: ${what}cluster is not properly aligned; L2 entry corrupted.`);
+          await this.fixedEntry(table, i, 0, ZERO_LO);
+          this.r.corruptionsFixed++;
+          continue;
+        }
+        this.say(`ERROR offset=${hex(offset)}: ${what}${what ? 'cluster' : 'Cluster'} is not properly aligned; L2 entry corrupted.`);
+        this.r.corruptions++;
+        if (zero) continue;
+      }
+      if (active) {
+        this.r.allocatedClusters++;
+        if (expected >= 0 && expected !== offset) this.r.fragmentedClusters++;
+        expected = offset + s.clusterSize;
+      }
+      if (s.hasDataFile) {
+        if (offset !== guest) {
+          this.say(`ERROR coffset=0x${hex(offset)} guest_offset=0x${hex(guest)}: External data file host cluster offset does not match guest cluster offset`);
+          this.r.corruptions++;
+        }
+        continue;
+      }
+      this.count(offset, s.clusterSize);
+    }
+    return expected;
+  }
+
+  private countCompressed(hi: number, lo: number, active: boolean, expected: number): number {
+    const { s } = this;
+    if (hi & COPIED_HI) {
+      this.say(`ERROR: coffset=0x${hex(compressedPlace(s, hi, lo).offset)}: copied flag must never be set for compressed clusters`);
+      this.r.corruptions++;
+      hi &= ~COPIED_HI;
+    }
+    if (s.hasDataFile) {
+      this.say('ERROR compressed cluster 0x0 with data file');
+      this.r.corruptions++;
+      return expected;
+    }
+    const c = compressedPlace(s, hi, lo);
+    this.count(c.offset, c.bytes);
+    if (active) {
+      this.r.allocatedClusters++;
+      this.r.compressedClusters++;
+      // Compressed clusters are packed: counted as fragmented, since they cannot be read in one go.
+      this.r.fragmentedClusters++;
+    }
+    return expected;
+  }
+
+  /** Counts the snapshots' trees and their table. */
+  async countSnapshots(): Promise<void> {
+    const { s } = this;
+    for (const sn of s.snapshots) {
+      if (sn.l1Offset % s.clusterSize !== 0) {
+        this.say(`ERROR snapshot ${sn.id} (${sn.name}) l1_offset=0x${hex(sn.l1Offset)}: L1 table is not cluster aligned; snapshot table entry corrupted`);
+        this.r.corruptions++;
+        continue;
+      }
+      if (sn.l1Size * 8 > MAX_L1_BYTES) {
+        this.say(`ERROR snapshot ${sn.id} (${sn.name}) l1_size=0x${hex(sn.l1Size)}: L1 table is too large; snapshot table entry corrupted`);
+        this.r.corruptions++;
+        continue;
+      }
+      await this.countTree(sn.l1Offset, await loadL1(s, sn.l1Offset, sn.l1Size), false);
+    }
+    this.count(s.header.snapshotOffset, snapshotTableBytes(s.snapshots));
+  }
+
+  /** Counts the refcount table and its blocks. */
+  async countRefcounts(): Promise<void> {
+    const { s } = this;
+    this.count(s.header.refTableOffset, s.header.refTableClusters * s.clusterSize);
+    for (let i = 0; i < s.refTable.length; i++) {
+      const offset = s.refTable[i]!;
+      if (offset === 0) continue;
+      if (offset % s.clusterSize !== 0) {
+        this.say(`ERROR refcount block ${i} is not cluster aligned; refcount table entry corrupted`);
+        this.r.corruptions++;
+        this.rebuild = true;
+        continue;
+      }
+      if (offset >= Math.ceil(this.fileBytes / s.clusterSize) * s.clusterSize) {
+        this.say(`${this.fixErrors ? 'Repairing' : 'ERROR'} refcount block ${i} is outside image`);
+        if (this.fixErrors) this.r.corruptionsFixed++;
+        else this.r.corruptions++;
+        this.rebuild = true;
+        continue;
+      }
+      this.count(offset, s.clusterSize);
+      const references = this.map.get(offset / s.clusterSize);
+      if (references !== 1) {
+        this.say(`ERROR refcount block ${i} refcount=${references}`);
+        this.r.corruptions++;
+        this.rebuild = true;
+      }
+    }
+  }
+
+  /** Compares the recorded counts with the references found. */
+  async compare(highest: { cluster: number }): Promise<void> {
+    const { s } = this;
+    const clusters = divUp(this.fileBytes, s.clusterSize);
+    let next = 0;
+    const one = async (c: number): Promise<void> => {
+      const recorded = await refcountOf(s, c).catch(() => -1);
+      const found = this.map.get(c);
+      if (recorded < 0) {
+        this.say(`Can't get refcount for cluster ${c}: Input/output error`);
+        this.r.checkErrors++;
+        return;
+      }
+      if (recorded > 0 || found > 0) highest.cluster = Math.max(highest.cluster, c);
+      if (recorded === found) return;
+      let repair = false;
+      if (recorded === 0) this.rebuild = true;
+      else if (recorded > found) repair = this.fixLeaks;
+      else repair = this.fixErrors;
+      const label = repair ? 'Repairing' : recorded < found ? 'ERROR' : 'Leaked';
+      this.say(`${label} cluster ${c} refcount=${recorded} reference=${found}`);
+      if (repair) {
+        await this.setRefcount(c, found);
+        if (recorded < found) this.r.corruptionsFixed++;
+        else this.r.leaksFixed++;
+        return;
+      }
+      if (recorded < found) this.r.corruptions++;
+      else this.r.leaks++;
+    };
+    // Blocks that are all zero on disk and in the map need no look at each cluster.
+    while (next < clusters) {
+      const t = Math.floor(next / s.refcountsPerBlock);
+      const end = Math.min(clusters, (t + 1) * s.refcountsPerBlock);
+      for (let c = next; c < end; c++) await one(c);
+      next = end;
+    }
+    for (const c of this.map.counted()) if (c >= clusters) await one(c);
+  }
+
+  private async setRefcount(cluster: number, value: number): Promise<void> {
+    const { s } = this;
+    const block = s.refTable[Math.floor(cluster / s.refcountsPerBlock)]!;
+    const inBlock = cluster % s.refcountsPerBlock;
+    const perSlice = (s.refcountCache.sliceBytes * 8) / s.refcountBits;
+    const slice = await s.refcountCache.get(block + Math.floor(inBlock / perSlice) * s.refcountCache.sliceBytes);
+    putRefcount(slice.data, s.header.refcountOrder, inBlock % perSlice, value);
+    s.refcountCache.markDirty(slice);
+    if (value === 0 && cluster < s.freeIndex) s.freeIndex = cluster;
+  }
+
+  /** COPIED must be set exactly for clusters used once. Runs after the counts are right (or as right as they get). */
+  async checkCopied(): Promise<void> {
+    const { s } = this;
+    // Without trustworthy counts a flag that is set cannot be judged.
+    const repair = this.fixErrors || this.fixLeaks;
+    let l1Changed = false;
+    for (let i = 0; i < s.l1.length / 2; i++) {
+      const hi = s.l1[i * 2]!;
+      const table = entryOffset(hi, s.l1[i * 2 + 1]!);
+      if (table === 0 || table % s.clusterSize !== 0 || table >= this.fileBytes) continue;
+      const count = await refcountOf(s, table / s.clusterSize).catch(() => -1);
+      if (count < 0) continue;
+      if ((count === 1) !== ((hi & COPIED_HI) !== 0)) {
+        this.r.corruptions++;
+        this.say(`${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED L2 cluster: l1_index=${i} l1_entry=${entryText(hi, s.l1[i * 2 + 1]!)} refcount=${count}`);
+        if (repair) {
+          s.l1[i * 2] = (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0;
+          l1Changed = true;
+          this.r.corruptions--;
+          this.r.corruptionsFixed++;
+        }
+      }
+      await this.checkCopiedL2(table, repair);
+    }
+    if (l1Changed) {
+      const b = new Uint8Array(s.l1.length * 4);
+      for (let i = 0; i < s.l1.length; i++) writeU32be(b, i * 4, s.l1[i]!);
+      await s.file.write(s.header.l1Offset, b);
+    }
+  }
+
+  private async checkCopiedL2(table: number, repair: boolean): Promise<void> {
+    const { s } = this;
+    const data = new Uint8Array(s.clusterSize);
+    await s.file.read(table, data);
+    if (isZero(data)) return;
+    let changed = false;
+    for (let i = 0; i < s.l2Entries; i++) {
+      const at = i * s.l2EntrySize;
+      const hi = readU32be(data, at);
+      const lo = readU32be(data, at + 4);
+      const offset = entryOffset(hi, lo);
+      if (hi & COMPRESSED_HI || offset === 0 || offset % s.clusterSize !== 0 || s.hasDataFile) continue;
+      const count = await refcountOf(s, offset / s.clusterSize).catch(() => -1);
+      if (count < 0 || (count === 1) === ((hi & COPIED_HI) !== 0)) continue;
+      this.r.corruptions++;
+      this.say(`${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED data cluster: l2_entry=${entryText(hi, lo)} refcount=${count}`);
+      if (!repair) continue;
+      writeU32be(data, at, (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0);
+      changed = true;
+      this.r.corruptions--;
+      this.r.corruptionsFixed++;
+    }
+    if (changed) {
+      await s.file.write(table, data);
+      s.l2Cache.forget(table, s.clusterSize);
+    }
+  }
+
+  /** Writes a whole new refcount structure behind the end of the file from the references found. */
+  async rebuildRefcounts(): Promise<void> {
+    const { s } = this;
+    this.say('Rebuilding refcount structure');
+    s.refcountCache.discardAll();
+    const per = s.refcountsPerBlock;
+    const end = divUp(s.file.length, s.clusterSize);
+    // Old tables go; only what is in use apart from them is counted again.
+    const counts = new Map<number, Map<number, number>>();
+    const note = (cluster: number, count: number): void => {
+      const t = Math.floor(cluster / per);
+      let block = counts.get(t);
+      if (!block) counts.set(t, (block = new Map()));
+      block.set(cluster % per, count);
+    };
+    const old = new Set<number>();
+    for (let i = 0; i < s.header.refTableClusters; i++) old.add(s.header.refTableOffset / s.clusterSize + i);
+    for (const offset of s.refTable) if (offset !== 0 && offset % s.clusterSize === 0) old.add(offset / s.clusterSize);
+    for (const c of this.map.counted()) {
+      const n = this.map.get(c) - (old.has(c) ? 1 : 0);
+      if (n > 0) note(c, n);
+    }
+    // Blocks are put behind the file; each may itself need a block.
+    let at = end;
+    const placed = new Map<number, number>();
+    for (;;) {
+      const missing = [...counts.keys()].filter((t) => !placed.has(t)).sort((a, b) => a - b);
+      if (missing.length === 0) break;
+      for (const t of missing) {
+        placed.set(t, at);
+        note(at, 1);
+        at++;
+      }
+    }
+    let tableClusters = 1;
+    for (;;) {
+      const before = placed.size;
+      const entries = Math.max(...placed.keys(), Math.floor((at + tableClusters) / per)) + 1;
+      tableClusters = Math.max(tableClusters, divUp(entries * 8, s.clusterSize));
+      for (let i = 0; i < tableClusters; i++) note(at + i, 1);
+      const extra = [...counts.keys()].filter((t) => !placed.has(t));
+      if (extra.length === 0 && placed.size === before) break;
+      // The table has moved behind further blocks: start its place anew.
+      for (let i = 0; i < tableClusters; i++) counts.get(Math.floor((at + i) / per))?.delete((at + i) % per);
+      for (const t of extra) {
+        placed.set(t, at);
+        note(at, 1);
+        at++;
+      }
+    }
+    if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES) throw new BlockError('Refcount table too large', ERRNO.EFBIG);
+    const table = new Float64Array((tableClusters * s.clusterSize) / 8);
+    for (const [t, cluster] of placed) {
+      const data = new Uint8Array(s.clusterSize);
+      for (const [index, count] of counts.get(t) ?? []) putRefcount(data, s.header.refcountOrder, index, Math.min(count, s.refcountMax));
+      await s.file.write(cluster * s.clusterSize, data);
+      table[t] = cluster * s.clusterSize;
+    }
+    const raw = new Uint8Array(tableClusters * s.clusterSize);
+    table.forEach((offset, i) => writeU64be(raw, i * 8, offset));
+    await s.file.write(at * s.clusterSize, raw);
+    await s.file.flush();
+    await switchTable(s, at * s.clusterSize, tableClusters, table);
+    s.freeIndex = 0;
+  }
+}
+
+async function pass(c: Checker): Promise<number> {
+  const { s } = c;
+  c.count(0, s.clusterSize);
+  await c.countTree(s.header.l1Offset, s.l1, true);
+  await c.countSnapshots();
+  if (s.header.bitmaps) await (await import('./bitmap.ts')).countReferences(s, (offset, bytes) => c.count(offset, bytes), c.say, c.r);
+  await c.countRefcounts();
+  const highest = { cluster: -1 };
+  await c.compare(highest);
+  return highest.cluster;
+}
+
+/** Checks the image, repairing what `fix` allows; lines that describe findings go to `say`. */
+export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string) => void): Promise<CheckResult> {
+  if (s.flags.readOnly) fix = 'none';
+  await s.l2Cache.flush();
+  await s.refcountCache.flush();
+  let c = new Checker(s, fix, say);
+  c.r.totalClusters = divUp(s.size, s.clusterSize);
+  let highest = await pass(c);
+  if (c.rebuild && fix === 'all') {
+    const before = c.r;
+    await c.rebuildRefcounts();
+    // What is left is found by looking again.
+    c = new Checker(s, fix, say);
+    c.r.totalClusters = before.totalClusters;
+    highest = await pass(c);
+    c.r.corruptionsFixed += before.corruptions + before.corruptionsFixed;
+    c.r.leaksFixed += before.leaks + before.leaksFixed;
+  } else if (fix !== 'none') {
+    await s.refcountCache.flush();
+  }
+  await c.checkCopied();
+  if (fix !== 'none') {
+    await s.refcountCache.flush();
+    await s.file.flush();
+    s.freedSinceFlush.clear();
+  }
+  c.r.imageEndOffset = (highest + 1) * s.clusterSize;
+  if (fix !== 'none' && c.r.corruptions === 0 && c.r.checkErrors === 0) {
+    if (fix === 'all') {
+      s.dirtyMarked = false;
+      await s.markClean();
+      await s.markConsistent();
+    }
+  }
+  return c.r;
+}
+

@@ -1,0 +1,88 @@
+// Compressed clusters: deflate with a 4 KiB window or zstd, done by the engine's worker threads.
+import zlib from 'node:zlib';
+import { BlockError, ERRNO } from '../errors.ts';
+
+/** Raw deflate with a 12-bit window and all memory for matching: what every reader of the format expects. */
+const DEFLATE = { windowBits: 12, memLevel: 9, level: zlib.constants.Z_DEFAULT_COMPRESSION };
+
+/** Compresses one cluster; undefined when that does not save at least one byte. */
+export function compressCluster(data: Uint8Array, type: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, out: Uint8Array): void => {
+      if (error) reject(new BlockError(`Compression failed: ${error.message}`, ERRNO.EIO));
+      else resolve(out.length < data.length ? out : undefined);
+    };
+    if (type === 1) zlib.zstdCompress(data, {}, done);
+    else zlib.deflateRaw(data, DEFLATE, done);
+  });
+}
+
+/** Clusters up to this size are inflated at once: handing them to a thread would take longer. */
+const INLINE_LIMIT = 4096;
+
+/**
+ * Inflates the data at the start of `input` (what follows it is ignored) into exactly `size` bytes.
+ */
+export function decompressCluster(input: Uint8Array, size: number, type: number): Promise<Uint8Array> {
+  if (type === 1) return decompressZstd(input, size);
+  const options = { windowBits: 12, maxOutputLength: size, finishFlush: zlib.constants.Z_SYNC_FLUSH };
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, out: Uint8Array | undefined): void => {
+      if (error || !out || out.length !== size) reject(new BlockError('Input/output error', ERRNO.EIO));
+      else resolve(out);
+    };
+    if (size <= INLINE_LIMIT) {
+      let out: Uint8Array | undefined;
+      try {
+        out = zlib.inflateRawSync(input, options);
+      } catch (error) {
+        return done(error as Error, undefined);
+      }
+      return done(null, out);
+    }
+    zlib.inflateRaw(input, options, done);
+  });
+}
+
+/** Length of the first zstd frame in `b`, found by walking its block headers (RFC 8878 §3.1.1); undefined if cut off. */
+export function zstdFrameLength(b: Uint8Array): number | undefined {
+  if (b.length < 6 || b[0] !== 0x28 || b[1] !== 0xb5 || b[2] !== 0x2f || b[3] !== 0xfd) return undefined;
+  const descriptor = b[4]!;
+  const single = (descriptor >> 5) & 1;
+  const dictionary = [0, 1, 2, 4][descriptor & 3]!;
+  const contentSize = [single ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
+  let at = 5 + (single ? 0 : 1) + dictionary + contentSize;
+  for (;;) {
+    if (at + 3 > b.length) return undefined;
+    const block = b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16);
+    const type = (block >> 1) & 3;
+    at += 3 + (type === 1 ? 1 : block >> 3);
+    if (type === 3 || at > b.length) return undefined;
+    if (block & 1) break;
+  }
+  if (descriptor & 4) at += 4;
+  return at <= b.length ? at : undefined;
+}
+
+async function decompressZstd(input: Uint8Array, size: number): Promise<Uint8Array> {
+  // A cluster may be several frames; what is not a frame any more is padding.
+  const parts: Uint8Array[] = [];
+  let got = 0;
+  let at = 0;
+  while (got < size) {
+    const length = zstdFrameLength(input.subarray(at));
+    if (length === undefined) break;
+    const frame = input.subarray(at, at + length);
+    const part = await new Promise<Uint8Array>((resolve, reject) => {
+      zlib.zstdDecompress(frame, { maxOutputLength: size - got }, (error, out) =>
+        error ? reject(new BlockError('Input/output error', ERRNO.EIO)) : resolve(out),
+      );
+    });
+    if (part.length === 0) break;
+    parts.push(part);
+    got += part.length;
+    at += length;
+  }
+  if (got !== size) throw new BlockError('Input/output error', ERRNO.EIO);
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+}

@@ -1,0 +1,202 @@
+// Creating qcow2 images: option checks, the empty image's layout, preallocation.
+import { divUp, isPowerOf2, roundUp, writeU64be } from '../bytes.ts';
+import type { BlockNode, Preallocation } from '../driver.ts';
+import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
+import { toBool, toEnum, toNumber, toSize } from '../options.ts';
+import { AUTOCLEAR, COMPAT, type Header, HEADER_LENGTH, INCOMPAT, serializeHeader } from './header.ts';
+import { putRefcount } from './refcount.ts';
+
+/** Checked creation options. */
+export interface Qcow2Create {
+  size: number;
+  version: number;
+  clusterSize: number;
+  refcountBits: number;
+  lazyRefcounts: boolean;
+  preallocation: Preallocation;
+  compressionType: number;
+  extendedL2: boolean;
+  backingFile: string | undefined;
+  backingFormat: string | undefined;
+  dataFile: string | undefined;
+  dataFileRaw: boolean;
+  nocow: boolean;
+}
+
+/** Checks options given as texts; what is missing gets its default. */
+export function readCreateOptions(options: Map<string, string>): Qcow2Create {
+  const get = <T>(name: string, read: (name: string, v: string) => T, otherwise: T): T => {
+    const v = options.get(name);
+    return v === undefined ? otherwise : read(name, v);
+  };
+  const compat = options.get('compat');
+  const versions: Record<string, number> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
+  if (compat !== undefined && !(compat in versions)) {
+    throw new BlockError(`Parameter 'version' does not accept value '${compat}'`);
+  }
+  const size = roundUp(get('size', toSize, 0), 512);
+  const create: Qcow2Create = {
+    size,
+    version: compat === undefined ? 3 : versions[compat]!,
+    clusterSize: get('cluster_size', toSize, 65536),
+    refcountBits: get('refcount_bits', toNumber, 16),
+    lazyRefcounts: get('lazy_refcounts', toBool, false),
+    preallocation: get('preallocation', (n, v) => toEnum(n, v, ['off', 'metadata', 'falloc', 'full'] as const), 'off' as Preallocation),
+    compressionType: get('compression_type', (_n, v) => ['zlib', 'zstd'].indexOf(toEnum('compression-type', v, ['zlib', 'zstd'])), 0),
+    extendedL2: get('extended_l2', toBool, false),
+    backingFile: options.get('backing_file'),
+    backingFormat: options.get('backing_fmt'),
+    dataFile: options.get('data_file'),
+    dataFileRaw: get('data_file_raw', toBool, false),
+    nocow: get('nocow', toBool, false),
+  };
+  refuseEncryption(options);
+  checkCreate(create);
+  return create;
+}
+
+function refuseEncryption(options: Map<string, string>): void {
+  const wanted = options.get('encrypt.format') ?? (options.get('encryption') === 'on' ? 'aes' : undefined);
+  if (wanted === undefined) return;
+  if (wanted !== 'aes' && wanted !== 'luks') throw new BlockError(`Unknown encryption format ${wanted}`);
+  if (!options.has('encrypt.key-secret')) throw new BlockError("Parameter 'encrypt.key-secret' is required for cipher");
+  throw new BlockError(`Encryption format '${wanted}' is not supported`, ERRNO.EOPNOTSUPP);
+}
+
+function checkCreate(c: Qcow2Create): void {
+  if (!isPowerOf2(c.clusterSize) || c.clusterSize < 512 || c.clusterSize > 2 << 20) {
+    throw new BlockError('Cluster size must be a power of two between 512 and 2048k');
+  }
+  if (c.extendedL2) {
+    if (c.version < 3) throw new BlockError('Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+    if (c.clusterSize < 16384) {
+      throw new BlockError('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');
+    }
+  }
+  if (c.preallocation !== 'off' && c.backingFile !== undefined && !c.extendedL2) {
+    throw new BlockError('Backing file and preallocation can only be used at the same time if extended_l2 is on');
+  }
+  if (c.lazyRefcounts && c.version < 3) {
+    throw new BlockError('Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  if (!isPowerOf2(c.refcountBits) || c.refcountBits > 64) {
+    throw new BlockError('Refcount width must be a power of two and may not exceed 64 bits');
+  }
+  if (c.version < 3 && c.refcountBits !== 16) {
+    throw new BlockError('Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)');
+  }
+  if (c.dataFileRaw && c.dataFile === undefined) throw new BlockError('data-file-raw requires data-file');
+  if (c.backingFile !== undefined && c.dataFileRaw) throw new BlockError('Backing file and data-file-raw cannot be used at the same time');
+  if (c.dataFile !== undefined && c.version < 3) {
+    throw new BlockError('External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  if (c.compressionType !== 0 && c.version < 3) {
+    throw new BlockError('Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+  }
+  if (c.size > maxSize(c)) {
+    throw new BlockError(`The image size is too large for file format 'qcow2' (try using a larger cluster size)`, ERRNO.EFBIG);
+  }
+}
+
+/** Largest disk an L1 table of 32 MiB can map. */
+function maxSize(c: Qcow2Create): number {
+  const l2Span = (c.clusterSize / (c.extendedL2 ? 16 : 8)) * c.clusterSize;
+  return Math.min(Number.MAX_SAFE_INTEGER, (32 << 20) / 8 * l2Span);
+}
+
+/** Bytes of refcount table and blocks for so many clusters of other content. */
+export function refcountMetadataBytes(clusters: number, clusterSize: number, refcountBits: number): number {
+  const perBlock = (clusterSize * 8) / refcountBits;
+  const perTableCluster = clusterSize / 8;
+  let table = 0;
+  let blocks = 0;
+  for (let last = -1, n = clusters; n !== last; ) {
+    last = n;
+    blocks = divUp(clusters + table + blocks, perBlock);
+    table = divUp(blocks, perTableCluster);
+    n = clusters + blocks + table;
+  }
+  return (blocks + table) * clusterSize;
+}
+
+/** File size of a fully allocated image without snapshots. */
+export function fullyAllocatedBytes(size: number, clusterSize: number, refcountBits: number, extendedL2: boolean): number {
+  const entry = extendedL2 ? 16 : 8;
+  const data = roundUp(size, clusterSize);
+  let meta = clusterSize;
+  const l2Entries = roundUp(data / clusterSize, clusterSize / entry);
+  meta += l2Entries * entry;
+  const l1Entries = roundUp((l2Entries * entry) / clusterSize, clusterSize / 8);
+  meta += l1Entries * 8;
+  meta += refcountMetadataBytes((meta + data) / clusterSize, clusterSize, refcountBits);
+  return meta + data;
+}
+
+/**
+ * Lays an empty image out in `file` (empty itself): header, refcount table, one refcount block, L1 table.
+ */
+export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<void> {
+  const entry = c.extendedL2 ? 16 : 8;
+  const l1Size = divUp(c.size, (c.clusterSize / entry) * c.clusterSize);
+  const l1Clusters = Math.max(1, divUp(l1Size * 8, c.clusterSize));
+  // 0 header, 1 refcount table, 2.. refcount blocks, then the L1 table; blocks enough to count all of it.
+  const perBlock = (c.clusterSize * 8) / c.refcountBits;
+  let blocks = 1;
+  let tableClusters = 1;
+  for (;;) {
+    const total = 1 + tableClusters + blocks + l1Clusters;
+    const want = divUp(total, perBlock);
+    const wantTable = divUp(want * 8, c.clusterSize);
+    if (want <= blocks && wantTable <= tableClusters) break;
+    blocks = Math.max(want, blocks);
+    tableClusters = Math.max(wantTable, tableClusters);
+  }
+  const total = 1 + tableClusters + blocks + l1Clusters;
+  const header: Header = {
+    version: c.version,
+    clusterBits: Math.log2(c.clusterSize),
+    size: c.size,
+    cryptMethod: 0,
+    l1Size,
+    l1Offset: (1 + tableClusters + blocks) * c.clusterSize,
+    refTableOffset: c.clusterSize,
+    refTableClusters: tableClusters,
+    snapshotCount: 0,
+    snapshotOffset: 0,
+    incompatible: {
+      hi: 0,
+      lo:
+        (c.dataFile !== undefined ? INCOMPAT.DATA_FILE : 0) |
+        (c.compressionType !== 0 ? INCOMPAT.COMPRESSION : 0) |
+        (c.extendedL2 ? INCOMPAT.EXTENDED_L2 : 0),
+    },
+    compatible: { hi: 0, lo: c.lazyRefcounts ? COMPAT.LAZY_REFCOUNTS : 0 },
+    autoclear: { hi: 0, lo: c.dataFileRaw ? AUTOCLEAR.DATA_FILE_RAW : 0 },
+    refcountOrder: Math.log2(c.refcountBits),
+    headerLength: HEADER_LENGTH,
+    compressionType: c.compressionType,
+    backingFile: c.backingFile,
+    backingFormat: c.backingFile === undefined ? undefined : c.backingFormat,
+    dataFile: c.dataFile,
+    bitmaps: undefined,
+    unknownFields: new Uint8Array(0),
+    unknownExtensions: [],
+  };
+  const head = serializeHeader(header);
+  const table = new Uint8Array(tableClusters * c.clusterSize);
+  for (let i = 0; i < blocks; i++) writeU64be(table, i * 8, (1 + tableClusters + i) * c.clusterSize);
+  const counts = new Uint8Array(blocks * c.clusterSize);
+  for (let i = 0; i < total; i++) {
+    putRefcount(counts.subarray(Math.floor(i / perBlock) * c.clusterSize), header.refcountOrder, i % perBlock, 1);
+  }
+  try {
+    await file.write(c.clusterSize, table);
+    await file.write((1 + tableClusters) * c.clusterSize, counts);
+    // The L1 table is all zero; the last byte makes the file long enough.
+    await file.truncate(total * c.clusterSize);
+    await file.write(0, head);
+    await file.flush();
+  } catch (error) {
+    throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));
+  }
+}

@@ -1,0 +1,421 @@
+// Guest reads and writes: mapping, allocation with copy-on-write, compressed clusters.
+import { runParallel } from '../async.ts';
+import { isZero, readU32be, roundDown, roundUp } from '../bytes.ts';
+import { ERRNO, errnoError } from '../errors.ts';
+import {
+  bitRange,
+  bytesInSlice,
+  compressedEntry,
+  entryOffset,
+  findEntry,
+  freeEntry,
+  hasHost,
+  KIND,
+  kindOf,
+  type Mapping,
+  mapAt,
+  putEntry,
+  sliceEntries,
+  writableEntry,
+} from './cluster.ts';
+import { compressCluster, decompressCluster } from './compress.ts';
+import { allocBytes, allocClusters, freeClusters, processDiscards } from './refcount.ts';
+import { COMPRESSED_HI, COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
+
+/** Pieces of one request handled at the same time. */
+const PIECES_IN_FLIGHT = 8;
+
+/** Largest piece of new clusters allocated at once. */
+const MAX_ALLOCATION = 4 << 20;
+
+/** Reads guest data; the range lies within the disk or the VM state area. */
+export async function readGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  const start = roundDown(offset, s.clusterSize);
+  const end = roundUp(offset + buffer.length, s.clusterSize);
+  const range = s.ranges.tryAcquire(start, end, true) ?? (await s.ranges.acquire(start, end, true));
+  try {
+    await readLocked(s, offset, buffer);
+  } finally {
+    s.ranges.release(range);
+  }
+}
+
+/** Reads with the range already held. */
+async function readLocked(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  let pending: (() => Promise<void>)[] | undefined;
+  for (let done = 0; done < buffer.length; ) {
+    const wait = s.lock.acquire();
+    if (wait) await wait;
+    let m: Mapping;
+    try {
+      m = await mapAt(s, offset + done, buffer.length - done);
+    } finally {
+      s.lock.release();
+    }
+    const part = buffer.subarray(done, done + m.bytes);
+    // A single piece needs no list.
+    if (done === 0 && m.bytes === buffer.length) return readPiece(s, offset, m, part);
+    const at = offset + done;
+    (pending ??= []).push(() => readPiece(s, at, m, part));
+    done += m.bytes;
+  }
+  if (pending) await runParallel(pending.length, PIECES_IN_FLIGHT, (i) => pending[i]!());
+}
+
+async function readPiece(s: Qcow2State, offset: number, m: Mapping, part: Uint8Array): Promise<void> {
+  switch (m.kind) {
+    case KIND.NORMAL:
+      return s.dataFile.read(m.host, part);
+    case KIND.COMPRESSED: {
+      const data = await readCompressed(s, m);
+      const from = offset % s.clusterSize;
+      part.set(data.subarray(from, from + part.length));
+      return;
+    }
+    case KIND.UNALLOCATED:
+    case KIND.UNALLOCATED_ALLOC:
+      // The VM state area lies behind every backing file.
+      if (s.node.backing && offset < s.size) return s.node.backing.read(offset, part);
+      part.fill(0);
+      return;
+    default:
+      part.fill(0);
+  }
+}
+
+/** The most recently inflated cluster of each image: sequential small reads would inflate it again and again. */
+const lastInflated = new WeakMap<Qcow2State, { host: number; data: Uint8Array }>();
+
+async function readCompressed(s: Qcow2State, m: Mapping): Promise<Uint8Array> {
+  const last = lastInflated.get(s);
+  if (last && last.host === m.host) return last.data;
+  const raw = new Uint8Array(m.compressedBytes);
+  await s.file.read(m.host, raw);
+  const data = await decompressCluster(raw, s.clusterSize, s.header.compressionType);
+  lastInflated.set(s, { host: m.host, data });
+  return data;
+}
+
+/** Called when compressed data may have changed place. */
+export function forgetInflated(s: Qcow2State): void {
+  lastInflated.delete(s);
+}
+
+/** Writes guest data. */
+export async function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  for (let done = 0; done < buffer.length; ) {
+    done += await writePiece(s, offset + done, buffer.subarray(done));
+  }
+}
+
+/** What a run of clusters needs before it can be written. */
+interface Plan {
+  /** Guest bytes covered, from the request's offset. */
+  bytes: number;
+  /** Host offset of the first cluster, or -1 if clusters have to be allocated. */
+  host: number;
+  /** The L2 entries have to change. */
+  update: boolean;
+}
+
+/** Whether the entry can be written in place at all: a host cluster of ours alone. */
+function ownHost(s: Qcow2State, data: Uint8Array, index: number): number {
+  const at = index * s.l2EntrySize;
+  const hi = readU32be(data, at);
+  if (hi & COMPRESSED_HI || !(hi & COPIED_HI)) return -1;
+  const host = entryOffset(hi, readU32be(data, at + 4));
+  return host === 0 && !s.hasDataFile ? -1 : host;
+}
+
+/** Whether every subcluster the guest range touches in this cluster holds data. */
+function allNormal(s: Qcow2State, data: Uint8Array, index: number, from: number, to: number): boolean {
+  for (let sub = Math.floor(from / s.subclusterSize); sub * s.subclusterSize < to; sub++) {
+    if (kindOf(s, data, index, sub) !== KIND.NORMAL) return false;
+  }
+  return true;
+}
+
+/** Finds out how the first clusters of a write can be handled together. Called with the lock held. */
+async function planWrite(s: Qcow2State, offset: number, bytes: number): Promise<Plan> {
+  let limit = Math.min(bytes, bytesInSlice(s, offset));
+  const place = await findEntry(s, offset);
+  const inFirst = offset % s.clusterSize;
+  if (!place) return { bytes: Math.min(limit, MAX_ALLOCATION - inFirst), host: -1, update: true };
+  const { data } = place.slice;
+  const firstEnd = Math.min(s.clusterSize, inFirst + limit);
+  const host = ownHost(s, data, place.index);
+  const inPlace = host >= 0 && allNormal(s, data, place.index, inFirst, firstEnd);
+  if (host >= 0 && host % s.clusterSize !== 0) {
+    throw await s.corruption(`Cluster allocation offset 0x${host.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`);
+  }
+  if (!inPlace) limit = Math.min(limit, MAX_ALLOCATION - inFirst);
+  let covered = firstEnd - inFirst;
+  for (let i = 1; covered < limit; i++) {
+    const n = Math.min(s.clusterSize, limit - covered);
+    const nextHost = ownHost(s, data, place.index + i);
+    if (host < 0 ? nextHost >= 0 : nextHost !== host + i * s.clusterSize) break;
+    if (host >= 0 && allNormal(s, data, place.index + i, 0, n) !== inPlace) break;
+    covered += n;
+  }
+  return { bytes: covered, host, update: !inPlace };
+}
+
+/** Writes the first part of the buffer; returns how much that was. */
+async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<number> {
+  const start = roundDown(offset, s.clusterSize);
+  for (;;) {
+    const wait = s.lock.acquire();
+    if (wait) await wait;
+    let plan: Plan;
+    let range: ReturnType<Qcow2State['ranges']['tryAcquire']>;
+    let host = -1;
+    let fresh = false;
+    try {
+      s.checkWritable();
+      plan = await planWrite(s, offset, buffer.length);
+      range = s.ranges.tryAcquire(start, roundUp(offset + plan.bytes, s.clusterSize), !plan.update);
+      if (range && plan.update) {
+        try {
+          ({ host, fresh } = await claimClusters(s, plan, start, offset + plan.bytes));
+        } catch (error) {
+          s.ranges.release(range);
+          throw error;
+        }
+      }
+    } finally {
+      s.lock.release();
+    }
+    if (!range) {
+      // Somebody works there: wait, and look again at what is left.
+      const end = roundUp(offset + plan.bytes, s.clusterSize);
+      s.ranges.release(await s.ranges.acquire(start, end, false));
+      continue;
+    }
+    try {
+      const part = buffer.subarray(0, plan.bytes);
+      if (plan.update) await writeUpdating(s, offset, part, host, fresh);
+      else await s.dataFile.write(plan.host + (offset - start), part);
+      return plan.bytes;
+    } finally {
+      s.ranges.release(range);
+    }
+  }
+}
+
+/** Host clusters for a write that changes L2 entries: the ones there are, or new ones. Called with the lock held. */
+async function claimClusters(s: Qcow2State, plan: Plan, start: number, end: number): Promise<{ host: number; fresh: boolean }> {
+  if (s.lazyRefcounts) await s.markDirty();
+  // Makes the L2 table now, so that linking the clusters later cannot run out of space.
+  await writableEntry(s, start);
+  if (plan.host >= 0) return { host: plan.host, fresh: false };
+  if (s.hasDataFile) return { host: start, fresh: true };
+  return { host: await allocClusters(s, roundUp(end, s.clusterSize) - start), fresh: true };
+}
+
+/** An L2 entry as it was before a write. */
+interface OldEntry {
+  hi: number;
+  lo: number;
+  zeroBits: number;
+  allocBits: number;
+}
+
+async function readOldEntry(s: Qcow2State, offset: number): Promise<OldEntry> {
+  const place = await findEntry(s, offset);
+  if (!place) return { hi: 0, lo: 0, zeroBits: 0, allocBits: 0 };
+  const at = place.index * s.l2EntrySize;
+  const { data } = place.slice;
+  const extended = s.extendedL2;
+  return {
+    hi: readU32be(data, at),
+    lo: readU32be(data, at + 4),
+    zeroBits: extended ? readU32be(data, at + 8) : 0,
+    allocBits: extended ? readU32be(data, at + 12) : 0,
+  };
+}
+
+/** Whether a partly overwritten cluster must become whole, or (extended L2) only its touched subclusters. */
+function copyUnit(s: Qcow2State, old: OldEntry, fresh: boolean): number {
+  if (!s.extendedL2) return s.clusterSize;
+  if (!fresh) return s.subclusterSize;
+  return old.hi & COMPRESSED_HI || old.allocBits !== 0 ? s.clusterSize : s.subclusterSize;
+}
+
+/**
+ * Writes into clusters whose L2 entries change: fills up what the request leaves of the first and last cluster, writes, and
+ * only then links the clusters.
+ */
+async function writeUpdating(s: Qcow2State, offset: number, part: Uint8Array, host: number, fresh: boolean): Promise<void> {
+  const start = roundDown(offset, s.clusterSize);
+  const end = offset + part.length;
+  const clusters = Math.ceil((end - start) / s.clusterSize);
+  const lastStart = start + (clusters - 1) * s.clusterSize;
+  try {
+    let firstOld: OldEntry;
+    let lastOld: OldEntry;
+    await s.lock.acquire();
+    try {
+      firstOld = await readOldEntry(s, start);
+      lastOld = clusters === 1 ? firstOld : await readOldEntry(s, lastStart);
+    } finally {
+      s.lock.release();
+    }
+    const from = roundDown(offset, copyUnit(s, firstOld, fresh));
+    const to = roundUp(end, copyUnit(s, lastOld, fresh));
+    const copied = await writeWithCopies(s, offset, part, from, to, host - start, fresh);
+    const wait = s.lock.acquire();
+    if (wait) await wait;
+    try {
+      await linkClusters(s, start, clusters, host, from, to, fresh, copied);
+      await processDiscards(s);
+    } finally {
+      s.lock.release();
+    }
+  } catch (error) {
+    if (fresh && !s.hasDataFile && !(error as { linked?: boolean }).linked) {
+      await s.lock.with(() => freeClusters(s, host, clusters * s.clusterSize, 'never')).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+/** Largest piece of old data read around a write into the same buffer. */
+const MERGE_LIMIT = 1 << 20;
+
+/** Writes `part` and the old content around it; true if any of that had to be kept. */
+async function writeWithCopies(
+  s: Qcow2State,
+  offset: number,
+  part: Uint8Array,
+  from: number,
+  to: number,
+  delta: number,
+  fresh: boolean,
+): Promise<boolean> {
+  const end = offset + part.length;
+  const head = offset - from;
+  const tail = to - end;
+  if (head === 0 && tail === 0) {
+    await s.dataFile.write(offset + delta, part);
+    return false;
+  }
+  const before = new Uint8Array(head);
+  const after = new Uint8Array(tail);
+  if (head > 0) await readInside(s, from, before);
+  if (tail > 0) await readInside(s, end, after);
+  // New clusters behind the end of the file are zero already.
+  const untouched = fresh && !s.hasDataFile && from + delta >= s.dataFile.length;
+  const writeHead = head > 0 && !(untouched && isZero(before));
+  const writeTail = tail > 0 && !(untouched && isZero(after));
+  if ((writeHead || writeTail) && head + part.length + tail <= MERGE_LIMIT) {
+    const pieces: Uint8Array[] = [];
+    if (writeHead) pieces.push(before);
+    pieces.push(part);
+    if (writeTail) pieces.push(after);
+    await s.dataFile.write((writeHead ? from : offset) + delta, Buffer.concat(pieces));
+  } else {
+    if (writeHead) await s.dataFile.write(from + delta, before);
+    await s.dataFile.write(offset + delta, part);
+    if (writeTail) await s.dataFile.write(end + delta, after);
+  }
+  return writeHead || writeTail;
+}
+
+/** Old content of a range we hold; nothing lies behind the end of the disk. */
+async function readInside(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  const limit = offset < s.size ? s.size : Infinity;
+  const inside = Math.max(0, Math.min(buffer.length, limit - offset));
+  if (inside > 0) await readLocked(s, offset, buffer.subarray(0, inside));
+}
+
+/** Points the L2 entries at the written clusters and frees what they pointed at before. Called with the lock held. */
+async function linkClusters(
+  s: Qcow2State,
+  start: number,
+  clusters: number,
+  host: number,
+  from: number,
+  to: number,
+  fresh: boolean,
+  copied: boolean,
+): Promise<void> {
+  if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+  // What was copied was perhaps flushed once; it must be there again before the mapping changes.
+  if (copied) s.l2Cache.dependOnFlush();
+  const freed: OldEntry[] = [];
+  for (let i = 0; i < clusters; ) {
+    const guest = start + i * s.clusterSize;
+    const { slice, index } = await writableEntry(s, guest);
+    const run = Math.min(clusters - i, sliceEntries(s) - index);
+    for (let k = 0; k < run; k++, i++) {
+      const at = (index + k) * s.l2EntrySize;
+      const guestCluster = start + i * s.clusterSize;
+      const clusterHost = host + i * s.clusterSize;
+      const old: OldEntry = {
+        hi: readU32be(slice.data, at),
+        lo: readU32be(slice.data, at + 4),
+        zeroBits: s.extendedL2 ? readU32be(slice.data, at + 8) : 0,
+        allocBits: s.extendedL2 ? readU32be(slice.data, at + 12) : 0,
+      };
+      let allocBits = 0;
+      let zeroBits = 0;
+      if (s.extendedL2) {
+        const first = Math.max(0, Math.floor((from - guestCluster) / s.subclusterSize));
+        const last = Math.min(32, Math.ceil((to - guestCluster) / s.subclusterSize));
+        const mask = bitRange(first, last - first);
+        const keep = fresh && (old.hi & COMPRESSED_HI) !== 0 ? 0 : ~mask;
+        allocBits = ((fresh ? 0 : old.allocBits & keep) | mask) >>> 0;
+        zeroBits = (old.zeroBits & keep) >>> 0;
+      }
+      putEntry(s, slice, index + k, (COPIED_HI | Math.floor(clusterHost / TWO32)) >>> 0, clusterHost >>> 0, zeroBits, allocBits);
+      if (fresh && !s.hasDataFile && (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0)) freed.push(old);
+    }
+  }
+  try {
+    for (const old of freed) await freeEntry(s, old.hi, old.lo, 'other');
+  } catch (error) {
+    // The new clusters are in use by now: they must not be given up with the failed request.
+    throw Object.assign(error as Error, { linked: true });
+  }
+}
+
+/** Writes one whole cluster (or the last, shorter one) compressed; falls back to a normal write when that saves nothing. */
+export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
+  if (offset % s.clusterSize !== 0) throw errnoError(ERRNO.EINVAL);
+  if (buffer.length !== s.clusterSize && offset + buffer.length !== s.size) throw errnoError(ERRNO.EINVAL);
+  let cluster = buffer;
+  if (buffer.length < s.clusterSize) {
+    cluster = new Uint8Array(s.clusterSize);
+    cluster.set(buffer);
+  }
+  const packed = await compressCluster(cluster, s.header.compressionType);
+  if (!packed) return writeGuest(s, offset, buffer);
+  const range = await s.ranges.acquire(offset, offset + s.clusterSize, false);
+  try {
+    let at = 0;
+    await s.lock.with(async () => {
+      s.checkWritable();
+      // Compressed data never replaces a cluster of its own; there would be nothing gained.
+      const old = await findEntry(s, offset);
+      if (old && hasHost(kindOf(s, old.slice.data, old.index, 0)) && ownHost(s, old.slice.data, old.index) >= 0) {
+        throw errnoError(ERRNO.EIO);
+      }
+      await writableEntry(s, offset);
+      at = await allocBytes(s, packed.length);
+    });
+    await s.file.write(at, packed);
+    await s.lock.with(async () => {
+      if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+      const { slice, index } = await writableEntry(s, offset);
+      const e = index * s.l2EntrySize;
+      const oldHi = readU32be(slice.data, e);
+      const oldLo = readU32be(slice.data, e + 4);
+      const { hi, lo } = compressedEntry(s, at, packed.length);
+      putEntry(s, slice, index, hi, lo, 0, 0);
+      if (oldHi & COMPRESSED_HI || entryOffset(oldHi, oldLo) !== 0) await freeEntry(s, oldHi, oldLo, 'other');
+    });
+  } finally {
+    s.ranges.release(range);
+  }
+}

@@ -1,0 +1,459 @@
+// Opening qcow2 images and the node that ties the structure modules together.
+import { MAX_OFFSET, roundDown, roundUp, writeU32be } from '../bytes.ts';
+import {
+  BlockNode,
+  type BlockStatus,
+  type CheckResult,
+  type FixMode,
+  type OpenContext,
+  type Preallocation,
+  REQ,
+} from '../driver.ts';
+import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
+import { OptionReader } from '../options.ts';
+import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
+import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
+import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
+import { loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
+import { loadSnapshots } from './snapshot.ts';
+import { Qcow2State, type Qcow2Settings } from './state.ts';
+
+/** Largest L1 table read into memory. */
+export const MAX_L1_BYTES = 32 << 20;
+const MAX_SNAPSHOTS = 65536;
+
+/** Loads the words of an L1 table. */
+export async function loadL1(s: { file: BlockNode }, offset: number, entries: number): Promise<Uint32Array> {
+  const raw = new Uint8Array(entries * 8);
+  await s.file.read(offset, raw);
+  const view = new DataView(raw.buffer);
+  const l1 = new Uint32Array(entries * 2);
+  for (let i = 0; i < l1.length; i++) l1[i] = view.getUint32(i * 4);
+  return l1;
+}
+
+/** Writes the words of an L1 table. */
+export function l1Bytes(l1: Uint32Array): Uint8Array {
+  const raw = new Uint8Array(l1.length * 4);
+  for (let i = 0; i < l1.length; i++) writeU32be(raw, i * 4, l1[i]!);
+  return raw;
+}
+
+/** Checks that a table lies at a cluster boundary and is not unreasonably long. */
+export function checkTable(h: Header, name: string, offset: number, bytes: number, limit: number): void {
+  if (bytes > limit) throw new BlockError(`${name} too large`, ERRNO.EFBIG);
+  if (offset > MAX_OFFSET - bytes || offset % 2 ** h.clusterBits !== 0) throw new BlockError(`${name} offset invalid`);
+}
+
+function readSettings(context: OpenContext): Qcow2Settings {
+  const r = new OptionReader(context.options);
+  const lazy = r.bool('lazy-refcounts');
+  const request = r.bool('pass-discard-request');
+  const snapshot = r.bool('pass-discard-snapshot');
+  const other = r.bool('pass-discard-other');
+  r.bool('discard-no-unref');
+  checkOverlapOptions(r);
+  const total = r.size('cache-size');
+  const l2 = r.size('l2-cache-size');
+  const refcount = r.size('refcount-cache-size');
+  const entry = r.size('l2-cache-entry-size');
+  if (entry !== undefined && (entry < 512 || (entry & (entry - 1)) !== 0)) {
+    throw new BlockError(`L2 cache entry size must be a power of two between 512 and the cluster size`);
+  }
+  r.number('cache-clean-interval');
+  if (total !== undefined) {
+    if (l2 !== undefined && refcount !== undefined) {
+      throw new BlockError('cache-size, l2-cache-size and refcount-cache-size may not be set at the same time');
+    }
+    if (l2 !== undefined && l2 > total) throw new BlockError('l2-cache-size may not exceed cache-size');
+    if (refcount !== undefined && refcount > total) throw new BlockError('refcount-cache-size may not exceed cache-size');
+  }
+  return {
+    l2CacheBytes: l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5)),
+    refcountCacheBytes: refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5)),
+    lazyRefcounts: lazy,
+    discardPass: {
+      never: false,
+      always: true,
+      request: request ?? context.flags.unmap,
+      snapshot: snapshot ?? true,
+      other: other ?? false,
+    },
+  };
+}
+
+function checkOverlapOptions(r: OptionReader): void {
+  const template = r.string('overlap-check.template');
+  const mode = r.string('overlap-check') ?? template;
+  if (mode !== undefined && !['none', 'constant', 'cached', 'all'].includes(mode)) {
+    throw new BlockError(
+      `Unsupported value '${mode}' for qcow2 option 'overlap-check'. Allowed are any of the following: none, constant, cached, all`,
+    );
+  }
+  for (const key of [...r.tree.keys()]) if (key.startsWith('overlap-check.') ) r.bool(key);
+}
+
+/** Opens an image whose file is already open. */
+export async function openQcow2(context: OpenContext, file: BlockNode): Promise<BlockNode> {
+  const { flags } = context;
+  const settings = readSettings(context);
+  const start = new Uint8Array(Math.min(file.length, 512));
+  await readOrFail(file, 0, start, 'Could not read qcow2 header');
+  const clusterSize = headerClusterBytes(start);
+  const cluster = new Uint8Array(clusterSize);
+  await readOrFail(file, 0, cluster, 'Could not read qcow2 header');
+  const header = parseHeader(cluster);
+  if (header.cryptMethod !== 0) {
+    const kind = header.cryptMethod === 1 ? 'AES' : 'LUKS';
+    if (!flags.noIo) throw new BlockError(`qcow2 images encrypted with ${kind} are not supported`, ERRNO.EOPNOTSUPP);
+  }
+  if (header.incompatible.lo & INCOMPAT.CORRUPT && !flags.readOnly && !flags.check) {
+    throw new BlockError('qcow2: Image is corrupt; cannot be opened read/write', ERRNO.EACCES);
+  }
+  if (header.refTableClusters === 0 && !flags.check) {
+    throw new BlockError('Image does not contain a reference count table');
+  }
+  checkTable(header, 'Reference count table', header.refTableOffset, header.refTableClusters * clusterSize, MAX_REFCOUNT_TABLE_BYTES);
+  if (header.snapshotCount > MAX_SNAPSHOTS) throw new BlockError('Snapshot table too large', ERRNO.EFBIG);
+  checkTable(header, 'Snapshot table', header.snapshotOffset, header.snapshotCount * 40, 64 << 20);
+  checkTable(header, 'Active L1 table', header.l1Offset, header.l1Size * 8, MAX_L1_BYTES);
+  const node = new Qcow2Node(flags);
+  node.attach('file', file);
+  try {
+    await node.load(context, header, settings);
+  } catch (error) {
+    node.children.delete('file');
+    throw error;
+  }
+  return node;
+}
+
+async function readOrFail(file: BlockNode, offset: number, into: Uint8Array, message: string): Promise<void> {
+  try {
+    await file.read(offset, into);
+  } catch (error) {
+    throw new BlockError(`${message}: ${strerror(errnoOf(error))}`, errnoOf(error));
+  }
+}
+
+export class Qcow2Node extends BlockNode {
+  readonly driverName = 'qcow2';
+  readonly kind = 'format';
+  s!: Qcow2State;
+
+  async load(context: OpenContext, header: Header, settings: Qcow2Settings): Promise<void> {
+    const file = this.file!;
+    const s = new Qcow2State(this, file, header, settings);
+    this.s = s;
+    if (s.vmStateL1Index > 0x7fffffff) throw new BlockError('Image is too big', ERRNO.EFBIG);
+    if (header.l1Size < s.vmStateL1Index) throw new BlockError('L1 table is too small');
+    if (header.l1Size > 0) {
+      await readOrFailAny(async () => {
+        s.l1 = await loadL1(s, header.l1Offset, header.l1Size);
+      }, 'Could not read L1 table');
+    }
+    await readOrFailAny(() => loadRefcountTable(s), 'Could not initialize refcount handling');
+    if (s.hasDataFile || context.options.has('data-file') || [...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
+      await this.openDataFile(context);
+    }
+    await loadSnapshots(s, this.flags.check);
+    this.flags.readOnly = context.flags.readOnly;
+    if (!this.flags.readOnly) await this.prepareWriting();
+  }
+
+  private async openDataFile(context: OpenContext): Promise<void> {
+    const { header } = this.s;
+    if (!this.s.hasDataFile) throw new BlockError("'data-file' can only be set for images with an external data file");
+    let name: string | undefined;
+    if (!context.options.has('data-file') && ![...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
+      if (header.dataFile !== undefined && !context.noBacking) {
+        const path = this.file!.filename;
+        const absolute = header.dataFile.startsWith('/') || /^[^/]*:/.test(header.dataFile);
+        name = absolute ? header.dataFile : path.slice(0, path.lastIndexOf('/') + 1) + header.dataFile;
+      } else if (header.dataFile !== undefined) {
+        // Metadata queries leave the data file alone.
+        return;
+      }
+    }
+    const node = await context.openChild('data-file', name, context);
+    if (!node) throw new BlockError("'data-file' is required for this image");
+    this.attach('data-file', node);
+  }
+
+  /** What an image opened for writing needs first: outdated autoclear bits dropped, refcounts repaired after a crash. */
+  private async prepareWriting(): Promise<void> {
+    const { s } = this;
+    const { autoclear } = s.header;
+    if (autoclear.hi !== 0 || autoclear.lo & ~(AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW)) {
+      autoclear.hi = 0;
+      autoclear.lo &= AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW;
+      await s.updateHeader();
+    }
+    if (s.header.incompatible.lo & INCOMPAT.DIRTY && !this.flags.check) {
+      const { checkImage } = await import('./check.ts');
+      await checkImage(s, 'all', () => {});
+      await s.markClean();
+    }
+    if (s.header.bitmaps) await (await import('./bitmap.ts')).markInUse(s);
+  }
+
+  override get length(): number {
+    return this.s.size - (this.s.size % 512);
+  }
+
+  override get clusterSize(): number {
+    return this.s.clusterSize;
+  }
+
+  override get zeroAlignment(): number {
+    return this.s.subclusterSize;
+  }
+
+  override get discardAlignment(): number {
+    return this.s.clusterSize;
+  }
+
+  get backingFileName(): string | undefined {
+    return this.s.header.backingFile;
+  }
+
+  get backingFormatName(): string | undefined {
+    return this.s.header.backingFormat;
+  }
+
+  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    return readGuest(this.s, offset, buffer);
+  }
+
+  protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    this.s.recordWrite?.(offset, buffer.length);
+    if (!(flags & REQ.COMPRESSED)) return writeGuest(this.s, offset, buffer);
+    const { clusterSize } = this.s;
+    for (let at = 0; at < buffer.length; at += clusterSize) {
+      await writeCompressed(this.s, offset + at, buffer.subarray(at, at + clusterSize));
+    }
+  }
+
+  protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    const { s } = this;
+    if (s.header.version < 3) throw errnoError(ERRNO.EOPNOTSUPP);
+    s.recordWrite?.(offset, bytes);
+    let start = offset;
+    let end = offset + bytes;
+    const unit = s.subclusterSize;
+    // A partial unit can be done if the rest of it is zero already; what lies behind the end of the disk does not count.
+    if (start % unit !== 0 || (end % unit !== 0 && end !== this.length)) {
+      start = roundDown(start, unit);
+      end = Math.min(roundUp(end, unit), this.length);
+      if (!(await this.readsZero(start, offset - start)) || !(await this.readsZero(offset + bytes, end - offset - bytes))) {
+        throw errnoError(ERRNO.EOPNOTSUPP);
+      }
+    }
+    const range = await s.ranges.acquire(roundDown(start, s.clusterSize), roundUp(end, s.clusterSize), false);
+    try {
+      await s.lock.with(async () => {
+        s.checkWritable();
+        if (s.lazyRefcounts) await s.markDirty();
+        await this.zeroRange(start, roundUp(end, unit), (flags & REQ.MAY_UNMAP) !== 0);
+        await processDiscards(s);
+      });
+    } finally {
+      s.ranges.release(range);
+    }
+  }
+
+  private async zeroRange(start: number, end: number, unmap: boolean): Promise<void> {
+    const { s } = this;
+    const headEnd = Math.min(end, roundUp(start, s.clusterSize));
+    if (headEnd > start) {
+      if (!(await zeroSubclusters(s, start, headEnd - start))) throw errnoError(ERRNO.EOPNOTSUPP);
+      start = headEnd;
+    }
+    const middleEnd = end >= this.length ? roundUp(end, s.clusterSize) : roundDown(end, s.clusterSize);
+    if (middleEnd > start) {
+      if (s.dataFileRaw) await s.dataFile.writeZeroes(start, Math.min(middleEnd, s.dataFile.length) - start);
+      await zeroClusters(s, start, middleEnd - start, unmap);
+      forgetInflated(s);
+      start = middleEnd;
+    }
+    if (end > start && !(await zeroSubclusters(s, start, end - start))) throw errnoError(ERRNO.EOPNOTSUPP);
+  }
+
+  /** Whether a range reads as zeroes as far as block status can tell. */
+  private async readsZero(offset: number, bytes: number): Promise<boolean> {
+    while (bytes > 0) {
+      const status = await this.blockStatus(offset, bytes, true);
+      if (!status.zero || status.bytes === 0) return false;
+      offset += status.bytes;
+      bytes -= status.bytes;
+    }
+    return true;
+  }
+
+  protected override async doDiscard(offset: number, bytes: number): Promise<void> {
+    const { s } = this;
+    // Version 2 cannot say that an area reads as zero, so with a backing file nothing can be dropped.
+    if (s.header.version < 3 && this.backing) throw errnoError(ERRNO.EOPNOTSUPP);
+    s.recordWrite?.(offset, bytes);
+    const end = roundUp(offset + bytes, s.clusterSize);
+    const range = await s.ranges.acquire(offset, end, false);
+    try {
+      await s.lock.with(async () => {
+        s.checkWritable();
+        if (s.lazyRefcounts) await s.markDirty();
+        await discardClusters(s, offset, end - offset, 'request', false);
+        forgetInflated(s);
+        await processDiscards(s);
+      });
+    } finally {
+      s.ranges.release(range);
+    }
+  }
+
+  protected override doFlush(): Promise<void> {
+    const { s } = this;
+    return s.lock.with(async () => {
+      if (s.corrupted) return;
+      await s.flushCaches();
+      // Freed clusters may be used again once the base class has flushed the file; a flag-free way is to do it here.
+      if (s.freedSinceFlush.size > 0) await s.sync();
+    });
+  }
+
+  protected override async doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
+    const { s } = this;
+    const m = await s.lock.with(() => mapAt(s, offset, bytes));
+    const zero = m.kind === KIND.ZERO_PLAIN || m.kind === KIND.ZERO_ALLOC;
+    const normal = m.kind === KIND.NORMAL;
+    const allocated = normal || zero || m.kind === KIND.COMPRESSED;
+    return {
+      bytes: m.bytes,
+      data: normal || m.kind === KIND.COMPRESSED,
+      zero,
+      allocated,
+      offset: normal || m.kind === KIND.ZERO_ALLOC ? m.host : -1,
+      file: normal || m.kind === KIND.ZERO_ALLOC ? s.dataFile : null,
+      // Preallocated space may be a hole below.
+      recurse: normal && s.dataFile.kind !== 'format',
+      compressed: m.kind === KIND.COMPRESSED,
+    };
+  }
+
+  override specificInfo(): { type: string; data: Record<string, unknown> } {
+    const { s } = this;
+    const h = s.header;
+    const data: Record<string, unknown> = { compat: h.version === 2 ? '0.10' : '1.1' };
+    if (h.version >= 3) {
+      data['compression-type'] = h.compressionType === 1 ? 'zstd' : 'zlib';
+      data['lazy-refcounts'] = (h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0;
+      data['refcount-bits'] = s.refcountBits;
+      data['corrupt'] = (h.incompatible.lo & INCOMPAT.CORRUPT) !== 0;
+      data['extended-l2'] = s.extendedL2;
+      if (h.dataFile !== undefined && s.hasDataFile) data['data-file'] = h.dataFile;
+      if (s.hasDataFile) data['data-file-raw'] = s.dataFileRaw;
+    } else {
+      data['compression-type'] = 'zlib';
+      data['refcount-bits'] = s.refcountBits;
+    }
+    return { type: 'qcow2', data };
+  }
+
+  override hasZeroInit(): boolean {
+    const { s } = this;
+    // Preallocated clusters show what the data file has there.
+    const empty = s.l1.every((word) => word === 0);
+    if (!empty && s.hasDataFile) return s.dataFile.hasZeroInit();
+    return empty ? !s.hasDataFile || !s.dataFileRaw || s.dataFile.hasZeroInit() : s.file.hasZeroInit();
+  }
+
+  override canWriteZeroesByUnmap(): boolean {
+    return this.s.header.version >= 3;
+  }
+
+  get isDirty(): boolean {
+    return (this.s.header.incompatible.lo & INCOMPAT.DIRTY) !== 0;
+  }
+
+  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    await (await import('./resize.ts')).resizeImage(this.s, size, preallocation, exact);
+  }
+
+  override async makeEmpty(): Promise<void> {
+    await (await import('./resize.ts')).emptyImage(this.s);
+  }
+
+  async check(fix: FixMode, report: (line: string) => void): Promise<CheckResult> {
+    return this.s.lock.with(async () => (await import('./check.ts')).checkImage(this.s, fix, report));
+  }
+
+  override async changeBackingFile(name: string | undefined, format: string | undefined): Promise<void> {
+    const h = this.s.header;
+    if (name !== undefined && Buffer.byteLength(name) > 1023) throw errnoError(ERRNO.EINVAL);
+    if (this.s.dataFileRaw && name !== undefined) throw errnoError(ERRNO.EINVAL);
+    await this.s.lock.with(async () => {
+      const before = { file: h.backingFile, format: h.backingFormat };
+      h.backingFile = name;
+      h.backingFormat = name === undefined ? undefined : format;
+      try {
+        await this.s.updateHeader();
+        await this.s.file.flush();
+      } catch (error) {
+        h.backingFile = before.file;
+        h.backingFormat = before.format;
+        throw error;
+      }
+    });
+  }
+
+  protected override async doSetReadOnly(readOnly: boolean): Promise<void> {
+    if (readOnly) {
+      await this.settle();
+      return;
+    }
+    this.flags.readOnly = false;
+    await this.prepareWriting();
+  }
+
+  /** Everything written, and the header saying so. */
+  private async settle(): Promise<void> {
+    const { s } = this;
+    await s.lock.with(async () => {
+      if (s.corrupted || this.flags.readOnly) return;
+      if (s.header.bitmaps) await (await import('./bitmap.ts')).markSettled(s);
+      await s.flushCaches();
+      await processDiscards(s);
+      await s.file.flush();
+      await s.markClean();
+    });
+  }
+
+  protected override async doClose(): Promise<void> {
+    await this.settle();
+  }
+
+  /** Reads machine state saved with a snapshot; `position` counts from the start of the state. */
+  async readVmState(position: number, buffer: Uint8Array): Promise<void> {
+    await readGuest(this.s, this.s.vmStateBase + position, buffer);
+  }
+
+  /** Writes machine state behind the disk; makes the L1 table longer as needed. */
+  async writeVmState(position: number, buffer: Uint8Array): Promise<void> {
+    const { s } = this;
+    const end = s.vmStateBase + position + buffer.length;
+    const needed = Math.ceil(end / s.l2Span);
+    if (needed > s.l1Size) {
+      const { growL1 } = await import('./resize.ts');
+      await s.lock.with(() => growL1(s, needed, true));
+    }
+    await writeGuest(s, s.vmStateBase + position, buffer);
+  }
+}
+
+async function readOrFailAny(action: () => Promise<unknown>, message: string): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (errnoOf(error) === 0) throw error;
+    throw new BlockError(`${message}: ${strerror(errnoOf(error))}`, errnoOf(error));
+  }
+}

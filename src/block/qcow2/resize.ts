@@ -1,0 +1,208 @@
+// Changing sizes: the virtual disk, the L1 table, preallocation, emptying an overlay.
+import { divUp, roundUp, writeU32be, writeU64be } from '../bytes.ts';
+import type { Preallocation } from '../driver.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+import { bytesInSlice, discardClusters, entryOffset, findEntry, putEntry, writableEntry } from './cluster.ts';
+import { FIELD } from './header.ts';
+import { forgetInflated } from './io.ts';
+import { l1Bytes, MAX_L1_BYTES } from './open.ts';
+import { allocClusters, freeClusters, processDiscards, refcountOf } from './refcount.ts';
+import { COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
+
+/** Makes the L1 table longer: a new copy is written and the header pointed at it. Called with the lock held. */
+export async function growL1(s: Qcow2State, entries: number, exact: boolean): Promise<void> {
+  if (entries <= s.l1Size) return;
+  let wanted = entries;
+  if (!exact) {
+    wanted = Math.max(s.l1Size, 1);
+    while (wanted < entries) wanted = Math.ceil((wanted * 3) / 2);
+  }
+  if (wanted * 8 > MAX_L1_BYTES) throw new BlockError('Failed to grow the L1 table: File too large', ERRNO.EFBIG);
+  const next = new Uint32Array(wanted * 2);
+  next.set(s.l1);
+  const offset = await allocClusters(s, wanted * 8);
+  try {
+    await s.refcountCache.flush();
+    await s.file.write(offset, l1Bytes(next));
+    await s.file.flush();
+    const field = new Uint8Array(12);
+    writeU32be(field, 0, wanted);
+    writeU64be(field, 4, offset);
+    await s.file.write(FIELD.l1Size, field);
+    await s.file.flush();
+  } catch (error) {
+    await freeClusters(s, offset, wanted * 8, 'other').catch(() => {});
+    throw error;
+  }
+  const oldOffset = s.header.l1Offset;
+  const oldBytes = s.l1.length * 4;
+  s.header.l1Offset = offset;
+  s.header.l1Size = wanted;
+  s.l1 = next;
+  if (oldBytes > 0) await freeClusters(s, oldOffset, oldBytes, 'other');
+}
+
+async function writeSize(s: Qcow2State, size: number): Promise<void> {
+  const b = new Uint8Array(8);
+  writeU64be(b, 0, size);
+  await s.file.write(FIELD.size, b);
+  s.header.size = size;
+}
+
+/** Changes the virtual size. */
+export async function resizeImage(s: Qcow2State, size: number, preallocation: Preallocation, exact: boolean): Promise<void> {
+  if (size % 512 !== 0) throw new BlockError('The new size must be a multiple of 512');
+  const old = s.size;
+  await s.lock.with(() => resizeLocked(s, size, preallocation, exact));
+  if (size <= old) return;
+  // A longer backing file would show in the new area.
+  const backing = s.node.backing;
+  if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
+}
+
+export async function resizeLocked(s: Qcow2State, size: number, preallocation: Preallocation, exact = true): Promise<void> {
+  const old = s.size;
+  if (s.snapshots.length > 0 && s.header.version < 3) {
+    throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
+  }
+  if (s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, size);
+  if (size < old) {
+    if (preallocation !== 'off') throw new BlockError("Preallocation can't be used for shrinking an image");
+    await shrink(s, size);
+    if (s.hasDataFile && s.dataFileRaw && exact) await s.dataFile.truncate(size);
+    return;
+  }
+  const entries = divUp(size, s.l2Span);
+  await growL1(s, entries, true);
+  if (s.hasDataFile && (s.dataFileRaw || preallocation !== 'off') && s.dataFile.length < size) {
+    await s.dataFile.truncate(size, preallocation === 'metadata' ? 'off' : preallocation);
+  }
+  if (preallocation !== 'off') {
+    if (s.node.backing && !s.extendedL2) {
+      throw new BlockError('Cannot use preallocation with a backing file', ERRNO.EOPNOTSUPP);
+    }
+    await preallocate(s, old, size, preallocation);
+  }
+  await s.flushCaches();
+  await s.file.flush();
+  await writeSize(s, size);
+  await s.file.flush();
+}
+
+async function shrink(s: Qcow2State, size: number): Promise<void> {
+  const from = roundUp(size, s.clusterSize);
+  const end = roundUp(s.size, s.clusterSize);
+  // The size first: what is given up must not be part of the disk any more.
+  await s.flushCaches();
+  await s.file.flush();
+  await writeSize(s, size);
+  await s.file.flush();
+  if (end > from) await discardClusters(s, from, end - from, 'always', true);
+  forgetInflated(s);
+  await dropTables(s, divUp(size, s.l2Span));
+  await s.sync();
+  await processDiscards(s);
+  await cutFile(s);
+}
+
+/** Frees the L2 tables from `first` on. */
+async function dropTables(s: Qcow2State, first: number): Promise<void> {
+  const dropped: number[] = [];
+  for (let i = first; i < s.l1Size; i++) {
+    const hi = s.l1[i * 2]!;
+    const table = entryOffset(hi, s.l1[i * 2 + 1]!);
+    if (table === 0) continue;
+    dropped.push(table);
+    s.l1[i * 2] = 0;
+    s.l1[i * 2 + 1] = 0;
+  }
+  if (dropped.length === 0) return;
+  await s.flushCaches();
+  await s.file.write(s.header.l1Offset, l1Bytes(s.l1));
+  await s.file.flush();
+  for (const table of dropped) await freeClusters(s, table, s.clusterSize, 'always');
+}
+
+/** Cuts unused clusters off the end of the file. */
+async function cutFile(s: Qcow2State): Promise<void> {
+  let last = divUp(s.file.length, s.clusterSize);
+  const before = last;
+  while (last > 1 && (await refcountOf(s, last - 1)) === 0) last--;
+  if (last < before) await s.file.truncate(last * s.clusterSize);
+}
+
+/** Maps [from, to) to newly allocated clusters that read as zeroes. Called with the lock held. */
+export async function preallocate(
+  s: Qcow2State,
+  from: number,
+  to: number,
+  mode: Preallocation,
+  progress?: (done: number) => void,
+  /** A backing file goes on showing (only possible with subclusters). */
+  transparent = s.node.backing !== undefined,
+): Promise<void> {
+  const start = from - (from % s.clusterSize);
+  const end = roundUp(to, s.clusterSize);
+  for (let at = start; at < end; ) {
+    const n = Math.min(end - at, bytesInSlice(s, at));
+    await writableEntry(s, at);
+    await preallocateSlice(s, at, n, mode, transparent);
+    at += n;
+    progress?.(at - start);
+  }
+}
+
+async function preallocateSlice(s: Qcow2State, at: number, bytes: number, mode: Preallocation, transparent: boolean): Promise<void> {
+  let first = at;
+  // What is mapped already stays.
+  const place = await findEntry(s, first);
+  while (first < at + bytes && place && isMapped(s, place.slice.data, place.index + (first - at) / s.clusterSize)) first += s.clusterSize;
+  const length = at + bytes - first;
+  if (length <= 0) return;
+  const host = s.hasDataFile ? first : await allocClusters(s, length);
+  const file = s.dataFile;
+  const hostEnd = host + length;
+  const oldEnd = file.length;
+  if (!s.hasDataFile || file.growable) {
+    // Space that was free inside the file may hold old data.
+    if (host < oldEnd && !s.hasDataFile && !transparent) await zeroIfUsed(s, host, Math.min(hostEnd, oldEnd) - host);
+    if (hostEnd > oldEnd) await file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode);
+  }
+  if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+  for (let off = 0; off < length; off += s.clusterSize) {
+    const { slice, index } = await writableEntry(s, first + off);
+    const where = host + off;
+    // With subclusters the data may stay unallocated, so that a backing file goes on showing.
+    putEntry(s, slice, index, (COPIED_HI | Math.floor(where / TWO32)) >>> 0, where >>> 0, 0, transparent ? 0 : 0xffffffff);
+  }
+}
+
+/** Makes a range of the file read as zeroes unless it does already. */
+async function zeroIfUsed(s: Qcow2State, offset: number, bytes: number): Promise<void> {
+  for (let done = 0; done < bytes; ) {
+    const status = await s.file.blockStatus(offset + done, bytes - done, true);
+    const n = Math.min(bytes - done, status.bytes || bytes - done);
+    if (!status.zero) await s.file.writeZeroes(offset + done, n);
+    done += n;
+  }
+}
+
+function isMapped(s: Qcow2State, data: Uint8Array, index: number): boolean {
+  const at = index * s.l2EntrySize;
+  for (let i = 0; i < 8; i++) if (data[at + i] !== 0) return true;
+  return false;
+}
+
+/** Drops all data so that the backing file shows everywhere; snapshots stay. */
+export async function emptyImage(s: Qcow2State): Promise<void> {
+  await s.lock.with(async () => {
+    if (s.size === 0) return;
+    s.checkWritable();
+    await discardClusters(s, 0, roundUp(s.size, s.clusterSize), 'snapshot', true);
+    forgetInflated(s);
+    if (s.snapshots.length === 0 && !s.header.bitmaps) await dropTables(s, 0);
+    await s.sync();
+    await processDiscards(s);
+    if (!s.flags.readOnly) await cutFile(s);
+  });
+}

@@ -1,0 +1,294 @@
+// The snapshot table: listing, creating, applying, deleting internal snapshots.
+import { readU16be, readU32be, readU64be, roundUp, textOf, writeU16be, writeU32be, writeU64be } from '../bytes.ts';
+import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
+import { compressedPlace, entryOffset, kindOf, KIND, sliceEntries } from './cluster.ts';
+import { FIELD } from './header.ts';
+import { l1Bytes, loadL1, MAX_L1_BYTES } from './open.ts';
+import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
+import { COMPRESSED_HI, COPIED_HI, type DiscardType, type Qcow2State, type Snapshot } from './state.ts';
+import { forgetInflated } from './io.ts';
+
+const ENTRY_HEAD = 40;
+const EXTRA_KNOWN = 24;
+const MAX_EXTRA = 1024;
+/** Longest table believed. */
+const MAX_TABLE_BYTES = 1024 * 65536;
+
+/** Reads the snapshot table; with `lenient` (for checks) entries that cannot be right are kept as far as readable. */
+export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<void> {
+  const { snapshotCount: count, snapshotOffset } = s.header;
+  s.snapshots = [];
+  if (count === 0) return;
+  const bytes = Math.min(MAX_TABLE_BYTES, Math.max(0, s.file.length - snapshotOffset));
+  // Tables are small: read them in steps as they turn out to be longer.
+  let have = new Uint8Array(0);
+  const need = async (end: number): Promise<void> => {
+    if (end <= have.length) return;
+    if (end > bytes) throw new BlockError('Could not read snapshots: Snapshot table too large', ERRNO.EFBIG);
+    const more = new Uint8Array(Math.min(bytes, Math.max(end, have.length * 2, 4096)));
+    await s.file.read(snapshotOffset, more);
+    have = more;
+  };
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    at = roundUp(at, 8);
+    await need(at + ENTRY_HEAD);
+    const extraSize = readU32be(have, at + 36);
+    const idSize = readU16be(have, at + 12);
+    const nameSize = readU16be(have, at + 14);
+    if (extraSize > MAX_EXTRA && !lenient) throw new BlockError('Could not read snapshots: Too much extra metadata in snapshot table entry ' + i);
+    await need(at + ENTRY_HEAD + extraSize + idSize + nameSize);
+    const extra = at + ENTRY_HEAD;
+    const text = extra + extraSize;
+    const icount = extraSize >= 24 ? [readU32be(have, extra + 16), readU32be(have, extra + 20)] : [0xffffffff, 0xffffffff];
+    const snapshot: Snapshot = {
+      l1Offset: readU64be(have, at),
+      l1Size: readU32be(have, at + 8),
+      dateSec: readU32be(have, at + 16),
+      dateNsec: readU32be(have, at + 20),
+      vmClockNsec: readU64be(have, at + 24),
+      vmStateSize: extraSize >= 8 ? readU64be(have, extra) : readU32be(have, at + 32),
+      diskSize: extraSize >= 16 ? readU64be(have, extra + 8) : s.size,
+      icount: icount[0] === 0xffffffff && icount[1] === 0xffffffff ? null : icount[0]! * 2 ** 32 + icount[1]!,
+      id: textOf(have, text, text + idSize),
+      name: textOf(have, text + idSize, text + idSize + nameSize),
+      unknownExtra: have.slice(extra + EXTRA_KNOWN, Math.max(extra + EXTRA_KNOWN, extra + extraSize)),
+      extraSize,
+    };
+    s.snapshots.push(snapshot);
+    at = text + idSize + nameSize;
+  }
+}
+
+/** Bytes of the snapshot table as it stands on disk. */
+export function snapshotTableBytes(snapshots: readonly Snapshot[]): number {
+  let at = 0;
+  for (const sn of snapshots) {
+    at = roundUp(at, 8) + ENTRY_HEAD + sn.extraSize + Buffer.byteLength(sn.id) + Buffer.byteLength(sn.name);
+  }
+  return at;
+}
+
+function serialize(snapshots: readonly Snapshot[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const sn of snapshots) {
+    const id = Buffer.from(sn.id);
+    const name = Buffer.from(sn.name);
+    const extraSize = EXTRA_KNOWN + sn.unknownExtra.length;
+    const b = new Uint8Array(roundUp(ENTRY_HEAD + extraSize + id.length + name.length, 8));
+    writeU64be(b, 0, sn.l1Offset);
+    writeU32be(b, 8, sn.l1Size);
+    writeU16be(b, 12, id.length);
+    writeU16be(b, 14, name.length);
+    writeU32be(b, 16, sn.dateSec);
+    writeU32be(b, 20, sn.dateNsec);
+    writeU64be(b, 24, sn.vmClockNsec);
+    writeU32be(b, 32, sn.vmStateSize <= 0xffffffff ? sn.vmStateSize : 0);
+    writeU32be(b, 36, extraSize);
+    writeU64be(b, 40, sn.vmStateSize);
+    writeU64be(b, 48, sn.diskSize);
+    if (sn.icount === null) b.fill(0xff, 56, 64);
+    else writeU64be(b, 56, sn.icount);
+    b.set(sn.unknownExtra, ENTRY_HEAD + EXTRA_KNOWN);
+    b.set(id, ENTRY_HEAD + extraSize);
+    b.set(name, ENTRY_HEAD + extraSize + id.length);
+    parts.push(b);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Writes the table to a new place, points the header there, and frees the old one. */
+export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): Promise<void> {
+  const oldBytes = snapshotTableBytes(s.snapshots);
+  const oldOffset = s.header.snapshotOffset;
+  const table = serialize(snapshots);
+  if (table.length > MAX_TABLE_BYTES) throw errnoError(ERRNO.EFBIG);
+  let offset = 0;
+  if (table.length > 0) {
+    offset = await allocClusters(s, table.length);
+    try {
+      await s.flushCaches();
+      await s.file.write(offset, table);
+      await s.file.flush();
+    } catch (error) {
+      await freeClusters(s, offset, table.length, 'always').catch(() => {});
+      throw error;
+    }
+  }
+  const field = new Uint8Array(12);
+  writeU32be(field, 0, snapshots.length);
+  writeU64be(field, 4, offset);
+  await s.file.write(FIELD.snapshotCount, field);
+  await s.file.flush();
+  s.header.snapshotCount = snapshots.length;
+  s.header.snapshotOffset = offset;
+  s.snapshots = snapshots.map((sn) => ({ ...sn, extraSize: EXTRA_KNOWN + sn.unknownExtra.length }));
+  if (oldBytes > 0) await freeClusters(s, oldOffset, oldBytes, 'snapshot');
+}
+
+/**
+ * Adds `delta` to the refcount of everything an L1 table refers to, and brings the COPIED flags of the tables in line with
+ * the counts. `l1` is changed in place; the caller writes it.
+ */
+async function addToTree(s: Qcow2State, l1: Uint32Array, delta: number, discard: DiscardType): Promise<void> {
+  for (let i = 0; i < l1.length / 2; i++) {
+    const table = entryOffset(l1[i * 2]!, l1[i * 2 + 1]!);
+    if (table === 0) continue;
+    if (table % s.clusterSize !== 0) throw await s.corruption(`L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${i.toString(16)})`);
+    const per = sliceEntries(s);
+    for (let entry = 0; entry < s.l2Entries; entry++) {
+      const where = table + Math.floor(entry / per) * s.l2Cache.sliceBytes;
+      const index = entry % per;
+      const got = s.l2Cache.get(where);
+      let slice = got instanceof Promise ? await got : got;
+      const at = index * s.l2EntrySize;
+      const hi = readU32be(slice.data, at);
+      const lo = readU32be(slice.data, at + 4);
+      if (hi === 0 && lo === 0) continue;
+      let count = 0;
+      if (hi & COMPRESSED_HI) {
+        const c = compressedPlace(s, hi, lo);
+        if (delta !== 0) await updateRefcount(s, c.offset, c.bytes, delta, discard);
+        // Compressed clusters are never written in place.
+        count = 2;
+      } else {
+        const kind = s.extendedL2 ? KIND.NORMAL : kindOf(s, slice.data, index, 0);
+        const offset = entryOffset(hi, lo);
+        if (kind !== KIND.UNALLOCATED && offset !== 0) {
+          if (offset % s.clusterSize !== 0) throw await s.corruption(`Cluster allocation offset 0x${offset.toString(16)} unaligned`);
+          if (delta !== 0) await updateRefcount(s, offset, s.clusterSize, delta, discard);
+          count = await refcountOf(s, offset / s.clusterSize);
+        }
+      }
+      const flagged = (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0;
+      if (flagged === hi) continue;
+      if (delta > 0 && s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+      // The counting may have pushed the slice out.
+      const again = s.l2Cache.get(where);
+      slice = again instanceof Promise ? await again : again;
+      writeU32be(slice.data, at, flagged);
+      s.l2Cache.markDirty(slice);
+    }
+    if (delta !== 0) await updateRefcount(s, table, s.clusterSize, delta, discard);
+    const count = await refcountOf(s, table / s.clusterSize);
+    l1[i * 2] = (count === 1 ? l1[i * 2]! | COPIED_HI : l1[i * 2]! & ~COPIED_HI) >>> 0;
+  }
+}
+
+/** Writes the active L1 table as it is in memory. */
+async function writeActiveL1(s: Qcow2State): Promise<void> {
+  if (s.l1.length > 0) await s.file.write(s.header.l1Offset, l1Bytes(s.l1));
+}
+
+/** Creates a snapshot of the present state. */
+export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 0, now = new Date()): Promise<void> {
+  if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
+  if (s.snapshots.length >= 65535) throw errnoError(ERRNO.EFBIG);
+  const id = String(s.snapshots.reduce((max, sn) => Math.max(max, Number(sn.id) || 0), 0) + 1);
+  await s.beginRepairable();
+  const bytes = Math.max(s.l1Size * 8, 1);
+  const l1Offset = await allocClusters(s, bytes);
+  try {
+    const copy = s.l1.slice();
+    for (let i = 0; i < copy.length; i += 2) copy[i] = (copy[i]! & ~COPIED_HI) >>> 0;
+    await s.file.write(l1Offset, l1Bytes(copy));
+    await addToTree(s, s.l1, 1, 'snapshot');
+  } catch (error) {
+    await freeClusters(s, l1Offset, bytes, 'always').catch(() => {});
+    throw error;
+  }
+  // Counts, then flags, then the table that makes the snapshot exist.
+  await s.flushCaches();
+  await writeActiveL1(s);
+  await s.file.flush();
+  await writeSnapshotTable(s, [
+    ...s.snapshots,
+    {
+      id,
+      name,
+      vmStateSize,
+      dateSec: Math.floor(now.getTime() / 1000),
+      dateNsec: (now.getTime() % 1000) * 1e6,
+      vmClockNsec: 0,
+      icount: null,
+      diskSize: s.size,
+      l1Offset,
+      l1Size: s.l1Size,
+      unknownExtra: new Uint8Array(0),
+      extraSize: EXTRA_KNOWN,
+    },
+  ]);
+  await s.endRepairable();
+}
+
+/** The snapshot with that id, or else with that name. */
+export function findSnapshot(s: Qcow2State, idOrName: string): Snapshot | undefined {
+  return s.snapshots.find((sn) => sn.id === idOrName) ?? s.snapshots.find((sn) => sn.name === idOrName);
+}
+
+async function snapshotL1(s: Qcow2State, sn: Snapshot): Promise<Uint32Array> {
+  if (sn.l1Size * 8 > MAX_L1_BYTES) throw new BlockError('Snapshot L1 table too large', ERRNO.EFBIG);
+  if (sn.l1Offset % s.clusterSize !== 0) throw new BlockError('Snapshot L1 table offset invalid');
+  return loadL1(s, sn.l1Offset, sn.l1Size);
+}
+
+/** Makes the active image what it was when the snapshot was taken. */
+export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
+  if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
+  const { growL1, resizeLocked } = await import('./resize.ts');
+  if (sn.diskSize !== s.size) await resizeLocked(s, sn.diskSize, 'off');
+  if (sn.l1Size > s.l1Size) await growL1(s, sn.l1Size, true);
+  await s.beginRepairable();
+  const wanted = await snapshotL1(s, sn);
+  await addToTree(s, wanted, 1, 'snapshot');
+  for (let i = 0; i < wanted.length; i += 2) wanted[i] = (wanted[i]! & ~COPIED_HI) >>> 0;
+  const old = s.l1;
+  const next = new Uint32Array(old.length);
+  next.set(wanted);
+  await s.flushCaches();
+  await s.file.flush();
+  s.l1 = next;
+  try {
+    await writeActiveL1(s);
+  } catch (error) {
+    s.l1 = old;
+    throw error;
+  }
+  await s.file.flush();
+  await addToTree(s, old.slice(), -1, 'snapshot');
+  // What only the active image uses now may be written in place again.
+  await addToTree(s, s.l1, 0, 'snapshot');
+  await s.flushCaches();
+  await writeActiveL1(s);
+  forgetInflated(s);
+  await processDiscards(s);
+  await s.endRepairable();
+}
+
+/** Deletes a snapshot and frees what only it used. */
+export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
+  const l1 = await snapshotL1(s, sn);
+  await s.beginRepairable();
+  try {
+    await writeSnapshotTable(
+      s,
+      s.snapshots.filter((other) => other !== sn),
+    );
+  } catch (error) {
+    throw new BlockError(`Failed to remove snapshot from snapshot list: ${strerror(errnoOf(error))}`, errnoOf(error));
+  }
+  await addToTree(s, l1, -1, 'snapshot');
+  await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+  await addToTree(s, s.l1, 0, 'snapshot');
+  await s.flushCaches();
+  await writeActiveL1(s);
+  await processDiscards(s);
+  await s.endRepairable();
+}
+
+/** Shows a snapshot's content instead of the active image's; only for images opened for reading. */
+export async function loadTemporarily(s: Qcow2State, sn: Snapshot): Promise<void> {
+  s.l1 = await snapshotL1(s, sn);
+  s.header.l1Size = sn.l1Size;
+  s.header.size = sn.diskSize;
+}

@@ -1,0 +1,252 @@
+// The in-memory state of an open qcow2 image, shared by the modules that each handle one on-disk structure.
+import { Mutex, RangeLock } from '../async.ts';
+import { divUp } from '../bytes.ts';
+import type { BlockNode, NodeFlags, SnapshotInfo } from '../driver.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+import { AUTOCLEAR, FIELD, type Header, INCOMPAT, serializeHeader } from './header.ts';
+import { TableCache } from './table-cache.ts';
+
+/** Bits of L1 and L2 entries, in the high word unless said otherwise. */
+export const COPIED_HI = 0x80000000;
+export const COMPRESSED_HI = 0x40000000;
+/** Bits 9..55 of an entry are the host offset. */
+export const OFFSET_MASK_HI = 0x00ffffff;
+export const OFFSET_MASK_LO = 0xfffffe00;
+/** Low bit of an L2 entry: the cluster reads as zeroes (version 3). */
+export const ZERO_LO = 1;
+export const TWO32 = 2 ** 32;
+
+/** Table slices are at most this long, so that large clusters do not make every lookup read megabytes. */
+const MAX_SLICE = 65536;
+
+/** Bytes of metadata kept in memory when the options do not say. */
+const DEFAULT_L2_CACHE = 32 << 20;
+const DEFAULT_REFCOUNT_CACHE = 8 << 20;
+
+/** One entry of the snapshot table. */
+export interface Snapshot extends SnapshotInfo {
+  l1Offset: number;
+  l1Size: number;
+  /** Extra data beyond what we know, kept for writing back. */
+  unknownExtra: Uint8Array;
+  /** Length of the extra data as it was read. */
+  extraSize: number;
+}
+
+/** Kinds of discards, each passed to the file or not. */
+export type DiscardType = 'never' | 'always' | 'request' | 'snapshot' | 'other';
+
+export interface Qcow2Settings {
+  l2CacheBytes: number | undefined;
+  refcountCacheBytes: number | undefined;
+  lazyRefcounts: boolean | undefined;
+  discardPass: Record<DiscardType, boolean>;
+}
+
+/** Everything the structure modules need of an image. */
+export class Qcow2State {
+  readonly clusterBits: number;
+  readonly clusterSize: number;
+  /** 16-byte L2 entries with 32 subclusters each. */
+  readonly extendedL2: boolean;
+  readonly l2EntrySize: number;
+  readonly l2Entries: number;
+  readonly subclusters: number;
+  readonly subclusterSize: number;
+  /** Guest bytes one L2 table covers. */
+  readonly l2Span: number;
+
+  refcountBits: number;
+  refcountsPerBlock: number;
+  refcountMax: number;
+
+  /** L1 table as pairs of 32-bit words (high, low). */
+  l1: Uint32Array = new Uint32Array(0);
+  /** Refcount table: file offsets of the blocks, 0 for none. */
+  refTable: Float64Array = new Float64Array(0);
+  snapshots: Snapshot[] = [];
+
+  readonly l2Cache: TableCache;
+  refcountCache: TableCache;
+  readonly lock = new Mutex();
+  /** Guest ranges being read, written or remapped. */
+  readonly ranges = new RangeLock();
+
+  /** Where the search for free clusters starts. */
+  freeIndex = 0;
+  /** Place for the next compressed cluster, 0 for none. */
+  freeByteOffset = 0;
+  /**
+   * Clusters freed since the last flush. They are not given out again before: until the mapping that no longer uses them is
+   * stable, a crash would bring the old mapping back, and it must still find its own data.
+   */
+  readonly freedSinceFlush = new Set<number>();
+  /** Lazy refcounts are in force: the dirty bit is set in the header. */
+  dirtyMarked = false;
+  /** Notes a changed guest range in the dirty bitmaps; set while there are any. */
+  recordWrite: ((offset: number, bytes: number) => void) | undefined;
+  /** Corruption was found; nothing may be written any more. */
+  corrupted = false;
+
+  constructor(
+    readonly node: BlockNode,
+    readonly file: BlockNode,
+    readonly header: Header,
+    readonly settings: Qcow2Settings,
+  ) {
+    this.clusterBits = header.clusterBits;
+    this.clusterSize = 2 ** header.clusterBits;
+    this.extendedL2 = (header.incompatible.lo & INCOMPAT.EXTENDED_L2) !== 0;
+    this.l2EntrySize = this.extendedL2 ? 16 : 8;
+    this.l2Entries = this.clusterSize / this.l2EntrySize;
+    this.subclusters = this.extendedL2 ? 32 : 1;
+    this.subclusterSize = this.clusterSize / this.subclusters;
+    this.l2Span = this.l2Entries * this.clusterSize;
+    this.refcountBits = 2 ** header.refcountOrder;
+    this.refcountsPerBlock = (this.clusterSize * 8) / this.refcountBits;
+    this.refcountMax = this.refcountBits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** this.refcountBits - 1;
+    const slice = Math.min(this.clusterSize, MAX_SLICE);
+    const count = (bytes: number, least: number): number => Math.max(least, Math.floor(bytes / slice));
+    this.l2Cache = new TableCache(file, slice, count(settings.l2CacheBytes ?? DEFAULT_L2_CACHE, 4));
+    this.refcountCache = new TableCache(file, slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
+  }
+
+  get flags(): NodeFlags {
+    return this.node.flags;
+  }
+
+  /** Where guest data lies: the data file if there is one, else the image itself. */
+  get dataFile(): BlockNode {
+    return this.node.children.get('data-file')?.node ?? this.file;
+  }
+
+  get hasDataFile(): boolean {
+    return (this.header.incompatible.lo & INCOMPAT.DATA_FILE) !== 0;
+  }
+
+  get dataFileRaw(): boolean {
+    return (this.header.autoclear.lo & AUTOCLEAR.DATA_FILE_RAW) !== 0;
+  }
+
+  get size(): number {
+    return this.header.size;
+  }
+
+  get l1Size(): number {
+    return this.header.l1Size;
+  }
+
+  /** Lazy refcounts: version 3 and either asked for or the image's own default. */
+  get lazyRefcounts(): boolean {
+    if (this.header.version < 3) return false;
+    return this.settings.lazyRefcounts ?? (this.header.compatible.lo & 1) !== 0;
+  }
+
+  /** First L1 index of the area behind the disk where snapshots keep machine state. */
+  get vmStateL1Index(): number {
+    return divUp(this.size, this.l2Span);
+  }
+
+  get vmStateBase(): number {
+    return this.vmStateL1Index * this.l2Span;
+  }
+
+  /** Throws if the image must not be changed. */
+  checkWritable(): void {
+    if (this.corrupted || this.flags.readOnly) throw new BlockError('Image is corrupt or read-only', ERRNO.EIO);
+  }
+
+  /** Writes the header cluster anew, keeping what else the first cluster holds. */
+  async updateHeader(): Promise<void> {
+    await this.file.write(0, serializeHeader(this.header));
+  }
+
+  /** Writes the three feature words. */
+  private async writeFeatures(): Promise<void> {
+    if (this.header.version < 3) return;
+    const b = serializeHeader(this.header);
+    await this.file.write(FIELD.incompatible, b.subarray(FIELD.incompatible, FIELD.incompatible + 24));
+  }
+
+  /** Notes in the header that refcounts may be behind; stable before anything that makes it true. */
+  async markDirty(): Promise<void> {
+    if (this.dirtyMarked) return;
+    this.header.incompatible.lo |= INCOMPAT.DIRTY;
+    await this.writeFeatures();
+    await this.file.flush();
+    this.dirtyMarked = true;
+  }
+
+  /** Takes the dirty mark off once everything is written. */
+  async markClean(): Promise<void> {
+    if (!(this.header.incompatible.lo & INCOMPAT.DIRTY)) return;
+    await this.l2Cache.flush();
+    await this.refcountCache.flush();
+    await this.file.flush();
+    this.header.incompatible.lo &= ~INCOMPAT.DIRTY;
+    await this.writeFeatures();
+    this.dirtyMarked = false;
+  }
+
+  /** Notes in the header that the image is damaged, and stops writing. */
+  async markCorrupt(): Promise<void> {
+    this.corrupted = true;
+    if (this.flags.readOnly || this.header.version < 3) return;
+    this.header.incompatible.lo |= INCOMPAT.CORRUPT;
+    await this.writeFeatures();
+    await this.file.flush();
+  }
+
+  /** Takes the corrupt mark off (after a repair). */
+  async markConsistent(): Promise<void> {
+    this.corrupted = false;
+    if (!(this.header.incompatible.lo & INCOMPAT.CORRUPT)) return;
+    await this.flushCaches();
+    await this.file.flush();
+    this.header.incompatible.lo &= ~INCOMPAT.CORRUPT;
+    await this.writeFeatures();
+    await this.file.flush();
+  }
+
+  /** False while refcounts may be behind, as the dirty bit tells everybody. */
+  get accurateRefcounts(): boolean {
+    return !this.dirtyMarked;
+  }
+
+  /**
+   * Sets the dirty bit around a change that a crash could leave half done in a way only a repair can tell from damage (COPIED
+   * flags that no longer fit the refcounts); version 2 has no such bit.
+   */
+  async beginRepairable(): Promise<void> {
+    if (this.header.version < 3 || this.header.incompatible.lo & INCOMPAT.DIRTY) return;
+    this.header.incompatible.lo |= INCOMPAT.DIRTY;
+    await this.writeFeatures();
+    await this.file.flush();
+  }
+
+  async endRepairable(): Promise<void> {
+    if (!this.dirtyMarked) await this.markClean();
+  }
+
+  /** Writes changed metadata in an order that is safe at any point; lazy refcounts stay behind. */
+  async flushCaches(): Promise<void> {
+    await this.l2Cache.flush();
+    if (this.accurateRefcounts) await this.refcountCache.flush();
+  }
+
+  /** Metadata and data stable; freed clusters can be used again. Called with the lock held. */
+  async sync(): Promise<void> {
+    await this.flushCaches();
+    await this.file.flush();
+    if (this.hasDataFile) await this.dataFile.flush();
+    this.freedSinceFlush.clear();
+  }
+
+  /** An error for metadata that points where it must not; the image is marked corrupt. */
+  async corruption(message: string): Promise<BlockError> {
+    const text = `qcow2: Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`;
+    if (!this.flags.readOnly) await this.markCorrupt();
+    process.stderr.write(`${text}\n`);
+    return new BlockError('Input/output error', ERRNO.EIO);
+  }
+}

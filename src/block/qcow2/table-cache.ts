@@ -1,0 +1,154 @@
+// Write-back cache of L2 tables and refcount blocks in slices, with ordering between caches and against flushes.
+import type { BlockNode } from '../driver.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+
+/** A slice of a table in memory. Change `data` and call markDirty without an await between. */
+export interface Slice {
+  offset: number;
+  data: Uint8Array;
+  dirty: boolean;
+  lastUse: number;
+}
+
+/**
+ * All methods are called with the image's metadata lock held, so a slice stays valid until the caller's next await on
+ * this cache.
+ */
+export class TableCache {
+  private readonly slices = new Map<number, Slice>();
+  private clock = 0;
+  private dirtyCount = 0;
+  /** This cache may be written only after that one is on stable storage. */
+  private dependsOn: TableCache | undefined;
+  /** … and only after everything written to the file so far is. */
+  private dependsOnFlush = false;
+
+  constructor(
+    private readonly file: BlockNode,
+    readonly sliceBytes: number,
+    private readonly maxSlices: number,
+  ) {}
+
+  /** The slice at a file offset (a multiple of the slice size), read if need be. */
+  get(offset: number): Slice | Promise<Slice> {
+    const slice = this.slices.get(offset);
+    if (!slice) return this.load(offset, true);
+    slice.lastUse = ++this.clock;
+    return slice;
+  }
+
+  /** A zeroed slice for a table that is new: nothing is read. */
+  getFresh(offset: number): Slice | Promise<Slice> {
+    const slice = this.slices.get(offset);
+    if (!slice) return this.load(offset, false);
+    slice.data.fill(0);
+    return slice;
+  }
+
+  private async load(offset: number, read: boolean): Promise<Slice> {
+    if (offset % this.sliceBytes !== 0 || offset <= 0) {
+      throw new BlockError(`Metadata table at unaligned offset 0x${offset.toString(16)}`, ERRNO.EIO);
+    }
+    if (this.slices.size >= this.maxSlices) await this.evict();
+    const slice: Slice = { offset, data: new Uint8Array(this.sliceBytes), dirty: false, lastUse: ++this.clock };
+    if (read) await this.file.read(offset, slice.data);
+    this.slices.set(offset, slice);
+    return slice;
+  }
+
+  /** Drops the older half, written out before if changed: scanning for one victim each time would cost more. */
+  private async evict(): Promise<void> {
+    if (this.dirtyCount > 0) await this.flush();
+    const byAge = [...this.slices.values()].sort((a, b) => a.lastUse - b.lastUse);
+    for (const s of byAge.slice(0, Math.ceil(byAge.length / 2))) this.slices.delete(s.offset);
+  }
+
+  markDirty(slice: Slice): void {
+    if (slice.dirty) return;
+    slice.dirty = true;
+    this.dirtyCount++;
+  }
+
+  get isDirty(): boolean {
+    return this.dirtyCount > 0;
+  }
+
+  /** Demands that `other` is stable before this cache is written next. */
+  async dependOn(other: TableCache): Promise<void> {
+    if (this.dependsOn === other) return;
+    // Even if it has nothing left to write: what it wrote may not be stable yet.
+    // No circles: what the other one waits for goes first.
+    if (other.dependsOn) await other.settleDependencies();
+    this.dependsOn = other;
+  }
+
+  /** Demands that data written so far is stable before this cache is written next. */
+  dependOnFlush(): void {
+    this.dependsOnFlush = true;
+  }
+
+  private async settleDependencies(): Promise<void> {
+    const other = this.dependsOn;
+    if (other) {
+      this.dependsOn = undefined;
+      this.dependsOnFlush = false;
+      try {
+        await other.flush();
+        await this.file.flush();
+      } catch (error) {
+        this.dependsOn = other;
+        throw error;
+      }
+    } else if (this.dependsOnFlush) {
+      this.dependsOnFlush = false;
+      try {
+        await this.file.flush();
+      } catch (error) {
+        this.dependsOnFlush = true;
+        throw error;
+      }
+    }
+  }
+
+  /** Writes all changed slices, after what they depend on; does not flush the file afterwards. */
+  async flush(): Promise<void> {
+    if (this.dirtyCount === 0) return;
+    await this.settleDependencies();
+    const dirty = [...this.slices.values()].filter((s) => s.dirty).sort((a, b) => a.offset - b.offset);
+    for (let i = 0; i < dirty.length; ) {
+      let end = i + 1;
+      while (end < dirty.length && dirty[end]!.offset === dirty[end - 1]!.offset + this.sliceBytes && end - i < 16) end++;
+      const run = dirty.slice(i, end);
+      await this.file.write(run[0]!.offset, run.length === 1 ? run[0]!.data : Buffer.concat(run.map((s) => s.data)));
+      for (const s of run) {
+        s.dirty = false;
+        this.dirtyCount--;
+      }
+      i = end;
+    }
+  }
+
+  /** Forgets slices of a range whose clusters are no longer tables. */
+  forget(start: number, bytes: number): void {
+    for (let at = start - (start % this.sliceBytes); at < start + bytes; at += this.sliceBytes) {
+      const slice = this.slices.get(at);
+      if (!slice) continue;
+      if (slice.dirty) this.dirtyCount--;
+      this.slices.delete(at);
+    }
+  }
+
+  /** Writes what is changed and forgets everything. */
+  async empty(): Promise<void> {
+    await this.flush();
+    this.slices.clear();
+  }
+
+  /** Forgets everything, changed or not (after an error that makes the content void). */
+  discardAll(): void {
+    this.slices.clear();
+    this.dirtyCount = 0;
+    this.dependsOn = undefined;
+    this.dependsOnFlush = false;
+  }
+}

@@ -1,0 +1,112 @@
+// The raw format: the file's own bytes, or a window of them given by offset and size.
+import { roundUp } from './bytes.ts';
+import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
+import { BlockError, ERRNO, errnoError } from './errors.ts';
+import { OptionReader, type OptionTable } from './options.ts';
+
+export const RAW_OPTIONS: OptionTable = { offset: { type: 'size' }, size: { type: 'size' } };
+
+const SECTOR = 512;
+
+export class RawNode extends BlockNode {
+  readonly driverName = 'raw';
+  readonly kind = 'format';
+
+  constructor(
+    flags: NodeFlags,
+    private readonly base: BlockNode,
+    /** First byte of the window. */
+    readonly start: number,
+    private window: number | undefined,
+    private readonly guessed: boolean,
+  ) {
+    super(flags);
+  }
+
+  override get length(): number {
+    return this.window ?? roundUp(Math.max(0, this.base.length - this.start), SECTOR);
+  }
+
+  override get zeroAlignment(): number {
+    return this.base.zeroAlignment;
+  }
+
+  override get discardAlignment(): number {
+    return this.base.discardAlignment;
+  }
+
+  override get clusterSize(): number {
+    return this.base.clusterSize;
+  }
+
+  override childPermissions(_role: string, perm: number, shared: number): { perm: number; shared: number } {
+    return { perm, shared };
+  }
+
+  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    return this.base.read(this.start + offset, buffer);
+  }
+
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    // A guest could turn an image of guessed format into another format by writing its header.
+    if (this.guessed && offset === 0 && looksLikeFormat(buffer)) return Promise.reject(errnoError(ERRNO.EPERM));
+    return this.base.write(this.start + offset, buffer, flags);
+  }
+
+  protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    return this.base.writeZeroes(this.start + offset, bytes, flags);
+  }
+
+  protected override doDiscard(offset: number, bytes: number): Promise<void> {
+    return this.base.discard(this.start + offset, bytes);
+  }
+
+  protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Promise<BlockStatus> {
+    return this.base.blockStatus(this.start + offset, bytes, wantZero).then((s) =>
+      // The last sector may reach past the end of the file.
+      s.bytes === 0 ? { bytes, data: false, zero: true, allocated: true, offset: this.start + offset, file: this.base } : s,
+    );
+  }
+
+  override readsThrough(): boolean {
+    return true;
+  }
+
+  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    if (this.window !== undefined && this.start + size < size) throw new BlockError('Disk size too large for the chosen offset');
+    await this.base.truncate(this.start + size, preallocation, exact);
+    if (this.window !== undefined) this.window = size;
+  }
+
+  override hasZeroInit(): boolean {
+    return this.base.hasZeroInit();
+  }
+
+  override canWriteZeroesByUnmap(): boolean {
+    return this.base.canWriteZeroesByUnmap();
+  }
+}
+
+/** First bytes by which another format would be recognised. */
+const MAGICS = ['QFI\xfb', 'QED\0', 'KDMV', 'COWD', 'vhdxfile', 'conectix', 'LUKS\xba\xbe', 'WithoutFreeSpace', 'WithouFreSpacExt'];
+
+function looksLikeFormat(head: Uint8Array): boolean {
+  return MAGICS.some((m) => [...m].every((c, i) => head[i] === c.charCodeAt(0)));
+}
+
+export async function openRaw(context: OpenContext, file: BlockNode | undefined, guessed: boolean): Promise<BlockNode> {
+  const reader = new OptionReader(context.options);
+  const offset = reader.size('offset') ?? 0;
+  const size = reader.size('size');
+  const real = roundUp(file!.length, SECTOR);
+  if (real < offset) {
+    throw new BlockError(`Offset (${offset}) cannot be greater than size of the containing file (${real})`);
+  }
+  if (size !== undefined && real - offset < size) {
+    throw new BlockError(
+      `The sum of offset (${offset}) and size (${size}) has to be smaller or equal to the  actual size of the containing file (${real})`,
+    );
+  }
+  if (size !== undefined && size % SECTOR !== 0) throw new BlockError(`Specified size is not multiple of ${SECTOR}`);
+  return new RawNode(context.flags, file!, offset, size, guessed);
+}

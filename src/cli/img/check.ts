@@ -1,0 +1,114 @@
+// wemu-img check: consistency of an image's metadata, and its repair.
+import type { CheckResult, FixMode } from '../../block/driver.ts';
+import { closeImage } from '../../block/graph.ts';
+import { inDictOrder, prettyJson } from '../../block/qdict.ts';
+import type { Qcow2Node } from '../../block/qcow2/open.ts';
+import { cacheMode, createObjects, ExitError, openNamed, outputFormat, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+
+const EXIT = { OK: 0, FAILED: 1, CORRUPT: 2, LEAKS: 3, UNSUPPORTED: 63 } as const;
+
+function jsonOf(filename: string, format: string, r: CheckResult): string {
+  const some = (n: number): number | undefined => (n > 0 ? n : undefined);
+  return prettyJson(
+    inDictOrder({
+      filename,
+      format,
+      'check-errors': r.checkErrors,
+      'image-end-offset': some(r.imageEndOffset),
+      corruptions: some(r.corruptions),
+      leaks: some(r.leaks),
+      'corruptions-fixed': some(r.corruptionsFixed),
+      'leaks-fixed': some(r.leaksFixed),
+      'total-clusters': some(r.totalClusters),
+      'allocated-clusters': some(r.allocatedClusters),
+      'fragmented-clusters': some(r.fragmentedClusters),
+      'compressed-clusters': some(r.compressedClusters),
+    }),
+  );
+}
+
+function humanOf(r: CheckResult): string {
+  let text = '';
+  if (r.corruptions === 0 && r.leaks === 0 && r.checkErrors === 0) {
+    text += 'No errors were found on the image.\n';
+  } else {
+    if (r.corruptions) text += `\n${r.corruptions} errors were found on the image.\nData may be corrupted, or further writes to the image may corrupt it.\n`;
+    if (r.leaks) text += `\n${r.leaks} leaked clusters were found on the image.\nThis means waste of disk space, but no harm to data.\n`;
+    if (r.checkErrors) text += `\n${r.checkErrors} internal errors have occurred during the check.\n`;
+  }
+  if (r.totalClusters !== 0 && r.allocatedClusters !== 0) {
+    const percent = (part: number, whole: number): string => ((part * 100) / whole).toFixed(2);
+    text += `${r.allocatedClusters}/${r.totalClusters} = ${percent(r.allocatedClusters, r.totalClusters)}% allocated, ${percent(r.fragmentedClusters, r.allocatedClusters)}% fragmented, ${percent(r.compressedClusters, r.allocatedClusters)}% compressed clusters\n`;
+  }
+  if (r.imageEndOffset > 0) text += `Image end offset: ${r.imageEndOffset}\n`;
+  return text;
+}
+
+export async function check(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', long: 'format', argument: true },
+    { short: 'r', long: 'repair', argument: true },
+    { long: 'output', argument: true },
+    { short: 'T', argument: true },
+    { short: 'q', long: 'quiet' },
+    { short: 'U', long: 'force-share' },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const output = outputFormat(args);
+  let fix: FixMode = 'none';
+  if (args.has('r')) {
+    const mode = args.last('r')!;
+    if (mode !== 'leaks' && mode !== 'all') {
+      usageError(`--repair expects 'leaks' or 'all' not '${mode}'`);
+    }
+    fix = mode;
+  }
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  await createObjects(args);
+  const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  let node;
+  try {
+    node = await openNamed({
+      name: args.positional[0]!,
+      format: args.last('f'),
+      imageOpts: args.has('image-opts'),
+      readOnly: fix === 'none',
+      check: true,
+      forceShare: args.has('U'),
+      ...cache,
+      writethrough: false,
+    });
+  } catch (error) {
+    if (error instanceof ExitError) throw error;
+    reportError(error);
+    return EXIT.FAILED;
+  }
+  const quiet = args.has('q');
+  try {
+    if (node.driverName !== 'qcow2') {
+      sayError('This image format does not support checks');
+      return EXIT.UNSUPPORTED;
+    }
+    const image = node as Qcow2Node;
+    const say = (line: string): void => void process.stderr.write(`${line}\n`);
+    let r = await image.check(fix, say);
+    if (r.corruptionsFixed > 0 || r.leaksFixed > 0) {
+      const fixed = { leaks: r.leaksFixed, corruptions: r.corruptionsFixed };
+      const had = fixed.leaks > 0 || fixed.corruptions > 0;
+      if (output === 'human' && !quiet && had) {
+        print(`The following inconsistencies were found and repaired:\n\n    ${fixed.leaks} leaked clusters\n    ${fixed.corruptions} corruptions\n\nDouble checking the fixed image now...\n`);
+      }
+      r = await image.check('none', say);
+      r.leaksFixed = fixed.leaks;
+      r.corruptionsFixed = fixed.corruptions;
+    }
+    if (!quiet) print(output === 'json' ? `${jsonOf(args.positional[0]!, node.driverName, r)}\n` : humanOf(r));
+    if (r.corruptions || r.checkErrors) return r.checkErrors && !r.corruptions ? EXIT.FAILED : EXIT.CORRUPT;
+    return r.leaks ? EXIT.LEAKS : EXIT.OK;
+  } catch (error) {
+    reportError(error, 'Check failed: ');
+    return EXIT.FAILED;
+  } finally {
+    await closeImage(node);
+  }
+}

@@ -1,0 +1,308 @@
+// What all wemu-img commands share: options in getopt style, messages, opening images, sizes as text.
+import type { BlockNode } from '../../block/driver.ts';
+import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
+import { openImage, type OpenRequest } from '../../block/graph.ts';
+import { type OptionTree, type OptionValue, parseKeyValueList, parseSize } from '../../block/options.ts';
+
+export const TOOL = 'wemu-img';
+
+/** A command ends with this exit code; everything was said already. */
+export class ExitError extends Error {
+  constructor(readonly code: number) {
+    super(`exit ${code}`);
+  }
+}
+
+/** A usage error: the message, then where to look for help. */
+export function usageError(message: string): never {
+  sayError(message);
+  process.stderr.write(`Try '${TOOL} --help' for more information\n`);
+  throw new ExitError(1);
+}
+
+export function sayError(message: string): void {
+  process.stderr.write(`${TOOL}: ${message}\n`);
+}
+
+/** Prints an error of the disk layer, with its hint, after `prefix`. */
+export function reportError(error: unknown, prefix = ''): void {
+  const e = asBlockError(error);
+  process.stderr.write(`${TOOL}: ${prefix}${e.message}\n`);
+  if (e.hint) process.stderr.write(`${e.hint}\n`);
+}
+
+/** The error as one of ours; a programming error goes on its way. */
+export function asBlockError(error: unknown): BlockError {
+  if (error instanceof BlockError) return error;
+  const code = (error as { code?: string })?.code;
+  if (typeof code === 'string' && code.startsWith('E')) return new BlockError(strerror(errnoOf(error)), errnoOf(error));
+  if (error instanceof RangeError) return new BlockError(strerror(ERRNO.ENOMEM), ERRNO.ENOMEM);
+  throw error;
+}
+
+/** Writes to standard output, in order and as a whole. */
+export function print(text: string): void {
+  const bytes = Buffer.from(text);
+  const fs = require('node:fs') as typeof import('node:fs');
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += fs.writeSync(1, bytes, at);
+    } catch (error) {
+      if (errnoOf(error) !== ERRNO.EAGAIN) throw new ExitError(1);
+    }
+  }
+}
+
+/** One option of a command: its letter and/or long name, and whether an argument follows. */
+export interface OptionRow {
+  short?: string;
+  long?: string;
+  argument?: boolean;
+  /** Key under which it is found; the letter or long name if absent. */
+  key?: string;
+}
+
+/** Options every command has. */
+const COMMON_ROWS: readonly OptionRow[] = [
+  { short: 'h', long: 'help', key: 'help' },
+  { long: 'object', argument: true },
+  { long: 'image-opts' },
+];
+
+/** A parsed command line. */
+export class Args {
+  readonly values = new Map<string, string[]>();
+  readonly positional: string[] = [];
+
+  has(key: string): boolean {
+    return this.values.has(key);
+  }
+
+  /** The last argument given for an option. */
+  last(key: string): string | undefined {
+    return this.values.get(key)?.at(-1);
+  }
+
+  all(key: string): string[] {
+    return this.values.get(key) ?? [];
+  }
+}
+
+/** Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. */
+export function parseArgs(argv: readonly string[], rows: readonly OptionRow[]): Args {
+  const all = [...COMMON_ROWS, ...rows];
+  const args = new Args();
+  const put = (row: OptionRow, value: string): void => {
+    const key = row.key ?? row.short ?? row.long!;
+    const list = args.values.get(key);
+    if (list) list.push(value);
+    else args.values.set(key, [value]);
+  };
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (word === '--') {
+      args.positional.push(...argv.slice(i + 1));
+      break;
+    }
+    if (word.startsWith('--')) {
+      const eq = word.indexOf('=');
+      const name = eq < 0 ? word.slice(2) : word.slice(2, eq);
+      const exact = all.find((r) => r.long === name);
+      const starting = all.filter((r) => r.long?.startsWith(name));
+      const row = exact ?? (starting.length === 1 ? starting[0] : undefined);
+      if (!row || (eq >= 0 && !row.argument)) usageError(`unrecognized option '${word}'`);
+      if (!row.argument) put(row, '');
+      else if (eq >= 0) put(row, word.slice(eq + 1));
+      else if (i + 1 < argv.length) put(row, argv[++i]!);
+      else usageError(`missing argument for option '${word}'`);
+    } else if (word.startsWith('-') && word.length > 1) {
+      for (let k = 1; k < word.length; k++) {
+        const row = all.find((r) => r.short === word[k]);
+        if (!row) usageError(`unrecognized option '${word}'`);
+        if (!row.argument) put(row, '');
+        else {
+          if (k + 1 < word.length) put(row, word.slice(k + 1));
+          else if (i + 1 < argv.length) put(row, argv[++i]!);
+          else usageError(`missing argument for option '${word}'`);
+          break;
+        }
+      }
+    } else {
+      args.positional.push(word);
+    }
+  }
+  return args;
+}
+
+/** Cache modes by name: what they switch. */
+const CACHE_MODES: Record<string, { cacheDirect: boolean; noFlush: boolean; writethrough: boolean }> = {
+  none: { cacheDirect: true, noFlush: false, writethrough: false },
+  off: { cacheDirect: true, noFlush: false, writethrough: false },
+  directsync: { cacheDirect: true, noFlush: false, writethrough: true },
+  writeback: { cacheDirect: false, noFlush: false, writethrough: false },
+  unsafe: { cacheDirect: false, noFlush: true, writethrough: false },
+  writethrough: { cacheDirect: false, noFlush: false, writethrough: true },
+};
+
+/** Switches of a cache mode; an unknown one ends the command. */
+export function cacheMode(name: string, what = 'cache option'): Pick<OpenRequest, 'cacheDirect' | 'noFlush' | 'writethrough'> {
+  const mode = CACHE_MODES[name];
+  if (!mode) {
+    sayError(`Invalid ${what}: ${name}`);
+    throw new ExitError(1);
+  }
+  return mode;
+}
+
+/** Options of `--image-opts`; a first value without a name is the file. */
+export function imageOptions(text: string): OptionTree {
+  const tree: OptionTree = new Map();
+  for (const [key, value] of parseKeyValueList(text, 'file')) tree.set(key, value as OptionValue);
+  return tree;
+}
+
+/** How a command opens an image. */
+export interface ImageRequest extends Omit<OpenRequest, 'filename' | 'options'> {
+  name: string;
+  format?: string | undefined;
+  imageOpts?: boolean;
+}
+
+/** Opens an image named on the command line; the error says which one. */
+export async function openNamed(request: ImageRequest): Promise<BlockNode> {
+  const { name, format, imageOpts, ...flags } = request;
+  if (imageOpts && format !== undefined) {
+    sayError('--image-opts and --format are mutually exclusive');
+    throw new ExitError(1);
+  }
+  try {
+    if (imageOpts) return await openImage({ ...flags, options: imageOptions(name) });
+    return await openImage({ ...flags, filename: name, options: new Map(format === undefined ? [] : [['driver', format]]) });
+  } catch (error) {
+    const e = asBlockError(error);
+    throw new BlockError(`Could not open '${name}': ${e.message}`, e.errno, e.hint);
+  }
+}
+
+/** `%.3g` of C. */
+export function threeDigits(value: number): string {
+  if (value === 0) return '0';
+  const [mantissa, exponent] = value.toExponential(2).split('e') as [string, string];
+  const e = Number(exponent);
+  if (e < -4 || e >= 3) {
+    const m = mantissa.replace(/\.?0+$/, '');
+    return `${m}e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`;
+  }
+  return String(Number(value.toPrecision(3)));
+}
+
+/** A size for people: three digits and a binary unit. */
+export function humanSize(bytes: number): string {
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+  const power = bytes > 0 ? Math.floor(Math.log2(bytes)) : 0;
+  const i = Math.max(0, Math.floor(power / 10));
+  return `${threeDigits(bytes / 2 ** (10 * i))} ${units[i]}B`;
+}
+
+/** A size operand; what is none ends the command. */
+export function imageSize(text: string, name = 'image size'): number {
+  const size = parseSize(text);
+  if (size === undefined) {
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for `);
+    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
+    throw new ExitError(1);
+  }
+  if (size >= 2 ** 63) {
+    sayError(`Invalid ${name} specified. Must be between 0 and 9223372036854775807.`);
+    throw new ExitError(1);
+  }
+  return size;
+}
+
+/** A number in a range, such as `-m 4`. */
+export function numberArgument(text: string, name: string, min: number, max: number): number {
+  const size = parseSize(text);
+  if (size === undefined) {
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for `);
+    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
+    throw new ExitError(1);
+  }
+  if (size < min || size > max) {
+    sayError(max < 2 ** 63 ? `Invalid ${name} specified. Must be between ${min} and ${max}.` : `Invalid ${name} specified. Must be between ${min} bytes to ${max} bytes.`);
+    throw new ExitError(1);
+  }
+  return size;
+}
+
+/** --output=human or json. */
+export function outputFormat(args: Args): 'human' | 'json' {
+  const format = args.last('output') ?? 'human';
+  if (format !== 'human' && format !== 'json') {
+    sayError('--output must be used with human or json as argument.');
+    throw new ExitError(1);
+  }
+  return format;
+}
+
+/** Creates the objects given with --object. Only kinds the disk layer knows are accepted. */
+export async function createObjects(args: Args): Promise<void> {
+  for (const text of args.all('object')) {
+    const pairs = parseKeyValueList(text, 'qom-type');
+    const properties = new Map(pairs);
+    const type = properties.get('qom-type');
+    const id = properties.get('id');
+    properties.delete('qom-type');
+    properties.delete('id');
+    try {
+      if (type === undefined) throw new BlockError("Parameter 'qom-type' is missing");
+      if (id === undefined) throw new BlockError("Parameter 'id' is missing");
+      if (type === 'throttle-group') (await import('../../block/throttle.ts')).createThrottleGroup(id, properties);
+      else if (type !== 'secret') throw new BlockError(`Parameter 'qom-type' does not accept value '${type}'`);
+    } catch (error) {
+      reportError(error);
+      throw new ExitError(1);
+    }
+  }
+}
+
+/** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */
+export class Progress {
+  private last = -1;
+  private readonly onSignal: () => void;
+  private fraction = 0;
+
+  constructor(private readonly mode: 'off' | 'line' | 'json') {
+    this.onSignal = () => process.stderr.write(`    (${(this.fraction * 100).toFixed(2)}/100%)\n`);
+    process.on('SIGUSR1', this.onSignal);
+    this.update(0);
+  }
+
+  /** Fraction of the whole work done, 0..1. */
+  update(fraction: number): void {
+    this.fraction = Math.min(1, fraction);
+    const hundredths = Math.floor(this.fraction * 100);
+    if (this.mode === 'off' || hundredths === this.last) return;
+    this.last = hundredths;
+    if (this.mode === 'line') print(`    (${(this.fraction * 100).toFixed(2)}/100%)\r`);
+    else process.stderr.write(`${JSON.stringify({ progress: this.fraction })}\n`);
+  }
+
+  end(complete: boolean): void {
+    if (complete) this.update(1);
+    if (this.mode === 'line') print('\n');
+    process.off('SIGUSR1', this.onSignal);
+  }
+}
+
+export const PROGRESS_ROWS: readonly OptionRow[] = [{ short: 'p' }, { long: 'progress', argument: true }];
+
+/** The progress display the options ask for. */
+export function progressOf(args: Args): Progress {
+  const machine = args.last('progress');
+  if (machine !== undefined && machine !== 'json') {
+    sayError('--progress must be used with json as argument.');
+    throw new ExitError(1);
+  }
+  if (machine) return new Progress('json');
+  return new Progress(args.has('p') && !args.has('q') ? 'line' : 'off');
+}

@@ -1,0 +1,87 @@
+// wemu-img create: makes an empty image, perhaps on top of another.
+import { createImage, creationOptions, protocolDriver } from '../../block/create-image.ts';
+import { findDriver } from '../../block/drivers.ts';
+import { BlockError } from '../../block/errors.ts';
+import type { OptionSpec } from '../../block/options.ts';
+import { createObjects, ExitError, imageSize, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+
+/** Whether an option text asks for the list of options. */
+export function wantsHelp(texts: readonly string[]): boolean {
+  return texts.some((t) => t.split(',').some((part) => part === 'help' || part === '?'));
+}
+
+function typeText(spec: OptionSpec): string {
+  return { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' }[spec.type];
+}
+
+/** Prints the options a format (and the protocol of a named file) takes. */
+export function printOptionHelp(format: string, filename: string | undefined): number {
+  const driver = findDriver(format);
+  if (!driver) {
+    sayError(`Unknown file format '${format}'`);
+    return 1;
+  }
+  if (!driver.createOptions) {
+    sayError(`Format driver '${format}' does not support image creation`);
+    return 1;
+  }
+  const table = creationOptions(driver, filename === undefined ? undefined : protocolDriver(filename));
+  let text = filename === undefined ? `Supported ${format} options:\n` : 'Supported options:\n';
+  for (const [name, spec] of Object.entries(table)) {
+    text += `${`  ${name}=<${typeText(spec)}>`.padEnd(24)} - ${spec.help}\n`;
+  }
+  if (filename === undefined && driver.kind === 'format') {
+    text += '\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n';
+  }
+  print(text);
+  return 0;
+}
+
+export async function create(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'F', long: 'backing-format', argument: true },
+    { short: 'b', long: 'backing', argument: true },
+    { short: 'f', long: 'format', argument: true },
+    { short: 'o', long: 'options', argument: true },
+    { short: 'q', long: 'quiet' },
+    { short: 'u', long: 'backing-unsafe' },
+    { short: 'e' },
+    { short: '6' },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  for (const [letter, what] of [['e', 'encryption=on'], ['6', 'compat6=on']] as const) {
+    if (args.has(letter)) {
+      sayError(`option -${letter} is deprecated, please use '-o ${what}' instead!`);
+      return 1;
+    }
+  }
+  const format = args.last('f') ?? 'raw';
+  const [filename, size, extra] = args.positional;
+  if (wantsHelp(args.all('o'))) return printOptionHelp(format, filename);
+  if (filename === undefined) usageError('Expecting image file name');
+  const bytes = size === undefined ? undefined : imageSize(size);
+  if (extra !== undefined) usageError(`Unexpected argument: ${extra}`);
+  await createObjects(args);
+  try {
+    await createImage({
+      filename,
+      format,
+      optionTexts: args.all('o'),
+      ...(args.has('b') ? { backingFile: args.last('b')! } : {}),
+      ...(args.has('F') ? { backingFormat: args.last('F')! } : {}),
+      ...(bytes === undefined ? {} : { size: bytes }),
+      unsafe: args.has('u'),
+      announce: (line) => {
+        if (!args.has('q')) print(`${line}\n`);
+      },
+    });
+  } catch (error) {
+    if (error instanceof ExitError) throw error;
+    if (error instanceof BlockError) {
+      reportError(error, `${filename}: `);
+      return 1;
+    }
+    throw error;
+  }
+  return 0;
+}

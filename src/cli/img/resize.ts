@@ -1,0 +1,60 @@
+// wemu-img resize: changes the virtual size of an image.
+import { BlockError } from '../../block/errors.ts';
+import type { Preallocation } from '../../block/driver.ts';
+import { closeImage } from '../../block/graph.ts';
+import { parseSize } from '../../block/options.ts';
+import { createObjects, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+
+export async function resize(argv: readonly string[]): Promise<number> {
+  // A leading minus belongs to the size, which always comes last.
+  const last = argv.at(-1);
+  const relative = last !== undefined && /^-\d/.test(last);
+  const args = parseArgs(relative ? argv.slice(0, -1) : argv, [
+    { short: 'f', argument: true },
+    { short: 'q', long: 'quiet' },
+    { long: 'preallocation', argument: true },
+    { long: 'shrink' },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  if (relative) args.positional.push(last);
+  if (args.positional.length === 0) usageError('Not enough arguments');
+  const preallocation = args.last('preallocation') ?? 'off';
+  if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) {
+    sayError(`Invalid preallocation mode '${preallocation}'`);
+    return 1;
+  }
+  if (args.positional.length !== 2) usageError('Expecting image file name and size');
+  const [name, sizeText] = args.positional as [string, string];
+  const sign = /^[+-]/.exec(sizeText)?.[0];
+  const amount = parseSize(sign ? sizeText.slice(1) : sizeText);
+  if (amount === undefined) usageError(`Parameter 'size' expects a non-negative number below 2^64`);
+  await createObjects(args);
+  const node = await openNamed({ name, format: args.last('f'), imageOpts: args.has('image-opts'), unshare: 0, perm: 1 | 2 | 8 });
+  try {
+    const current = node.length;
+    const target = sign === '+' ? current + amount : sign === '-' ? current - amount : amount;
+    if (target <= 0) {
+      sayError('New image size must be positive');
+      return 1;
+    }
+    if (target <= current && preallocation !== 'off') {
+      sayError('Preallocation can only be used for growing images');
+      return 1;
+    }
+    if (target < current && !args.has('shrink')) {
+      process.stderr.write('');
+      sayError('Use the --shrink option to perform a shrink operation.');
+      sayError('warning: Shrinking an image will delete all data beyond the shrunken image\'s end. Before performing such an operation, make sure there is no important data there.');
+      return 1;
+    }
+    await node.truncate(target + ((512 - (target % 512)) % 512), preallocation as Preallocation);
+    if (!args.has('q')) print('Image resized.\n');
+    return 0;
+  } catch (error) {
+    if (error instanceof ExitError || !(error instanceof BlockError)) throw error;
+    reportError(error);
+    return 1;
+  } finally {
+    await closeImage(node);
+  }
+}

@@ -1,0 +1,65 @@
+// wemu-img snapshot: lists, creates, applies and deletes internal snapshots.
+import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
+import { closeImage } from '../../block/graph.ts';
+import type { Qcow2Node } from '../../block/qcow2/open.ts';
+import { createObjects, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { snapshotTable } from './snapshot-list.ts';
+
+export async function snapshot(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'l' },
+    { short: 'a', argument: true },
+    { short: 'c', argument: true },
+    { short: 'd', argument: true },
+    { short: 'q', long: 'quiet' },
+    { short: 'U', long: 'force-share' },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const actions = ['l', 'a', 'c', 'd'].filter((k) => args.has(k));
+  if (actions.length > 1 || actions.some((k) => args.all(k).length > 1)) usageError("Cannot mix '-l', '-a', '-c', '-d'");
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const action = actions[0] ?? 'l';
+  await createObjects(args);
+  const node = await openNamed({
+    name: args.positional[0]!,
+    imageOpts: args.has('image-opts'),
+    readOnly: action === 'l',
+    forceShare: args.has('U'),
+    unmap: true,
+  });
+  try {
+    if (action === 'l') {
+      const list = node.driverName === 'qcow2' ? (node as Qcow2Node).s.snapshots : [];
+      if (list.length > 0) print(`Snapshot list:\n${snapshotTable(list)}`);
+      return 0;
+    }
+    return await change(node as Qcow2Node, action, args.last(action)!);
+  } finally {
+    await closeImage(node);
+  }
+}
+
+async function change(node: Qcow2Node, action: string, name: string): Promise<number> {
+  const verb = { a: 'apply', c: 'create', d: 'delete' }[action];
+  const ops = await import('../../block/qcow2/snapshot.ts');
+  try {
+    if (node.driverName !== 'qcow2') throw new BlockError(strerror(ERRNO.EOPNOTSUPP), ERRNO.EOPNOTSUPP);
+    if (action === 'c') {
+      await node.s.lock.with(() => ops.createSnapshot(node.s, name));
+      return 0;
+    }
+    const found = ops.findSnapshot(node.s, name);
+    if (!found) {
+      if (action === 'd') sayError(`Could not delete snapshot '${name}': snapshot not found`);
+      else sayError(`Could not apply snapshot '${name}': ${strerror(ERRNO.ENOENT)} (-2)`.replace(' (-2)', ''));
+      return 1;
+    }
+    await node.s.lock.with(() => (action === 'a' ? ops.applySnapshot(node.s, found) : ops.deleteSnapshot(node.s, found)));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    const text = error.message === strerror(errnoOf(error)) ? error.message : error.message;
+    reportError(new BlockError(text, error.errno), `Could not ${verb} snapshot '${name}': `);
+    return 1;
+  }
+}
