@@ -1,0 +1,127 @@
+// One walk over a block in order that folds constants, propagates copies and follows branches that are decided.
+import type { Block, Op } from '../ir/block.ts';
+import { OP_LIST, OPS } from '../ir/ops.ts';
+import { invertCond } from '../ir/types.ts';
+import type { Label, Value } from '../ir/value.ts';
+import { decideBranch, simplify } from './fold.ts';
+import { Knowledge } from './knowledge.ts';
+
+const LABEL = OPS.label.code;
+const BR = OPS.br.code;
+const CALL = OPS.call.code;
+const BRCOND32 = OPS.brcond_i32.code;
+const BRCOND64 = OPS.brcond_i64.code;
+
+const IS_MOVE = new Uint8Array(OP_LIST.length);
+const ENDS = new Uint8Array(OP_LIST.length);
+for (const { code, name, flags } of OP_LIST) {
+  IS_MOVE[code] = name.startsWith('mov_') ? 1 : 0;
+  ENDS[code] = flags.ends ? 1 : 0;
+}
+
+/** Its arrays are used again for each block. */
+const known = new Knowledge();
+
+/**
+ * Replaces operands by constants and by what they were copied from, simplifies ops (see `fold.ts`), decides branches whose
+ * outcome is known and drops what is then unreachable. Dead results are left for the dead-code pass.
+ */
+export function propagateForward(block: Block): void {
+  const { ops } = block;
+  known.begin(block);
+  let to = 0;
+  let reachable = true;
+  for (let from = 0; from < ops.length; from++) {
+    const op = ops[from]!;
+    const code = op.row.code;
+    if (code === LABEL) {
+      const label = op.label!;
+      const kept = straighten(ops, to, label);
+      if (kept !== to) reachable = true;
+      to = kept;
+      if (label.uses === 0) continue;
+      if (!reachable && label.uses === 1) known.resume(label);
+      else known.forget();
+      reachable = true;
+      ops[to++] = op;
+      continue;
+    }
+    if (!reachable) {
+      if (op.label !== null) op.label.uses--;
+      continue;
+    }
+    known.tick++;
+    if (op.a !== null) op.a = known.resolve(op.a);
+    if (op.b !== null) op.b = known.resolve(op.b);
+    if (op.c !== null) op.c = known.resolve(op.c);
+    if (op.label !== null) {
+      if (code !== BR) {
+        const taken = decideBranch(op, known);
+        if (taken === 0) {
+          op.label.uses--;
+          continue;
+        }
+        if (taken === 1) {
+          op.row = OPS.br;
+          op.a = op.b = null;
+          op.imm = 0;
+        }
+      }
+      known.branch(op.label);
+    } else if (code === CALL) {
+      call(op);
+    } else {
+      const mask = simplify(op, known);
+      const { out } = op;
+      if (out !== null) {
+        if (IS_MOVE[op.row.code] === 0) known.wrote(out, op, mask);
+        else if (op.a === out) continue;
+        else known.copied(out, op.a!);
+      }
+    }
+    ops[to++] = op;
+    if (ENDS[op.row.code] !== 0) reachable = false;
+  }
+  ops.length = to;
+}
+
+function call(op: Op): void {
+  const args = op.args!;
+  let simpler: Value[] | null = null;
+  for (let i = 0; i < args.length; i++) {
+    const arg = known.resolve(args[i]!);
+    if (arg === args[i]) continue;
+    simpler ??= args.slice();
+    simpler[i] = arg;
+  }
+  if (simpler !== null) op.args = simpler;
+  if (op.helper!.writesGlobals) known.globalsLost();
+  if (op.out !== null) known.wrote(op.out, op, -1);
+}
+
+/**
+ * `label` is placed next. Drops branches to it from right before it; a conditional branch to it around nothing but another
+ * branch becomes the opposite branch to where that one goes. Returns the number of ops then kept; when it is less than
+ * before, control falls into the label.
+ */
+function straighten(ops: Op[], kept: number, label: Label): number {
+  while (kept > 0) {
+    const last = ops[kept - 1]!;
+    const code = last.row.code;
+    if (code !== BR && code !== BRCOND32 && code !== BRCOND64) break;
+    if (last.label === label) {
+      label.uses--;
+      kept--;
+      continue;
+    }
+    const before = kept > 1 ? ops[kept - 2]! : null;
+    if (code !== BR || before === null || before.label !== label) break;
+    if (before.row.code !== BRCOND32 && before.row.code !== BRCOND64) break;
+    before.imm = invertCond(before.imm);
+    before.label = last.label;
+    label.uses--;
+    kept--;
+    break;
+  }
+  return kept;
+}
