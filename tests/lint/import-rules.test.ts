@@ -15,7 +15,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'softfloat', paths: ['src/softfloat/'], may: ['util'] },
   { name: 'host', paths: ['src/host/'], may: ['util'] },
   { name: 'memory', paths: ['src/memory/'], may: ['host', 'util', 'log'] },
-  { name: 'loader', paths: ['src/loader/'], may: ['util', 'memory'] },
+  { name: 'loader', paths: ['src/loader/'], may: ['host', 'util', 'memory'] },
   {
     name: 'block-driver',
     paths: ['src/block/driver.ts', 'src/block/options.ts', 'src/block/errors.ts', 'src/block/bytes.ts'],
@@ -36,7 +36,17 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
     paths: ['targets/decode/', 'targets/state-layout.ts', 'targets/target.ts'],
     may: ['ir', 'util'],
   },
-  { name: 'guest-state', paths: ['targets/*/state.ts'], may: ['guest-interface', 'ir', 'util'] },
+  {
+    // What an ABI must know of its guest: state, flags, what signal frames hold and how segments are loaded.
+    name: 'guest-state',
+    paths: [
+      ...['state', 'flags', 'vectors', 'models', 'insns', 'x87-state', 'x87-reset'].map(
+        (name) => `targets/*/${name}.ts`,
+      ),
+      'targets/*/helpers/segment-helpers.ts',
+    ],
+    may: ['guest-interface', 'ir', 'util'],
+  },
   {
     name: 'guest',
     paths: ['targets/*/'],
