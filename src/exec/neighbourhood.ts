@@ -55,11 +55,12 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
     log?.translated(guest, memory.u8, block, end);
     optimize(block, options.passes);
     log?.optimized(block);
-    const unit: GroupUnit = { block, slot: entry.slot };
+    let counter: number | undefined;
     if (options.regions) {
-      unit.counter = COUNTER_BASE + 4 * entry.slot;
-      memory.view.setInt32(unit.counter, options.hotThreshold, true);
+      counter = COUNTER_BASE + 4 * entry.slot;
+      memory.view.setInt32(counter, options.hotThreshold, true);
     }
+    const unit: GroupUnit = { block, slot: entry.slot, ...(counter === undefined ? {} : { counter }) };
     units.push(unit);
     ends.push(end);
   }

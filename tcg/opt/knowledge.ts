@@ -113,7 +113,7 @@ export class Knowledge {
 
   /** Bits of an i32 that may be set. */
   maskOf(value: Value): number {
-    if (value.kind === 'const') return value.value as number;
+    if (value.kind === 'const') return typeof value.value === 'number' ? value.value : -1;
     return this.holds(value) ? this.mask[value.id]! : -1;
   }
 
