@@ -1,0 +1,321 @@
+// Decides where generated code stores changed guest registers to CPU state, and where CPU state becomes precise.
+import type { Block, Op } from '../ir/block.ts';
+import { OP_LIST, OPS } from '../ir/ops.ts';
+import type { Global } from '../ir/value.ts';
+
+/**
+ * How often CPU state becomes precise. A fault is handled by replaying the guest from the last precise point in the
+ * interpreter, so a point is needed wherever a replay from the one before would not do the same again.
+ * - `every`: at every instruction that may fault.
+ * - `spans`: a new point only when an earlier instruction of the span wrote memory or CPU state: loads are replayed.
+ * - `idempotent`: also plain stores are replayed while the span has not loaded anything they might have overwritten. Another
+ *   thread can see such a store twice, so this is for guests with one thread.
+ */
+export type SyncMode = 'every' | 'spans' | 'idempotent';
+
+const INSN_START = OPS.insn_start.code;
+const LABEL = OPS.label.code;
+const BR = OPS.br.code;
+const BRCOND32 = OPS.brcond_i32.code;
+const BRCOND64 = OPS.brcond_i64.code;
+const CALL = OPS.call.code;
+const POLL = OPS.poll.code;
+const FENCE = OPS.fence.code;
+
+/** What the pass must know of an op, by code: bits of the F_ constants. */
+const FACTS = new Uint8Array(OP_LIST.length);
+const F_FAULTS = 1;
+const F_WRITES = 2;
+/** It reads guest memory. */
+const F_READS = 4;
+/** It leaves the block. */
+const F_EXIT = 8;
+/** None of the plain ops: the pass must look at it even when it has no effect on memory. */
+const F_CONTROL = 16;
+/** It writes guest memory and doing so twice is the same as once. */
+const F_STORE = 32;
+for (const row of OP_LIST) {
+  const { flags, name, code } = row;
+  const atomic = name.startsWith('atomic_');
+  FACTS[code] =
+    (flags.faults ? F_FAULTS : 0) |
+    (flags.writes ? F_WRITES : 0) |
+    (flags.faults && (!flags.writes || atomic) ? F_READS : 0) |
+    (flags.faults && flags.writes && !atomic ? F_STORE : 0) |
+    (flags.ends && code !== BR ? F_EXIT : 0);
+}
+for (const code of [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, FENCE]) FACTS[code]! |= F_CONTROL;
+
+/** State at a label, besides the dirty globals: bits of the L_ constants. */
+const L_REACHED = 1;
+const L_SPOILED = 2;
+const L_LOADED = 4;
+const L_LOOP = 8;
+
+/** What `scanInsn` finds in one instruction: bits of the I_ constants. */
+const I_FAULTS = 1;
+/** It must have a precise point of its own: running it from an earlier one may run a side effect twice. */
+const I_OWN_POINT = 2;
+/** Something may fault after it has written already. */
+const I_WRITES_EARLY = 4;
+const I_LOADS = 8;
+
+const EMPTY: readonly Global[] = [];
+
+/**
+ * Sets `sync` of every op of the block (see `Op.sync`). It relies on CPU state being precise at block entry, PC included:
+ * whoever enters a block has stored the PC. A loop inside one instruction that writes memory needs an `insn_start` at its
+ * head where the instruction can be restarted.
+ */
+export function syncState(block: Block, mode: SyncMode = 'spans'): void {
+  new StateSync(block, mode).run();
+}
+
+class StateSync {
+  private readonly ops: Op[];
+  /** Bits of the globals written since they were stored, 32 to a word. */
+  private readonly dirty: Int32Array;
+  /** The same as a list, null when it must be made anew. */
+  private list: readonly Global[] | null = EMPTY;
+  /** A replay from the last precise point would not do the same again. */
+  private spoiled = false;
+  /** Memory was loaded since the last precise point. */
+  private loaded = false;
+  /** The last precise point is the current instruction. */
+  private fresh = true;
+  private changed = false;
+
+  private readonly labelBits: Uint8Array | null;
+  private readonly labelDirty: Int32Array | null;
+  /** Labels placed so far in this pass; for `scanInsn`, the index of the instruction that placed them. */
+  private readonly placed: Uint8Array | null;
+  private readonly insnOfLabel: Int32Array | null;
+
+  constructor(
+    private readonly block: Block,
+    private readonly mode: SyncMode,
+  ) {
+    this.ops = block.ops;
+    const words = (block.globals.length + 31) >> 5;
+    this.dirty = new Int32Array(words);
+    const labels = block.labelCount;
+    this.labelBits = labels > 0 ? new Uint8Array(labels) : null;
+    this.labelDirty = labels > 0 ? new Int32Array(labels * words) : null;
+    this.placed = labels > 0 ? new Uint8Array(labels) : null;
+    this.insnOfLabel = labels > 0 ? new Int32Array(labels).fill(-1) : null;
+  }
+
+  run(): void {
+    do {
+      this.changed = false;
+      this.dirty.fill(0);
+      this.list = EMPTY;
+      this.spoiled = false;
+      this.loaded = false;
+      this.fresh = true;
+      this.placed?.fill(0);
+      this.walk();
+    } while (this.changed);
+  }
+
+  /** One pass in layout order; backward branches that teach a label something new ask for another. */
+  private walk(): void {
+    const ops = this.ops;
+    let reachable = true;
+    let insns = 0;
+    for (let i = 0; i < ops.length; i++) {
+      const op = ops[i]!;
+      op.sync = null;
+      const code = op.row.code;
+      const facts = FACTS[code]!;
+      if (code === LABEL) {
+        if (this.enterLabel(op.label!.id, reachable)) reachable = true;
+        continue;
+      }
+      if (!reachable) continue;
+      if (facts !== 0) {
+        if ((facts & F_WRITES) !== 0) {
+          if (this.mode !== 'idempotent' || (facts & F_STORE) === 0 || this.loaded) this.spoiled = true;
+        }
+        if ((facts & F_READS) !== 0) this.loaded = true;
+        if ((facts & F_EXIT) !== 0) {
+          op.sync = this.dirtyList();
+          reachable = false;
+        } else if ((facts & F_CONTROL) !== 0) {
+          if (code === INSN_START) {
+            this.insnStart(op, i, insns++ === 0);
+          } else if (code === BR) {
+            this.branchTo(op.label!.id);
+            reachable = false;
+          } else if (code === CALL) {
+            this.call(op);
+          } else if (code === POLL) {
+            op.sync = this.dirtyList();
+          } else if (code !== FENCE) {
+            if (this.leavesBothWays(i)) {
+              op.sync = this.dirtyList();
+              this.clean();
+            }
+            this.branchTo(op.label!.id);
+          }
+        }
+      }
+      const out = op.out;
+      if (out !== null && out.kind === 'global') this.write(out);
+    }
+  }
+
+  private write(global: Global): void {
+    const word = global.id >> 5;
+    const bit = 1 << (global.id & 31);
+    const old = this.dirty[word]!;
+    if ((old & bit) !== 0) return;
+    this.dirty[word] = old | bit;
+    this.list = null;
+  }
+
+  private clean(): void {
+    this.dirty.fill(0);
+    this.list = EMPTY;
+  }
+
+  /** The dirty globals in order of their ids. Lists are shared between ops: nobody may change them. */
+  private dirtyList(): readonly Global[] {
+    if (this.list !== null) return this.list;
+    const globals = this.block.globals;
+    const list: Global[] = [];
+    for (let word = 0; word < this.dirty.length; word++) {
+      for (let bits = this.dirty[word]!; bits !== 0; bits &= bits - 1) {
+        list.push(globals[(word << 5) + 31 - Math.clz32(bits & -bits)]!);
+      }
+    }
+    this.list = list;
+    return list;
+  }
+
+  private insnStart(op: Op, index: number, first: boolean): void {
+    this.fresh = first && op.imm >>> 0 === this.block.pc >>> 0;
+    const insn = this.scanInsn(index);
+    if (this.fresh || insn === 0) return;
+    let point: boolean;
+    if ((insn & I_OWN_POINT) !== 0) point = true;
+    else if (this.mode === 'every') point = (insn & I_FAULTS) !== 0;
+    else if ((insn & I_FAULTS) !== 0 && this.spoiled) point = true;
+    else if ((insn & I_WRITES_EARLY) !== 0) {
+      // Its second access may fault when its first has overwritten what the span loaded.
+      point = this.mode === 'spans' || this.loaded || (insn & I_LOADS) !== 0;
+    } else point = false;
+    if (!point) return;
+    op.sync = this.dirtyList();
+    this.clean();
+    this.spoiled = false;
+    this.loaded = false;
+    this.fresh = true;
+  }
+
+  /** Looks ahead over the instruction that begins at `index`. */
+  private scanInsn(index: number): number {
+    const ops = this.ops;
+    let found = 0;
+    let wrote = false;
+    for (let i = index + 1; i < ops.length; i++) {
+      const op = ops[i]!;
+      const code = op.row.code;
+      const facts = FACTS[code]!;
+      if (facts === 0) continue;
+      if (code === INSN_START) break;
+      if ((facts & F_FAULTS) !== 0) {
+        found |= wrote ? I_FAULTS | I_WRITES_EARLY : I_FAULTS;
+        if ((facts & F_READS) !== 0) found |= I_LOADS;
+      }
+      if ((facts & F_WRITES) !== 0) wrote = true;
+      if ((facts & F_CONTROL) === 0) continue;
+      if (code === CALL) {
+        const helper = op.helper!;
+        const globals = helper.readsGlobals || helper.writesGlobals;
+        if (helper.raises) found |= wrote ? I_FAULTS | I_WRITES_EARLY | I_LOADS : I_FAULTS | I_LOADS;
+        if (helper.sideEffects || (helper.raises && globals)) found |= I_OWN_POINT;
+        if (helper.sideEffects || globals) wrote = true;
+      } else if (code === LABEL) {
+        this.insnOfLabel![op.label!.id] = index;
+      } else if ((code === BR || code === BRCOND32 || code === BRCOND64) && wrote) {
+        // A loop inside the instruction: what it has written comes before what it accesses next time around.
+        if (this.insnOfLabel![op.label!.id] === index && (found & I_FAULTS) !== 0) found |= I_WRITES_EARLY;
+      }
+    }
+    return found;
+  }
+
+  private call(op: Op): void {
+    const helper = op.helper!;
+    if (helper.raises) this.loaded = true;
+    if (helper.sideEffects) this.spoiled = true;
+    if (!helper.readsGlobals && !helper.writesGlobals) return;
+    op.sync = this.dirtyList();
+    // Registers in CPU state are newer than its PC from here on.
+    if (op.sync.length > 0 || helper.writesGlobals) this.spoiled = true;
+    this.clean();
+  }
+
+  /** Merges the current state into that of a label. */
+  private branchTo(label: number): void {
+    const labelBits = this.labelBits!;
+    const labelDirty = this.labelDirty!;
+    const words = this.dirty.length;
+    const old = labelBits[label]!;
+    const loop = this.placed![label] !== 0;
+    const bits =
+      old | L_REACHED | (this.spoiled ? L_SPOILED : 0) | (this.loaded ? L_LOADED : 0) | (loop ? L_LOOP | L_SPOILED : 0);
+    let grew = bits !== old;
+    labelBits[label] = bits;
+    for (let word = 0; word < words; word++) {
+      const before = labelDirty[label * words + word]!;
+      const after = before | this.dirty[word]!;
+      if (after === before) continue;
+      labelDirty[label * words + word] = after;
+      grew = true;
+    }
+    if (grew && loop) this.changed = true;
+  }
+
+  /** Takes up the state at a label; returns whether any branch goes there. `falls`: control also falls into it. */
+  private enterLabel(label: number, falls: boolean): boolean {
+    this.placed![label] = 1;
+    const bits = this.labelBits![label]!;
+    if ((bits & L_REACHED) === 0) return falls;
+    const words = this.dirty.length;
+    for (let word = 0; word < words; word++) {
+      const merged = this.labelDirty![label * words + word]! | (falls ? this.dirty[word]! : 0);
+      if (merged === this.dirty[word]) continue;
+      this.dirty[word] = merged;
+      this.list = null;
+    }
+    this.spoiled = (falls && this.spoiled) || (bits & L_SPOILED) !== 0;
+    this.loaded = (falls && this.loaded) || (bits & L_LOADED) !== 0;
+    this.fresh = false;
+    return true;
+  }
+
+  /**
+   * Whether the conditional branch at `index` decides between two ways out of the block and nothing else, the usual end of
+   * a block. Both need the same stores, which are better done once in front of it.
+   */
+  private leavesBothWays(index: number): boolean {
+    const label = this.ops[index]!.label;
+    const behind = this.exitAt(index + 1);
+    return (
+      behind >= 0 &&
+      behind < this.ops.length &&
+      this.ops[behind]!.row.code === LABEL &&
+      this.ops[behind]!.label === label &&
+      this.exitAt(behind + 1) >= 0
+    );
+  }
+
+  /** The index behind the exit (with or without a poll) that begins at `index`, or -1 when there is none. */
+  private exitAt(index: number): number {
+    const ops = this.ops;
+    if (index < ops.length && ops[index]!.row.code === POLL) index++;
+    return index < ops.length && (FACTS[ops[index]!.row.code]! & F_EXIT) !== 0 ? index + 1 : -1;
+  }
+}

@@ -1,0 +1,258 @@
+// How control leaves a generated function, how CPU state is brought up to date for it, and how helpers are called.
+import type { Op } from '../ir/block.ts';
+import { Exit } from '../ir/types.ts';
+import type { Global } from '../ir/value.ts';
+import type { Lowering } from './lower.ts';
+import type { Rule } from './lower-table.ts';
+import { W } from './opcodes.ts';
+
+const GET = W['local.get'];
+const SET = W['local.set'];
+const TEE = W['local.tee'];
+const ENV = 0;
+const I32 = 0;
+const WORD_ALIGN = 2;
+/** Bytes the store of one global takes, expression aside. */
+const ROOM = 256;
+/** The type of generated functions and the table they are in. */
+const BLOCK_TYPE = 0;
+const TABLE = 0;
+/** log2 of the size of a jump cache entry, and the place of the slot in it. */
+const ENTRY_SHIFT = 3;
+const ENTRY_SLOT = 4;
+
+// ---- CPU state
+
+/** Globals whose values `emitSync` has put on the stack, kept here to save an array per call. */
+const stacked: Global[] = [];
+
+/** Stores the values of globals to CPU state. Loads that are still pending are done before the first store. */
+export function emitSync(l: Lowering, list: readonly Global[]): void {
+  const loads = l.hasPendingLoads();
+  stacked.length = 0;
+  if (loads) {
+    // A fault in a load must find CPU state as it was: all values that may hang on one wait on the stack.
+    for (const global of list) {
+      if (!l.isPending(global)) continue;
+      l.reserve(ROOM);
+      l.opU32(GET, ENV);
+      l.useValue(global);
+      stacked.push(global);
+    }
+    l.settleLoads();
+  }
+  const waiting = stacked.length;
+  if (waiting < list.length) {
+    for (let k = 0; k < list.length; k++) {
+      const global = list[k]!;
+      if (waiting > 0 && stacked.includes(global)) continue;
+      l.reserve(ROOM);
+      l.opU32(GET, ENV);
+      l.useValue(global);
+      l.saveEntryValue(global.id);
+      l.storeGlobal(global);
+    }
+  }
+  for (let k = 0; k < waiting; k++) l.saveEntryValue(stacked[k]!.id);
+  while (stacked.length > 0) {
+    l.reserve(ROOM);
+    l.storeGlobal(stacked.pop()!);
+  }
+}
+
+function storePc(l: Lowering, pc: number): void {
+  l.reserve(ROOM);
+  l.opU32(GET, ENV);
+  l.i32Const(pc);
+  l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
+}
+
+function returnExit(l: Lowering, reason: Exit): void {
+  l.i32Const(reason);
+  l.op(W.return);
+}
+
+/** Where CPU state becomes precise: loads of earlier instructions are done, then the dirty globals and the PC stored. */
+export const insnStart: Rule = (l, op) => {
+  if (op.sync === null) return;
+  emitSync(l, op.sync);
+  storePc(l, op.imm);
+};
+
+/** Counts a run of the block; at 0 the function returns HOT with CPU state untouched. */
+export function emitCounter(l: Lowering, address: number): void {
+  const count = l.allocate(I32);
+  l.i32Const(address);
+  l.i32Const(address);
+  l.memory(W['i32.load'], WORD_ALIGN, 0);
+  l.i32Const(-1);
+  l.op(W['i32.add']);
+  l.opU32(TEE, count);
+  l.memory(W['i32.store'], WORD_ALIGN, 0);
+  l.opU32(GET, count);
+  l.op(W['i32.eqz']);
+  l.open(W.if);
+  returnExit(l, Exit.HOT);
+  l.op(W.end);
+  l.release(count);
+}
+
+// ---- exits
+
+function loadPoll(l: Lowering): void {
+  l.opU32(GET, ENV);
+  l.memory(W['i32.load'], WORD_ALIGN, l.options.layout.poll);
+}
+
+export const poll: Rule = (l, op, i) => {
+  if (l.pollsInGoto(i)) return;
+  const sync = op.sync ?? [];
+  l.settleLoads();
+  // Values computed inside the `if` would be missing behind it.
+  for (const global of sync) l.settleGlobal(global);
+  l.reserve(ROOM);
+  if (l.pollsInLoops) keepLoading(l);
+  loadPoll(l);
+  l.open(W.if);
+  for (const global of sync) {
+    l.reserve(ROOM);
+    l.opU32(GET, ENV);
+    l.useValue(global);
+    l.storeGlobal(global);
+  }
+  storePc(l, op.imm);
+  returnExit(l, Exit.POLL);
+  l.op(W.end);
+};
+
+/** Keeps the engine from loading the poll word once in front of a loop that stores nothing. */
+function keepLoading(l: Lowering): void {
+  const scratch = l.options.scratch;
+  if (scratch === undefined) {
+    l.op(W['atomic.fence']);
+    l.u8(0);
+    return;
+  }
+  l.opU32(GET, ENV);
+  l.i32Const(0);
+  l.memory(W['i32.store'], WORD_ALIGN, scratch);
+}
+
+export const gotoTb: Rule = (l, op, i) => {
+  const polls = l.gotoPolls(i);
+  emitSync(l, op.sync ?? []);
+  storePc(l, op.imm);
+  if (polls) {
+    loadPoll(l);
+    l.open(W.if);
+    returnExit(l, Exit.POLL);
+    l.op(W.end);
+  }
+  if (!l.options.chain) return returnExit(l, Exit.LOOKUP);
+  l.opU32(GET, ENV);
+  l.i32Const(l.options.slotOf(op.imm >>> 0));
+  tailCall(l);
+};
+
+function tailCall(l: Lowering): void {
+  l.op(W.return_call_indirect);
+  l.u8(BLOCK_TYPE);
+  l.u8(TABLE);
+}
+
+/** A new PC is in `pc`: go through its jump cache entry, or return where the entry is for another. */
+export const gotoPtr: Rule = (l, op, i) => {
+  const { layout, chain } = l.options;
+  const pc = pcLocal(l, op, i);
+  emitSync(l, op.sync ?? []);
+  l.reserve(ROOM);
+  l.opU32(GET, ENV);
+  l.opU32(GET, pc);
+  l.memory(W['i32.store'], WORD_ALIGN, layout.pc);
+  if (!chain) return returnExit(l, Exit.LOOKUP);
+  // Loops through indirect jumps have no other place to poll.
+  l.opU32(GET, ENV);
+  l.memory(W['i32.load'], WORD_ALIGN, layout.poll);
+  l.open(W.if);
+  returnExit(l, Exit.POLL);
+  l.op(W.end);
+  const bits = layout.jumpCacheBits;
+  const entry = l.allocate(I32);
+  l.opU32(GET, pc);
+  l.opU32(GET, pc);
+  l.i32Const(bits);
+  l.op(W['i32.shr_u']);
+  l.op(W['i32.xor']);
+  l.i32Const((1 << bits) - 1);
+  l.op(W['i32.and']);
+  l.i32Const(ENTRY_SHIFT);
+  l.op(W['i32.shl']);
+  l.opU32(GET, ENV);
+  l.op(W['i32.add']);
+  l.opU32(TEE, entry);
+  l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache);
+  l.opU32(GET, pc);
+  l.op(W['i32.ne']);
+  l.open(W.if);
+  returnExit(l, Exit.LOOKUP);
+  l.op(W.end);
+  l.opU32(GET, ENV);
+  l.opU32(GET, entry);
+  l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache + ENTRY_SLOT);
+  tailCall(l);
+};
+
+/** Operand a, a new PC, in a local: it may hang on a load, which must be done before CPU state is stored. */
+function pcLocal(l: Lowering, op: Op, i: number): number {
+  l.a(op, i);
+  const local = l.allocate(I32);
+  l.opU32(SET, local);
+  return local;
+}
+
+export const exitTb: Rule = (l, op, i) => {
+  if (op.a!.kind === 'const') {
+    emitSync(l, op.sync ?? []);
+    storePc(l, op.a!.value as number);
+  } else {
+    const pc = pcLocal(l, op, i);
+    emitSync(l, op.sync ?? []);
+    l.reserve(ROOM);
+    l.opU32(GET, ENV);
+    l.opU32(GET, pc);
+    l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
+  }
+  returnExit(l, op.imm);
+};
+
+// ---- helpers
+
+export const call: Rule = (l, op, i) => {
+  const helper = op.helper!;
+  const args = op.args!;
+  if (args.length !== helper.args.length) {
+    throw new Error(`helper ${helper.name} takes ${helper.args.length} arguments, not ${args.length}`);
+  }
+  if (helper.module === undefined) {
+    for (const type of [...helper.args, helper.result]) {
+      if (type === 'i64' || type === 'v128') {
+        throw new Error(`helper ${helper.name}: ${type} cannot cross to TypeScript; pass it through CPU state`);
+      }
+    }
+  }
+  if (op.sync !== null && op.sync.length > 0) emitSync(l, op.sync);
+  l.opU32(GET, ENV);
+  for (const arg of args) {
+    l.reserve(ROOM);
+    l.useValue(arg);
+  }
+  if (helper.raises || helper.sideEffects || helper.writesGlobals) {
+    l.settleLoads();
+    l.settleEnvLoads();
+  }
+  if (helper.writesGlobals) l.saveEntryValues();
+  l.opU32(W.call, l.options.indexOf(helper));
+  if (helper.writesGlobals) l.reloadGlobals(i);
+  if (op.out !== null) l.result(op, i);
+  else if (helper.result !== null) l.op(W.drop);
+};
