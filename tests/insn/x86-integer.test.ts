@@ -159,6 +159,26 @@ describe('wemu', () => {
   }
 });
 
+testWith(
+  [native],
+  'without signal handlers faulting cases are left out, and a case that kills the program is named',
+  () => {
+    const { cases, native: results } = corpora.get('segment')!;
+    const without = runOracle(cases, NATIVE, { signals: false });
+    expect(without.map((outcome) => outcome === undefined)).toEqual(cases.map(({ faults }) => faults === true));
+    expect(compareOutcomes(cases, results, without, { compareUndefined: true })).toEqual([]);
+
+    const [good] = cases;
+    const bad: InsnCase = { ...good!, name: 'ud2', code: Uint8Array.of(0x0f, 0x0b) };
+    const outcomes = runOracle([good!, bad, good!], NATIVE, { signals: false });
+    expect(outcomes.map((outcome) => outcome && isDeath(outcome) && outcome.died)).toEqual([
+      false,
+      'killed by SIGILL',
+      false,
+    ]);
+  },
+);
+
 test('the differences of the oracle are found: a wrong result is reported', () => {
   const cases = INTEGER_CORPORA['alu']!().slice(0, 2);
   const good: CaseResult[] = cases.map((insn) => ({

@@ -51,34 +51,42 @@ export interface ProgramRun {
   timedOut: boolean;
 }
 
-/** Writes an ELF to a temporary directory, runs it under the command (`NATIVE` for the host), and removes it. */
-export function runElf(
-  elf: Uint8Array,
-  command: string[],
-  options: { timeout?: number; env?: Record<string, string>; args?: string[]; stdin?: Uint8Array } = {},
-): ProgramRun {
+/** Time limit in milliseconds, additions to the environment, arguments, standard input. */
+export interface ProgramOptions {
+  timeout?: number;
+  env?: Record<string, string>;
+  args?: string[];
+  stdin?: Uint8Array;
+}
+
+/** Runs a program file under the command (`NATIVE` for the host). */
+export function runProgram(path: string, command: string[], options: ProgramOptions = {}): ProgramRun {
+  const child = Bun.spawnSync({
+    cmd: [...command, path, ...(options.args ?? [])],
+    stdin: options.stdin ?? 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: options.timeout ?? DEFAULT_TIMEOUT,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, ...options.env },
+  });
+  return {
+    stdout: new Uint8Array(child.stdout),
+    stderr: child.stderr.toString(),
+    exitCode: child.exitCode,
+    signal: child.signalCode ? String(child.signalCode) : null,
+    timedOut: child.exitedDueToTimeout === true,
+  };
+}
+
+/** Writes an ELF to a temporary directory, runs it under the command, and removes it. */
+export function runElf(elf: Uint8Array, command: string[], options: ProgramOptions = {}): ProgramRun {
   const directory = mkdtempSync(join(tmpdir(), 'wemu-oracle-'));
   try {
     const path = join(directory, 'program');
     writeFileSync(path, elf);
     chmodSync(path, 0o755);
-    const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    const child = Bun.spawnSync({
-      cmd: [...command, path, ...(options.args ?? [])],
-      stdin: options.stdin ?? 'ignore',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      timeout,
-      killSignal: 'SIGKILL',
-      env: { ...process.env, ...options.env },
-    });
-    return {
-      stdout: new Uint8Array(child.stdout),
-      stderr: child.stderr.toString(),
-      exitCode: child.exitCode,
-      signal: child.signalCode ? String(child.signalCode) : null,
-      timedOut: child.exitedDueToTimeout === true,
-    };
+    return runProgram(path, command, options);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
