@@ -69,8 +69,8 @@ export const HEADER = {
   /** Two words in which the signal trampoline collects signals 1-64. */
   pendingSignals: 20,
   pendingSignalsHigh: 24,
-  /** How many blocks may still run before exit; used by `-singlestep` and lockstep. */
-  budget: 28,
+  /** Written by loops that poll, read by nobody: keeps the engine from loading the poll word only once. */
+  pollScratch: 28,
 } as const;
 
 /** First byte after the header. */

@@ -73,6 +73,16 @@ const INVALIDATIONS = defineCounter('exec.invalidations', 'pages whose translati
 
 const POLL_EXIT: CpuExit = { kind: 'poll' };
 
+/** Generated code passes the address of CPU state as a signed number; helpers expect it unsigned. */
+function forGeneratedCode(helpers: Record<string, HelperFunction>): Record<string, unknown> {
+  const wrapped: Record<string, unknown> = {};
+  for (const name in helpers) {
+    const helper = helpers[name] as (env: number, ...args: number[]) => number | bigint | undefined;
+    wrapped[name] = (env: number, a: number, b: number, c: number, d: number) => helper(env >>> 0, a, b, c, d);
+  }
+  return wrapped;
+}
+
 export class Cpu {
   /** Address of this CPU's state block in the shared memory. */
   readonly env: number;
@@ -133,7 +143,7 @@ export class Cpu {
     this.generated = bootstrap();
     this.cache = new CodeCache(this.generated.miss);
     this.generated.connect(this.cache.table);
-    this.imports = { e: { m: memory.memory, t: this.cache.table }, h: helpers };
+    this.imports = { e: { m: memory.memory, t: this.cache.table }, h: forGeneratedCode(helpers) };
     // Whole blocks must not write to translated code behind their own back: there they fault, and the replay writes.
     this.blockPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite: canWrite, helper };
     this.replayPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite, helper };

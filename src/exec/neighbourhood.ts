@@ -1,4 +1,5 @@
 // Translate-ahead: from a cold PC, follows direct jumps and emits the blocks found as one module.
+import { HEADER } from '../../targets/state-layout.ts';
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { OPS } from '../../tcg/ir/ops.ts';
@@ -78,6 +79,7 @@ export function instantiate(cpu: Cpu, units: readonly GroupUnit[], flags: number
   const { bytes, imports } = compileGroup(units, {
     layout: CODEGEN_LAYOUT,
     chain: options.chain,
+    scratch: HEADER.pollScratch,
     slotOf: (pc) => cache.get(pc, flags).slot,
   });
   for (const { module, name } of imports) if (module !== 'e' && module !== 'h') cpu.moduleHelper(module, name);
