@@ -7,6 +7,9 @@ import { BAD_ADDRESS, Paths } from './paths.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
 
+/** Room for the largest I/O vector and its neighbours without growing. */
+const SCRATCH_SIZE = 65536;
+
 /** What a process starts with. */
 export interface ProcessOptions {
   readonly memory: GuestMemory;
@@ -27,11 +30,26 @@ export interface ProcessOptions {
   readonly release?: string;
 }
 
+/** A resource limit in its own unit; 2^64 is "infinite". */
+export interface Limit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
 /** Prints system calls; made by strace.ts when asked for. */
 export interface Tracer {
   /** Runs before the call; returns what `after` needs. */
   before(number: number, args: readonly number[]): unknown;
   after(token: unknown, result: number): void;
+}
+
+/** What system calls about other things need of signal handling; set by signals.ts. */
+export interface SignalHooks {
+  /**
+   * Runs `wait` with the thread's mask replaced by the set (signals 1-32 in `low`). A signal that the new mask lets
+   * through interrupts the wait, and its handler runs before the old mask is back.
+   */
+  withMask(low: number, high: number, wait: () => number): number;
 }
 
 /** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */
@@ -52,17 +70,21 @@ export class Process {
   auxv: Uint8Array;
   /** Persona as personality(2) sets it. */
   persona = 0;
+  /** Resource limits that are not the host's business, by resource number (see syscalls/limits.ts). */
+  readonly limits = new Map<number, Limit>();
   /** Address set_tid_address asked to be cleared at the thread's end; 0: none. */
   clearTid = 0;
   /** The robust futex list: head address and length as the guest gave them. */
   robustList = 0;
   robustListSize = 0;
+  signals: SignalHooks | null = null;
   /** Set while system calls are to be printed. */
   tracer: Tracer | null = null;
   /** Run before the process ends by exit_group (flush caches, summaries). */
   readonly onExit: (() => void)[] = [];
 
-  private scratchBuffer = new HostBuffer(4096);
+  private scratchBuffer = new HostBuffer(SCRATCH_SIZE);
+  private retiredScratch: HostBuffer | undefined;
 
   constructor(options: ProcessOptions) {
     this.memory = options.memory;
@@ -98,12 +120,17 @@ export class Process {
   out(address: number, length: number): number {
     address >>>= 0;
     if (address === 0) return 0;
+    if (address >= this.memory.taskSize) return BAD_ADDRESS;
     return this.memory.prepareHostWrite(address, length) ? this.base + address : BAD_ADDRESS;
   }
 
-  /** How many of `length` bytes from `address` on belong to the guest's range: what transfers are cut to. */
+  /**
+   * What a transfer of `length` bytes at `address` is cut to so that it stays in the guest's range. An address outside is
+   * left with its length: `in` and `out` make it one that fails.
+   */
   room(address: number, length: number): number {
-    return Math.min(length >>> 0, Math.max(0, this.memory.taskSize - (address >>> 0)));
+    const room = this.memory.taskSize - (address >>> 0);
+    return room > 0 ? Math.min(length >>> 0, room) : length >>> 0;
   }
 
   /** A host call that may wait: a signal interrupts it (-EINTR) or keeps it from starting (-ERESTARTSYS). */
@@ -111,9 +138,14 @@ export class Process {
     return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
   }
 
-  /** Memory the host can be pointed at, at least `size` bytes; its contents last until the next use. */
+  /** Memory the host can be pointed at, at least `size` bytes; its contents last until the next call uses it. */
   scratch(size: number): HostBuffer {
-    if (this.scratchBuffer.u8.length < size) this.scratchBuffer = new HostBuffer(size * 2);
+    if (this.scratchBuffer.u8.length < size) {
+      // Addresses within the old buffer may already be meant for the host: it stays alive one more round.
+      this.retiredScratch = this.scratchBuffer;
+      this.scratchBuffer = new HostBuffer(size * 2);
+      this.scratchBuffer.u8.set(this.retiredScratch.u8);
+    }
     return this.scratchBuffer;
   }
 

@@ -55,6 +55,8 @@ export const COMMON_STRUCTS: StructTable = {
   epoll_event: 'u32 events=flags:epoll, u64 data=hex',
   sigset_and_size: 'ptr sigmask=hex, ulong size',
 
+  fd_set: 'u32 fds_bits[32]=hex',
+
   // Terminals
   termios:
     'u32 c_iflag=flags:iflag, u32 c_oflag=flags:oflag, u32 c_cflag=flags:cflag, u32 c_lflag=flags:lflag, u8 c_line, u8 c_cc[19]',
@@ -106,11 +108,15 @@ export const COMMON_STRUCTS: StructTable = {
   signalfd_siginfo: 'u32 ssi_signo=signal, s32 ssi_errno, s32 ssi_code, u32 ssi_pid, u32 ssi_uid, u8 rest[108]=none',
 
   // Sockets
+  /** Only the family is common; the length is an argument of every call. */
+  sockaddr: 'u16 sa_family, u8 sa_data[14]',
   msghdr:
     'ptr msg_name=hex, int msg_namelen, ptr msg_iov=hex, ulong msg_iovlen, ptr msg_control=hex, ulong msg_controllen, ' +
     'uint msg_flags=flags:msg',
   mmsghdr: 'msghdr msg_hdr, uint msg_len',
   cmsghdr: 'ulong cmsg_len, int cmsg_level=enum:sol, int cmsg_type',
+  // The union behind the name is as large as its largest member, which holds a pointer (struct ifmap: 2 longs, 2 words).
+  ifreq: 'char ifr_name[16]=str, u8 data[8+2*long]=none',
   linger: 'int l_onoff, int l_linger',
   ucred: 'int pid, uint uid, uint gid',
 
@@ -125,9 +131,6 @@ export const COMMON_STRUCTS: StructTable = {
 export const HOST_STRUCTS: StructTable = {
   // Times have 64 bits everywhere: both names mean the same.
   epoll_event: 'packed u32 events, u64 data',
-  statfs64:
-    'long f_type, long f_bsize, ulong f_blocks, ulong f_bfree, ulong f_bavail, ulong f_files, ulong f_ffree, ' +
-    'int f_fsid[2], long f_namelen, long f_frsize, long f_flags, long f_spare[4]',
   stat:
     'ulong st_dev, ulong st_ino, ulong st_nlink, uint st_mode, uint st_uid, uint st_gid, uint pad0, ulong st_rdev, ' +
     'long st_size, long st_blksize, long st_blocks, ulong st_atime, ulong st_atime_nsec, ulong st_mtime, ' +

@@ -131,11 +131,12 @@ export class StructSet {
     return { name, size: roundUp(at, align), align, fields, model: this.model };
   }
 
-  /** A number, or `a-b*long`: for arrays whose size makes up for the width of long members. */
+  /** A number, or `a-b*long` or `a+b*long`: for members that make up for, or follow, the width of long ones. */
   private arrayLength(text: string): number {
-    const match = /^(\d+)(?:-(\d+)\*long)?$/.exec(text);
+    const match = /^(\d+)(?:([-+])(\d+)\*long)?$/.exec(text);
     if (!match) throw new Error(`cannot read array length '${text}'`);
-    return Number(match[1]) - Number(match[2] ?? 0) * this.model.longSize;
+    const longs = Number(match[3] ?? 0) * this.model.longSize;
+    return Number(match[1]) + (match[2] === '-' ? -longs : longs);
   }
 }
 

@@ -57,6 +57,7 @@ export function i386SyscallNames(): readonly string[] {
 /** Names that mean another row here than on ABIs made later: 16-bit ids, structures in place of arguments. */
 export const I386_ROW_NAMES: Readonly<Record<string, string>> = {
   select: 'old_select',
+  _newselect: 'select',
   mmap: 'old_mmap',
   mmap2: 'mmap2',
   readdir: 'old_readdir',

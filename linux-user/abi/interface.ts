@@ -12,7 +12,7 @@ export interface DataModel {
 /**
  * Structure declarations, name to text. The text lists members as `type name`, separated by commas. Types are
  * u8 s8 char u16 s16 u32 s32 int uint u64 s64 long ulong ptr, or other structures; `name[n]` makes an array (n may be
- * `a-b*long`, for padding that makes up for long members); `!` after the name asks for an overflow check when converting;
+ * `a-b*long` or `a+b*long`, for padding that makes up for long members and unions that hold them); `!` after the name asks for an overflow check when converting;
  * `=format` says how strace prints the member; a text starting with `packed ` has no padding.
  */
 export type StructTable = Readonly<Record<string, string>>;

@@ -29,7 +29,7 @@ export interface Row {
   readonly args: string;
   readonly run: HostCall | Handler;
   /** How `-strace` prints a result that is no error: decimal unless stated. */
-  readonly result?: 'hex' | 'octal' | 'none';
+  readonly result?: 'hex' | 'octal' | 'none' | `flags:${string}`;
   /** The call can wait: a signal has to be able to interrupt it, and strace prints it before it starts. */
   readonly blocks?: true;
   /** Arguments left away when printing, given the arguments: how many to show. */

@@ -62,7 +62,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
 
   { name: 'abi-registry', paths: ['linux-user/abi/registry.ts'], may: ['abi', 'abi-interface'] },
   { name: 'abi-interface', paths: ['linux-user/abi/interface.ts'], may: ['memory', 'util'] },
-  { name: 'abi', paths: ['linux-user/abi/'], may: ['abi-interface', 'guest-state', 'memory', 'util'] },
+  { name: 'abi', paths: ['linux-user/abi/'], may: ['abi-interface', 'guest-state', 'memory', 'host', 'util'] },
   {
     name: 'linux-run',
     paths: ['linux-user/process-loop.ts'],

@@ -1,0 +1,41 @@
+// The Linux binary interface of 32-bit x86: system calls by int 0x80, arguments in ebx ecx edx esi edi ebp.
+
+import { X86_OFFSETS } from '../../targets/x86/state.ts';
+import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
+import { I386_STRUCTS } from './i386-structs.ts';
+import { I386_ROW_NAMES, i386SyscallNames } from './i386-syscalls.ts';
+import type { Abi } from './interface.ts';
+
+const EAX = X86_OFFSETS.regs;
+const ECX = EAX + 4;
+const EDX = EAX + 8;
+const EBX = EAX + 12;
+const ESP = EAX + 16;
+const EBP = EAX + 20;
+const ESI = EAX + 24;
+const EDI = EAX + 28;
+
+export const I386_ABI: Abi = {
+  name: 'i386',
+  machine: 'i686',
+  model: { bigEndian: false, longSize: 4, align64: 4 },
+  structs: I386_STRUCTS,
+  syscallNames: i386SyscallNames,
+  rowNames: I386_ROW_NAMES,
+  pairedRegisters: false,
+  syscallNumber: (view, env) => view.getInt32(env + EAX, true),
+  syscallArguments(memory, env, into) {
+    const { view } = memory;
+    into[0] = view.getInt32(env + EBX, true);
+    into[1] = view.getInt32(env + ECX, true);
+    into[2] = view.getInt32(env + EDX, true);
+    into[3] = view.getInt32(env + ESI, true);
+    into[4] = view.getInt32(env + EDI, true);
+    into[5] = view.getInt32(env + EBP, true);
+    return true;
+  },
+  setSyscallResult: (view, env, result) => view.setInt32(env + EAX, result, true),
+  stackPointer: (view, env) => view.getUint32(env + ESP, true),
+  archCalls: I386_CALLS,
+  setTls: setTlsByClone,
+};

@@ -1,0 +1,8 @@
+// Every guest ABI by the guest's name.
+
+import { I386_ABI } from './i386.ts';
+import type { Abi } from './interface.ts';
+
+export const ABIS: Readonly<Record<string, Abi>> = {
+  i386: I386_ABI,
+};

@@ -1,0 +1,56 @@
+// Files below /proc/self whose contents would show the emulator instead of the guest: made when opened.
+
+import { HostBuffer, SYS, sys1, sys2, sys3 } from '../src/host/syscall.ts';
+import type { Region } from '../src/memory/regions.ts';
+import type { Process } from './process.ts';
+
+const MFD_CLOEXEC = 1;
+const SEEK_SET = 0;
+const O_CLOEXEC = 0x80000;
+/** Column at which the kernel starts the file name in maps (25 + 6 * 8 bytes, for compatibility tasks too). */
+const MAPS_NAME_COLUMN = 73;
+
+/** What makes the contents of each file, by its name below /proc/self. */
+const CONTENTS: Readonly<Record<string, (p: Process) => Uint8Array>> = {
+  maps: (p) => Buffer.from(mapsText(p), 'latin1'),
+  cmdline: (p) => Buffer.from(p.argv.map((argument) => `${argument}\0`).join(''), 'latin1'),
+  auxv: (p) => p.auxv,
+};
+
+/** Opens the file with the guest's view of /proc/self/`entry`; undefined when the host's own will do. */
+export function openProcFile(p: Process, entry: string, flags: number): number | undefined {
+  const make = Object.hasOwn(CONTENTS, entry) ? CONTENTS[entry] : undefined;
+  if (!make) return undefined;
+  const contents = make(p);
+  const name = new HostBuffer(16);
+  const fd = sys2(SYS.memfd_create, name.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+  if (fd < 0) return fd;
+  for (let at = 0; at < contents.length; ) {
+    const done = sys3(SYS.write, fd, contents.subarray(at), contents.length - at);
+    if (done <= 0) {
+      sys1(SYS.close, fd);
+      return done;
+    }
+    at += done;
+  }
+  sys3(SYS.lseek, fd, 0, SEEK_SET);
+  return fd;
+}
+
+function mapsText(p: Process): string {
+  const stack = p.abi.stackPointer(p.view, p.env) >>> 0;
+  return p.memory
+    .regions()
+    .map((region) => mapsLine(region, stack))
+    .join('');
+}
+
+function mapsLine(region: Region, stack: number): string {
+  const hex = (value: number) => value.toString(16).padStart(8, '0');
+  const access = `${region.prot & 1 ? 'r' : '-'}${region.prot & 2 ? 'w' : '-'}${region.prot & 4 ? 'x' : '-'}`;
+  const head =
+    `${hex(region.start)}-${hex(region.end)} ${access}${region.shared ? 's' : 'p'} ${hex(region.offset)} ` +
+    `${region.device} ${region.inode} `;
+  const name = region.path || (region.start <= stack && stack < region.end ? '[stack]' : '');
+  return name === '' ? `${head}\n` : `${head.padEnd(MAPS_NAME_COLUMN)}${name}\n`;
+}

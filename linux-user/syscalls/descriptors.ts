@@ -1,0 +1,132 @@
+// System calls that make, duplicate and control descriptors: pipes, fcntl, event sources that are descriptors.
+
+import { EBADF, EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
+import { SYS, sys2, sys3 } from '../../src/host/syscall.ts';
+import { isHidden } from '../host-descriptors.ts';
+import type { Process } from '../process.ts';
+import { forgetCookies } from './directory-cookies.ts';
+import type { Handler, Row, Rows, Unfolded } from './row.ts';
+import { hostCopy, toGuest } from './user-data.ts';
+
+function dup2(_: Process, oldFd: number, newFd: number): number {
+  if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
+  if (oldFd !== newFd) forgetCookies(newFd);
+  return sys2(SYS.dup2, oldFd, newFd);
+}
+
+function dup3(_: Process, oldFd: number, newFd: number, flags: number): number {
+  if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
+  if (oldFd !== newFd) forgetCookies(newFd);
+  return sys3(SYS.dup3, oldFd, newFd, flags);
+}
+
+/** Lock commands by the number 32-bit ABIs give them, and the host's number. */
+const F_GETFL = 3;
+const F_GETLK = 5;
+const F_GETLK64 = 12;
+const F_OFD_GETLK = 36;
+
+/** A command with struct flock: `name` is the guest's structure, `hostCommand` what the host calls the command. */
+function lock(name: 'flock' | 'flock64', hostCommand: number): Handler {
+  return (p, fd, _command, pointer) => {
+    const result = p.wait(SYS.fcntl, fd, hostCommand, hostCopy(p, name, pointer), 0, 0, 0);
+    if (result < 0 || (hostCommand !== F_GETLK && hostCommand !== F_OFD_GETLK)) return result;
+    const stored = toGuest(p, name, 0, pointer);
+    return stored === -EOVERFLOW || stored === -EFAULT ? stored : result;
+  };
+}
+
+/** What the third argument of each command is; the commands not named here have none or are unknown. */
+const FCNTL: Readonly<Record<number, string>> = {
+  0: 'int arg', // F_DUPFD
+  1: '', // F_GETFD
+  2: 'flags:fd arg', // F_SETFD
+  3: '', // F_GETFL
+  4: 'flags:open arg', // F_SETFL
+  8: 'int arg', // F_SETOWN
+  9: '', // F_GETOWN
+  10: 'signal arg', // F_SETSIG
+  11: '', // F_GETSIG
+  15: 'in f_owner_ex arg', // F_SETOWN_EX
+  16: 'out f_owner_ex arg', // F_GETOWN_EX
+  17: 'out u32[2] arg', // F_GETOWNER_UIDS
+  1024: 'enum:lease arg', // F_SETLEASE
+  1025: '', // F_GETLEASE
+  1026: 'flags:dnotify arg', // F_NOTIFY
+  1030: 'int arg', // F_DUPFD_CLOEXEC
+  1031: 'int arg', // F_SETPIPE_SZ
+  1032: '', // F_GETPIPE_SZ
+  1033: 'flags:seal arg', // F_ADD_SEALS
+  1034: '', // F_GET_SEALS
+  1035: 'out s64 arg', // F_GET_RW_HINT
+  1036: 'in s64 arg', // F_SET_RW_HINT
+  1037: 'out s64 arg', // F_GET_FILE_RW_HINT
+  1038: 'in s64 arg', // F_SET_FILE_RW_HINT
+};
+
+const lockRow = (name: 'flock' | 'flock64', hostCommand: number): Row => ({
+  args: `fd fd, enum:fcntl cmd, inout ${name} lock`,
+  run: lock(name, hostCommand),
+  blocks: true,
+});
+
+const fcntlRows = new Map<number, Row>();
+
+function fcntlRow(command: number): Row | undefined {
+  let row = fcntlRows.get(command);
+  if (row) return row;
+  if (command >= F_GETLK && command <= F_GETLK + 2) row = lockRow('flock', command);
+  else if (command >= F_GETLK64 && command <= F_GETLK64 + 2) row = lockRow('flock64', command - F_GETLK64 + F_GETLK);
+  else if (command >= F_OFD_GETLK && command <= F_OFD_GETLK + 2) row = lockRow('flock64', command);
+  else if (Object.hasOwn(FCNTL, command)) {
+    const more = FCNTL[command]!;
+    row = {
+      args: `fd fd, enum:fcntl cmd${more === '' ? '' : `, ${more}`}`,
+      run: 'fcntl',
+      ...(command === F_GETFL ? { result: 'flags:open' as const } : {}),
+    };
+  } else return undefined;
+  fcntlRows.set(command, row);
+  return row;
+}
+
+/** The older fcntl of 32-bit ABIs does not know the commands with 64-bit offsets. */
+function unfoldFcntl(wide: boolean) {
+  return (p: Process, args: number[]): Unfolded | null => {
+    const command = args[1]!;
+    const narrowOnly = !wide && p.abi.model.longSize === 4;
+    if (narrowOnly && ((command >= F_GETLK64 && command < 15) || (command >= F_OFD_GETLK && command < 39))) return null;
+    const row = fcntlRow(command);
+    return row ? { name: wide ? 'fcntl64' : 'fcntl', row, args } : null;
+  };
+}
+
+/** An unknown command: the host checks the descriptor first. */
+function unknownFcntl(_: Process, fd: number): number {
+  const result = sys3(SYS.fcntl, fd, 1, 0);
+  return result < 0 ? result : -EINVAL;
+}
+
+export const DESCRIPTOR_ROWS = {
+  dup: { args: 'fd oldfd', run: 'dup' },
+  dup2: { args: 'fd oldfd, fd newfd', run: dup2 },
+  dup3: { args: 'fd oldfd, fd newfd, flags:open flags', run: dup3 },
+  pipe: { args: 'out int[2] pipefd', run: 'pipe' },
+  pipe2: { args: 'out int[2] pipefd, flags:open flags', run: 'pipe2' },
+  fcntl: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl(false) },
+  fcntl64: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl(true) },
+  flock: { args: 'fd fd, flags:flock operation', run: 'flock', blocks: true },
+
+  eventfd: { args: 'uint initval', run: 'eventfd' },
+  eventfd2: { args: 'uint initval, flags:eventfd flags', run: 'eventfd2' },
+  memfd_create: { args: 'str name, flags:memfd flags', run: 'memfd_create' },
+  pidfd_open: { args: 'pid pid, flags:open flags', run: 'pidfd_open' },
+  pidfd_getfd: { args: 'fd pidfd, fd targetfd, uint flags', run: 'pidfd_getfd' },
+
+  inotify_init: { args: '', run: 'inotify_init' },
+  inotify_init1: { args: 'flags:open flags', run: 'inotify_init1' },
+  inotify_add_watch: { args: 'fd fd, path pathname, flags:inotify mask', run: 'inotify_add_watch' },
+  inotify_rm_watch: { args: 'fd fd, int wd', run: 'inotify_rm_watch' },
+  fanotify_init: { args: 'hex flags, flags:open event_f_flags', run: 'fanotify_init' },
+  fanotify_mark: { args: 'fd fd, hex flags, loff mask, dirfd dirfd, path pathname', run: 'fanotify_mark' },
+} satisfies Rows;

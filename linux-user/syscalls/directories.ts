@@ -1,0 +1,133 @@
+// System calls that list directories.
+
+import { EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
+import { SYS, sys3 } from '../../src/host/syscall.ts';
+import type { Process } from '../process.ts';
+import { read64, write64 } from '../structs.ts';
+import { cookieFor } from './directory-cookies.ts';
+import type { Rows } from './row.ts';
+
+/** Offsets in struct linux_dirent64, the same on every ABI: inode, position of the next entry, length, type, name. */
+const D64_OFF = 8;
+const D64_RECLEN = 16;
+const D64_TYPE = 18;
+const D64_NAME = 19;
+/** The longest record: a name of 255 bytes. */
+const LARGEST = 280;
+/** More than this per call is never asked for: keeps the scratch buffer small. */
+const MOST = 32768;
+const SEEK_SET = 0;
+
+function getdents64(p: Process, fd: number, buffer: number, count: number): number {
+  count = p.room(buffer, count);
+  const result = p.wait(SYS.getdents64, fd, p.out(buffer, count), count, 0, 0, 0);
+  if (result <= 0 || p.abi.model.longSize === 8) {
+    if (result > 0 && !p.little) swapRecords(p, buffer >>> 0, result);
+    return result;
+  }
+  // C libraries of 32-bit programs refuse positions of more than 32 bits in directories.
+  buffer >>>= 0;
+  const view = p.view;
+  for (let at = buffer; at < buffer + result; at += view.getUint16(at + D64_RECLEN, true)) {
+    if (view.getUint32(at + D64_OFF + 4, true) !== 0 || view.getInt32(at + D64_OFF, true) < 0) {
+      write64(view, at + D64_OFF, cookieFor(fd, read64(view, at + D64_OFF, true, true)), true);
+    }
+  }
+  if (!p.little) swapRecords(p, buffer, result);
+  return result;
+}
+
+/** Turns the host's byte order into the guest's, record by record. */
+function swapRecords(p: Process, at: number, length: number): void {
+  const end = at + length;
+  while (at < end) {
+    const size = p.view.getUint16(at + D64_RECLEN, true);
+    for (const from of [0, D64_OFF]) {
+      const low = p.view.getUint32(at + from, true);
+      p.view.setUint32(at + from, p.view.getUint32(at + from + 4, true), false);
+      p.view.setUint32(at + from + 4, low, false);
+    }
+    p.view.setUint16(at + D64_RECLEN, size, false);
+    at += size;
+  }
+}
+
+/**
+ * The older form: struct linux_dirent with longs, the type in the record's last byte. The guest's records are never
+ * larger than the host's, so what fits there fits here; only a buffer too small for the host's first record needs care.
+ */
+function getdents(p: Process, fd: number, buffer: number, count: number): number {
+  count = Math.min(p.room(buffer, count), MOST);
+  const scratch = p.scratch(Math.max(count, LARGEST));
+  let got = p.wait(SYS.getdents64, fd, scratch.address, count, 0, 0, 0);
+  if (got === -EINVAL && count < LARGEST) got = p.wait(SYS.getdents64, fd, scratch.address, LARGEST, 0, 0, 0);
+  if (got <= 0) return got;
+  const long = p.abi.model.longSize;
+  const head = 2 * long + 2;
+  const { view, u8 } = scratch;
+  buffer >>>= 0;
+  let used = 0;
+  let previous = -1;
+  for (let at = 0; at < got; ) {
+    const record = view.getUint16(at + D64_RECLEN, true);
+    let nameEnd = at + D64_NAME;
+    while (u8[nameEnd] !== 0) nameEnd++;
+    const nameLength = nameEnd - (at + D64_NAME);
+    // Name, its zero byte, the type, padding.
+    const size = Math.ceil((head + nameLength + 2) / long) * long;
+    const inode = read64(view, at, false, true);
+    const offset = read64(view, at + D64_OFF, true, true);
+    const tooWide = long === 4 && inode > 0xffffffff;
+    if (used + size > count || tooWide || !p.memory.prepareWrite(buffer + used, size)) {
+      // The entries from here on are read again next time.
+      if (previous < 0) return tooWide ? -EOVERFLOW : used + size > count ? -EINVAL : -EFAULT;
+      sys3(SYS.lseek, fd, previous, SEEK_SET);
+      return used;
+    }
+    const to = buffer + used;
+    writeLong(p, to, inode);
+    writeLong(p, to + long, long === 4 && (offset > 0x7fffffff || offset < 0) ? cookieFor(fd, offset) : offset);
+    p.view.setUint16(to + 2 * long, size, p.little);
+    p.memory.u8.set(u8.subarray(at + D64_NAME, nameEnd + 1), to + head);
+    p.memory.u8.fill(0, to + head + nameLength + 1, to + size - 1);
+    p.view.setUint8(to + size - 1, u8[at + D64_TYPE]!);
+    used += size;
+    previous = offset;
+    at += record;
+  }
+  return used;
+}
+
+function writeLong(p: Process, at: number, value: number): void {
+  if (p.abi.model.longSize === 8) write64(p.view, at, value, p.little);
+  else p.view.setInt32(at, value | 0, p.little);
+}
+
+/** readdir(2), the first form: one entry a call, whatever the count says. */
+function oldReaddir(p: Process, fd: number, buffer: number): number {
+  const scratch = p.scratch(LARGEST);
+  const got = p.wait(SYS.getdents64, fd, scratch.address, LARGEST, 0, 0, 0);
+  if (got <= 0) return got;
+  const { view, u8 } = scratch;
+  const inode = read64(view, 0, false, true);
+  const offset = read64(view, D64_OFF, true, true);
+  sys3(SYS.lseek, fd, offset, SEEK_SET);
+  const long = p.abi.model.longSize;
+  if (long === 4 && inode > 0xffffffff) return -EOVERFLOW;
+  let length = 0;
+  while (u8[D64_NAME + length] !== 0) length++;
+  const head = 2 * long + 2;
+  if (!p.memory.prepareWrite(buffer, head + length + 1)) return -EFAULT;
+  buffer >>>= 0;
+  writeLong(p, buffer, inode);
+  writeLong(p, buffer + long, offset);
+  p.view.setUint16(buffer + 2 * long, length, p.little);
+  p.memory.u8.set(u8.subarray(D64_NAME, D64_NAME + length + 1), buffer + head);
+  return 1;
+}
+
+export const DIRECTORY_ROWS = {
+  getdents: { args: 'fd fd, out bytes[count:result] dirp, size count', run: getdents },
+  getdents64: { args: 'fd fd, out bytes[count:result] dirp, size count', run: getdents64 },
+  old_readdir: { args: 'fd fd, out bytes[10] dirp, uint count', run: oldReaddir },
+} satisfies Rows;

@@ -1,0 +1,132 @@
+// System calls that move data through descriptors: read, write and their vector, positioned and in-kernel relatives.
+
+import { EFAULT } from '../../src/host/errno.ts';
+import { SYS, sys3, sys5 } from '../../src/host/syscall.ts';
+import type { Process } from '../process.ts';
+import { write64 } from '../structs.ts';
+import { positionOf } from './directory-cookies.ts';
+import type { Rows } from './row.ts';
+import { hostVector } from './user-data.ts';
+
+const SEEK_SET = 0;
+
+function read(p: Process, fd: number, buffer: number, count: number): number {
+  count = p.room(buffer, count);
+  return p.wait(SYS.read, fd, p.out(buffer, count), count, 0, 0, 0);
+}
+
+function write(p: Process, fd: number, buffer: number, count: number): number {
+  return p.wait(SYS.write, fd, p.in(buffer), p.room(buffer, count), 0, 0, 0);
+}
+
+function pread(p: Process, fd: number, buffer: number, count: number, offset: number): number {
+  count = p.room(buffer, count);
+  return p.wait(SYS.pread64, fd, p.out(buffer, count), count, offset, 0, 0);
+}
+
+function pwrite(p: Process, fd: number, buffer: number, count: number, offset: number): number {
+  return p.wait(SYS.pwrite64, fd, p.in(buffer), p.room(buffer, count), offset, 0, 0);
+}
+
+function readv(p: Process, fd: number, vector: number, count: number): number {
+  return p.wait(SYS.readv, fd, hostVector(p, vector, count, true), count >>> 0, 0, 0, 0);
+}
+
+function writev(p: Process, fd: number, vector: number, count: number): number {
+  return p.wait(SYS.writev, fd, hostVector(p, vector, count, false), count >>> 0, 0, 0, 0);
+}
+
+/** preadv, preadv2, pwritev, pwritev2: the host takes the position in one register and ignores the next. */
+function positioned(call: number, isRead: boolean) {
+  return (p: Process, fd: number, vector: number, count: number, position: number, flags: number): number =>
+    p.wait(call, fd, hostVector(p, vector, count, isRead), count >>> 0, position, 0, flags);
+}
+
+function lseek(_: Process, fd: number, offset: number, whence: number): number {
+  return sys3(SYS.lseek, fd, whence === SEEK_SET ? positionOf(fd, offset) : offset, whence);
+}
+
+function llseek(p: Process, fd: number, high: number, low: number, result: number, whence: number): number {
+  const offset = (high | 0) * 0x1_0000_0000 + (low >>> 0);
+  const position = sys3(SYS.lseek, fd, whence === SEEK_SET ? positionOf(fd, offset) : offset, whence);
+  if (position < 0) return position;
+  if (!p.memory.prepareWrite(result, 8)) return -EFAULT;
+  write64(p.view, result >>> 0, position, p.little);
+  return 0;
+}
+
+function vmsplice(p: Process, fd: number, vector: number, count: number, flags: number): number {
+  return p.wait(SYS.vmsplice, fd, hostVector(p, vector, count, true), count >>> 0, flags, 0, 0);
+}
+
+function arm_sync_file_range(_: Process, fd: number, flags: number, offset: number, length: number): number {
+  return sys5(SYS.sync_file_range, fd, offset, length, flags, 0);
+}
+
+export const IO_ROWS = {
+  read: { args: 'fd fd, out bytes[count:result] buf, size count', run: read, blocks: true },
+  write: { args: 'fd fd, in bytes[count] buf, size count', run: write, blocks: true },
+  pread64: { args: 'fd fd, out bytes[count:result] buf, size count, loff offset', run: pread, blocks: true },
+  pwrite64: { args: 'fd fd, in bytes[count] buf, size count, loff offset', run: pwrite, blocks: true },
+  readv: { args: 'fd fd, in iovec[vlen] vec, size vlen', run: readv, blocks: true },
+  writev: { args: 'fd fd, in iovec[vlen] vec, size vlen', run: writev, blocks: true },
+  preadv: {
+    args: 'fd fd, in iovec[vlen] vec, size vlen, loffpair pos',
+    run: positioned(SYS.preadv, true),
+    blocks: true,
+  },
+  pwritev: {
+    args: 'fd fd, in iovec[vlen] vec, size vlen, loffpair pos',
+    run: positioned(SYS.pwritev, false),
+    blocks: true,
+  },
+  preadv2: {
+    args: 'fd fd, in iovec[vlen] vec, size vlen, loffpair pos, flags:rwf flags',
+    run: positioned(SYS.preadv2, true),
+    blocks: true,
+  },
+  pwritev2: {
+    args: 'fd fd, in iovec[vlen] vec, size vlen, loffpair pos, flags:rwf flags',
+    run: positioned(SYS.pwritev2, false),
+    blocks: true,
+  },
+  lseek: { args: 'fd fd, off offset, enum:whence whence', run: lseek },
+  _llseek: { args: 'fd fd, ulong high, ulong low, out s64 result, enum:whence whence', run: llseek },
+
+  sendfile: { args: 'fd out_fd, fd in_fd, inout long offset, size count', run: 'sendfile', blocks: true },
+  sendfile64: { args: 'fd out_fd, fd in_fd, inout s64 offset, size count', run: 'sendfile', blocks: true },
+  copy_file_range: {
+    args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, uint flags',
+    run: 'copy_file_range',
+    blocks: true,
+  },
+  splice: {
+    args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, flags:splice flags',
+    run: 'splice',
+    blocks: true,
+  },
+  tee: { args: 'fd fd_in, fd fd_out, size len, flags:splice flags', run: 'tee', blocks: true },
+  vmsplice: { args: 'fd fd, in iovec[count] iov, size count, flags:splice flags', run: vmsplice, blocks: true },
+
+  fsync: { args: 'fd fd', run: 'fsync', blocks: true },
+  fdatasync: { args: 'fd fd', run: 'fdatasync', blocks: true },
+  sync: { args: '', run: 'sync' },
+  syncfs: { args: 'fd fd', run: 'syncfs' },
+  sync_file_range: { args: 'fd fd, loff offset, loff nbytes, flags:sync_file flags', run: 'sync_file_range' },
+  arm_sync_file_range: {
+    args: 'fd fd, flags:sync_file flags, loff offset, loff nbytes',
+    run: arm_sync_file_range,
+  },
+  readahead: { args: 'fd fd, loff offset, size count', run: 'readahead' },
+  fadvise64: { args: 'fd fd, loff offset, size len, enum:fadvise advice', run: 'fadvise64' },
+  fadvise64_64: { args: 'fd fd, loff offset, loff len, enum:fadvise advice', run: 'fadvise64' },
+  fallocate: { args: 'fd fd, flags:fallocate mode, loff offset, loff len', run: 'fallocate', blocks: true },
+  truncate: { args: 'rawpath path, off length', run: 'truncate' },
+  truncate64: { args: 'rawpath path, loff length', run: 'truncate' },
+  ftruncate: { args: 'fd fd, off length', run: 'ftruncate' },
+  ftruncate64: { args: 'fd fd, loff length', run: 'ftruncate' },
+  cachestat: {
+    args: 'fd fd, in cachestat_range range, out cachestat stat, uint flags',
+    run: 'cachestat',
+  },
+} satisfies Rows;

@@ -1,0 +1,94 @@
+// ioctl(2): rows made from the request table, and the few requests whose argument leads further.
+
+import { EBADF, EFAULT, EINVAL, ENOTTY } from '../../src/host/errno.ts';
+import { SYS, sys3 } from '../../src/host/syscall.ts';
+import { unimpOnce } from '../../src/log/log.ts';
+import type { Process } from '../process.ts';
+import { write64 } from '../structs.ts';
+import { compileRow } from './call.ts';
+import { IOCTLS } from './ioctl-table.ts';
+import type { Handler, Row, Rows, Unfolded } from './row.ts';
+
+const F_GETFD = 1;
+const SIOCGIFCONF = 0x8912;
+/** struct ifreq: a name of 16 bytes and a union, which holds pointers and is therefore larger on the host. */
+const HOST_IFREQ = 40;
+
+const rows = new Map<number, Row>();
+
+function ioctlRow(request: number): Row | undefined {
+  let row = rows.get(request);
+  if (row) return row;
+  if (request === SIOCGIFCONF) row = { args: 'fd fd, enum:ioctl request, addr ifconf', run: interfaces };
+  else {
+    const text = Object.hasOwn(IOCTLS, request) ? IOCTLS[request]! : undefined;
+    if (text === undefined) return undefined;
+    row = rowOf(text, request);
+  }
+  rows.set(request, row);
+  return row;
+}
+
+function rowOf(text: string, request: number): Row {
+  const [, direction, type, hostNumber] = text.split(' ');
+  if (direction === undefined) return { args: 'fd fd, enum:ioctl request', run: 'ioctl', blocks: true };
+  const argument = direction === 'value' ? `${type} arg` : `${direction} ${type} arg`;
+  const row: Row = { args: `fd fd, enum:ioctl request, ${argument}`, run: 'ioctl', blocks: true };
+  const host = hostNumber === undefined ? request : Number(hostNumber.slice(1));
+  return host === request ? row : { ...row, run: renumbered(row, host) };
+}
+
+/** The same call with the host's request number; where longs have 64 bits, the guest's number is the host's. */
+function renumbered(row: Row, host: number): Handler {
+  let pass: Handler | undefined;
+  return (p, fd, request, arg) => {
+    pass ??= compileRow(row, p);
+    return pass(p, fd, p.abi.model.longSize === 4 ? host : request, arg, 0, 0, 0);
+  };
+}
+
+function unfold(_: Process, args: number[]): Unfolded | null {
+  const row = ioctlRow(args[1]! >>> 0);
+  return row ? { name: 'ioctl', row, args } : null;
+}
+
+/** An unknown request: as from a driver that does not know it either. */
+function unknown(_: Process, fd: number, request: number): number {
+  if (sys3(SYS.fcntl, fd, F_GETFD, 0) < 0) return -EBADF;
+  unimpOnce(`ioctl 0x${(request >>> 0).toString(16)}`);
+  return -ENOTTY;
+}
+
+/** SIOCGIFCONF: a buffer of structures with its length; a NULL buffer asks for the length. */
+function interfaces(p: Process, fd: number, request: number, pointer: number): number {
+  const word = p.abi.model.longSize;
+  const room = p.readU32(pointer);
+  const buffer = p.readWord((pointer >>> 0) + word);
+  if (room === undefined || buffer === undefined) return -EFAULT;
+  const guestSize = p.structs.sizeOf('ifreq');
+  const count = buffer === 0 ? 0 : Math.min(1024, Math.floor(room / guestSize));
+  const { view, u8, address } = p.scratch(16 + count * HOST_IFREQ);
+  view.setInt32(0, buffer === 0 ? 0 : count * HOST_IFREQ, true);
+  write64(view, 8, buffer === 0 ? 0 : address + 16, true);
+  if (room > 0x7fffffff) return -EINVAL;
+  const result = sys3(SYS.ioctl, fd, request, address);
+  if (result < 0) return result;
+  const found = Math.floor(view.getInt32(0, true) / HOST_IFREQ);
+  if (buffer !== 0) {
+    for (let i = 0; i < found; i++) {
+      const from = 16 + i * HOST_IFREQ;
+      if (!p.memory.writeBytes(buffer + i * guestSize, u8.subarray(from, from + guestSize))) return -EFAULT;
+    }
+  }
+  return p.writeU32(pointer, found * guestSize) ? result : -EFAULT;
+}
+
+/** The name of a request; undefined when it has no row. */
+export function ioctlName(request: number): string | undefined {
+  if (request === SIOCGIFCONF) return 'SIOCGIFCONF';
+  return Object.hasOwn(IOCTLS, request) ? IOCTLS[request]!.split(' ')[0] : undefined;
+}
+
+export const IOCTL_ROWS = {
+  ioctl: { args: 'fd fd, enum:ioctl request, addr argp', run: unknown, unfold },
+} satisfies Rows;

@@ -1,0 +1,188 @@
+// System calls that wait for descriptors: select, poll, epoll, in every width of time and set.
+
+import { EFAULT, EINVAL } from '../../src/host/errno.ts';
+import { SYS } from '../../src/host/syscall.ts';
+import type { Process } from '../process.ts';
+import type { Handler, Rows } from './row.ts';
+import { withSignalMask } from './signal-mask.ts';
+import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
+
+type Timespec = 'timespec' | 'timespec64';
+
+/** Where select's arguments stand in the scratch buffer: three sets, then the time. */
+const SETS = 64;
+const MOST_FDS = 65536;
+
+/**
+ * select with the time already converted at the start of the scratch buffer. Sets are copied because the host works on
+ * words of 64 bits, which may reach beyond a guest's set.
+ */
+function selectSets(p: Process, call: number, n: number, sets: readonly number[], time: number): number {
+  if (n < 0) return -EINVAL;
+  // No descriptor can be as large as this; the kernel looks at no more either.
+  n = Math.min(n, MOST_FDS);
+  const word = p.abi.model.longSize;
+  const guestBytes = Math.ceil(n / (word * 8)) * word;
+  const hostBytes = Math.ceil(n / 64) * 8;
+  const scratch = p.scratch(SETS + 3 * hostBytes);
+  const hosts = sets.map((pointer, i) => {
+    if (pointer === 0) return 0;
+    const at = SETS + i * hostBytes;
+    scratch.u8.fill(0, at, at + hostBytes);
+    if (!copyIn(p, pointer, guestBytes, at)) return -1;
+    reorderWords(p, scratch.u8, at, guestBytes);
+    return scratch.address + at;
+  });
+  if (hosts.includes(-1)) return -EFAULT;
+  const result = p.wait(call, n, hosts[0]!, hosts[1]!, hosts[2]!, time, 0);
+  if (result < 0) return result;
+  for (let i = 0; i < 3; i++) {
+    const at = SETS + i * hostBytes;
+    reorderWords(p, scratch.u8, at, guestBytes);
+    if (sets[i] !== 0 && !copyOut(p, at, guestBytes, sets[i]!)) return -EFAULT;
+  }
+  return result;
+}
+
+/** Big-endian sets number bits within words of `long`: their bytes go the other way round. */
+function reorderWords(p: Process, bytes: Uint8Array, at: number, length: number): void {
+  if (p.little) return;
+  const word = p.abi.model.longSize;
+  for (let i = at; i < at + length; i += word) bytes.subarray(i, i + word).reverse();
+}
+
+/** Runs a wait with a relative time that the kernel counts down in place; stores what is left. */
+function countingDown(p: Process, name: Timespec | 'timeval', pointer: number, wait: (time: number) => number): number {
+  const time = hostCopy(p, name, pointer);
+  const result = wait(time);
+  // The kernel ignores it when the rest cannot be stored.
+  if (pointer !== 0 && time === p.scratch(0).address) toGuest(p, name, 0, pointer);
+  return result;
+}
+
+function select(p: Process, n: number, read: number, write: number, except: number, timeout: number): number {
+  return countingDown(p, 'timeval', timeout, (time) => selectSets(p, SYS.select, n, [read, write, except], time));
+}
+
+/** select of i386 and others of its age: the arguments stand in memory. */
+function oldSelect(p: Process, pointer: number): number {
+  const word = p.abi.model.longSize;
+  const args: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const value = p.readWord((pointer >>> 0) + i * word);
+    if (value === undefined) return -EFAULT;
+    args.push(value | 0);
+  }
+  return select(p, args[0]!, args[1]!, args[2]!, args[3]!, args[4]!);
+}
+
+/** pselect6: the last argument leads to a pointer to a signal set and its size. */
+function pselect6(name: Timespec): Handler {
+  return (p, n, read, write, except, timeout, sig) => {
+    let mask = 0;
+    let size = 0;
+    if (sig !== 0) {
+      const pointer = p.readWord(sig);
+      const length = p.readWord((sig >>> 0) + p.abi.model.longSize);
+      if (pointer === undefined || length === undefined) return -EFAULT;
+      mask = pointer;
+      size = length;
+    }
+    return withSignalMask(p, mask, size, () =>
+      countingDown(p, name, timeout, (time) => selectSets(p, SYS.pselect6, n, [read, write, except], time)),
+    );
+  };
+}
+
+function poll(p: Process, fds: number, count: number, timeout: number): number {
+  return p.wait(SYS.poll, p.out(fds, (count >>> 0) * 8), count >>> 0, timeout, 0, 0, 0);
+}
+
+function ppoll(name: Timespec): Handler {
+  return (p, fds, count, timeout, mask, size) =>
+    withSignalMask(p, mask, size, () =>
+      countingDown(p, name, timeout, (time) =>
+        p.wait(SYS.ppoll, p.out(fds, (count >>> 0) * 8), count >>> 0, time, 0, 0, 0),
+      ),
+    );
+}
+
+function epollWait(p: Process, epfd: number, events: number, count: number, timeout: number): number {
+  const guest = p.structs.layout('epoll_event');
+  const host = p.hostStructs.layout('epoll_event');
+  if (guest.size === host.size && p.little) {
+    return p.wait(SYS.epoll_wait, epfd, p.out(events, Math.max(0, count) * host.size), count, timeout, 0, 0);
+  }
+  const room = Math.max(0, Math.min(count, 1024));
+  const { address } = p.scratch(room * host.size);
+  const result = p.wait(SYS.epoll_wait, epfd, address, count > 0 ? room : count, timeout, 0, 0);
+  for (let i = 0; i < result; i++) {
+    if (toGuest(p, 'epoll_event', i * host.size, (events >>> 0) + i * guest.size) < 0) return -EFAULT;
+  }
+  return result;
+}
+
+function epollPwait(p: Process, epfd: number, events: number, n: number, timeout: number, mask: number, size: number) {
+  return withSignalMask(p, mask, size, () => epollWait(p, epfd, events, n, timeout));
+}
+
+function epollPwait2(p: Process, epfd: number, events: number, n: number, time: number, mask: number, size: number) {
+  return withSignalMask(p, mask, size, () => {
+    const length = Math.max(0, n) * p.hostStructs.sizeOf('epoll_event');
+    return p.wait(SYS.epoll_pwait2, epfd, p.out(events, length), n, hostCopy(p, 'timespec64', time), 0, 0);
+  });
+}
+
+export const POLL_ROWS = {
+  select: {
+    args: 'int nfds, inout fd_set readfds, inout fd_set writefds, inout fd_set exceptfds, inout timeval timeout',
+    run: select,
+    blocks: true,
+  },
+  old_select: { args: 'addr args', run: oldSelect, blocks: true },
+  pselect6: {
+    args:
+      'int nfds, inout fd_set readfds, inout fd_set writefds, inout fd_set exceptfds, inout timespec timeout, ' +
+      'in sigset_and_size sigmask',
+    run: pselect6('timespec'),
+    blocks: true,
+  },
+  pselect6_time64: {
+    args:
+      'int nfds, inout fd_set readfds, inout fd_set writefds, inout fd_set exceptfds, inout timespec64 timeout, ' +
+      'in sigset_and_size sigmask',
+    run: pselect6('timespec64'),
+    blocks: true,
+  },
+  poll: { args: 'inout pollfd[nfds] fds, uint nfds, int timeout', run: poll, blocks: true },
+  ppoll: {
+    args: 'inout pollfd[nfds] fds, uint nfds, inout timespec tmo_p, in sigset sigmask, size sigsetsize',
+    run: ppoll('timespec'),
+    blocks: true,
+  },
+  ppoll_time64: {
+    args: 'inout pollfd[nfds] fds, uint nfds, inout timespec64 tmo_p, in sigset sigmask, size sigsetsize',
+    run: ppoll('timespec64'),
+    blocks: true,
+  },
+  epoll_create: { args: 'int size', run: 'epoll_create' },
+  epoll_create1: { args: 'flags:open flags', run: 'epoll_create1' },
+  epoll_ctl: { args: 'fd epfd, enum:epoll_op op, fd fd, in epoll_event event', run: 'epoll_ctl' },
+  epoll_wait: {
+    args: 'fd epfd, out epoll_event[maxevents:result] events, int maxevents, int timeout',
+    run: epollWait,
+    blocks: true,
+  },
+  epoll_pwait: {
+    args: 'fd epfd, out epoll_event[maxevents:result] events, int maxevents, int timeout, in sigset sigmask, size sigsetsize',
+    run: epollPwait,
+    blocks: true,
+  },
+  epoll_pwait2: {
+    args:
+      'fd epfd, out epoll_event[maxevents:result] events, int maxevents, in timespec64 timeout, in sigset sigmask, ' +
+      'size sigsetsize',
+    run: epollPwait2,
+    blocks: true,
+  },
+} satisfies Rows;

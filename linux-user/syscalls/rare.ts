@@ -1,0 +1,8 @@
+// The rows most programs never use, gathered so that they can be loaded together on first use.
+
+import { IOCTL_ROWS } from './ioctl.ts';
+import { POLL_ROWS } from './poll.ts';
+import type { Rows } from './row.ts';
+import { SOCKET_ROWS, SOCKETCALL_ROWS } from './sockets.ts';
+
+export const RARE_ROWS: readonly Rows[] = [IOCTL_ROWS, POLL_ROWS, SOCKET_ROWS, SOCKETCALL_ROWS];
