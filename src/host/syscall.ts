@@ -49,11 +49,16 @@ const STUB = new Uint8Array([
   0xc3, // ret
   0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff, // interrupted: mov rax, INTERRUPTED
   0xc3, // ret
+  0x66, 0x90, 0x90, // nop
+  // what a signal handler returns to
+  0xb8, 0x0f, 0x00, 0x00, 0x00, // mov eax, rt_sigreturn
+  0x0f, 0x05, // syscall
 ]);
 const INTERRUPTIBLE = 0x20;
 const WINDOW_START = 0x3c;
 const WINDOW_END = 0x44;
 const INTERRUPTED_LABEL = 0x45;
+const RESTORER = 0x50;
 
 const PAGE = 4096;
 const PROT_READ_WRITE = 3;
@@ -72,6 +77,9 @@ export const SYSCALL_WINDOW = {
   end: code + WINDOW_END,
   interrupted: code + INTERRUPTED_LABEL,
 } as const;
+
+/** Host address of the code that ends a signal handler (sa_restorer). */
+export const SIGNAL_RESTORER = code + RESTORER;
 
 function installStub(): number {
   const { mmap, mprotect } = dlopen('libc.so.6', {

@@ -1,0 +1,204 @@
+/** Signals of the host: dispositions, the mask, and the mailbox in which a compiled handler leaves what arrived. */
+
+import { cc } from 'bun:ffi';
+import { join } from 'node:path';
+import { HostBuffer, SIGNAL_RESTORER, SYS, SYSCALL_WINDOW, sys0, sys1, sys3, sys4, sys5 } from './syscall.ts';
+
+const SIGILL = 4;
+const SIGTRAP = 5;
+const SIGABRT = 6;
+const SIGBUS = 7;
+const SIGFPE = 8;
+const SIGSEGV = 11;
+const SIGPIPE = 13;
+const SIGXFSZ = 25;
+const SIGPWR = 30;
+const SIGSYS = 31;
+const SIGSETXID = 33;
+
+const SIG_BLOCK = 0;
+const SIG_UNBLOCK = 1;
+const SIG_SETMASK = 2;
+const SIGSET_SIZE = 8;
+
+const SA_NOCLDSTOP = 1;
+const SA_NOCLDWAIT = 2;
+const SA_SIGINFO = 4;
+const SA_RESTORER = 0x04000000;
+const SA_RESTART = 0x10000000;
+
+/**
+ * Signals whose host disposition belongs to the JavaScript engine: memory faults of compiled wasm (SEGV, BUS), stopping
+ * its threads (PWR), and the C library's own (33).
+ */
+const ENGINE_SIGNALS: readonly number[] = [SIGBUS, SIGSEGV, SIGPWR, SIGSETXID];
+/** Signals that must never be blocked on the host: the engine's, and those our own machine code can raise. */
+const NEVER_BLOCKED: readonly number[] = [...ENGINE_SIGNALS, SIGILL, SIGTRAP, SIGFPE, SIGSYS];
+
+/** Masks as two 32-bit halves: signal n is bit n-1. */
+function bits(signals: readonly number[], half: 0 | 1): number {
+  return signals.reduce((mask, n) => ((n - 1) >> 5 === half ? mask | (1 << ((n - 1) & 31)) : mask), 0);
+}
+const BLOCKABLE_LOW = ~bits(NEVER_BLOCKED, 0);
+const BLOCKABLE_HIGH = ~bits(NEVER_BLOCKED, 1);
+
+/** Whether the host's handler for this signal must stay, so that the guest's use of it has to be imitated entirely. */
+export function isEngineSignal(signal: number): boolean {
+  return ENGINE_SIGNALS.includes(signal);
+}
+
+/** Whether blocking the signal on the host is possible. */
+export function isHostBlockable(signal: number): boolean {
+  return !NEVER_BLOCKED.includes(signal);
+}
+
+export type Disposition = 'default' | 'ignore' | 'catch';
+
+interface HandlerModule {
+  handler(): number;
+  configure(start: number, end: number, interrupted: number, allLow: number, allHigh: number): void;
+  attach(tid: number, poll: number, mailbox: number): number;
+}
+
+let compiled: HandlerModule | undefined;
+let handlerAddress = 0;
+
+/** Compiles the handler: about 4 ms, paid by programs that ask for a signal. */
+function handlerModule(): HandlerModule {
+  if (!compiled) {
+    compiled = cc({
+      source: join(import.meta.dir, 'signal-handler.c'),
+      symbols: {
+        handler: { args: [], returns: 'ptr' },
+        configure: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32'], returns: 'void' },
+        attach: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
+      },
+    }).symbols as unknown as HandlerModule;
+    const { start, end, interrupted } = SYSCALL_WINDOW;
+    // As signed numbers: functions compiled by cc get a u32 above 2^31 wrong (Bun 1.4.5).
+    compiled.configure(start, end, interrupted, BLOCKABLE_LOW, BLOCKABLE_HIGH);
+    handlerAddress = compiled.handler();
+  }
+  return compiled;
+}
+
+/** Bytes of the mailbox: signal number, then siginfo_t at INFO. */
+const MAILBOX_SIZE = 160;
+const INFO = 16;
+
+const scratch = new HostBuffer(64);
+
+/** struct sigaction as the kernel of x86-64 takes it: handler, flags, restorer, mask, 8 bytes each. */
+function setAction(signal: number, handler: number, flags: number, maskLow: number, maskHigh: number): number {
+  const { view, address } = scratch;
+  view.setUint32(0, handler >>> 0, true);
+  view.setUint32(4, Math.floor(handler / 2 ** 32), true);
+  view.setUint32(8, (flags | SA_RESTORER) >>> 0, true);
+  view.setUint32(12, 0, true);
+  view.setUint32(16, SIGNAL_RESTORER >>> 0, true);
+  view.setUint32(20, Math.floor(SIGNAL_RESTORER / 2 ** 32), true);
+  view.setUint32(24, maskLow, true);
+  view.setUint32(28, maskHigh, true);
+  return sys4(SYS.rt_sigaction, signal, address, 0, SIGSET_SIZE);
+}
+
+/** Whether the signal is ignored by this process now. */
+function isIgnored(signal: number): boolean {
+  const { view, address } = scratch;
+  if (sys4(SYS.rt_sigaction, signal, 0, address, SIGSET_SIZE) < 0) return false;
+  return view.getUint32(0, true) === 1 && view.getUint32(4, true) === 0;
+}
+
+/**
+ * Undoes what the engine has set up for itself and a new program must not inherit: it ignores SIGPIPE and SIGXFSZ, and
+ * prints reports about itself for others. (What the caller had set for the first two cannot be found out any more.)
+ */
+export function resetEngineDispositions(): void {
+  for (const signal of [SIGPIPE, SIGXFSZ, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSYS]) setAction(signal, 0, 0, 0, 0);
+}
+
+/** Signals that were ignored when the process started, of those that the engine leaves alone. */
+export function inheritedIgnored(): number[] {
+  const signals: number[] = [];
+  for (let n = 1; n <= 64; n++) if (isIgnored(n) && n !== SIGPIPE && n !== SIGXFSZ) signals.push(n);
+  return signals;
+}
+
+/** What a thread has to do with host signals. One per guest thread, made and used in that thread. */
+export class HostSignals {
+  private readonly mailbox = new HostBuffer(MAILBOX_SIZE);
+  private attached = false;
+  /** siginfo_t of the signal `take` returned, until signals are let in again. */
+  readonly info = new DataView(this.mailbox.view.buffer, INFO, 128);
+
+  /** @param pollWord host address of the 32-bit word that tells the thread to look */
+  constructor(private readonly pollWord: number) {}
+
+  /** The thread's mask at the moment: low and high half. */
+  currentMask(): [low: number, high: number] {
+    const { view, address } = scratch;
+    sys4(SYS.rt_sigprocmask, SIG_BLOCK, 0, address, SIGSET_SIZE);
+    return [view.getInt32(0, true), view.getInt32(4, true)];
+  }
+
+  /** Sets what the process does about a signal. `childFlags`: SA_NOCLDSTOP and SA_NOCLDWAIT are passed on. */
+  setDisposition(signal: number, disposition: Disposition, childFlags = 0): void {
+    const child = childFlags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+    if (disposition !== 'catch') {
+      setAction(signal, disposition === 'ignore' ? 1 : 0, child, 0, 0);
+      return;
+    }
+    const module = handlerModule();
+    if (!this.attached) {
+      module.attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
+      this.attached = true;
+    }
+    // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
+    setAction(signal, handlerAddress, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
+  }
+
+  /** The signal in the mailbox, or 0; afterwards the mailbox is empty. Signals stay blocked until `setMask`. */
+  take(): number {
+    const signal = this.mailbox.view.getUint32(0, true);
+    if (signal !== 0) this.mailbox.view.setUint32(0, 0, true);
+    return signal;
+  }
+
+  /** Sets the thread's mask. What becomes unblocked and is pending is in the mailbox when this returns. */
+  setMask(low: number, high: number): void {
+    const { view, address } = scratch;
+    view.setInt32(0, low & BLOCKABLE_LOW, true);
+    view.setInt32(4, high & BLOCKABLE_HIGH, true);
+    sys4(SYS.rt_sigprocmask, SIG_SETMASK, address, 0, SIGSET_SIZE);
+  }
+
+  /** Blocks everything that can be blocked. */
+  blockAll(): void {
+    this.setMask(-1, -1);
+  }
+
+  /** Signals that wait for this thread or the process: low and high half. */
+  pending(): [low: number, high: number] {
+    const { view, address } = scratch;
+    sys3(SYS.rt_sigpending, address, SIGSET_SIZE, 0);
+    return [view.getInt32(0, true), view.getInt32(4, true)];
+  }
+
+  /** Ends the process by the signal's default action, without a core file (it would be the emulator's). */
+  dieOf(signal: number): never {
+    const RLIMIT_CORE = 4;
+    const { view, address } = scratch;
+    scratch.u8.fill(0, 0, 16);
+    sys4(SYS.prlimit64, 0, RLIMIT_CORE, address, 0);
+    const PR_SET_DUMPABLE = 4;
+    sys5(SYS.prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+    setAction(signal, 0, 0, 0, 0);
+    sys3(SYS.tgkill, sys0(SYS.getpid), sys0(SYS.gettid), signal);
+    view.setInt32(0, (signal - 1) >> 5 === 0 ? 1 << ((signal - 1) & 31) : 0, true);
+    view.setInt32(4, (signal - 1) >> 5 === 1 ? 1 << ((signal - 1) & 31) : 0, true);
+    sys4(SYS.rt_sigprocmask, SIG_UNBLOCK, address, 0, SIGSET_SIZE);
+    // Only signals that do not kill get here.
+    sys1(SYS.exit_group, 128 + signal);
+    throw new Error('exit_group returned');
+  }
+}
