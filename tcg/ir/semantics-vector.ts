@@ -99,12 +99,17 @@ function shift(
   };
 }
 
-/** Float lanes through `f`, rounded to the lane. */
+/** Float lanes through `f`, rounded to the lane; NaN results are the canonical one, whatever the host would store. */
 function float2(a: Vector, b: Vector, lane: number, f: (x: number, y: number) => number): Vector {
   const x = A.set(a).float(lane);
   const y = B.set(b).float(lane);
   const r = R.float(lane);
-  for (let i = 0; i < r.length; i++) r[i] = f(x[i]!, y[i]!);
+  for (let i = 0; i < r.length; i++) {
+    const result = f(x[i]!, y[i]!);
+    if (!Number.isNaN(result)) r[i] = result;
+    else if (lane === 32) R.s32[i] = 0x7fc00000;
+    else R.s64[i] = 0x7ff8000000000000n;
+  }
   return R.u8.slice();
 }
 
