@@ -58,6 +58,7 @@ const ALL_PAGES: Limits = { initial: 65536, maximum: 65536 };
 const ANY_TABLE: Limits = { initial: 0 };
 const BLOCK_TYPE: FuncType = { params: [0], results: [0] };
 
+/** Kept from group to group for its buffers. */
 let lowering: Lowering | null = null;
 
 function valTypes(types: readonly Type[]): ValType[] {
@@ -69,8 +70,9 @@ function valTypes(types: readonly Type[]): ValType[] {
  * Throws for helper calls that cannot be, and for functions of more than 2 MB.
  */
 export function compileGroup(units: readonly GroupUnit[], options: GroupOptions): Group {
-  lowering ??= new Lowering();
-  const l = lowering;
+  const l = lowering ?? new Lowering();
+  // An error leaves its tables half filled: they are only used again after a success.
+  lowering = null;
   const helpers: HelperRow[] = [];
   l.begin({
     layout: options.layout,
@@ -113,5 +115,6 @@ export function compileGroup(units: readonly GroupUnit[], options: GroupOptions)
     slots,
     code: l,
   });
+  lowering = l;
   return { bytes, imports, helperCount: helpers.length };
 }

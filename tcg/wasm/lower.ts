@@ -543,22 +543,14 @@ export class Lowering extends CodeWriter {
   /** Emits a block with loops by the plan of `structure`. */
   private emitStructured(): void {
     const successors: Successors = [];
-    for (let run = 0; run < this.runs; run++) {
-      const end = this.runEnd[run]!;
-      const last = end > this.runStart[run]! ? this.ops[end - 1]! : null;
-      const cls = last === null ? C_INSN : CLASS[last.row.code]!;
-      if (cls === C_EXIT) successors.push([]);
-      else if (cls === C_BR) successors.push([this.runOfLabel[last!.label!.id]!]);
-      else if (cls === C_BRCOND) successors.push([this.runOfLabel[last!.label!.id]!, run + 1]);
-      else successors.push([run + 1]);
-    }
+    for (let run = 0; run < this.runs; run++) successors.push(this.successorsOf(run));
     const script = structure(successors);
     let selector = 0;
     for (let at = 0; at < script.length; ) {
       this.reserve(ROOM);
       switch (script[at++]) {
         case SCRIPT.CODE:
-          this.emitRun(script[at++]!, successors);
+          this.emitRun(script[at++]!);
           break;
         case SCRIPT.CONDITION: {
           const i = this.runEnd[script[at++]!]! - 1;
@@ -604,14 +596,31 @@ export class Lowering extends CodeWriter {
     this.op(W.unreachable);
   }
 
-  private emitRun(run: number, successors: Successors): void {
+  /** Where control goes from a run; of two, first where a true condition leads. */
+  private successorsOf(run: number): number[] {
+    const end = this.runEnd[run]!;
+    if (end === this.runStart[run]) return [run + 1];
+    const last = this.ops[end - 1]!;
+    switch (CLASS[last.row.code]) {
+      case C_EXIT:
+        return [];
+      case C_BR:
+        return [this.runOfLabel[last.label!.id]!];
+      case C_BRCOND:
+        return [this.runOfLabel[last.label!.id]!, run + 1];
+      default:
+        return [run + 1];
+    }
+  }
+
+  private emitRun(run: number): void {
     this.startRun(run);
     const end = this.runEnd[run]!;
     for (let i = this.runStart[run]!; i < end; i++) {
       const cls = this.statement(i);
       if (cls === C_BRCOND && this.ops[i]!.sync !== null) emitSync(this, this.ops[i]!.sync!);
     }
-    const next = successors[run]!;
+    const next = this.successorsOf(run);
     if (next.length === 0) return;
     this.settleLoads();
     for (const target of next) this.border(target);
@@ -994,8 +1003,9 @@ export class Lowering extends CodeWriter {
 
   private settleAll(upTo: number): void {
     for (let i = this.lastSettled; i <= upTo; i++) {
-      const out = this.ops[i]!.out;
-      if (out !== null && this.place[i] === PENDING) this.settlePending(i);
+      const op = this.ops[i]!;
+      // A move is no version of its own: what it copies is.
+      if (op.out !== null && CLASS[op.row.code] !== C_MOVE && this.place[i] === PENDING) this.settlePending(i);
     }
     this.lastSettled = upTo;
   }
