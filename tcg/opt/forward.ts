@@ -6,17 +6,32 @@ import type { Label, Value } from '../ir/value.ts';
 import { decideBranch, simplify } from './fold.ts';
 import { Knowledge } from './knowledge.ts';
 
-const LABEL = OPS.label.code;
 const BR = OPS.br.code;
-const CALL = OPS.call.code;
 const BRCOND32 = OPS.brcond_i32.code;
 const BRCOND64 = OPS.brcond_i64.code;
 
-const IS_MOVE = new Uint8Array(OP_LIST.length);
+// What the walk does with an op; small consecutive numbers, so that the switch below becomes a jump table.
+/** It has no operands and no result. */
+const BARE = 0;
+const MOVE = 1;
+/** It has a result and may be simplified. */
+const COMPUTE = 2;
+/** It has operands but no result. */
+const EFFECT = 3;
+const LABEL = 4;
+const BRANCH = 5;
+const CALL = 6;
+
+const STEPS = new Uint8Array(OP_LIST.length);
 const ENDS = new Uint8Array(OP_LIST.length);
-for (const { code, name, flags } of OP_LIST) {
-  IS_MOVE[code] = name.startsWith('mov_') ? 1 : 0;
+for (const { code, name, flags, ins, out } of OP_LIST) {
   ENDS[code] = flags.ends ? 1 : 0;
+  if (name === 'label') STEPS[code] = LABEL;
+  else if (name === 'call') STEPS[code] = CALL;
+  else if (name === 'br' || name.startsWith('brcond')) STEPS[code] = BRANCH;
+  else if (name.startsWith('mov_')) STEPS[code] = MOVE;
+  else if (out !== null) STEPS[code] = COMPUTE;
+  else STEPS[code] = ins.length > 0 ? EFFECT : BARE;
 }
 
 /** Its arrays are used again for each block. */
@@ -34,55 +49,78 @@ export function propagateForward(block: Block): void {
   for (let from = 0; from < ops.length; from++) {
     const op = ops[from]!;
     const code = op.row.code;
-    if (code === LABEL) {
-      const label = op.label!;
-      const kept = straighten(ops, to, label);
-      if (kept !== to) reachable = true;
-      to = kept;
-      if (label.uses === 0) continue;
-      if (!reachable && label.uses === 1) known.resume(label);
-      else known.forget();
-      reachable = true;
-      ops[to++] = op;
-      continue;
-    }
-    if (!reachable) {
+    const step = STEPS[code]!;
+    if (!reachable && step !== LABEL) {
       if (op.label !== null) op.label.uses--;
       continue;
     }
-    known.tick++;
-    if (op.a !== null) op.a = known.resolve(op.a);
-    if (op.b !== null) op.b = known.resolve(op.b);
-    if (op.c !== null) op.c = known.resolve(op.c);
-    if (op.label !== null) {
-      if (code !== BR) {
-        const taken = decideBranch(op, known);
-        if (taken === 0) {
-          op.label.uses--;
-          continue;
-        }
-        if (taken === 1) {
-          op.row = OPS.br;
-          op.a = op.b = null;
-          op.imm = 0;
-        }
+    switch (step) {
+      case BARE:
+        break;
+      case MOVE: {
+        const a = known.resolve(op.a!);
+        const out = op.out!;
+        if (a === out) continue;
+        op.a = a;
+        known.copied(out, a);
+        break;
       }
-      known.branch(op.label);
-    } else if (code === CALL) {
-      call(op);
-    } else {
-      const mask = simplify(op, known);
-      const { out } = op;
-      if (out !== null) {
-        if (IS_MOVE[op.row.code] === 0) known.wrote(out, op, mask);
+      case COMPUTE: {
+        resolveOperands(op);
+        const mask = simplify(op, known);
+        const out = op.out!;
+        if (STEPS[op.row.code] !== MOVE) known.wrote(out, op, mask);
         else if (op.a === out) continue;
         else known.copied(out, op.a!);
+        break;
       }
+      case EFFECT:
+        resolveOperands(op);
+        break;
+      case LABEL: {
+        const label = op.label!;
+        const kept = straighten(ops, to, label);
+        if (kept !== to) reachable = true;
+        to = kept;
+        if (label.uses === 0) continue;
+        if (!reachable && label.uses === 1) known.resume(label);
+        else known.forget();
+        reachable = true;
+        break;
+      }
+      case BRANCH: {
+        const label = op.label!;
+        if (code !== BR) {
+          resolveOperands(op);
+          const taken = decideBranch(op, known);
+          if (taken === 0) {
+            label.uses--;
+            continue;
+          }
+          if (taken === 1) {
+            op.row = OPS.br;
+            op.a = op.b = null;
+            op.imm = 0;
+          }
+        }
+        known.branch(label);
+        break;
+      }
+      case CALL:
+        call(op);
+        break;
     }
     ops[to++] = op;
     if (ENDS[op.row.code] !== 0) reachable = false;
   }
   ops.length = to;
+}
+
+function resolveOperands(op: Op): void {
+  const { a, b, c } = op;
+  if (a !== null) op.a = known.resolve(a);
+  if (b !== null) op.b = known.resolve(b);
+  if (c !== null) op.c = known.resolve(c);
 }
 
 function call(op: Op): void {

@@ -3,13 +3,13 @@ import type { Block, Op } from '../ir/block.ts';
 import type { Label, Value, Variable } from '../ir/value.ts';
 
 /**
- * Facts about variables by value id. Time is counted in ticks, one per op, and goes on over blocks, so that nothing must
- * be cleared: a fact holds if it was recorded in the present stretch of code and what it speaks of has not been written
+ * Facts about variables by value id. Time is counted in ticks, one per write or branch, and goes on over blocks, so that
+ * nothing must be cleared: a fact holds if it was recorded in the present stretch of code and what it speaks of has not been written
  * since. At a label with a single branch knowledge from before the branch is taken up again; the ticks between the branch
  * and the label are then a hole whose facts do not hold.
  */
 export class Knowledge {
-  tick = 0;
+  private tick = 0;
   /** First tick whose facts hold. */
   private since = 0;
   private holeStart = 0;
@@ -60,7 +60,7 @@ export class Knowledge {
   branch(label: Label): void {
     const at = label.id * 4;
     const cells = this.atBranch;
-    cells[at] = this.tick;
+    cells[at] = ++this.tick;
     cells[at + 1] = this.since;
     cells[at + 2] = this.holeStart;
     cells[at + 3] = this.holeEnd;
@@ -85,7 +85,7 @@ export class Knowledge {
 
   /** All globals may have changed. */
   globalsLost(): void {
-    this.globalsWritten = this.tick;
+    this.globalsWritten = ++this.tick;
   }
 
   private holds(variable: Variable): boolean {
@@ -133,7 +133,7 @@ export class Knowledge {
   /** `out` now has the result of `op`, of which the bits of `mask` may be set. */
   wrote(out: Variable, op: Op, mask: number): void {
     const { id } = out;
-    this.written[id] = this.tick;
+    this.written[id] = ++this.tick;
     this.source[id] = null;
     this.def[id] = op;
     this.mask[id] = mask;
@@ -143,7 +143,7 @@ export class Knowledge {
   copied(out: Variable, source: Value): void {
     const { id } = out;
     this.mask[id] = this.maskOf(source);
-    this.written[id] = this.tick;
+    this.written[id] = ++this.tick;
     this.def[id] = null;
     // A global is not replaced by the temporary it was set from: that would only keep the temporary alive for longer.
     this.source[id] = out.kind === 'global' && source.kind === 'temp' ? null : source;
