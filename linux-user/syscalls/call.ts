@@ -272,7 +272,7 @@ function callHost(p: Process, call: number, count: number, blocks: boolean): num
 
 /** Whether `type` names something a pointer can lead to; for the test of all rows. */
 export function isKnownType(type: string, structs: StructSet): boolean {
-  if (type === 'bytes' || StructSet.isScalar(type)) return true;
+  if (type === 'bytes' || type === 'raw' || StructSet.isScalar(type)) return true;
   try {
     structs.layout(type);
     return true;

@@ -127,7 +127,7 @@ function oldReaddir(p: Process, fd: number, buffer: number): number {
 }
 
 export const DIRECTORY_ROWS = {
-  getdents: { args: 'fd fd, out bytes[count:result] dirp, size count', run: getdents },
-  getdents64: { args: 'fd fd, out bytes[count:result] dirp, size count', run: getdents64 },
-  old_readdir: { args: 'fd fd, out bytes[10] dirp, uint count', run: oldReaddir },
+  getdents: { args: 'fd fd, out raw[count:result] dirp, size count', run: getdents },
+  getdents64: { args: 'fd fd, out raw[count:result] dirp, size count', run: getdents64 },
+  old_readdir: { args: 'fd fd, out raw[10] dirp, uint count', run: oldReaddir },
 } satisfies Rows;

@@ -27,7 +27,7 @@ export class SystemCalls {
 
   /**
    * Runs the call whose number and arguments stand in the CPU state, and stores the result there. Returns the result as
-   * the handler gave it: -ERESTARTSYS (nothing stored; a signal has to be looked at first), -NO_RESULT, or the value.
+   * the handler gave it; results of ERESTARTSYS (512) and up are the process loop's business and are not stored.
    */
   run(): number {
     const p = this.process;
@@ -36,7 +36,7 @@ export class SystemCalls {
     const result = p.abi.syscallArguments(p.memory, p.env, r)
       ? this.call(number, r[0]!, r[1]!, r[2]!, r[3]!, r[4]!, r[5]!)
       : -EFAULT;
-    if (result !== -NO_RESULT && result !== -ERESTARTSYS) p.abi.setSyscallResult(p.view, p.env, result);
+    if (result > -ERESTARTSYS || result < -NO_RESULT) p.abi.setSyscallResult(p.view, p.env, result);
     return result;
   }
 

@@ -81,10 +81,10 @@ function storeLimit(p: Process, name: 'rlimit' | 'rlimit64', limit: Limit, point
   return 0;
 }
 
-function getrlimit(p: Process, resource: number, pointer: number, most?: number): number {
+function getrlimit(p: Process, resource: number, pointer: number, most: number): number {
   const limit = getLimit(p, resource);
   if (typeof limit === 'number') return limit;
-  return storeLimit(p, 'rlimit', limit, pointer, most ?? (p.abi.model.longSize === 8 ? INFINITE : 0xffffffff));
+  return storeLimit(p, 'rlimit', limit, pointer, most);
 }
 
 function setrlimit(p: Process, resource: number, pointer: number): number {
@@ -110,7 +110,10 @@ function getrusage(p: Process, who: number, pointer: number): number {
 }
 
 export const LIMIT_ROWS = {
-  getrlimit: { args: 'enum:rlimit resource, out rlimit rlim', run: getrlimit },
+  getrlimit: {
+    args: 'enum:rlimit resource, out rlimit rlim',
+    run: (p, resource, rlim) => getrlimit(p, resource, rlim, p.abi.model.longSize === 8 ? INFINITE : 0xffffffff),
+  },
   old_getrlimit: {
     args: 'enum:rlimit resource, out rlimit rlim',
     run: (p, resource, rlim) => getrlimit(p, resource, rlim, OLD_MOST),

@@ -166,7 +166,7 @@ export const POLL_ROWS = {
     blocks: true,
   },
   epoll_create: { args: 'int size', run: 'epoll_create' },
-  epoll_create1: { args: 'flags:open flags', run: 'epoll_create1' },
+  epoll_create1: { args: 'flags:openflag flags', run: 'epoll_create1' },
   epoll_ctl: { args: 'fd epfd, enum:epoll_op op, fd fd, in epoll_event event', run: 'epoll_ctl' },
   epoll_wait: {
     args: 'fd epfd, out epoll_event[maxevents:result] events, int maxevents, int timeout',

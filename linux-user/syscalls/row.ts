@@ -19,7 +19,8 @@ export type HostCall = keyof typeof SYS;
  * - `path` is a file name that may be found below the `-L` prefix, `lpath` the same without following a symbolic link at
  *   its end, `rawpath` one that is never redirected, `str` any other string; each is a pointer.
  * - `in T`, `out T`, `inout T` are pointers to a structure (structs-table.ts) or C type; `T[n]` with a number or the name
- *   of the argument that counts them makes it an array; `bytes` is an array of bytes without meaning. Behind the count,
+ *   of the argument that counts them makes it an array; `bytes` is an array of bytes, `raw` one that
+ *   is not worth printing. Behind the count,
  *   `:result` says that only as many as the result are valid afterwards. A pointer may always be NULL.
  *
  * `run` names the host's call of the same meaning, which is then called with pointers checked and structures converted

@@ -64,17 +64,17 @@ export const TIME_ROWS = {
   clock_getres: { args: 'enum:clock clk_id, out timespec res', run: 'clock_getres' },
   clock_getres_time64: { args: 'enum:clock clk_id, out timespec64 res', run: 'clock_getres' },
   nanosleep: {
-    args: 'in timespec req, out timespec rem',
+    args: 'in timespec req, addr rem',
     run: (p, request, remain) => sleep(p, 'timespec', CLOCK_MONOTONIC, 0, request, remain),
     blocks: true,
   },
   clock_nanosleep: {
-    args: 'enum:clock clk_id, flags:timer flags, in timespec req, out timespec rem',
+    args: 'enum:clock clk_id, flags:timer flags, in timespec req, addr rem',
     run: clockNanosleep('timespec'),
     blocks: true,
   },
   clock_nanosleep_time64: {
-    args: 'enum:clock clk_id, flags:timer flags, in timespec64 req, out timespec64 rem',
+    args: 'enum:clock clk_id, flags:timer flags, in timespec64 req, addr rem',
     run: clockNanosleep('timespec64'),
     blocks: true,
   },
