@@ -253,7 +253,7 @@ export function interpretBlock(block: Block, port: InterpreterPort, env: number)
       case GOTO_PTR:
         store(op.sync ?? globals);
         view.setInt32(env + layout.pc, get(op.a!) as number, true);
-        return Exit.LOOKUP;
+        return view.getUint32(env + layout.poll, true) === 0 ? Exit.LOOKUP : Exit.POLL;
       case EXIT_TB:
         store(op.sync ?? globals);
         view.setInt32(env + layout.pc, get(op.a!) as number, true);
