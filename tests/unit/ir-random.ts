@@ -92,6 +92,17 @@ export const CORNERS_FLOAT = [0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, 3e9, -3e9, 2 **
 CORNERS_FLOAT.push(2 ** 53, 2 ** 64, 1e-45, 1e-310, 3.4028234663852886e38, Number.MAX_VALUE);
 CORNERS_FLOAT.push(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.1, 1e10);
 
+/** Fills `bytes` with test data that depends on `seed` only (xorshift), with many bytes of all zeros and all ones. */
+export function fillBytes(bytes: Uint8Array, seed: number): void {
+  let x = seed | 1;
+  for (let i = 0; i < bytes.length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    bytes[i] = x & 0x300 ? x : x & 0x400 ? 0 : 0xff;
+  }
+}
+
 /** Ops the generator emits as they are, with any operands. */
 const PLAIN = OP_LIST.filter(
   ({ name, flags }) =>

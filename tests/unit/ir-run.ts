@@ -1,7 +1,7 @@
 // Runs blocks of the imaginary guest of `ir-random.ts` under the interpreter and gathers everything that can be observed.
 import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/interp/interp.ts';
 import type { Block } from '../../tcg/ir/block.ts';
-import { FIELDS, STATE_PC, STATE_POLL, STATE_SIZE, WINDOW, WINDOW_SIZE } from './ir-random.ts';
+import { FIELDS, fillBytes, STATE_PC, STATE_POLL, STATE_SIZE, WINDOW, WINDOW_SIZE } from './ir-random.ts';
 
 /** Address of CPU state. */
 export const ENV = 0x8000;
@@ -22,22 +22,10 @@ export interface Outcome {
   readonly accesses: readonly string[];
 }
 
-/** A small generator of test data: xorshift, seeded. */
-export function fill(bytes: Uint8Array, seed: number): void {
-  let x = seed | 1;
-  for (let i = 0; i < bytes.length; i++) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    // Many zeros and ones: conditions shall come out both ways.
-    bytes[i] = x & 0x300 ? x : x & 0x400 ? 0 : 0xff;
-  }
-}
-
 export function run(block: Block, start: Start): Outcome {
   const memory = new Uint8Array(ENV + STATE_SIZE);
-  fill(memory.subarray(WINDOW, WINDOW + WINDOW_SIZE + 16), start.seed);
-  fill(memory.subarray(ENV, ENV + STATE_SIZE), start.seed * 31 + 7);
+  fillBytes(memory.subarray(WINDOW, WINDOW + WINDOW_SIZE + 16), start.seed);
+  fillBytes(memory.subarray(ENV, ENV + STATE_SIZE), start.seed * 31 + 7);
   const view = new DataView(memory.buffer);
   view.setUint32(ENV + STATE_PC, block.pc, true);
   view.setUint32(ENV + STATE_POLL, start.poll, true);
