@@ -141,6 +141,9 @@ const TEXTS: Readonly<Record<ErrorName, string>> = {
 
 const NUMBERS: Readonly<Record<ErrorName, number>> = HOST_ERRNO;
 
+/** Like ERESTARTSYS, but repeated whatever the handler's SA_RESTART says: the call had not begun (linux/errno.h). */
+export const ERESTARTNOINTR = 513;
+
 /** The call has set all registers itself (sigreturn, exec): negated, it tells the process loop to store no result. */
 export const NO_RESULT = 600;
 

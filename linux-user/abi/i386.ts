@@ -1,10 +1,12 @@
 // The Linux binary interface of 32-bit x86: system calls by int 0x80, arguments in ebx ecx edx esi edi ebp.
 
+import { cpuidLeaf, X86_MODELS } from '../../targets/x86/models.ts';
 import { X86_OFFSETS } from '../../targets/x86/state.ts';
 import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
+import { I386_SIGNALS } from './i386-signals.ts';
 import { I386_STRUCTS } from './i386-structs.ts';
 import { I386_ROW_NAMES, i386SyscallNames } from './i386-syscalls.ts';
-import type { Abi } from './interface.ts';
+import type { Abi, ProgramAbi } from './interface.ts';
 
 const EAX = X86_OFFSETS.regs;
 const ECX = EAX + 4;
@@ -14,6 +16,23 @@ const ESP = EAX + 16;
 const EBP = EAX + 20;
 const ESI = EAX + 24;
 const EDI = EAX + 28;
+
+/** e_machine of i386 and of the i486 files some old linkers made. */
+const EM_386 = 3;
+const EM_486 = 6;
+
+const I386_PROGRAM: ProgramAbi = {
+  elf: { name: 'i386', machines: [EM_386, EM_486], elfClass: 32, bigEndian: false },
+  pieBase: 0x56555000,
+  execStackByDefault: true,
+  platform: 'i686',
+  // The feature bits of CPUID leaf 1, EDX.
+  hwcaps: (view, env) => ({ hwcap: cpuidLeaf(X86_MODELS[view.getUint32(env + X86_OFFSETS.model, true)]!, 1)[3] >>> 0 }),
+  enter(view, env, start, stackPointer) {
+    view.setUint32(env + X86_OFFSETS.pc, start, true);
+    view.setUint32(env + ESP, stackPointer, true);
+  },
+};
 
 export const I386_ABI: Abi = {
   name: 'i386',
@@ -37,5 +56,7 @@ export const I386_ABI: Abi = {
   setSyscallResult: (view, env, result) => view.setInt32(env + EAX, result, true),
   stackPointer: (view, env) => view.getUint32(env + ESP, true),
   archCalls: I386_CALLS,
+  program: I386_PROGRAM,
+  signals: I386_SIGNALS,
   setTls: setTlsByClone,
 };

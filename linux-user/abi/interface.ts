@@ -1,5 +1,7 @@
 // The Abi interface: everything Linux emulation may know of one guest's binary interface (numbers, registers, layouts).
 
+import type { SignalAbi } from './signal-interface.ts';
+
 /** What the layout of C types depends on. */
 export interface DataModel {
   readonly bigEndian: boolean;
@@ -22,6 +24,27 @@ export interface AbiMemory {
   readonly view: DataView;
   checkRead(address: number, length: number): boolean;
   prepareWrite(address: number, length: number): boolean;
+}
+
+/** What loading and starting a program depends on. */
+export interface ProgramAbi {
+  /** What executables must be made for (loader/elf.ts). */
+  readonly elf: {
+    readonly name: string;
+    readonly machines: readonly number[];
+    readonly elfClass: 32 | 64;
+    readonly bigEndian: boolean;
+  };
+  /** Where position-independent programs with an interpreter go (ELF_ET_DYN_BASE). */
+  readonly pieBase: number;
+  /** A file without PT_GNU_STACK gets an executable stack and READ_IMPLIES_EXEC. */
+  readonly execStackByDefault: boolean;
+  /** AT_PLATFORM; undefined when the ABI has none. */
+  readonly platform: string | undefined;
+  /** AT_HWCAP and AT_HWCAP2 for the CPU model in the state. */
+  hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number };
+  /** Points a CPU fresh from its reset at the program's first instruction. */
+  enter(view: DataView, env: number, start: number, stackPointer: number): void;
 }
 
 /** A guest's Linux binary interface. Stateless; CPU state is the block at `env` of the memory's view. */
@@ -51,6 +74,8 @@ export interface Abi {
    * Rows named here replace the common ones.
    */
   readonly archCalls: Readonly<Record<string, ArchCall>>;
+  readonly program: ProgramAbi;
+  readonly signals: SignalAbi;
   /** Points the thread-local storage of the CPU at `env` to the argument that clone(2) was given. 0 or -errno. */
   setTls(memory: AbiMemory, env: number, argument: number): number;
 }

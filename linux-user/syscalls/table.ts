@@ -8,8 +8,10 @@ import { ID_ROWS } from './ids.ts';
 import { INFO_ROWS } from './info.ts';
 import { IO_ROWS } from './io.ts';
 import { LIMIT_ROWS } from './limits.ts';
+import { MEMORY_ROWS } from './memory.ts';
 import { PROCESS_ROWS } from './processes.ts';
 import type { Row, Rows } from './row.ts';
+import { SIGNAL_ROWS } from './signal.ts';
 import { STAT_ROWS } from './stat.ts';
 import { TIME_ROWS } from './time.ts';
 
@@ -26,6 +28,8 @@ const COMMON: readonly Rows[] = [
   LIMIT_ROWS,
   INFO_ROWS,
   PROCESS_ROWS,
+  MEMORY_ROWS,
+  SIGNAL_ROWS,
 ];
 
 let rare: readonly Rows[] | undefined;

@@ -10,8 +10,8 @@ enum {
   SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_RT_SIGQUEUEINFO = 129, SYS_GETTID = 186,
   SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
   MAX_THREADS = 1024,
-  /* Words of a mailbox: signal number (0: none), then siginfo_t from byte 16 on. */
-  INFO_WORD = 4,
+  /* A mailbox: how many signals were put in so far, and from byte 64 on a ring of siginfo_t, 32 words each. */
+  RING_WORD = 16, RING_ENTRIES = 16, INFO_WORDS = 32,
   /* 8-byte words of struct ucontext: RIP among the registers, the mask to be restored. */
   UC_RIP = 21, UC_SIGMASK = 37
 };
@@ -48,10 +48,11 @@ static void on_signal(int signal, uint *info, ulong *context) {
   for (k = 0; k < thread_count; k++) {
     if (threads[k].tid == tid) {
       volatile uint *mailbox = threads[k].mailbox;
+      volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (mailbox[0] % RING_ENTRIES);
       int n;
-      for (n = 0; n < 32; n++) mailbox[INFO_WORD + n] = info[n];
-      if ((info[2] & 0xff000000u) == FORWARDED) mailbox[INFO_WORD + 2] = info[2] & 0xffff;
-      mailbox[0] = signal;
+      for (n = 0; n < INFO_WORDS; n++) entry[n] = info[n];
+      if ((info[2] & 0xff000000u) == FORWARDED) entry[2] = info[2] & 0xffff;
+      mailbox[0]++;
       *threads[k].poll = 1;
       context[UC_SIGMASK] |= all_signals;
       if (context[UC_RIP] >= window_start && context[UC_RIP] < window_end) context[UC_RIP] = window_interrupted;

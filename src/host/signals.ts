@@ -16,6 +16,9 @@ const SIGPWR = 30;
 const SIGSYS = 31;
 const SIGSETXID = 33;
 
+const RLIMIT_CORE = 4;
+const PR_SET_DUMPABLE = 4;
+
 const SIG_BLOCK = 0;
 const SIG_UNBLOCK = 1;
 const SIG_SETMASK = 2;
@@ -82,9 +85,10 @@ function handlerModule(): HandlerModule {
   return compiled;
 }
 
-/** Bytes of the mailbox: signal number, then siginfo_t at INFO. */
-const MAILBOX_SIZE = 160;
-const INFO = 16;
+/** The mailbox as signal-handler.c fills it: a count, then a ring of siginfo_t. */
+const RING = 64;
+const RING_ENTRIES = 16;
+const INFO_SIZE = 128;
 
 const scratch = new HostBuffer(64);
 
@@ -126,10 +130,13 @@ export function inheritedIgnored(): number[] {
 
 /** What a thread has to do with host signals. One per guest thread, made and used in that thread. */
 export class HostSignals {
-  private readonly mailbox = new HostBuffer(MAILBOX_SIZE);
+  /**
+   * More than one entry is only used when the mask is changed in the moment in which a signal arrives: otherwise a signal
+   * blocks all others until it has been taken.
+   */
+  private readonly mailbox = new HostBuffer(RING + RING_ENTRIES * INFO_SIZE);
+  private taken = 0;
   private attached = false;
-  /** siginfo_t of the signal `take` returned, until signals are let in again. */
-  readonly info = new DataView(this.mailbox.view.buffer, INFO, 128);
 
   /** @param pollWord host address of the 32-bit word that tells the thread to look */
   constructor(private readonly pollWord: number) {}
@@ -157,11 +164,13 @@ export class HostSignals {
     setAction(signal, handlerAddress, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
   }
 
-  /** The signal in the mailbox, or 0; afterwards the mailbox is empty. Signals stay blocked until `setMask`. */
-  take(): number {
-    const signal = this.mailbox.view.getUint32(0, true);
-    if (signal !== 0) this.mailbox.view.setUint32(0, 0, true);
-    return signal;
+  /** The next signal in the mailbox as a view of its siginfo_t, good until signals are let in again; or undefined. */
+  take(): DataView | undefined {
+    const { view } = this.mailbox;
+    if (view.getUint32(0, true) === this.taken) return undefined;
+    const entry = RING + (this.taken % RING_ENTRIES) * INFO_SIZE;
+    this.taken = (this.taken + 1) >>> 0;
+    return new DataView(view.buffer, entry, INFO_SIZE);
   }
 
   /** Sets the thread's mask. What becomes unblocked and is pending is in the mailbox when this returns. */
@@ -172,11 +181,6 @@ export class HostSignals {
     sys4(SYS.rt_sigprocmask, SIG_SETMASK, address, 0, SIGSET_SIZE);
   }
 
-  /** Blocks everything that can be blocked. */
-  blockAll(): void {
-    this.setMask(-1, -1);
-  }
-
   /** Signals that wait for this thread or the process: low and high half. */
   pending(): [low: number, high: number] {
     const { view, address } = scratch;
@@ -184,19 +188,22 @@ export class HostSignals {
     return [view.getInt32(0, true), view.getInt32(4, true)];
   }
 
-  /** Ends the process by the signal's default action, without a core file (it would be the emulator's). */
-  dieOf(signal: number): never {
-    const RLIMIT_CORE = 4;
-    const { view, address } = scratch;
-    scratch.u8.fill(0, 0, 16);
-    sys4(SYS.prlimit64, 0, RLIMIT_CORE, address, 0);
-    const PR_SET_DUMPABLE = 4;
-    sys5(SYS.prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  /** Has the kernel do what the signal does by default (stop, or end the process), at once. */
+  raiseDefault(signal: number): void {
     setAction(signal, 0, 0, 0, 0);
     sys3(SYS.tgkill, sys0(SYS.getpid), sys0(SYS.gettid), signal);
-    view.setInt32(0, (signal - 1) >> 5 === 0 ? 1 << ((signal - 1) & 31) : 0, true);
-    view.setInt32(4, (signal - 1) >> 5 === 1 ? 1 << ((signal - 1) & 31) : 0, true);
+    const { view, address } = scratch;
+    view.setUint32(0, signal <= 32 ? 1 << (signal - 1) : 0, true);
+    view.setUint32(4, signal > 32 ? 1 << (signal - 33) : 0, true);
     sys4(SYS.rt_sigprocmask, SIG_UNBLOCK, address, 0, SIGSET_SIZE);
+  }
+
+  /** Ends the process by the signal's default action, without a core file (it would be the emulator's). */
+  dieOf(signal: number): never {
+    scratch.u8.fill(0, 0, 16);
+    sys4(SYS.prlimit64, 0, RLIMIT_CORE, scratch.address, 0);
+    sys5(SYS.prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+    this.raiseDefault(signal);
     // Only signals that do not kill get here.
     sys1(SYS.exit_group, 128 + signal);
     throw new Error('exit_group returned');

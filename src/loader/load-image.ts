@@ -1,7 +1,7 @@
 /** Maps an ELF program and its interpreter into guest memory the way the kernel's binfmt_elf does. */
 
 import { EACCES, EINTR, ENOENT, ENOEXEC, EPERM } from '../host/errno.ts';
-import { HostBuffer, SYS, sys1, sys2, sys4 } from '../host/syscall.ts';
+import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../host/syscall.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import {
   MAP_ANONYMOUS,
@@ -44,6 +44,8 @@ export interface LoadOptions {
 
 /** What came of loading. Addresses are guest addresses. */
 export interface LoadedImage {
+  /** The file's own absolute host path, symbolic links resolved (/proc/PID/exe). */
+  readonly path: string;
   /** Where execution starts: in the interpreter if there is one. */
   readonly start: number;
   /** The program's own entry (AT_ENTRY). */
@@ -144,6 +146,14 @@ class ImageFile {
     return u8.subarray(0, have);
   }
 
+  /** Absolute path as the kernel knows it. */
+  path(): string {
+    const { u8, address } = new HostBuffer(PATH_MAX);
+    const link = Buffer.from(`/proc/self/fd/${this.fd}\0`, 'latin1');
+    const length = sys3(SYS.readlink, link, address, PATH_MAX);
+    return length < 0 ? this.name : Buffer.from(u8.subarray(0, length)).toString('latin1');
+  }
+
   close(): void {
     sys1(SYS.close, this.fd);
   }
@@ -194,6 +204,7 @@ function loadOpened(memory: GuestMemory, file: ImageFile, options: LoadOptions):
   const data = loads.filter((s) => s.flags & PF_W);
   const endOf = (s: Segment): number => s.vaddr + s.fileSize;
   return {
+    path: file.path(),
     start,
     entry: loadBias + header.entry,
     programHeaders: programHeaderAddress(header, loads, loadBias),

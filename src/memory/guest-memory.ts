@@ -97,6 +97,35 @@ export class GuestMemory extends GuestPages {
     }
   }
 
+  /**
+   * Maps shared memory that `attach` puts at a host address (shmat). `addr` 0 lets us choose; only with `replace` may
+   * something be mapped there.
+   */
+  mapBy(addr: number, length: number, prot: number, replace: boolean, attach: (hostAddress: number) => number): number {
+    this.lock();
+    try {
+      const fixed = addr === 0 ? 0 : replace ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+      let at = this.mapAddress(addr, length, fixed);
+      if (at === -EEXIST) at = -EINVAL;
+      if (at < 0) return at;
+      const size = pageAlign(length);
+      const first = at >>> PAGE_SHIFT;
+      const last = (at + size - 1) >>> PAGE_SHIFT;
+      this.dropCode(first, last, this.onUnmapCode);
+      const result = attach(this.base + at);
+      if (result < 0) {
+        this.repairAfterFailedMap(at, size);
+        return result;
+      }
+      const bits = this.accessBits(prot) | PAGE_MAPPED | PAGE_SHARED;
+      hostProtect(this.base + at, size, hostProtection(bits));
+      this.pages.fill(bits, first, last + 1);
+      return at;
+    } finally {
+      this.unlock();
+    }
+  }
+
   /** Where a new mapping goes, or -errno (get_unmapped_area and the checks before it). */
   private mapAddress(addr: number, length: number, flags: number): number {
     if (length === 0) return -EINVAL;

@@ -40,12 +40,10 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
     // What an ABI must know of its guest: state, flags, what signal frames hold and how segments are loaded.
     name: 'guest-state',
     paths: [
-      ...['state', 'flags', 'vectors', 'models', 'insns', 'x87-state', 'x87-reset'].map(
-        (name) => `targets/*/${name}.ts`,
-      ),
+      ...['state', 'flags', 'vectors', 'models', 'x87-state', 'x87-reset'].map((name) => `targets/*/${name}.ts`),
       'targets/*/helpers/segment-helpers.ts',
     ],
-    may: ['guest-interface', 'ir', 'util'],
+    may: ['guest-interface', 'guest:types', 'ir', 'util'],
   },
   {
     name: 'guest',
@@ -61,7 +59,14 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'gdb', paths: ['src/gdb/'], may: ['exec', 'memory', 'guest-interface', 'util'] },
 
   { name: 'abi-registry', paths: ['linux-user/abi/registry.ts'], may: ['abi', 'abi-interface'] },
-  { name: 'abi-interface', paths: ['linux-user/abi/interface.ts'], may: ['memory', 'util'] },
+  {
+    name: 'abi-interface',
+    paths: [
+      ...['linux-user/abi/interface.ts', 'linux-user/abi/signal-interface.ts', 'linux-user/siginfo.ts'],
+      'linux-user/cpu.ts',
+    ],
+    may: ['memory', 'util'],
+  },
   { name: 'abi', paths: ['linux-user/abi/'], may: ['abi-interface', 'guest-state', 'memory', 'host', 'util'] },
   {
     name: 'linux-run',

@@ -1,0 +1,145 @@
+// siginfo_t: what a signal says about itself, read from the host and written as 32-bit ABIs lay it out.
+
+export const SI_USER = 0;
+export const SI_KERNEL = 0x80;
+export const SI_QUEUE = -1;
+export const SI_TIMER = -2;
+export const SI_SIGIO = -5;
+export const SI_TKILL = -6;
+
+export const SIGHUP = 1;
+export const SIGQUIT = 3;
+export const SIGILL = 4;
+export const SIGTRAP = 5;
+export const SIGABRT = 6;
+export const SIGBUS = 7;
+export const SIGFPE = 8;
+export const SIGKILL = 9;
+export const SIGSEGV = 11;
+export const SIGCHLD = 17;
+export const SIGCONT = 18;
+export const SIGSTOP = 19;
+export const SIGURG = 23;
+export const SIGXCPU = 24;
+export const SIGXFSZ = 25;
+export const SIGWINCH = 28;
+export const SIGPOLL = 29;
+export const SIGSYS = 31;
+
+/** Codes of faults (kernel header asm-generic/siginfo.h). */
+export const SEGV_MAPERR = 1;
+export const SEGV_ACCERR = 2;
+export const BUS_ADRALN = 1;
+export const BUS_ADRERR = 2;
+export const ILL_ILLOPN = 2;
+export const FPE_INTDIV = 1;
+export const FPE_FLTDIV = 3;
+export const FPE_FLTOVF = 4;
+export const FPE_FLTUND = 5;
+export const FPE_FLTRES = 6;
+export const FPE_FLTINV = 7;
+export const TRAP_BRKPT = 1;
+export const TRAP_TRACE = 2;
+
+/**
+ * A signal with its details. `words` are the members behind si_code in the order in which a 32-bit siginfo_t has them,
+ * one 32-bit word each: pid and uid, then what the kind of signal adds (value; status and times), or the address.
+ */
+export interface SigInfo {
+  readonly signal: number;
+  readonly error: number;
+  readonly code: number;
+  readonly words: readonly number[];
+}
+
+/** Which members si_code announces (kernel/signal.c, siginfo_layout), as offsets in the host's siginfo_t. */
+const KILL = [16, 20];
+const TIMER = [16, 20, 24];
+const QUEUED = [16, 20, 24];
+const CHILD = [16, 20, 24, 32, 40];
+const FAULT = [16];
+const POLL = [16, 24];
+const SYSTEM_CALL = [16, 24, 28];
+
+function hostMembers(signal: number, code: number): readonly number[] {
+  if (code > SI_USER && code < SI_KERNEL) {
+    switch (signal) {
+      case SIGILL:
+      case SIGTRAP:
+      case SIGBUS:
+      case SIGFPE:
+      case SIGSEGV:
+        return FAULT;
+      case SIGCHLD:
+        return CHILD;
+      case SIGPOLL:
+        return POLL;
+      case SIGSYS:
+        return SYSTEM_CALL;
+      default:
+        // Codes of SIGPOLL under a signal of the program's choice (F_SETSIG).
+        return code <= 6 ? POLL : KILL;
+    }
+  }
+  if (code === SI_TIMER) return TIMER;
+  if (code === SI_SIGIO) return POLL;
+  return code < 0 ? QUEUED : KILL;
+}
+
+/** Reads the host's siginfo_t (x86-64 layout) at `at`. */
+export function readHostInfo(view: DataView, at = 0): SigInfo {
+  const signal = view.getInt32(at, true);
+  const code = view.getInt32(at + 8, true);
+  const members = hostMembers(signal, code);
+  return {
+    signal,
+    error: view.getInt32(at + 4, true),
+    code,
+    words: members.map((offset) => view.getInt32(at + offset, true)),
+  };
+}
+
+/** Bytes of siginfo_t on every ABI. */
+export const SIGINFO_SIZE = 128;
+
+/** Writes a siginfo_t for a 32-bit ABI; memory is the caller's to check. */
+export function writeInfo32(view: DataView, at: number, info: SigInfo, little: boolean): void {
+  for (let k = 0; k < SIGINFO_SIZE; k += 4) view.setInt32(at + k, 0, little);
+  view.setInt32(at, info.signal, little);
+  view.setInt32(at + 4, info.error, little);
+  view.setInt32(at + 8, info.code, little);
+  info.words.forEach((word, k) => {
+    view.setInt32(at + 12 + 4 * k, word, little);
+  });
+}
+
+/** Writes the host's siginfo_t from a 32-bit one that a program made up (rt_sigqueueinfo): pid, uid and value. */
+export function hostInfoFrom32(from: DataView, at: number, little: boolean, to: DataView): void {
+  for (let k = 0; k < SIGINFO_SIZE; k += 4) to.setInt32(k, 0, true);
+  for (let k = 0; k < 12; k += 4) to.setInt32(k, from.getInt32(at + k, little), true);
+  for (let k = 0; k < 3; k++) to.setInt32(16 + 4 * k, from.getInt32(at + 12 + 4 * k, little), true);
+}
+
+/** Texts as strsignal(3) gives them, for the signals that end a program. */
+const SIGNAL_TEXTS: Readonly<Record<number, string>> = {
+  1: 'Hangup',
+  2: 'Interrupt',
+  3: 'Quit',
+  4: 'Illegal instruction',
+  5: 'Trace/breakpoint trap',
+  6: 'Aborted',
+  7: 'Bus error',
+  8: 'Floating point exception',
+  11: 'Segmentation fault',
+  13: 'Broken pipe',
+  14: 'Alarm clock',
+  15: 'Terminated',
+  24: 'CPU time limit exceeded',
+  25: 'File size limit exceeded',
+  31: 'Bad system call',
+};
+
+/** strsignal(3). */
+export function signalText(signal: number): string {
+  return SIGNAL_TEXTS[signal] ?? (signal >= 32 ? `Real-time signal ${signal - 34}` : `Signal ${signal}`);
+}

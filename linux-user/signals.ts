@@ -1,0 +1,443 @@
+// Signal handling of one guest thread: actions, mask, alternate stack, and delivery onto the guest's stack.
+
+import { writeSync } from 'node:fs';
+import { EINTR, ERESTARTSYS } from '../src/host/errno.ts';
+import { HostSignals, inheritedIgnored, isEngineSignal, resetEngineDispositions } from '../src/host/signals.ts';
+import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import type { AltStack, SignalAbi, TrapState } from './abi/signal-interface.ts';
+import type { CpuException } from './cpu.ts';
+import { ERESTARTNOINTR } from './errno.ts';
+import type { SignalHooks } from './process.ts';
+import {
+  readHostInfo,
+  SI_KERNEL,
+  SIGABRT,
+  SIGBUS,
+  SIGCHLD,
+  SIGCONT,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGQUIT,
+  SIGSEGV,
+  SIGSTOP,
+  SIGSYS,
+  SIGTRAP,
+  SIGURG,
+  SIGWINCH,
+  SIGXCPU,
+  SIGXFSZ,
+  type SigInfo,
+  signalText,
+} from './siginfo.ts';
+
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
+
+export const SA_NOCLDSTOP = 0x1;
+export const SA_NOCLDWAIT = 0x2;
+export const SA_SIGINFO = 0x4;
+export const SA_RESTORER = 0x04000000;
+export const SA_ONSTACK = 0x08000000;
+export const SA_RESTART = 0x10000000;
+export const SA_NODEFER = 0x40000000;
+export const SA_RESETHAND = 0x80000000 | 0;
+
+export const SS_ONSTACK = 1;
+export const SS_DISABLE = 2;
+export const SS_AUTODISARM = 0x80000000 | 0;
+
+/** The highest signal number. */
+export const NSIG = 64;
+
+/** Words of one action in the shared table. */
+const HANDLER = 0;
+const FLAGS = 1;
+const RESTORER = 2;
+const MASK_LOW = 3;
+const MASK_HIGH = 4;
+const ACTION_WORDS = 5;
+
+const NO_ALT_STACK: AltStack = { sp: 0, flags: SS_DISABLE, size: 0 };
+
+/** Signals whose default action is to do nothing. */
+const IGNORED_BY_DEFAULT: readonly number[] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
+/** Signals whose default action writes a core file: the death of a program that went wrong, which is reported. */
+const CORE_SIGNALS: readonly number[] = [
+  ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
+];
+
+/**
+ * System calls that the kernel never repeats after a handler ran (signal(7)). When they report ERESTARTSYS they had not
+ * begun, so that they are repeated whatever the handler's flags say.
+ */
+const NEVER_RESTARTED = new Set(
+  (
+    'pause sigsuspend rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 poll ppoll ppoll_time64 select _newselect ' +
+    'pselect6 pselect6_time64 epoll_wait epoll_pwait epoll_pwait2 nanosleep clock_nanosleep clock_nanosleep_time64 ' +
+    'io_getevents io_pgetevents io_pgetevents_time64 ipc msgrcv msgsnd semop semtimedop semtimedop_time64'
+  ).split(' '),
+);
+
+/** One action as sigaction(2) has it. */
+export interface Action {
+  readonly handler: number;
+  readonly flags: number;
+  readonly restorer: number;
+  readonly maskLow: number;
+  readonly maskHigh: number;
+}
+
+/** Whether signal `n` is in the mask given as halves. */
+export function inMask(low: number, high: number, n: number): boolean {
+  return ((n <= 32 ? low >>> (n - 1) : high >>> (n - 33)) & 1) !== 0;
+}
+
+/** What the process loop needs to know about a system call whose result is outstanding. */
+export interface UnfinishedCall {
+  readonly name: string;
+  /** ERESTARTSYS or ERESTARTNOINTR. */
+  readonly error: number;
+}
+
+/**
+ * The mask on the host equals the guest's while guest code runs, except for signals the engine needs, so that the
+ * kernel itself keeps what is pending. While `hostBlocked` is set everything is blocked: a signal has arrived, or state
+ * is being changed.
+ */
+export class Signals implements SignalHooks {
+  readonly host: HostSignals;
+  /** Actions of the process, ACTION_WORDS words per signal; shared by its threads. */
+  private readonly actions: Int32Array;
+  blockedLow = 0;
+  blockedHigh = 0;
+  altStack: AltStack = NO_ALT_STACK;
+  readonly trap: TrapState = { number: 0, errorCode: 0, address: 0 };
+  /** The mask to save in the next frame while a call has replaced it (sigsuspend, ppoll), or null. */
+  private suspended: [low: number, high: number] | null = null;
+  /** Signals that wait here and not in the kernel: those the engine owns, and those that came before being blocked. */
+  private readonly waiting: SigInfo[] = [];
+  private hostBlocked = false;
+  private trampolinePage = 0;
+  /** Told of every signal that is delivered to a handler or kills; for strace. */
+  onSignal: ((info: SigInfo) => void) | null = null;
+  /** Runs before the process dies of a signal (flush logs and caches). */
+  beforeDeath: () => void = () => {};
+
+  constructor(
+    private readonly memory: GuestMemory,
+    private readonly env: number,
+    private readonly abi: SignalAbi,
+    /** Guest address of the word that makes the CPU leave generated code. */
+    private readonly pollAt: number,
+    actions?: SharedArrayBuffer,
+  ) {
+    this.host = new HostSignals(memory.base + pollAt);
+    this.actions = new Int32Array(actions ?? new SharedArrayBuffer(4 * ACTION_WORDS * (NSIG + 1)));
+  }
+
+  /** Takes over what the process was started with: ignored signals and the mask. For the first thread only. */
+  inherit(): void {
+    resetEngineDispositions();
+    for (const n of inheritedIgnored()) this.actions[n * ACTION_WORDS + HANDLER] = SIG_IGN;
+    [this.blockedLow, this.blockedHigh] = this.host.currentMask();
+    // Signals the engine needs were just unblocked for it.
+    if (this.blockedLow | this.blockedHigh) this.host.setMask(this.blockedLow, this.blockedHigh);
+  }
+
+  // Actions
+
+  action(signal: number): Action {
+    const at = signal * ACTION_WORDS;
+    const a = this.actions;
+    return {
+      handler: a[at + HANDLER]! >>> 0,
+      flags: a[at + FLAGS]!,
+      restorer: a[at + RESTORER]! >>> 0,
+      maskLow: a[at + MASK_LOW]!,
+      maskHigh: a[at + MASK_HIGH]!,
+    };
+  }
+
+  setAction(signal: number, action: Action): void {
+    const at = signal * ACTION_WORDS;
+    const a = this.actions;
+    a[at + HANDLER] = action.handler;
+    a[at + FLAGS] = action.flags;
+    a[at + RESTORER] = action.restorer;
+    a[at + MASK_LOW] = action.maskLow;
+    a[at + MASK_HIGH] = action.maskHigh;
+    const ignored = action.handler === SIG_IGN || (action.handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
+    if (ignored) this.forget(signal);
+    if (isEngineSignal(signal)) return;
+    const disposition = action.handler === SIG_DFL ? 'default' : action.handler === SIG_IGN ? 'ignore' : 'catch';
+    this.host.setDisposition(signal, disposition, action.flags);
+  }
+
+  /** Drops instances of an ignored signal that wait here. */
+  private forget(signal: number): void {
+    for (let k = this.waiting.length - 1; k >= 0; k--)
+      if (this.waiting[k]!.signal === signal) this.waiting.splice(k, 1);
+  }
+
+  // Mask
+
+  isBlocked(signal: number): boolean {
+    return inMask(this.blockedLow, this.blockedHigh, signal);
+  }
+
+  /** Sets the guest's mask; SIGKILL and SIGSTOP cannot be blocked. */
+  setBlocked(low: number, high: number): void {
+    low &= ~((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1)));
+    if (low === this.blockedLow && high === this.blockedHigh && !this.hostBlocked) return;
+    this.blockedLow = low;
+    this.blockedHigh = high;
+    if (this.waiting.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
+    this.letIn();
+  }
+
+  /** Makes the host's mask the guest's again. */
+  private letIn(): void {
+    this.hostBlocked = false;
+    this.host.setMask(this.blockedLow, this.blockedHigh);
+  }
+
+  withMask(low: number, high: number, wait: () => number): number {
+    // What arrived under the old mask is delivered first.
+    if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
+    const before: [number, number] = [this.blockedLow, this.blockedHigh];
+    this.setBlocked(low, high);
+    const result = wait();
+    const interrupted = result === -EINTR || result === -ERESTARTSYS;
+    if (interrupted && this.memory.read32(this.pollAt) !== 0) {
+      // The handler runs under the new mask and comes back to the old one.
+      this.suspended = before;
+      return -EINTR;
+    }
+    this.setBlocked(before[0], before[1]);
+    return result;
+  }
+
+  /** Signals that wait, in the kernel or here. */
+  pending(): [low: number, high: number] {
+    let [low, high] = this.host.pending();
+    for (const { signal } of this.waiting) {
+      if (signal <= 32) low |= 1 << (signal - 1);
+      else high |= 1 << (signal - 33);
+    }
+    return [low & this.blockedLow, high & this.blockedHigh];
+  }
+
+  /** Takes a signal of the set that waits here, for sigtimedwait. */
+  takeWaiting(low: number, high: number): SigInfo | undefined {
+    const k = this.waiting.findIndex((info) => inMask(low, high, info.signal));
+    return k < 0 ? undefined : this.waiting.splice(k, 1)[0];
+  }
+
+  // Sending to this thread
+
+  private requestPoll(): void {
+    this.memory.write32(this.pollAt, 1);
+  }
+
+  /** Queues a signal that the kernel is not told of; it is delivered before guest code runs again. */
+  queue(info: SigInfo): void {
+    const { handler } = this.action(info.signal);
+    const ignored = handler === SIG_IGN || (handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(info.signal));
+    if (ignored && !this.isBlocked(info.signal)) return;
+    // Below the real-time signals one instance is kept.
+    if (info.signal < 32 && this.waiting.some((other) => other.signal === info.signal)) return;
+    this.waiting.push(info);
+    this.requestPoll();
+  }
+
+  /** Whether a signal sent now would end the process with a core file: then its death is reported here. */
+  isDeadly(signal: number): boolean {
+    return CORE_SIGNALS.includes(signal) && this.action(signal).handler === SIG_DFL && !this.isBlocked(signal);
+  }
+
+  /** An exception of the CPU: the handler's frame, or the end. */
+  fault(exit: CpuException): void {
+    const info = this.abi.exceptionToSignal(this.memory, this.env, exit, this.trap);
+    if (info) this.force(info);
+  }
+
+  /** A signal that cannot be put off: blocked or ignored, it kills. */
+  private force(info: SigInfo): void {
+    const { handler } = this.action(info.signal);
+    if (handler === SIG_DFL || handler === SIG_IGN || this.isBlocked(info.signal)) this.die(info);
+    this.runHandler(info);
+    this.letIn();
+  }
+
+  // Delivery
+
+  /**
+   * Delivers what has arrived; called with the poll word set or a system call unfinished. `call` is then repeated or fails
+   * with EINTR; `finish` stores a result.
+   */
+  deliver(call: UnfinishedCall | null, finish: (result: number) => void): void {
+    for (;;) {
+      this.memory.write32(this.pollAt, 0);
+      this.collect();
+      const info = this.next();
+      if (!info) {
+        // Nothing ran a handler: the call goes on as if nothing had been.
+        if (call) this.abi.restartSyscall(this.memory.view, this.env);
+        call = null;
+        if (this.suspended) {
+          [this.blockedLow, this.blockedHigh] = this.suspended;
+          this.suspended = null;
+          this.hostBlocked = true;
+          // Signals that only the other mask kept back.
+          if (this.next(false)) continue;
+        }
+        if (this.hostBlocked) this.letIn();
+        if (this.memory.read32(this.pollAt) === 0) return;
+        continue;
+      }
+      const action = this.action(info.signal);
+      if (action.handler === SIG_IGN) continue;
+      if (action.handler === SIG_DFL) {
+        this.defaultAction(info);
+        continue;
+      }
+      if (call) {
+        const again =
+          call.error === ERESTARTNOINTR || NEVER_RESTARTED.has(call.name) || (action.flags & SA_RESTART) !== 0;
+        if (again) this.abi.restartSyscall(this.memory.view, this.env);
+        else finish(-EINTR);
+        call = null;
+      }
+      this.runHandler(info);
+    }
+  }
+
+  /** Moves what the host's handler noted to the waiting signals. */
+  private collect(): void {
+    for (let info = this.host.take(); info; info = this.host.take()) {
+      this.hostBlocked = true;
+      this.waiting.push(readHostInfo(info));
+    }
+  }
+
+  /** The next signal to deliver, lowest number first, taken out of the waiting ones unless `take` is false. */
+  private next(take = true): SigInfo | undefined {
+    let best = -1;
+    for (let k = 0; k < this.waiting.length; k++) {
+      const { signal } = this.waiting[k]!;
+      if (!this.isBlocked(signal) && (best < 0 || signal < this.waiting[best]!.signal)) best = k;
+    }
+    if (best < 0) return undefined;
+    return take ? this.waiting.splice(best, 1)[0] : this.waiting[best];
+  }
+
+  private defaultAction(info: SigInfo): void {
+    if (IGNORED_BY_DEFAULT.includes(info.signal)) return;
+    // Stopping is the kernel's business; it comes back here when continued.
+    if (info.signal >= SIGSTOP && info.signal <= 22) this.host.raiseDefault(info.signal);
+    else this.die(info);
+  }
+
+  /** Builds the frame of one handler. A stack that cannot take it is SIGSEGV, and the end if that is what was coming. */
+  private runHandler(info: SigInfo): void {
+    this.onSignal?.(info);
+    const action = this.action(info.signal);
+    if (action.flags & SA_RESETHAND) this.setAction(info.signal, { ...action, handler: SIG_DFL });
+    const saved = this.suspended ?? [this.blockedLow, this.blockedHigh];
+    const stackTop = this.frameTop(action.flags);
+    const done =
+      stackTop >= 0 &&
+      this.abi.pushFrame(this.memory, this.env, {
+        info,
+        handler: action.handler,
+        flags: action.flags,
+        restorer: action.restorer,
+        maskLow: saved[0],
+        maskHigh: saved[1],
+        stackTop,
+        altStack: this.altStack,
+        trap: this.trap,
+        trampoline: () => this.trampoline(),
+      });
+    if (!done) {
+      const segv = { signal: SIGSEGV, error: 0, code: SI_KERNEL, words: [0, 0] };
+      if (info.signal === SIGSEGV) this.die(segv);
+      this.force(segv);
+      return;
+    }
+    this.suspended = null;
+    if (this.altStack.flags & SS_AUTODISARM) this.altStack = NO_ALT_STACK;
+    let low = this.blockedLow | action.maskLow;
+    let high = this.blockedHigh | action.maskHigh;
+    if (!(action.flags & SA_NODEFER)) {
+      if (info.signal <= 32) low |= 1 << (info.signal - 1);
+      else high |= 1 << (info.signal - 33);
+    }
+    if (low !== this.blockedLow || high !== this.blockedHigh) this.hostBlocked = true;
+    this.blockedLow = low;
+    this.blockedHigh = high;
+  }
+
+  /** Whether a stack pointer lies on the alternate stack (kernel: on_sig_stack). */
+  isOnAltStack(sp: number): boolean {
+    const { altStack } = this;
+    return !(altStack.flags & SS_AUTODISARM) && sp > altStack.sp && sp - altStack.sp <= altStack.size;
+  }
+
+  /** Where the frame goes below; -1 when it would overflow the alternate stack it is on. */
+  private frameTop(flags: number): number {
+    const sp = this.abi.stackPointer(this.memory.view, this.env);
+    if (!(flags & SA_ONSTACK) || this.altStack.size === 0 || this.isOnAltStack(sp)) return sp;
+    return this.altStack.sp + this.altStack.size;
+  }
+
+  private trampoline(): number {
+    if (this.trampolinePage === 0) {
+      const { trampolineCode } = this.abi;
+      const page = this.memory.map(0, 4096, 3, 0x22, -1, 0);
+      if (page < 0) return 0;
+      this.memory.writeBytes(page, trampolineCode);
+      this.memory.protect(page, 4096, 5);
+      this.trampolinePage = page;
+    }
+    return this.trampolinePage;
+  }
+
+  /** Returns from a handler; a frame that cannot be read or restored is SIGSEGV. */
+  sigreturn(siginfoFrame: boolean): void {
+    const frame = this.abi.popFrame(this.memory, this.env, siginfoFrame);
+    if (!frame) {
+      this.force({ signal: SIGSEGV, error: 0, code: SI_KERNEL, words: [0, 0] });
+      return;
+    }
+    if (frame.altStack) this.restoreAltStack(frame.altStack);
+    this.setBlocked(frame.maskLow, frame.maskHigh);
+  }
+
+  /** A handler may have changed it through its ucontext; what the kernel would refuse is left alone. */
+  private restoreAltStack({ sp, flags, size }: AltStack): void {
+    const mode = flags & ~SS_AUTODISARM;
+    if (mode === SS_DISABLE) this.altStack = NO_ALT_STACK;
+    else if (mode === 0 || mode === SS_ONSTACK) this.altStack = { sp, flags: flags & SS_AUTODISARM, size };
+  }
+
+  /** Ends the process as the signal does by default, after saying so. */
+  die(info: SigInfo): never {
+    this.onSignal?.(info);
+    const pc = this.abi.programCounter(this.memory.view, this.env);
+    const hex = (v: number): string => `0x${(v >>> 0).toString(16).padStart(8, '0')}`;
+    const atFault = info.code > 0 && info.code < SI_KERNEL && (info.signal === SIGSEGV || info.signal === SIGBUS);
+    const where = atFault ? `, address ${hex(info.words[0]!)}` : '';
+    this.beforeDeath();
+    if (CORE_SIGNALS.includes(info.signal)) {
+      const text = `wemu: uncaught target signal ${info.signal} (${signalText(info.signal)}) - pc ${hex(pc)}${where}\n`;
+      try {
+        writeSync(2, text);
+      } catch {
+        // Nobody reads it.
+      }
+    }
+    this.host.dieOf(info.signal);
+  }
+}
