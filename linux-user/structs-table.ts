@@ -123,6 +123,8 @@ export const COMMON_STRUCTS: StructTable = {
   // System V IPC and message queues
   ipc_perm:
     's32 key=hex, u32 uid, u32 gid, u32 cuid, u32 cgid, u16 mode=mode, u16 pad1[5-1*long], u16 seq, u16 pad2, ulong unused1, ulong unused2',
+  shminfo: 'ulong shmmax, ulong shmmin, ulong shmmni, ulong shmseg, ulong shmall, ulong unused[4]',
+  shm_info: 'int used_ids, ulong shm_tot, ulong shm_rss, ulong shm_swp, ulong swap_attempts, ulong swap_successes',
   sembuf: 'u16 sem_num, s16 sem_op, s16 sem_flg=hex',
   mq_attr: 'long mq_flags=hex, long mq_maxmsg, long mq_msgsize, long mq_curmsgs, long reserved[4]=none',
 };

@@ -181,6 +181,13 @@ function writeLdt(memory: AbiMemory, env: number, pointer: number, count: number
   return 0;
 }
 
+const ARCH_GET_CPUID = 0x1011;
+
+/** arch_prctl(2) of 32-bit processes: whether CPUID faults (it does not), and options of CPUs this is not. */
+function archPrctl(_: AbiMemory, _env: number, option: number): number {
+  return option === ARCH_GET_CPUID ? 1 : -EINVAL;
+}
+
 /** What clone(2) with CLONE_SETTLS does: the argument leads to a struct user_desc naming its entry. 0 or -errno. */
 export function setTlsByClone(memory: AbiMemory, env: number, pointer: number): number {
   const desc = readUserDesc(memory, pointer);
@@ -192,5 +199,6 @@ export function setTlsByClone(memory: AbiMemory, env: number, pointer: number): 
 export const I386_CALLS: Readonly<Record<string, ArchCall>> = {
   set_thread_area: { args: 'inout user_desc u_info', run: setThreadArea },
   get_thread_area: { args: 'inout user_desc u_info', run: getThreadArea },
+  arch_prctl: { args: 'hex option, ulong arg2', run: archPrctl },
   modify_ldt: { args: 'int func, addr ptr, ulong bytecount', run: modifyLdt },
 };

@@ -179,6 +179,8 @@ export const INFO_ROWS = {
   _sysctl: gone,
   lookup_dcookie: gone,
   uselib: gone,
+  vm86: gone,
+  vm86old: gone,
   /** Restartable sequences need the kernel to know the guest's PC; without them C libraries ask for the CPU number. */
   rseq: { args: 'addr rseq, uint rseq_len, int flags, hex sig', run: () => -ENOSYS },
 } satisfies Rows;

@@ -1,6 +1,6 @@
 // System calls that end, await and schedule processes and threads, and futexes.
 
-import { EFAULT, EINVAL } from '../../src/host/errno.ts';
+import { EFAULT, EINTR, EINVAL } from '../../src/host/errno.ts';
 import { SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
@@ -132,6 +132,8 @@ function pidfdSendSignal(p: Process, fd: number, signal: number, info: number, f
 export const PROCESS_ROWS = {
   exit: { args: 'int status', run: exitGroup, result: 'none', blocks: true },
   exit_group: { args: 'int status', run: exitGroup, result: 'none', blocks: true },
+  /** Waits that are to go on do so by themselves here: nothing is ever left for this call. */
+  restart_syscall: { args: '', run: () => -EINTR },
   waitpid: {
     args: 'pid pid, out int wstatus, flags:wait options',
     run: (p, pid, status, options) => wait4(p, pid, status, options, 0),
