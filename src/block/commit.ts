@@ -1,0 +1,124 @@
+// Moving content between the layers of a chain: commit into a lower layer, rebase onto another backing file.
+import { statusAbove } from './block-status.ts';
+import { equalBytes, isZero } from './bytes.ts';
+import { type BlockNode, REQ } from './driver.ts';
+import { BlockError, errnoOf, strerror } from './errors.ts';
+import { layerBelow } from './graph.ts';
+
+const CHUNK = 1 << 20;
+
+/** Layers from `top` down to `base`. */
+function layersAbove(top: BlockNode, base: BlockNode): BlockNode[] {
+  const out: BlockNode[] = [];
+  for (let at: BlockNode | undefined = top; at && at !== base; at = layerBelow(at)) out.push(at);
+  return out;
+}
+
+/**
+ * Writes everything the layers above `base` hold into `base`, which becomes as long as `top` if it was shorter; `empty` then
+ * empties the top layer. `rate` limits bytes per second (0: none).
+ */
+export async function commitImage(
+  top: BlockNode,
+  base: BlockNode,
+  empty: boolean,
+  rate: number,
+  progress: (fraction: number) => void,
+): Promise<void> {
+  const over = layersAbove(top, base);
+  try {
+    await base.setReadOnly(false);
+  } catch (error) {
+    throw new BlockError(`Could not reopen '${base.filename}' for writing: ${(error as Error).message}`, errnoOf(error));
+  }
+  base.flags.unmap = true;
+  const started = performance.now();
+  const length = top.length;
+  try {
+    if (base.length < length) await base.truncate(length);
+    const buffer = new Uint8Array(CHUNK);
+    for (let at = 0; at < length; ) {
+      const status = await statusAbove(top, base, at, length - at);
+      let n = status.bytes;
+      if (status.allocated) {
+        if (status.zero) {
+          await base.writeZeroes(at, n, REQ.MAY_UNMAP);
+        } else {
+          n = Math.min(n, CHUNK);
+          const part = buffer.subarray(0, n);
+          await top.read(at, part);
+          await base.write(at, part);
+        }
+      }
+      at += n;
+      progress(at / length);
+      const ahead = rate > 0 ? (at / rate) * 1000 - (performance.now() - started) : 0;
+      if (ahead > 0) await Bun.sleep(ahead);
+    }
+    // The base is safe before the overlay gives its copy up.
+    await base.flush();
+  } finally {
+    await base.setReadOnly(true).catch(() => {});
+  }
+  if (empty) {
+    try {
+      await over[0]!.makeEmpty();
+    } catch (error) {
+      throw new BlockError(`Could not empty ${top.filename}: ${strerror(errnoOf(error))}`, errnoOf(error));
+    }
+  }
+}
+
+/**
+ * Copies into `node` what its old backing file shows and the new one does not, so that the new one can take its place. Without a
+ * new backing file everything is copied.
+ */
+export async function rebaseImage(node: BlockNode, fresh: BlockNode | undefined, progress: (fraction: number) => void): Promise<void> {
+  const old = node.backing;
+  const length = node.length;
+  const before = new Uint8Array(CHUNK);
+  const after = new Uint8Array(CHUNK);
+  for (let at = 0; at < length; ) {
+    const status = await node.blockStatus(at, Math.min(length - at, CHUNK), false);
+    const n = Math.min(status.bytes, CHUNK);
+    // Whatever the overlay has itself stays as it is.
+    if (!status.allocated) {
+      const a = before.subarray(0, n);
+      const b = after.subarray(0, n);
+      await readOr(old, at, a, 'old');
+      await readOr(fresh, at, b, 'new');
+      await writeDifferences(node, at, a, b);
+    }
+    at += n;
+    progress(at / length);
+  }
+  await node.flush();
+}
+
+async function readOr(from: BlockNode | undefined, at: number, into: Uint8Array, which: string): Promise<void> {
+  if (!from) {
+    into.fill(0);
+    return;
+  }
+  try {
+    await from.read(at, into);
+  } catch (error) {
+    throw new BlockError(`error while reading from ${which} backing file`, errnoOf(error));
+  }
+}
+
+const SECTOR = 512;
+
+async function writeDifferences(node: BlockNode, at: number, a: Uint8Array, b: Uint8Array): Promise<void> {
+  if (equalBytes(a, b)) return;
+  const unit = Math.max(SECTOR, node.clusterSize);
+  for (let i = 0; i < a.length; ) {
+    const n = Math.min(unit - ((at + i) % unit), a.length - i);
+    const part = a.subarray(i, i + n);
+    if (!equalBytes(part, b.subarray(i, i + n))) {
+      if (isZero(part)) await node.writeZeroes(at + i, n);
+      else await node.write(at + i, part);
+    }
+    i += n;
+  }
+}

@@ -1,0 +1,77 @@
+// wemu-img amend: changes format options of an existing image.
+import { parseCreateOptions } from '../../block/create-image.ts';
+import { findDriver } from '../../block/drivers.ts';
+import { closeImage } from '../../block/graph.ts';
+import { parseKeyValueList } from '../../block/options.ts';
+import type { Qcow2Node } from '../../block/qcow2/open.ts';
+import { BlockError } from '../../block/errors.ts';
+import { cacheMode, createObjects, openNamed, parseArgs, print, PROGRESS_ROWS, progressOf, reportError, sayError, usageError } from './common.ts';
+import { wantsHelp } from './create.ts';
+
+const TYPE_TEXT = { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' };
+
+function printAmendHelp(format: string): number {
+  const driver = findDriver(format);
+  if (!driver) {
+    sayError(`Unknown file format '${format}'`);
+    return 1;
+  }
+  if (!driver.amendOptions) {
+    sayError(`Format driver '${format}' does not support option amendment`);
+    return 1;
+  }
+  let text = `Amend options for '${format}':\n`;
+  for (const [name, spec] of Object.entries(driver.amendOptions)) {
+    text += `${`  ${name}=<${TYPE_TEXT[spec.type]}>`.padEnd(24)} - ${spec.help}\n`;
+  }
+  print(text);
+  return 0;
+}
+
+export async function amend(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', argument: true },
+    { short: 'o', argument: true },
+    { short: 't', argument: true },
+    { short: 'q' },
+    { long: 'force' },
+    ...PROGRESS_ROWS,
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  if (!args.has('o')) usageError('Must specify options (-o)');
+  if (args.has('f') && wantsHelp(args.all('o'))) return printAmendHelp(args.last('f')!);
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  await createObjects(args);
+  const cache = cacheMode(args.last('t') ?? 'writeback');
+  const node = await openNamed({
+    name: args.positional[0]!,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+    perm: 1 | 2 | 8,
+    ...cache,
+  });
+  const progress = progressOf(args);
+  let done = false;
+  try {
+    const driver = findDriver(node.driverName)!;
+    if (wantsHelp(args.all('o'))) return printAmendHelp(node.driverName);
+    if (!driver.amendOptions) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
+    for (const [name] of args.all('o').flatMap((t) => parseKeyValueList(t))) {
+      if (!(name in driver.amendOptions) && name in (driver.createOptions ?? {})) {
+        throw new BlockError(`Invalid parameter '${name}'`, undefined, 'This option is only supported for image creation');
+      }
+    }
+    const options = parseCreateOptions(args.all('o'), driver.amendOptions);
+    const { amendImage } = await import('../../block/qcow2/amend.ts');
+    await amendImage(node as Qcow2Node, options, (f) => progress.update(f));
+    done = true;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    reportError(error);
+    return 1;
+  } finally {
+    progress.end(done);
+    await closeImage(node);
+  }
+}

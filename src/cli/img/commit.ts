@@ -1,0 +1,50 @@
+// wemu-img commit: writes an overlay's changes into a layer below it.
+import { commitImage } from '../../block/commit.ts';
+import { BlockError } from '../../block/errors.ts';
+import { chainOf, closeImage, fullBackingName } from '../../block/graph.ts';
+import { cacheMode, createObjects, numberArgument, openNamed, parseArgs, print, PROGRESS_ROWS, progressOf, reportError, usageError } from './common.ts';
+
+export async function commit(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', argument: true },
+    { short: 't', argument: true },
+    { short: 'b', argument: true },
+    { short: 'd' },
+    { short: 'q' },
+    { short: 'r', argument: true },
+    ...PROGRESS_ROWS,
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const name = args.positional[0]!;
+  await createObjects(args);
+  const cache = cacheMode(args.last('t') ?? 'writeback');
+  const node = await openNamed({ name, format: args.last('f'), imageOpts: args.has('image-opts'), unmap: true, ...cache });
+  const progress = progressOf(args);
+  let done = false;
+  try {
+    const wanted = args.last('b');
+    let base = node.backing;
+    if (wanted !== undefined) {
+      const below = chainOf(node);
+      base = below.find((layer, i) => {
+        const over = below[i - 1] as { backingFileName?: string } | undefined;
+        return i > 0 && (layer.filename === wanted || over?.backingFileName === wanted || layer.filename === fullBackingName(node, wanted));
+      });
+      if (!base) throw new BlockError(`Did not find '${wanted}' in the backing chain of '${name}'`);
+    }
+    if (!base) throw new BlockError('Image does not have a backing file');
+    await commitImage(node, base, !args.has('d') && wanted === undefined, rate, (f) => progress.update(f));
+    done = true;
+  } catch (error) {
+    if (!(error instanceof BlockError)) throw error;
+    reportError(error);
+    return 1;
+  } finally {
+    progress.end(done);
+    await closeImage(node);
+  }
+  if (!args.has('q')) print('Image committed.\n');
+  return 0;
+}

@@ -1,0 +1,257 @@
+// wemu-img convert: copies images into another format, layer or shape.
+import { copyImages } from '../../block/convert.ts';
+import { createImage } from '../../block/create-image.ts';
+import { type BlockNode, PERM } from '../../block/driver.ts';
+import { findDriver } from '../../block/drivers.ts';
+import { BlockError } from '../../block/errors.ts';
+import { closeImage } from '../../block/graph.ts';
+import { parseKeyValueList, parseSize } from '../../block/options.ts';
+import type { Qcow2Node } from '../../block/qcow2/open.ts';
+import {
+  type Args,
+  asBlockError,
+  cacheMode,
+  createObjects,
+  ExitError,
+  numberArgument,
+  openNamed,
+  parseArgs,
+  PROGRESS_ROWS,
+  progressOf,
+  reportError,
+  sayError,
+} from './common.ts';
+import { printOptionHelp, wantsHelp } from './create.ts';
+
+const MAX_SPARSE = 16 << 20;
+const DEFAULT_SPARSE = 4096;
+const MAX_PARALLEL = 16;
+
+function fail(message: string): never {
+  sayError(message);
+  throw new ExitError(1);
+}
+
+/** Option texts of all -o, as names and values. */
+function optionMap(args: Args): Map<string, string> {
+  return new Map(args.all('o').flatMap((t) => parseKeyValueList(t)));
+}
+
+function sparseSize(args: Args): number {
+  const text = args.last('S');
+  if (text === undefined) return DEFAULT_SPARSE;
+  const size = parseSize(text);
+  if (size === undefined || size % 512 !== 0 || size > MAX_SPARSE) {
+    fail(`Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to ${MAX_SPARSE}. Select 0 to disable sparse detection (fully allocates output).`);
+  }
+  return size;
+}
+
+/** Checks that options fit together, in the order other tools complain. */
+function checkArgs(args: Args, sources: readonly string[], targetName: string | undefined): void {
+  if (args.has('m')) {
+    const m = Number(args.last('m'));
+    if (!Number.isInteger(m) || m < 1 || m > MAX_PARALLEL) {
+      fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
+    }
+  }
+  if (args.has('target-image-opts') && args.has('O')) {
+    // Both given: the format is part of the options.
+  }
+  if (args.has('n') && args.has('o')) sayError('warning: -o has no effect when skipping image creation');
+  if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
+  if (!args.has('n') && args.has('target-image-opts')) fail('--target-image-opts requires use of -n flag');
+  if (!args.has('n') && args.has('target-is-zero')) fail('--target-is-zero requires use of -n flag');
+  if (sources.length < 1 || targetName === undefined) fail('Must specify image file name');
+}
+
+async function openSources(args: Args, names: readonly string[]): Promise<BlockNode[]> {
+  const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  const out: BlockNode[] = [];
+  try {
+    for (const name of names) {
+      out.push(
+        await openNamed({
+          name,
+          format: args.last('f'),
+          imageOpts: args.has('image-opts'),
+          readOnly: true,
+          forceShare: args.has('U'),
+          unshare: args.has('U') ? 0 : PERM.WRITE | PERM.RESIZE,
+          ...cache,
+          writethrough: false,
+        }),
+      );
+    }
+  } catch (error) {
+    for (const node of out) await closeImage(node);
+    throw error;
+  }
+  return out;
+}
+
+/** Shows a snapshot instead of the present content of the (only) source. */
+async function selectSnapshot(sources: readonly BlockNode[], param: string): Promise<void> {
+  if (sources.length > 1) fail('No support for concatenating multiple snapshot');
+  const node = sources[0] as Qcow2Node;
+  if (node.driverName !== 'qcow2') fail('Failed to load snapshot: Block driver does not support internal snapshots');
+  const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
+  let found = undefined as ReturnType<typeof findSnapshot>;
+  if (param.startsWith('snapshot.')) {
+    const wanted = new Map(parseKeyValueList(param));
+    const id = wanted.get('snapshot.id');
+    const name = wanted.get('snapshot.name');
+    found = node.s.snapshots.find((sn) => (id === undefined || sn.id === id) && (name === undefined || sn.name === name));
+  } else {
+    found = findSnapshot(node.s, param);
+  }
+  if (!found) fail("Failed to load snapshot: Can't find snapshot");
+  await loadTemporarily(node.s, found);
+}
+
+export async function convert(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', argument: true },
+    { short: 'O', argument: true },
+    { short: 'B', argument: true },
+    { short: 'F', argument: true },
+    { short: 'c' },
+    { short: 'o', argument: true },
+    { short: 'l', argument: true },
+    { short: 's', argument: true, key: 'l' },
+    { short: 'S', argument: true },
+    { short: 'q' },
+    { short: 'n' },
+    { short: 't', argument: true },
+    { short: 'T', argument: true },
+    { short: 'm', argument: true },
+    { short: 'W' },
+    { short: 'C' },
+    { short: 'r', argument: true },
+    { short: 'U', long: 'force-share' },
+    { long: 'target-image-opts' },
+    { long: 'salvage' },
+    { long: 'target-is-zero' },
+    { long: 'bitmaps' },
+    { long: 'skip-broken-bitmaps' },
+    ...PROGRESS_ROWS,
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const format = args.last('O') ?? 'raw';
+  const names = [...args.positional];
+  if (wantsHelp(args.all('o'))) return printOptionHelp(format, names.length > 1 ? names.at(-1) : undefined);
+  const targetName = names.pop();
+  const minSparse = sparseSize(args);
+  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
+  checkArgs(args, names, targetName);
+  await createObjects(args);
+  const cache = cacheMode(args.last('t') ?? 'unsafe');
+  cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  const sources = await openSources(args, names);
+  let target: BlockNode | undefined;
+  let created = false;
+  const progress = progressOf(args);
+  let done = false;
+  try {
+    if (args.has('l')) await selectSnapshot(sources, args.last('l')!);
+    const driver = findDriver(format);
+    const options = optionMap(args);
+    const backing = args.last('B') ?? options.get('backing_file');
+    const total = sources.reduce((sum, s) => sum + s.length, 0);
+    if (!args.has('n')) {
+      if (!driver) fail(`Unknown file format '${format}'`);
+      if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
+      checkTarget(args, driver.name, backing, options, sources.length);
+      const wanted = options.has('size') ? {} : { size: total };
+      await createImage({
+        filename: targetName!,
+        format,
+        optionTexts: args.all('o'),
+        ...wanted,
+        ...(args.has('B') ? { backingFile: args.last('B')! } : {}),
+        ...(args.has('F') ? { backingFormat: args.last('F')! } : {}),
+        unsafe: true,
+      }).catch((error) => {
+        const e = asBlockError(error);
+        throw new BlockError(`${targetName}: error while converting ${format}: ${e.message}`, e.errno, e.hint);
+      });
+      created = true;
+    } else if (args.has('c') && format !== 'qcow2' && !args.has('target-image-opts')) {
+      fail('Compression not supported for this file format');
+    }
+    target = await openNamed({
+      name: targetName!,
+      format: args.has('target-image-opts') ? undefined : format,
+      imageOpts: args.has('target-image-opts'),
+      unmap: true,
+      ...cache,
+    });
+    if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
+    if (args.has('bitmaps') && target.driverName !== 'qcow2') fail(`Format driver '${format}' does not support bitmaps`);
+    if (target.length < total && args.has('n')) fail('output file is smaller than input file');
+    await copyImages({
+      sources,
+      target,
+      length: args.has('n') ? total : Math.min(target.length, Math.max(total, target.length)),
+      compressed: args.has('c'),
+      minSparse,
+      parallel: Number(args.last('m') ?? 8),
+      outOfOrder: args.has('W'),
+      targetIsZero: args.has('target-is-zero') || (created && target.hasZeroInit()),
+      targetBacking: backing !== undefined && target.backing ? target.backing.length : undefined,
+      ...(args.has('salvage')
+        ? { salvage: (offset: number, message: string) => sayError(`warning: error while reading offset ${offset}: ${message}`) }
+        : {}),
+      rate,
+      progress: (f) => progress.update(f),
+    });
+    if (args.has('bitmaps')) await copyBitmaps(sources[0] as Qcow2Node, target as Qcow2Node, args.has('skip-broken-bitmaps'));
+    await closeImage(target);
+    target = undefined;
+    done = true;
+    return 0;
+  } catch (error) {
+    if (error instanceof ExitError) throw error;
+    reportError(error);
+    if (created) sayError(`warning: '${targetName}' is incomplete`);
+    return 1;
+  } finally {
+    progress.end(done);
+    if (target) await closeImage(target).catch(() => {});
+    for (const node of sources) await closeImage(node);
+  }
+}
+
+function checkTarget(args: Args, format: string, backing: string | undefined, options: Map<string, string>, sources: number): void {
+  if (backing !== undefined && sources > 1) {
+    fail('Having a backing file for the target makes no sense when concatenating multiple input images');
+  }
+  if (backing !== undefined && !args.has('F') && !options.has('backing_fmt')) {
+    fail('Use of backing file requires explicit backing format');
+  }
+  if (args.has('c') && format !== 'qcow2') fail('Compression not supported for this file format');
+  if (args.has('bitmaps') && format !== 'qcow2') fail(`Format driver '${format}' does not support bitmaps`);
+  const preallocation = options.get('preallocation');
+  if (args.has('c') && preallocation !== undefined && preallocation !== 'off') {
+    fail('Compression and preallocation not supported at the same time');
+  }
+}
+
+async function copyBitmaps(source: Qcow2Node, target: Qcow2Node, skipBroken: boolean): Promise<void> {
+  const { addBitmap, bitmapState, listBitmaps, markInUse, mergeBitmap } = await import('../../block/qcow2/bitmap.ts');
+  for (const b of await listBitmaps(source.s)) {
+    if (b.inconsistent) {
+      if (skipBroken) {
+        sayError(`warning: Skipping inconsistent bitmap '${b.name}'`);
+        continue;
+      }
+      throw new BlockError(`Cannot copy inconsistent bitmap '${b.name}'`, undefined, "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove'");
+    }
+    const { enabled, granularity } = bitmapState(b);
+    await target.s.lock.with(async () => {
+      await addBitmap(target.s, b.name, granularity, !enabled);
+      await mergeBitmap(target.s, b.name, source.s, b.name);
+      await markInUse(target.s);
+    });
+  }
+}

@@ -1,0 +1,123 @@
+// wemu-img map: which parts of the disk hold data, in which layer, at which place.
+import { statusAbove } from '../../block/block-status.ts';
+import type { BlockNode } from '../../block/driver.ts';
+import { closeImage } from '../../block/graph.ts';
+import { formatInteger } from '../../block/options.ts';
+import { createObjects, ExitError, numberArgument, openNamed, outputFormat, parseArgs, print, sayError, usageError } from './common.ts';
+
+interface Entry {
+  start: number;
+  length: number;
+  depth: number;
+  present: boolean;
+  zero: boolean;
+  data: boolean;
+  offset: number;
+  file: string;
+}
+
+/** Lines are handed over in batches: a large map has hundreds of thousands. */
+class Output {
+  private lines: string[] = [];
+  add(line: string): void {
+    this.lines.push(line);
+    if (this.lines.length > 4096) this.flush();
+  }
+  flush(): void {
+    if (this.lines.length > 0) print(this.lines.join(''));
+    this.lines = [];
+  }
+}
+
+const hex = (n: number): string => (n === 0 ? '0' : `0x${n.toString(16)}`);
+
+function humanLine(e: Entry): string {
+  if (e.offset < 0) {
+    sayError('File contains external, encrypted or compressed clusters.');
+    throw new ExitError(1);
+  }
+  return `${hex(e.start).padEnd(16)}${hex(e.length).padEnd(16)}${hex(e.offset).padEnd(16)}${e.file}\n`;
+}
+
+function jsonLine(e: Entry, last: boolean): string {
+  const offset = e.offset >= 0 ? `, "offset": ${formatInteger(e.offset)}` : '';
+  return `{ "start": ${formatInteger(e.start)}, "length": ${formatInteger(e.length)}, "depth": ${e.depth}, "present": ${e.present}, "zero": ${e.zero}, "data": ${e.data}${offset}}${last ? '' : ',\n'}`;
+}
+
+function continues(a: Entry, b: Entry): boolean {
+  return (
+    a.depth === b.depth && a.present === b.present && a.zero === b.zero && a.data === b.data && a.file === b.file &&
+    (a.offset < 0 ? b.offset < 0 : b.offset === a.offset + a.length)
+  );
+}
+
+async function* entries(node: BlockNode, start: number, end: number): AsyncGenerator<Entry> {
+  let current: Entry | undefined;
+  for (let at = start; at < end; ) {
+    const s = await statusAbove(node, undefined, at, Math.min(end - at, 1 << 30));
+    const next: Entry = {
+      start: at,
+      length: s.bytes,
+      depth: s.depth,
+      present: s.allocated,
+      zero: s.zero,
+      data: s.data,
+      offset: s.offset,
+      file: s.offset >= 0 && s.file ? s.file.filename : '',
+    };
+    if (current && continues(current, next)) current.length += next.length;
+    else {
+      if (current) yield current;
+      current = next;
+    }
+    at += s.bytes;
+  }
+  if (current) yield current;
+}
+
+export async function map(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', long: 'format', argument: true },
+    { long: 'output', argument: true },
+    { short: 'U', long: 'force-share' },
+    { short: 's', long: 'start-offset', argument: true },
+    { short: 'l', long: 'max-length', argument: true },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const output = outputFormat(args);
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const start = args.has('s') ? numberArgument(args.last('s')!, 'start offset', 0, Number.MAX_SAFE_INTEGER) : 0;
+  const max = args.has('l') ? numberArgument(args.last('l')!, 'max length', 0, Number.MAX_SAFE_INTEGER) : Infinity;
+  await createObjects(args);
+  const node = await openNamed({
+    name: args.positional[0]!,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+    readOnly: true,
+    forceShare: args.has('U'),
+  });
+  const out = new Output();
+  try {
+    const end = Math.min(node.length, start + max);
+    if (output === 'human') {
+      out.add(`${'Offset'.padEnd(16)}${'Length'.padEnd(16)}${'Mapped to'.padEnd(16)}File\n`);
+      for await (const e of entries(node, start, end)) {
+        if (!e.data || e.zero) continue;
+        out.add(humanLine(e));
+      }
+    } else {
+      out.add('[');
+      let pending: Entry | undefined;
+      for await (const e of entries(node, start, end)) {
+        if (pending) out.add(jsonLine(pending, false));
+        pending = e;
+      }
+      if (pending) out.add(jsonLine(pending, true));
+      out.add(']\n');
+    }
+    return 0;
+  } finally {
+    out.flush();
+    await closeImage(node);
+  }
+}

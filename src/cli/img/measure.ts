@@ -1,0 +1,121 @@
+// wemu-img measure: how large a new image would be.
+import { roundUp } from '../../block/bytes.ts';
+import { statusAbove } from '../../block/block-status.ts';
+import { creationOptions, parseCreateOptions } from '../../block/create-image.ts';
+import type { BlockNode, MeasureInfo } from '../../block/driver.ts';
+import { findDriver } from '../../block/drivers.ts';
+import { closeImage } from '../../block/graph.ts';
+import { formatInteger } from '../../block/options.ts';
+import { prettyJson } from '../../block/qdict.ts';
+import type { Qcow2Node } from '../../block/qcow2/open.ts';
+import { createObjects, ExitError, imageSize, openNamed, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
+import { printOptionHelp, wantsHelp } from './create.ts';
+
+function fail(message: string): never {
+  sayError(message);
+  throw new ExitError(1);
+}
+
+async function measureQcow2(options: Map<string, string>, source: BlockNode | undefined, size: number): Promise<MeasureInfo> {
+  const { fullyAllocatedBytes, readCreateOptions } = await import('../../block/qcow2/create.ts');
+  const c = readCreateOptions(new Map([...options, ['size', formatInteger(size)]]));
+  const virtual = roundUp(c.size, c.clusterSize);
+  const full = fullyAllocatedBytes(virtual, c.clusterSize, c.refcountBits, c.extendedL2);
+  const info: MeasureInfo = { required: 0, fullyAllocated: full };
+  let data = 0;
+  if (c.preallocation === 'full' || c.preallocation === 'falloc' || (source && c.backingFile !== undefined)) {
+    data = virtual;
+  } else if (source) {
+    const length = source.length;
+    for (let at = 0; at < length; ) {
+      const s = await statusAbove(source, undefined, at, length - at);
+      let n = s.bytes;
+      if (!s.zero && s.data) {
+        // The rest of the last cluster is counted with it.
+        n = roundUp(at + n, c.clusterSize) - at;
+        data += (at % c.clusterSize) + n;
+      }
+      at += n;
+    }
+  }
+  info.required = full - virtual + data;
+  if (source) {
+    info.bitmaps = 0;
+    if (source.driverName === 'qcow2') {
+      const { bitmapBytes } = await import('../../block/qcow2/bitmap.ts');
+      const { s } = source as Qcow2Node;
+      if (s.header.bitmaps) info.bitmaps = await bitmapBytes(s, c.clusterSize);
+    }
+    if (c.version < 3) delete info.bitmaps;
+  }
+  return info;
+}
+
+async function measureRaw(size: number): Promise<MeasureInfo> {
+  const bytes = roundUp(size, 512);
+  return { required: bytes, fullyAllocated: bytes };
+}
+
+export async function measure(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', argument: true },
+    { short: 'O', argument: true },
+    { short: 'o', argument: true },
+    { short: 'l', argument: true },
+    { long: 'output', argument: true },
+    { long: 'size', argument: true },
+    { short: 'U', long: 'force-share' },
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  const output = outputFormat(args);
+  const format = args.last('O') ?? 'raw';
+  if (wantsHelp(args.all('o'))) return printOptionHelp(format, undefined);
+  const given = args.has('size') ? imageSize(args.last('size')!) : undefined;
+  if (args.positional.length > 1) fail('At most one filename argument is allowed.');
+  const [filename] = args.positional;
+  if (filename === undefined && (args.has('image-opts') || args.has('f') || args.has('l'))) {
+    fail('--image-opts, -f, and -l can only be used with a filename argument.');
+  }
+  if (filename === undefined && given === undefined) fail('Either --size N or one filename must be specified.');
+  if (filename !== undefined && given !== undefined) fail('--size N cannot be used together with a filename.');
+  await createObjects(args);
+  let source: BlockNode | undefined;
+  if (filename !== undefined) {
+    source = await openNamed({ name: filename, format: args.last('f'), imageOpts: args.has('image-opts'), readOnly: true, forceShare: args.has('U') });
+  }
+  try {
+    if (source && args.has('l')) {
+      const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
+      const found = source.driverName === 'qcow2' ? findSnapshot((source as Qcow2Node).s, args.last('l')!) : undefined;
+      if (!found) fail("Failed to load snapshot: Can't find snapshot");
+      await loadTemporarily((source as Qcow2Node).s, found);
+    }
+    const driver = findDriver(format);
+    if (!driver) fail(`Unknown file format '${format}'`);
+    if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
+    let options: Map<string, string>;
+    try {
+      options = parseCreateOptions(args.all('o'), creationOptions(driver, findDriver('file')));
+    } catch (error) {
+      reportError(error);
+      fail(`Invalid options for file format '${format}'`);
+    }
+    const size = source ? source.length : given!;
+    if (format !== 'raw' && format !== 'qcow2') fail(`Block driver '${format}' does not support size measurement`);
+    const info = format === 'qcow2' ? await measureQcow2(options, source, size) : await measureRaw(size);
+    if (output === 'json') {
+      const value: Record<string, number> = {};
+      if (info.bitmaps !== undefined) value['bitmaps'] = info.bitmaps;
+      value['required'] = info.required;
+      value['fully-allocated'] = info.fullyAllocated;
+      print(`${prettyJson(value)}\n`);
+    } else {
+      let text = `required size: ${formatInteger(info.required)}\nfully allocated size: ${formatInteger(info.fullyAllocated)}\n`;
+      if (info.bitmaps !== undefined) text += `bitmaps size: ${info.bitmaps}\n`;
+      print(text);
+    }
+    return 0;
+  } finally {
+    if (source) await closeImage(source);
+  }
+}

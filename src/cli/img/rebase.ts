@@ -1,0 +1,89 @@
+// wemu-img rebase: puts an overlay on another backing file.
+import { BlockError, errnoOf, ERRNO, strerror } from '../../block/errors.ts';
+import { rebaseImage } from '../../block/commit.ts';
+import { findDriver } from '../../block/drivers.ts';
+import type { BlockNode } from '../../block/driver.ts';
+import { closeImage, fullBackingName, openImage } from '../../block/graph.ts';
+import { asBlockError, cacheMode, createObjects, ExitError, openNamed, parseArgs, PROGRESS_ROWS, progressOf, reportError, sayError, usageError } from './common.ts';
+
+export async function rebase(argv: readonly string[]): Promise<number> {
+  const args = parseArgs(argv, [
+    { short: 'f', argument: true },
+    { short: 'F', argument: true },
+    { short: 'b', argument: true },
+    { short: 'u' },
+    { short: 't', argument: true },
+    { short: 'T', argument: true },
+    { short: 'q' },
+    { short: 'U', long: 'force-share' },
+    { short: 'c', long: 'compress' },
+    ...PROGRESS_ROWS,
+  ]);
+  if (args.has('help')) return (await import('./help.ts')).printHelp();
+  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const unsafe = args.has('u');
+  if (!unsafe && !args.has('b')) usageError('Must specify backing file (-b) or use unsafe mode (-u)');
+  await createObjects(args);
+  const cache = cacheMode(args.last('t') ?? 'writeback');
+  const sourceCache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  const node = await openNamed({
+    name: args.positional[0]!,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+    noBacking: unsafe,
+    forceShare: args.has('U'),
+    ...cache,
+  });
+  const progress = progressOf(args);
+  let fresh: BlockNode | undefined;
+  let done = false;
+  const name = args.last('b');
+  try {
+    const format = args.last('F');
+    if (format !== undefined && !findDriver(format)) {
+      sayError(`Invalid format name: '${format}'`);
+      return 1;
+    }
+    if (name && !unsafe) fresh = await openNew(node, name, format, sourceCache);
+    if (!unsafe) await rebaseImage(node, fresh, (f) => progress.update(f));
+    await change(node, name || undefined, format);
+    done = true;
+    return 0;
+  } catch (error) {
+    if (error instanceof ExitError || !(error instanceof BlockError)) throw error;
+    reportError(error);
+    return 1;
+  } finally {
+    progress.end(done);
+    if (fresh) await closeImage(fresh);
+    await closeImage(node);
+  }
+}
+
+async function openNew(node: BlockNode, name: string, format: string | undefined, cache: object): Promise<BlockNode> {
+  try {
+    return await openImage({
+      filename: fullBackingName(node, name),
+      options: new Map(format === undefined ? [] : [['driver', format]]),
+      readOnly: true,
+      ...cache,
+    });
+  } catch (error) {
+    const e = asBlockError(error);
+    throw new BlockError(`Could not open new backing file '${name}': ${e.message}`, e.errno, e.hint);
+  }
+}
+
+async function change(node: BlockNode, name: string | undefined, format: string | undefined): Promise<void> {
+  try {
+    if (name !== undefined && format === undefined && node.driverName === 'qcow2') throw new BlockError('backing format must be specified');
+    await node.changeBackingFile(name, format);
+  } catch (error) {
+    const e = asBlockError(error);
+    if (e.errno === ERRNO.ENOSPC) {
+      throw new BlockError(`Could not change the backing file to '${name}': No space left in the file header`, e.errno);
+    }
+    const text = e.message || strerror(errnoOf(e));
+    throw new BlockError(`Could not change the backing file to '${name ?? ''}': ${text}`, e.errno);
+  }
+}
