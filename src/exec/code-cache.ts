@@ -1,9 +1,10 @@
 // Which guest code is translated: entries by address and flags, their table slots, and the pages they were made from.
+import type { Block } from '../../tcg/ir/block.ts';
 import { MAX_SLOTS } from './layout.ts';
 
 /** How far the translation of an entry has come. */
 export enum Tier {
-  /** Only named as a jump target; its slot leads to the miss function. */
+  /** Named as a jump target, or interpreted; its slot leads to the miss function. */
   NONE = 0,
   /** A function of its own, counting its runs. */
   BLOCK = 1,
@@ -14,11 +15,12 @@ export enum Tier {
 /** One (address, flags) that has a table slot. */
 export class Entry {
   tier = Tier.NONE;
-  /** First and last page of the guest code it was made from, when it is one straight run. */
-  firstPage = 0;
-  lastPage = -1;
-  /** All pages, when it is a region. */
+  /** Pages of the guest code it was made from. */
   pages: readonly number[] | null = null;
+  /** Its IR while it is interpreted: always with the interpreter engine, else until it has run often enough to compile. */
+  ir: Block | null = null;
+  /** How often it was interpreted. */
+  runs = 0;
   /** How often translations of this address were thrown away because its page was written. */
   invalidations = 0;
 
@@ -78,7 +80,7 @@ export class CodeCache {
     return entry;
   }
 
-  /** Notes that `entry` now has a translation made from these pages. */
+  /** Notes that `entry` now has a translation, or IR to interpret, made from these pages. */
   setTranslated(entry: Entry, tier: Tier, pages: readonly number[]): void {
     entry.tier = tier;
     entry.pages = pages;
@@ -102,6 +104,8 @@ export class CodeCache {
     for (const entry of set) {
       this.table.set(entry.slot, this.miss as never);
       entry.tier = Tier.NONE;
+      entry.ir = null;
+      entry.runs = 0;
       entry.invalidations++;
       for (const other of entry.pages ?? []) if (other !== page) this.byPage.get(other)?.delete(entry);
       entry.pages = null;

@@ -4,6 +4,7 @@ import { GuestException } from '../../targets/target.ts';
 import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/interp/interp.ts';
 import type { Block } from '../../tcg/ir/block.ts';
 import { Exit } from '../../tcg/ir/types.ts';
+import { optimize } from '../../tcg/opt/pipeline.ts';
 import { Cpu } from './cpu.ts';
 
 /** Thrown when the two engines disagree; the message is the report. */
@@ -79,7 +80,7 @@ export class LockstepCpu extends Cpu {
     let exit: Exit;
     let fault: unknown = null;
     try {
-      exit = this.enterGenerated(pc, flags);
+      exit = this.enterGenerated(this.cache.get(pc, flags));
     } catch (error) {
       fault = error;
       exit = Exit.LOOKUP;
@@ -131,7 +132,8 @@ export class LockstepCpu extends Cpu {
     const key = `${pc} ${flags}`;
     let known = this.blocks.get(key);
     if (!known) {
-      const block = this.translateOne(pc, flags, this.options.maxInsns, true);
+      const block = this.translateOne(pc, flags, this.options.maxInsns);
+      optimize(block, this.options.passes);
       this.blocks.set(key, (known = { block, end: this.lastEnd }));
       this.pagesOf(pc, this.lastEnd);
     }

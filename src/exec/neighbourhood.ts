@@ -1,12 +1,10 @@
-// Translate-ahead: from a cold PC, follows direct jumps and emits the blocks found as one module.
+// Compiling blocks in groups: those interpreted often enough, or ahead of time what direct jumps lead to from a cold PC.
 import { HEADER } from '../../targets/state-layout.ts';
-import { Block } from '../../tcg/ir/block.ts';
-import { Builder } from '../../tcg/ir/builder.ts';
+import type { Block } from '../../tcg/ir/block.ts';
 import { OPS } from '../../tcg/ir/ops.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { compileGroup, type GroupUnit } from '../../tcg/wasm/group.ts';
 import { defineCounter } from '../log/counters.ts';
-import { unimpOnce } from '../log/log.ts';
 import { type Entry, Tier } from './code-cache.ts';
 import type { Cpu } from './cpu.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE } from './layout.ts';
@@ -17,13 +15,12 @@ import { CODEGEN_LAYOUT, COUNTER_BASE } from './layout.ts';
  */
 const MAX_BLOCKS = 16;
 
-const BLOCKS = defineCounter('exec.blocks', 'blocks translated');
+const COMPILED = defineCounter('exec.compiled', 'blocks compiled on their own');
 const MODULES = defineCounter('exec.modules', 'wasm modules made');
 
 /** Translates the block at `pc` and those that direct jumps lead to, and enters them in the shared table. */
 export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): void {
-  const { cache, guest, memory, options } = cpu;
-  const log = options.log;
+  const { cache, memory, options } = cpu;
   const queue: Entry[] = [cache.get(pc, flags)];
   const units: GroupUnit[] = [];
   const ends: number[] = [];
@@ -31,18 +28,8 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
   const limit = options.chain && options.maxInsns > 1 ? MAX_BLOCKS : 1;
   for (let n = 0; n < queue.length && units.length < limit; n++) {
     const entry = queue[n]!;
-    const block = new Block(entry.pc, guest.layout.globals);
-    const request = {
-      builder: new Builder(block),
-      code: cpu.code,
-      pc: entry.pc,
-      flags,
-      context: -1,
-      maxInsns: options.maxInsns,
-      stopAt: -1,
-    };
-    const { end, unimplemented } = guest.translate(request);
-    if (unimplemented) unimpOnce(unimplemented);
+    const block = cpu.translateOne(entry.pc, flags, options.maxInsns);
+    ends.push(cpu.lastEnd);
     if (options.chain) {
       for (const op of block.ops) {
         if (op.row !== OPS.goto_tb) continue;
@@ -53,24 +40,37 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
         }
       }
     }
-    log?.translated(guest, memory.u8, block, end);
-    optimize(block, options.passes);
-    log?.optimized(block);
-    let counter: number | undefined;
-    if (options.regions) {
-      counter = COUNTER_BASE + 4 * entry.slot;
-      memory.view.setInt32(counter, options.hotThreshold, true);
-    }
-    const unit: GroupUnit = { block, slot: entry.slot, ...(counter === undefined ? {} : { counter }) };
-    units.push(unit);
-    ends.push(end);
+    units.push(unitOf(cpu, entry, block));
   }
   instantiate(cpu, units, flags);
   for (let n = 0; n < units.length; n++) {
-    const entry = cache.get(units[n]!.block.pc, flags);
+    const entry = queue[n]!;
     cache.setTranslated(entry, Tier.BLOCK, cpu.pagesOf(entry.pc, ends[n]!));
   }
-  BLOCKS.n += units.length;
+}
+
+/** Optimises a block and makes it a unit with its own run counter. */
+function unitOf(cpu: Cpu, entry: Entry, block: Block): GroupUnit {
+  const { options } = cpu;
+  optimize(block, options.passes);
+  options.log?.optimized(block);
+  COMPILED.n++;
+  if (!options.regions) return { block, slot: entry.slot };
+  const counter = COUNTER_BASE + 4 * entry.slot;
+  cpu.view.setInt32(counter, options.hotThreshold, true);
+  return { block, slot: entry.slot, counter };
+}
+
+/** Compiles blocks that were interpreted so far, as one module. Entries that lost their IR meanwhile are left out. */
+export function compileEntries(cpu: Cpu, entries: readonly Entry[], flags: number): void {
+  const units: GroupUnit[] = [];
+  for (const entry of entries) {
+    if (entry.ir === null || entry.tier !== Tier.NONE || entry.flags !== flags) continue;
+    units.push(unitOf(cpu, entry, entry.ir));
+    entry.ir = null;
+    entry.tier = Tier.BLOCK;
+  }
+  instantiate(cpu, units, flags);
 }
 
 /** Compiles units to one module, which writes its functions into the shared table. */
