@@ -25,7 +25,8 @@ export const FIELDS = 768;
 
 const SIZES: Record<Type, number> = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 };
 
-function globalsOf(types: readonly Type[]): Global[] {
+/** Globals of the given types, named by type and number: a0, b1 … for i32, i64, f32, f64, v128. */
+export function globalsOf(types: readonly Type[]): Global[] {
   let offset = FIRST_GLOBAL;
   return types.map((type, id) => {
     const size = SIZES[type];
