@@ -83,6 +83,8 @@ class StateSync {
   private loaded = false;
   /** The last precise point is the current instruction. */
   private fresh = true;
+  /** Control has come straight from the block's entry, no instruction and no label in between. */
+  private atEntry = true;
   private changed = false;
 
   private readonly labelBits: Uint8Array | null;
@@ -113,6 +115,7 @@ class StateSync {
       this.spoiled = false;
       this.loaded = false;
       this.fresh = true;
+      this.atEntry = true;
       this.placed?.fill(0);
       this.walk();
     } while (this.changed);
@@ -122,7 +125,6 @@ class StateSync {
   private walk(): void {
     const ops = this.ops;
     let reachable = true;
-    let insns = 0;
     for (let i = 0; i < ops.length; i++) {
       const op = ops[i]!;
       op.sync = null;
@@ -143,7 +145,7 @@ class StateSync {
           reachable = false;
         } else if ((facts & F_CONTROL) !== 0) {
           if (code === INSN_START) {
-            this.insnStart(op, i, insns++ === 0);
+            this.insnStart(op, i);
           } else if (code === BR) {
             this.branchTo(op.label!.id);
             reachable = false;
@@ -193,8 +195,9 @@ class StateSync {
     return list;
   }
 
-  private insnStart(op: Op, index: number, first: boolean): void {
-    this.fresh = first && op.imm >>> 0 === this.block.pc >>> 0;
+  private insnStart(op: Op, index: number): void {
+    this.fresh = this.atEntry && op.imm >>> 0 === this.block.pc >>> 0;
+    this.atEntry = false;
     const insn = this.scanInsn(index);
     if (this.fresh || insn === 0) return;
     let point: boolean;
@@ -293,6 +296,7 @@ class StateSync {
     this.spoiled = (falls && this.spoiled) || (bits & L_SPOILED) !== 0;
     this.loaded = (falls && this.loaded) || (bits & L_LOADED) !== 0;
     this.fresh = false;
+    this.atEntry = false;
     return true;
   }
 
