@@ -144,7 +144,8 @@ function mulFinite(dst: usize, sign: i32, expSum: i32, aSig: u64, bSig: u64, mod
   const hi = mulHigh(aSig, bSig);
   const lo = aSig * bSig;
   const shift = (hi >> 63) ^ 1;
-  return roundPack(dst, sign, expSum - (BIAS - 1) - i32(shift), (hi << shift) | ((lo >> 63) & shift), lo << shift, mode);
+  const exp = expSum - (BIAS - 1) - i32(shift);
+  return roundPack(dst, sign, exp, (hi << shift) | ((lo >> 63) & shift), lo << shift, mode);
 }
 
 /** a / b. */

@@ -1,8 +1,8 @@
 // Conversions between 80-bit extended numbers and f32, f64, integers and packed decimals; rounding to an integer
 // (AssemblyScript).
 //
-// Conventions of arguments, result and flags: see f80-core.as.ts. Narrowing leaves its result in `rBits`, widening (which
-// cannot fail) in `wideSe`/`wideSig`.
+// Conventions of arguments, result and flags: see f80-core.as.ts. Narrowing leaves its result in `rBits`, widening
+// (which cannot fail) in `wideSe`/`wideSig`.
 
 import {
   BIAS, DE, DEFAULT_NAN_SIG, EXP_MAX, IE, INT_BIT, OE, PE, QUIET_BIT, RC_DOWN, RC_MASK, RC_NEAREST, RC_UP, SIGN, UE, UP,

@@ -151,9 +151,7 @@ export function normalize(se: i32, sig: u64): u64 {
   return sig << shift;
 }
 
-/** High 64 bits of the 128-bit product. */
-// @ts-ignore: decorator
-@inline
+/** High 64 bits of the 128-bit product. (The build puts `i64.mul_wide_u` in its place, which AssemblyScript lacks.) */
 export function mulHigh(a: u64, b: u64): u64 {
   const aLo = a & 0xffffffff;
   const aHi = a >> 32;

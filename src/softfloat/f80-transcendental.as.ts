@@ -87,7 +87,10 @@ function addTerm(negative: bool, cHi: u64, cLo: u64): void {
   }
 }
 
-/** (1 ∓ w/3 + w^2/5 ∓ ...) * 2^127, w = (hi:lo)/2^128 < 2^-bits: for w = z^2 atan(z)/z if `alternate`, else atanh(z)/z. */
+/**
+ * (1 ∓ w/3 + w^2/5 ∓ ...) * 2^127 for w = (hi:lo)/2^128 < 2^-bits: with w = z^2 it is atan(z)/z if `alternate`, else
+ * atanh(z)/z.
+ */
 function oddSeries(hi: u64, lo: u64, bits: i32, alternate: bool): void {
   let n = termCount(bits, 0);
   inverseOdd(n);

@@ -4,6 +4,9 @@
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import asc from 'assemblyscript/asc';
+import { Transform } from 'assemblyscript/transform';
+import type binaryen from 'binaryen';
 import { X87_AREA_OFFSET, X87_AREA_SIZE, X87_FIELDS } from '../x87-state.ts';
 
 const ROOT = resolve(import.meta.dir, '../../..');
@@ -23,18 +26,32 @@ export function layoutSource(areaOffset: number): string {
   return `${rows.join('\n')}\n`;
 }
 
+/** The function that is one instruction in WebAssembly, as the compiler names it. */
+const MUL_HIGH = 'src/softfloat/f80-core.as/mulHigh';
+
+/** Compilation step before optimisation: gives `mulHigh` the wide multiplication, which the language cannot say. */
+class WideMultiply extends Transform {
+  override afterCompile(module: binaryen.Module): void {
+    const { i64, createType, Features } = this.binaryen;
+    if (!module.getFunction(MUL_HIGH)) throw new Error(`there is no function ${MUL_HIGH}`);
+    module.setFeatures(module.getFeatures() | Features.WideArithmetic | Features.Multivalue);
+    module.removeFunction(MUL_HIGH);
+    const product = module.i64.mul_wide_u(module.local.get(0, i64), module.local.get(1, i64));
+    module.addFunction(MUL_HIGH, createType([i64, i64]), i64, [], module.tuple.extract(product, 1));
+  }
+}
+
 /**
  * Compiles the module for an FPU area at `areaOffset` bytes into the CPU state.
  * Throws with the compiler's messages, or if the module has a data segment (low memory is the guest's).
  */
 export async function buildX87(areaOffset: number = X87_AREA_OFFSET): Promise<Uint8Array> {
-  const { default: asc } = await import('assemblyscript/asc');
   const messages: string[] = [];
   const stream = { write: (chunk: string | Uint8Array) => messages.push(String(chunk)) > 0 };
   let binary: Uint8Array | undefined;
   const { error } = await asc.main(
     [
-      ...[ENTRY, '--outFile', 'x87.wasm', '-O3s', '--runtime', 'stub', '--noAssert', '--use', 'abort='],
+      ...[ENTRY, '--outFile', 'x87.wasm', '-O3', '--runtime', 'stub', '--noAssert', '--use', 'abort='],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '65536', '--maximumMemory', '65536'],
       ...['--noExportMemory', '--enable', 'threads'],
     ],
@@ -50,6 +67,8 @@ export async function buildX87(areaOffset: number = X87_AREA_OFFSET): Promise<Ui
         if (name === 'x87.wasm') binary = contents as Uint8Array;
       },
       listFiles: (dir: string) => readdirSync(join(ROOT, dir)),
+      // Declared as instances, but it is the class that is asked for.
+      transforms: [WideMultiply as unknown as Transform],
     },
   );
   if (error || !binary) throw new Error(`x87: ${error?.message ?? 'no output'}\n${messages.join('')}`);

@@ -72,7 +72,7 @@ function memoryForm(op: i32, env: usize, widening: i32): void {
   else operate(op, env, slot(env, r), wideSe, wideSig, 0);
 }
 
-/** `memoryForm` with a denormal operand: DE, unless a NaN, an invalid operation or a division by zero goes before it. */
+/** `memoryForm` with a denormal operand: DE, unless a NaN, an invalid operation or a division by zero comes first. */
 function denormalForm(op: i32, env: usize, r: i32, bSe: i32, bSig: u64): void {
   const cw = mode(env);
   const a = slot(env, r);

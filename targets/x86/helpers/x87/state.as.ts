@@ -30,7 +30,7 @@ export function physical(env: usize, i: i32): i32 {
   return (load<i32>(env, FPTOP) + i) & 7;
 }
 
-/** Address of physical register r: significand at 0, sign and exponent at 8, as the softfloat operations store results. */
+/** Address of physical register r: significand at 0, sign and exponent at 8, as softfloat operations store results. */
 // @ts-ignore: decorator
 @inline
 export function slot(env: usize, r: i32): usize {
