@@ -630,6 +630,7 @@ export class Lowering extends CodeWriter {
   private startRun(run: number): void {
     const { pairs, current, left, place, first } = this;
     this.run = run;
+    this.lastSettled = this.runStart[run]!;
     this.loads.length = 0;
     this.envLoads.length = 0;
     const end = this.runPairsEnd[run]!;
@@ -711,6 +712,7 @@ export class Lowering extends CodeWriter {
           this.envLoads.push(i);
         } else {
           if (this.left[i] === 0 && this.crosses[id] === 0) {
+            this.place[i] = SPENT;
             this.emitTree(i);
             this.op(W.drop);
             return cls;
@@ -787,8 +789,12 @@ export class Lowering extends CodeWriter {
         return;
       }
     }
-    if (this.left[i] === 0) this.op(W.drop);
-    else this.settle(i, LOCAL_SET);
+    if (this.left[i] === 0) {
+      this.place[i] = SPENT;
+      this.op(W.drop);
+    } else {
+      this.settle(i, LOCAL_SET);
+    }
   }
 
   // ---- versions

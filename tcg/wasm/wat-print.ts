@@ -5,8 +5,14 @@ import { PREFIX_SHIFT, PREFIXED, W } from './opcodes.ts';
 
 const NAMES = new Map<number, string>(Object.entries(W).map(([name, code]) => [code, name]));
 
+const SECTION_TYPE = 1;
+const SECTION_IMPORT = 2;
+const SECTION_ELEMENT = 9;
 const SECTION_CODE = 10;
 const MODULE_HEADER_BYTES = 8;
+const EXTERN_KINDS = ['func', 'table', 'memory'];
+const LIMIT_MAXIMUM = 1;
+const LIMIT_SHARED = 2;
 const VOID_BLOCK = 0x40;
 
 /** A place in the bytes of a module; reading moves it on. */
@@ -106,23 +112,92 @@ function immediates(reader: Reader, name: string): string {
   return /_lane(_[su])?$/.test(name) ? ` ${reader.u8()}` : '';
 }
 
-/** Where the function bodies of a module lie: offset behind the size, offset behind the end. */
-export function functionBodies(module: Uint8Array): { start: number; end: number }[] {
+/** Calls `visit` for each section with a reader at its content. */
+function eachSection(module: Uint8Array, visit: (id: number, reader: Reader) => void): void {
   const reader = new Reader(module, MODULE_HEADER_BYTES);
-  const bodies: { start: number; end: number }[] = [];
   while (reader.at < module.length) {
     const id = reader.u8();
-    const end = reader.u32() + reader.at;
-    if (id === SECTION_CODE) {
-      for (let more = reader.u32(); more > 0; more--) {
-        const size = reader.u32();
-        bodies.push({ start: reader.at, end: reader.at + size });
-        reader.at += size;
-      }
-    }
+    const size = reader.u32();
+    const end = reader.at + size;
+    visit(id, reader);
     reader.at = end;
   }
+}
+
+/** Where the function bodies of a module lie: offset behind the size, offset behind the end. */
+export function functionBodies(module: Uint8Array): { start: number; end: number }[] {
+  const bodies: { start: number; end: number }[] = [];
+  eachSection(module, (id, reader) => {
+    if (id !== SECTION_CODE) return;
+    for (let more = reader.u32(); more > 0; more--) {
+      const size = reader.u32();
+      bodies.push({ start: reader.at, end: reader.at + size });
+      reader.at += size;
+    }
+  });
   return bodies;
+}
+
+function valTypeList(reader: Reader, word: string): string {
+  const types: string[] = [];
+  for (let more = reader.u32(); more > 0; more--) types.push(VALTYPE_NAMES[VALTYPE_FIRST - reader.u8()]!);
+  return types.length > 0 ? ` (${word} ${types.join(' ')})` : '';
+}
+
+function limitsText(reader: Reader): string {
+  const flags = reader.u8();
+  let text = ` ${reader.u32()}`;
+  if (flags & LIMIT_MAXIMUM) text += ` ${reader.u32()}`;
+  if (flags & LIMIT_SHARED) text += ' shared';
+  return text;
+}
+
+/** A module as text that assemblers for WebAssembly read: types, imports, table entries, functions. */
+export function printModule(module: Uint8Array): string {
+  const lines: string[] = ['(module'];
+  const callees: string[] = [];
+  eachSection(module, (id, reader) => {
+    if (id === SECTION_TYPE) {
+      for (let more = reader.u32(); more > 0; more--) {
+        reader.u8();
+        lines.push(`(type (func${valTypeList(reader, 'param')}${valTypeList(reader, 'result')}))`);
+      }
+    } else if (id === SECTION_IMPORT) {
+      const text = () => Buffer.from(reader.take(reader.u32())).toString();
+      for (let more = reader.u32(); more > 0; more--) {
+        const from = text();
+        const name = text();
+        const kind = EXTERN_KINDS[reader.u8()];
+        let rest: string;
+        if (kind === 'func') {
+          rest = ` (type ${reader.u32()})`;
+          callees.push(`${from}.${name}`);
+        } else if (kind === 'table') {
+          reader.u8();
+          rest = `${limitsText(reader)} funcref`;
+        } else {
+          rest = limitsText(reader);
+        }
+        lines.push(`(import "${from}" "${name}" (${kind}${rest}))`);
+      }
+    } else if (id === SECTION_ELEMENT) {
+      for (let more = reader.u32(); more > 0; more--) {
+        // Flags, i32.const, slot, end, function indices: the form the writer uses.
+        reader.u8();
+        reader.u8();
+        const slot = reader.signed();
+        reader.u8();
+        const functions: number[] = [];
+        for (let left = reader.u32(); left > 0; left--) functions.push(reader.u32());
+        lines.push(`(elem (i32.const ${slot}) func ${functions.join(' ')})`);
+      }
+    }
+  });
+  for (const { start, end } of functionBodies(module)) {
+    lines.push(printBody(module, start, end, (index) => callees[index]));
+  }
+  lines.push(')');
+  return lines.join('\n');
 }
 
 /**
