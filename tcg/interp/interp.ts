@@ -8,7 +8,7 @@ import { type PureOpName, SEMANTICS } from '../ir/semantics.ts';
 import { type Cond, Exit, MO_ALIGN, MO_SIZE, type Type } from '../ir/types.ts';
 import type { Global, Value } from '../ir/value.ts';
 import { atomic32, cas32, cas64 } from './atomic.ts';
-import { loadValue, storeValue } from './memory.ts';
+import { load32, loadValue, store32, storeValue } from './memory.ts';
 
 /** A guest access that is not allowed. */
 export class AccessError extends Error {
@@ -61,8 +61,14 @@ const POLL = 19;
 const GOTO_TB = 20;
 const GOTO_PTR = 21;
 const EXIT_TB = 22;
+const MOVE = 23;
+/** `guest_ld_i32` and `guest_st_i32`: the accesses that matter for speed. */
+const GUEST_LD32 = 24;
+const GUEST_ST32 = 25;
 
 const SINGLE_KINDS: Record<string, number> = {
+  guest_ld_i32: GUEST_LD32,
+  guest_st_i32: GUEST_ST32,
   fence: FENCE,
   env_addr: ENV_ADDR,
   insn_start: INSN_START,
@@ -87,7 +93,7 @@ for (const row of OP_LIST) {
   const { name, code } = row;
   const meaning = SEMANTICS[name as PureOpName];
   if (meaning) {
-    KINDS[code] = row.ins.length;
+    KINDS[code] = name.startsWith('mov_') ? MOVE : row.ins.length;
     MEANINGS[code] = meaning as (typeof MEANINGS)[0];
     continue;
   }
@@ -120,90 +126,86 @@ const MEMOP_OF_TYPE = { i32: 2, i64: 3, f32: 2, f64: 3, v128: 4 } as const;
 export function interpretBlock(block: Block, port: InterpreterPort, env: number): Exit {
   const { view, layout } = port;
   const { ops, globals } = block;
-  const values: (IrValue | undefined)[] = new Array(block.valueCount);
+  const values: Values = new Array(block.valueCount);
   let places: number[] | null = null;
-
-  /** Globals are loaded when first needed. */
-  function get(value: Value): IrValue {
-    if (value.kind === 'const') return value.value;
-    const known = values[value.id];
-    if (known !== undefined) return known;
-    if (value.kind === 'temp') throw new Error(`t${value.id} is read before it is written`);
-    return (values[value.id] = loadValue(view, env + value.offset, value.type, MEMOP_OF_TYPE[value.type]));
-  }
-
-  function store(list: readonly Global[]): void {
-    for (let i = 0; i < list.length; i++) {
-      const global = list[i]!;
-      const value = values[global.id];
-      // One that has not been loaded cannot differ from CPU state.
-      if (value !== undefined) storeValue(view, env + global.offset, global.type, MEMOP_OF_TYPE[global.type], value);
-    }
-  }
-
-  /** The index of the label op that `op` names. */
-  function placeOf(op: Op): number {
-    if (places === null) {
-      places = [];
-      for (let i = 0; i < ops.length; i++) {
-        const label = ops[i]!.label;
-        if (label !== null && KINDS[ops[i]!.row.code] === LABEL) places[label.id] = i;
-      }
-    }
-    const place = places[op.label!.id];
-    if (place === undefined) throw new Error(`label L${op.label!.id} is not placed`);
-    return place;
-  }
 
   for (let i = 0; ; i++) {
     const op = ops[i];
     if (op === undefined) throw new Error(`the block at 0x${block.pc.toString(16)} runs off its end`);
     const { code } = op.row;
     switch (KINDS[code]) {
+      case MOVE:
+        values[op.out!.id] = get(values, view, env, op.a!);
+        break;
       case PURE1:
-        values[op.out!.id] = MEANINGS[code]!(get(op.a!), op.imm, op.imm2);
+        values[op.out!.id] = MEANINGS[code]!(get(values, view, env, op.a!), op.imm, op.imm2);
         break;
       case PURE2:
-        values[op.out!.id] = MEANINGS[code]!(get(op.a!), get(op.b!), op.imm, op.imm2);
+        values[op.out!.id] = MEANINGS[code]!(
+          get(values, view, env, op.a!),
+          get(values, view, env, op.b!),
+          op.imm,
+          op.imm2,
+        );
         break;
       case PURE3:
-        values[op.out!.id] = MEANINGS[code]!(get(op.a!), get(op.b!), get(op.c!), op.imm, op.imm2);
+        values[op.out!.id] = MEANINGS[code]!(
+          get(values, view, env, op.a!),
+          get(values, view, env, op.b!),
+          get(values, view, env, op.c!),
+          op.imm,
+          op.imm2,
+        );
         break;
       case INSN_START:
         if (op.sync !== null) {
-          store(op.sync);
+          store(values, view, env, op.sync);
           view.setUint32(env + layout.pc, op.imm, true);
         }
         break;
       case LABEL:
         break;
       case GUEST_LD: {
-        if (op.sync !== null) store(op.sync);
-        const address = (get(op.a!) as number) >>> 0;
+        if (op.sync !== null) store(values, view, env, op.sync);
+        const address = (get(values, view, env, op.a!) as number) >>> 0;
         checkRead(port, address, op.imm);
         values[op.out!.id] = loadValue(view, address, op.out!.type, op.imm);
         break;
       }
+      case GUEST_LD32: {
+        if (op.sync !== null) store(values, view, env, op.sync);
+        const address = (get(values, view, env, op.a!) as number) >>> 0;
+        checkRead(port, address, op.imm);
+        values[op.out!.id] = load32(view, address, op.imm);
+        break;
+      }
       case GUEST_ST: {
-        if (op.sync !== null) store(op.sync);
-        const address = (get(op.a!) as number) >>> 0;
+        if (op.sync !== null) store(values, view, env, op.sync);
+        const address = (get(values, view, env, op.a!) as number) >>> 0;
         checkWrite(port, address, op.imm);
-        storeValue(view, address, op.b!.type, op.imm, get(op.b!));
+        storeValue(view, address, op.b!.type, op.imm, get(values, view, env, op.b!));
+        break;
+      }
+      case GUEST_ST32: {
+        if (op.sync !== null) store(values, view, env, op.sync);
+        const address = (get(values, view, env, op.a!) as number) >>> 0;
+        checkWrite(port, address, op.imm);
+        store32(view, address, op.imm, get(values, view, env, op.b!) as number);
         break;
       }
       case ATOMIC:
       case CAS32:
       case CAS64: {
-        if (op.sync !== null) store(op.sync);
-        const address = (get(op.a!) as number) >>> 0;
+        if (op.sync !== null) store(values, view, env, op.sync);
+        const address = (get(values, view, env, op.a!) as number) >>> 0;
         checkWrite(port, address, op.imm);
-        const b = get(op.b!);
+        const b = get(values, view, env, op.b!);
         values[op.out!.id] =
           KINDS[code] === ATOMIC
             ? atomic32(op.row.name, view, address, op.imm, b as number)
             : KINDS[code] === CAS32
-              ? cas32(view, address, op.imm, b as number, get(op.c!) as number)
-              : cas64(view, address, op.imm, b as bigint, get(op.c!) as bigint);
+              ? cas32(view, address, op.imm, b as number, get(values, view, env, op.c!) as number)
+              : cas64(view, address, op.imm, b as bigint, get(values, view, env, op.c!) as bigint);
         break;
       }
       case FENCE:
@@ -212,27 +214,33 @@ export function interpretBlock(block: Block, port: InterpreterPort, env: number)
         values[op.out!.id] = loadValue(view, env + op.imm, op.out!.type, op.imm2);
         break;
       case ENV_ST:
-        storeValue(view, env + op.imm, op.a!.type, op.imm2, get(op.a!));
+        storeValue(view, env + op.imm, op.a!.type, op.imm2, get(values, view, env, op.a!));
         break;
       case ENV_ADDR:
         values[op.out!.id] = (env + op.imm) | 0;
         break;
       case BR:
-        i = placeOf(op);
+        i = placeOf((places ??= placesOf(ops)), op);
         break;
       case BRCOND32:
-        if (op.sync !== null) store(op.sync);
-        if (compareI32(op.imm as Cond, get(op.a!) as number, get(op.b!) as number)) i = placeOf(op);
+        if (op.sync !== null) store(values, view, env, op.sync);
+        if (
+          compareI32(op.imm as Cond, get(values, view, env, op.a!) as number, get(values, view, env, op.b!) as number)
+        )
+          i = placeOf((places ??= placesOf(ops)), op);
         break;
       case BRCOND64:
-        if (op.sync !== null) store(op.sync);
-        if (compareI64(op.imm as Cond, get(op.a!) as bigint, get(op.b!) as bigint)) i = placeOf(op);
+        if (op.sync !== null) store(values, view, env, op.sync);
+        if (
+          compareI64(op.imm as Cond, get(values, view, env, op.a!) as bigint, get(values, view, env, op.b!) as bigint)
+        )
+          i = placeOf((places ??= placesOf(ops)), op);
         break;
       case CALL: {
         const row = op.helper!;
-        const args = op.args!.map((arg) => toHost(get(arg), arg.type));
-        if (op.sync !== null) store(op.sync);
-        else if (row.readsGlobals || row.writesGlobals) store(globals);
+        const args = op.args!.map((arg) => toHost(get(values, view, env, arg), arg.type));
+        if (op.sync !== null) store(values, view, env, op.sync);
+        else if (row.readsGlobals || row.writesGlobals) store(values, view, env, globals);
         const result = port.helper(row)(env, ...args) as IrValue | undefined;
         if (row.writesGlobals) for (let k = 0; k < globals.length; k++) values[k] = undefined;
         if (op.out !== null) values[op.out.id] = fromHost(row, result);
@@ -241,25 +249,62 @@ export function interpretBlock(block: Block, port: InterpreterPort, env: number)
       case POLL:
         // Stored on the way out only: a fault behind the poll is replayed from an earlier point, with its registers.
         if (view.getUint32(env + layout.poll, true) !== 0) {
-          store(op.sync ?? globals);
+          store(values, view, env, op.sync ?? globals);
           view.setUint32(env + layout.pc, op.imm, true);
           return Exit.POLL;
         }
         break;
       case GOTO_TB:
-        store(op.sync ?? globals);
+        store(values, view, env, op.sync ?? globals);
         view.setUint32(env + layout.pc, op.imm, true);
         return Exit.LOOKUP;
       case GOTO_PTR:
-        store(op.sync ?? globals);
-        view.setInt32(env + layout.pc, get(op.a!) as number, true);
+        store(values, view, env, op.sync ?? globals);
+        view.setInt32(env + layout.pc, get(values, view, env, op.a!) as number, true);
         return view.getUint32(env + layout.poll, true) === 0 ? Exit.LOOKUP : Exit.POLL;
       case EXIT_TB:
-        store(op.sync ?? globals);
-        view.setInt32(env + layout.pc, get(op.a!) as number, true);
+        store(values, view, env, op.sync ?? globals);
+        view.setInt32(env + layout.pc, get(values, view, env, op.a!) as number, true);
         return op.imm as Exit;
     }
   }
+}
+
+/** The values of a block's variables by id; undefined while a global is only in CPU state or a temporary not written. */
+type Values = (IrValue | undefined)[];
+
+/** The value of an operand; globals are loaded when they are first needed. */
+function get(values: Values, view: DataView, env: number, value: Value): IrValue {
+  if (value.kind === 'const') return value.value;
+  const known = values[value.id];
+  if (known !== undefined) return known;
+  if (value.kind === 'temp') throw new Error(`t${value.id} is read before it is written`);
+  return (values[value.id] = loadValue(view, env + value.offset, value.type, MEMOP_OF_TYPE[value.type]));
+}
+
+/** Stores globals to CPU state. One that has not been loaded or written here cannot differ from what is there. */
+function store(values: Values, view: DataView, env: number, list: readonly Global[]): void {
+  for (let i = 0; i < list.length; i++) {
+    const { id, offset, type } = list[i]!;
+    const value = values[id];
+    if (value !== undefined) storeValue(view, env + offset, type, MEMOP_OF_TYPE[type], value);
+  }
+}
+
+/** The index of the label op of each label. */
+function placesOf(ops: readonly Op[]): number[] {
+  const places: number[] = [];
+  for (let i = 0; i < ops.length; i++) {
+    const { label, row } = ops[i]!;
+    if (label !== null && KINDS[row.code] === LABEL) places[label.id] = i;
+  }
+  return places;
+}
+
+function placeOf(places: readonly number[], op: Op): number {
+  const place = places[op.label!.id];
+  if (place === undefined) throw new Error(`label L${op.label!.id} is not placed`);
+  return place;
 }
 
 /** A NaN whose bits were kept goes to a helper as any NaN: numbers do not carry payloads reliably. */

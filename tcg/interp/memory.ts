@@ -1,6 +1,6 @@
 // Loads and stores of IR values as their memory op says: width, sign extension, byte order, wrapping at 4 GiB.
 import { bitsOfF32, bitsOfF64, f32OfBits, f64OfBits, type IrValue } from '../ir/scalar.ts';
-import { type MemOp, MO_BE, MO_SIGN, MO_SIZE, type Type } from '../ir/types.ts';
+import { type MemOp, MO_32, MO_BE, MO_SIGN, MO_SIZE, type Type } from '../ir/types.ts';
 
 const TOP = 0x100000000;
 
@@ -9,10 +9,11 @@ const SPLIT = new DataView(new ArrayBuffer(16));
 
 /** Reads a value of `type`; the caller has checked that it may. */
 export function loadValue(view: DataView, address: number, type: Type, memOp: MemOp): IrValue {
-  const size = 1 << (memOp & MO_SIZE);
-  if (address + size > TOP) {
+  if (address > TOP - 16) {
+    const size = 1 << (memOp & MO_SIZE);
     for (let i = 0; i < size; i++) SPLIT.setUint8(i, view.getUint8((address + i) % TOP));
-    return loadValue(SPLIT, 0, type, memOp);
+    view = SPLIT;
+    address = 0;
   }
   const little = (memOp & MO_BE) === 0;
   switch (type) {
@@ -37,7 +38,10 @@ export function loadValue(view: DataView, address: number, type: Type, memOp: Me
   }
 }
 
-function load32(view: DataView, address: number, memOp: MemOp): number {
+/** Reads an i32; `loadValue` for the most frequent type. */
+export function load32(view: DataView, address: number, memOp: MemOp): number {
+  if (address > TOP - 4) return loadValue(view, address, 'i32', memOp) as number;
+  if (memOp === MO_32) return view.getInt32(address, true);
   const little = (memOp & MO_BE) === 0;
   switch (memOp & (MO_SIZE | MO_SIGN)) {
     case 0:
@@ -55,9 +59,9 @@ function load32(view: DataView, address: number, memOp: MemOp): number {
 
 /** Writes the low bits of a value of `type`; the caller has checked that it may. */
 export function storeValue(view: DataView, address: number, type: Type, memOp: MemOp, value: IrValue): void {
-  const size = 1 << (memOp & MO_SIZE);
-  if (address + size > TOP) {
+  if (address > TOP - 16) {
     storeValue(SPLIT, 0, type, memOp, value);
+    const size = 1 << (memOp & MO_SIZE);
     for (let i = 0; i < size; i++) view.setUint8((address + i) % TOP, SPLIT.getUint8(i));
     return;
   }
@@ -67,7 +71,7 @@ export function storeValue(view: DataView, address: number, type: Type, memOp: M
       store32(view, address, memOp, value as number);
       break;
     case 'i64':
-      if (size === 8) view.setBigInt64(address, value as bigint, little);
+      if ((memOp & MO_SIZE) === 3) view.setBigInt64(address, value as bigint, little);
       else store32(view, address, memOp, Number(BigInt.asIntN(32, value as bigint)));
       break;
     case 'f32':
@@ -85,7 +89,12 @@ export function storeValue(view: DataView, address: number, type: Type, memOp: M
   }
 }
 
-function store32(view: DataView, address: number, memOp: MemOp, value: number): void {
+/** Writes the low bits of an i32; `storeValue` for the most frequent type. */
+export function store32(view: DataView, address: number, memOp: MemOp, value: number): void {
+  if (address > TOP - 4) {
+    storeValue(view, address, 'i32', memOp, value);
+    return;
+  }
   const little = (memOp & MO_BE) === 0;
   switch (memOp & MO_SIZE) {
     case 0:
