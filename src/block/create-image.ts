@@ -137,7 +137,6 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
   const format = options.get('backing_fmt');
   if (request.unsafe) {
     if (options.has('size') && format === undefined) throw new BlockError('Backing file specified without backing format');
-    if (options.has('size') && !findDriver(format!)) throw new BlockError(`Parameter 'backing-fmt' does not accept value '${format}'`);
     return;
   }
   const slash = request.filename.lastIndexOf('/');
@@ -173,14 +172,22 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
     return;
   }
   const { readCreateOptions, fullyAllocatedBytes } = await import('./qcow2/create.ts');
+  const backingFormat = options.get('backing_fmt');
+  if (backingFormat !== undefined && !findDriver(backingFormat)) {
+    throw new BlockError(`Parameter 'backing-fmt' does not accept value '${backingFormat}'`);
+  }
   const c = readCreateOptions(options);
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
   const fileSize = whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
   await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options);
-  if (c.dataFile !== undefined) {
-    await createProtocol(c.dataFile, 0, 'off', new Map());
+  try {
+    if (c.dataFile !== undefined) await createProtocol(c.dataFile, 0, 'off', new Map());
+    await layoutQcow2(filename, options, fileSize);
+  } catch (error) {
+    // What was begun is of no use to anybody.
+    if (protocolDriver(filename).name === 'file') await removeUnfinished(filename);
+    throw error;
   }
-  await layoutQcow2(filename, options, fileSize);
 }
 
 async function createProtocol(filename: string, size: number, preallocation: Preallocation, options: Map<string, string>): Promise<void> {
@@ -226,7 +233,7 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
 }
 
 /** Removes a file that creation left unfinished; keeps quiet about failures. */
-export async function removeUnfinished(filename: string): Promise<void> {
+async function removeUnfinished(filename: string): Promise<void> {
   const { unlink } = await import('node:fs/promises');
   await unlink(filename.replace(/^file:/, '')).catch((error) => void errnoOf(error));
 }

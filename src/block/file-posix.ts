@@ -380,7 +380,9 @@ export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
 /** `file:` and `host_device:` prefixes name the file literally. */
 export function parseFileFilename(filename: string, options: Map<string, unknown>): void {
   const m = /^(file|host_device):(.*)$/s.exec(filename);
-  options.set('filename', m ? m[2]! : filename);
+  const path = m ? m[2]! : filename;
+  // A path that looks like a protocol name is shown so that it cannot be taken for one.
+  options.set('filename', m && /^[^/]*:/.test(path) ? `./${path}` : path);
 }
 
 /** Whether a path names a device rather than a file; decides between the two drivers. */

@@ -166,6 +166,7 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     if (!driver) {
       driver = await probe(file, filename ?? '');
       guessed = true;
+      if (driver.name === 'raw' && !flags.readOnly) warnGuessedRaw(file.filename);
       const use =
         driver.name === 'raw'
           ? { perm: inherited.perm, shared: inherited.shared }
@@ -203,6 +204,15 @@ async function probe(file: BlockNode, filename: string): Promise<Driver> {
   const padded = new Uint8Array(PROBE_BYTES);
   padded.set(head);
   return probeFormat(padded, filename);
+}
+
+/** Told when the format of a writable image was guessed to be raw: content could make it look like another one. */
+function warnGuessedRaw(filename: string): void {
+  process.stderr.write(
+    `WARNING: Image format was not specified for '${filename}' and probing guessed raw.\n` +
+      '         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.\n' +
+      "         Specify the 'raw' format explicitly to remove the restrictions.\n",
+  );
 }
 
 /** Flags a data child gets from its parent. */

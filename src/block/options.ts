@@ -305,7 +305,9 @@ export class OptionReader {
 
   enum<T extends string>(name: string, values: readonly T[]): T | undefined {
     const v = this.take(name);
-    return v === undefined ? undefined : toEnum(name, v, values);
+    if (v === undefined) return undefined;
+    if (!values.includes(v as T)) throw new BlockError(`invalid parameter value: ${v}`);
+    return v as T;
   }
 }
 
@@ -315,11 +317,14 @@ export function toBool(name: string, v: OptionValue): boolean {
   throw new BlockError(`Parameter '${name}' expects 'on' or 'off'`);
 }
 
+/** The complaint about a text that is no size. */
+export function sizeError(name = 'size'): BlockError {
+  return new BlockError(`Parameter '${name}' expects a non-negative number below 2^64`, undefined, SIZE_HINT);
+}
+
 export function toSize(name: string, v: OptionValue): number {
   const size = typeof v === 'number' && Number.isInteger(v) && v >= 0 ? v : parseSize(String(v));
-  if (size === undefined) {
-    throw new BlockError(`Parameter '${name}' expects a non-negative number below 2^64`, undefined, SIZE_HINT);
-  }
+  if (size === undefined) throw sizeError(name);
   if (size === Infinity) throw new BlockError(`Value '${v}' is out of range for parameter '${name}'`);
   return size;
 }

@@ -35,7 +35,15 @@ export async function amendImage(node: Qcow2Node, options: Map<string, string>, 
   }
   const lazy = options.has('lazy_refcounts') ? toBool('lazy_refcounts', options.get('lazy_refcounts')!) : undefined;
   const bits = options.has('refcount_bits') ? toNumber('refcount_bits', options.get('refcount_bits')!) : s.refcountBits;
+  if (bits !== s.refcountBits && version < 3) {
+    fail('Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)', ERRNO.EINVAL);
+  }
   if (bits > 64 || !isPowerOf2(bits)) fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
+  const backing = options.get('backing_file') ?? h.backingFile ?? '';
+  const format = options.get('backing_fmt') ?? h.backingFormat ?? '';
+  if (backing !== (h.backingFile ?? '') || format !== (h.backingFormat ?? '')) {
+    throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'qemu-img rebase' instead.");
+  }
   for (const [name, value] of options) checkUnchanged(s, name, value);
   const raw = options.has('data_file_raw') ? toBool('data_file_raw', options.get('data_file_raw')!) : undefined;
   if (options.has('data_file') && !s.hasDataFile) fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
@@ -47,11 +55,6 @@ export async function amendImage(node: Qcow2Node, options: Map<string, string>, 
     if (options.has('data_file')) h.dataFile = options.get('data_file') || undefined;
     if (raw === false || options.has('data_file')) await s.updateHeader();
   });
-  if (options.has('backing_file') || options.has('backing_fmt')) {
-    const name = options.get('backing_file') ?? h.backingFile;
-    if (options.has('backing_file') && s.dataFileRaw) fail('Backing file not supported for data_file_raw images', ERRNO.EINVAL);
-    await node.changeBackingFile(name || undefined, options.get('backing_fmt') ?? h.backingFormat);
-  }
   if (lazy !== undefined && lazy !== ((h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0)) {
     await s.lock.with(() => setLazy(s, lazy, version));
   }

@@ -192,8 +192,8 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
   try {
     await file.write(c.clusterSize, table);
     await file.write((1 + tableClusters) * c.clusterSize, counts);
-    // The L1 table is all zero; the last byte makes the file long enough.
-    await file.truncate(total * c.clusterSize);
+    // The L1 table is all zero, which a longer file is by itself.
+    await file.truncate(header.l1Offset + l1Size * 8);
     await file.write(0, head);
     await file.flush();
   } catch (error) {

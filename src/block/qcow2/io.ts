@@ -9,7 +9,6 @@ import {
   entryOffset,
   findEntry,
   freeEntry,
-  hasHost,
   KIND,
   kindOf,
   type Mapping,
@@ -396,24 +395,19 @@ export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uin
     let at = 0;
     await s.lock.with(async () => {
       s.checkWritable();
-      // Compressed data never replaces a cluster of its own; there would be nothing gained.
-      const old = await findEntry(s, offset);
-      if (old && hasHost(kindOf(s, old.slice.data, old.index, 0)) && ownHost(s, old.slice.data, old.index) >= 0) {
-        throw errnoError(ERRNO.EIO);
-      }
+      // Compressed clusters are written once: nothing that has a place already is replaced by one.
+      const old = await readOldEntry(s, offset);
+      if (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0) throw errnoError(ERRNO.EIO);
       await writableEntry(s, offset);
       at = await allocBytes(s, packed.length);
     });
     await s.file.write(at, packed);
+    forgetInflated(s);
     await s.lock.with(async () => {
       if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
       const { slice, index } = await writableEntry(s, offset);
-      const e = index * s.l2EntrySize;
-      const oldHi = readU32be(slice.data, e);
-      const oldLo = readU32be(slice.data, e + 4);
       const { hi, lo } = compressedEntry(s, at, packed.length);
       putEntry(s, slice, index, hi, lo, 0, 0);
-      if (oldHi & COMPRESSED_HI || entryOffset(oldHi, oldLo) !== 0) await freeEntry(s, oldHi, oldLo, 'other');
     });
   } finally {
     s.ranges.release(range);

@@ -14,7 +14,7 @@ import { OptionReader } from '../options.ts';
 import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
-import { loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
+import { loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards, refcountOf } from './refcount.ts';
 import { loadSnapshots } from './snapshot.ts';
 import { Qcow2State, type Qcow2Settings } from './state.ts';
 
@@ -323,6 +323,7 @@ export class Qcow2Node extends BlockNode {
   protected override async doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
     const { s } = this;
     const m = await s.lock.with(() => mapAt(s, offset, bytes));
+    if (m.kind === KIND.NORMAL) this.sparseBelow ??= await this.looksPreallocated();
     const zero = m.kind === KIND.ZERO_PLAIN || m.kind === KIND.ZERO_ALLOC;
     const normal = m.kind === KIND.NORMAL;
     const allocated = normal || zero || m.kind === KIND.COMPRESSED;
@@ -333,10 +334,29 @@ export class Qcow2Node extends BlockNode {
       allocated,
       offset: normal || m.kind === KIND.ZERO_ALLOC ? m.host : -1,
       file: normal || m.kind === KIND.ZERO_ALLOC ? s.dataFile : null,
-      // Preallocated space may be a hole below.
-      recurse: normal && s.dataFile.kind !== 'format',
+      recurse: normal && this.sparseBelow === true,
       compressed: m.kind === KIND.COMPRESSED,
     };
+  }
+
+  /** Clusters were mapped without being written: the file may tell more of them than the tables. */
+  private sparseBelow: boolean | undefined;
+
+  /** Whether clearly more clusters are in use than the file has space for. */
+  private async looksPreallocated(): Promise<boolean> {
+    const { s } = this;
+    if (s.hasDataFile) return true;
+    const bytes = await s.file.allocatedSize();
+    if (bytes === undefined) return false;
+    const real = Math.floor(bytes / s.clusterSize);
+    const limit = Math.max((real * 11) / 10, real + 2);
+    const clusters = Math.ceil(s.file.length / s.clusterSize);
+    if (clusters < limit) return false;
+    return s.lock.with(async () => {
+      let used = 0;
+      for (let c = 0; c < clusters && used < limit; c++) if ((await refcountOf(s, c)) !== 0) used++;
+      return used >= limit;
+    });
   }
 
   override specificInfo(): { type: string; data: Record<string, unknown> } {

@@ -194,7 +194,10 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
     await s.file.write(l1Offset, l1Bytes(copy));
     await addToTree(s, s.l1, 1, 'snapshot');
   } catch (error) {
-    await freeClusters(s, l1Offset, bytes, 'always').catch(() => {});
+    // A count at its limit may turn up anywhere in the tree: what was counted up so far is put right by a check.
+    const { checkImage } = await import('./check.ts');
+    await writeActiveL1(s);
+    await checkImage(s, 'all', () => {});
     throw error;
   }
   // Counts, then flags, then the table that makes the snapshot exist.
@@ -210,7 +213,7 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
       dateSec: Math.floor(now.getTime() / 1000),
       dateNsec: (now.getTime() % 1000) * 1e6,
       vmClockNsec: 0,
-      icount: null,
+      icount: 0,
       diskSize: s.size,
       l1Offset,
       l1Size: s.l1Size,

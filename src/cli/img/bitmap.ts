@@ -38,9 +38,9 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
     { short: 'g', long: 'granularity', argument: true },
   ]);
   if (args.has('help')) return (await import('./help.ts')).printHelp();
-  if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
   const actions = actionsOf(argv);
   if (actions.length === 0) fail('Need at least one of --add, --remove, --clear, --enable, --disable, or --merge');
+  if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
   const has = (a: Action): boolean => actions.some((x) => x.action === a);
   let granularity: number | undefined;
   if (args.has('g')) {

@@ -3,7 +3,7 @@ import type { CheckResult, FixMode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { cacheMode, createObjects, ExitError, openNamed, outputFormat, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { cacheMode, createObjects, ExitError, openNamed, outputFormat, parseArgs, print, reportError, sayError, twoDecimals, usageError } from './common.ts';
 
 const EXIT = { OK: 0, FAILED: 1, CORRUPT: 2, LEAKS: 3, UNSUPPORTED: 63 } as const;
 
@@ -37,7 +37,7 @@ function humanOf(r: CheckResult): string {
     if (r.checkErrors) text += `\n${r.checkErrors} internal errors have occurred during the check.\n`;
   }
   if (r.totalClusters !== 0 && r.allocatedClusters !== 0) {
-    const percent = (part: number, whole: number): string => ((part * 100) / whole).toFixed(2);
+    const percent = (part: number, whole: number): string => twoDecimals((part * 100) / whole);
     text += `${r.allocatedClusters}/${r.totalClusters} = ${percent(r.allocatedClusters, r.totalClusters)}% allocated, ${percent(r.fragmentedClusters, r.allocatedClusters)}% fragmented, ${percent(r.compressedClusters, r.allocatedClusters)}% compressed clusters\n`;
   }
   if (r.imageEndOffset > 0) text += `Image end offset: ${r.imageEndOffset}\n`;
@@ -59,7 +59,7 @@ export async function check(argv: readonly string[]): Promise<number> {
   if (args.has('r')) {
     const mode = args.last('r')!;
     if (mode !== 'leaks' && mode !== 'all') {
-      usageError(`--repair expects 'leaks' or 'all' not '${mode}'`);
+      usageError(`Unknown option value for -r (expecting 'leaks' or 'all'): ${mode}`);
     }
     fix = mode;
   }

@@ -196,6 +196,14 @@ export function threeDigits(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** `%.2f` of C: an exact tie goes to the even digit, where toFixed rounds up. */
+export function twoDecimals(value: number): string {
+  const scaled = value * 100;
+  const down = Math.floor(scaled);
+  if (scaled - down === 0.5 && down % 2 === 0) return (down / 100).toFixed(2);
+  return value.toFixed(2);
+}
+
 /** A size for people: three digits and a binary unit. */
 export function humanSize(bytes: number): string {
   const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
@@ -272,7 +280,7 @@ export class Progress {
   private fraction = 0;
 
   constructor(private readonly mode: 'off' | 'line' | 'json') {
-    this.onSignal = () => process.stderr.write(`    (${(this.fraction * 100).toFixed(2)}/100%)\n`);
+    this.onSignal = () => process.stderr.write(`    (${twoDecimals(this.fraction * 100)}/100%)\n`);
     process.on('SIGUSR1', this.onSignal);
     this.update(0);
   }
@@ -283,7 +291,7 @@ export class Progress {
     const hundredths = Math.floor(this.fraction * 100);
     if (this.mode === 'off' || hundredths === this.last) return;
     this.last = hundredths;
-    if (this.mode === 'line') print(`    (${(this.fraction * 100).toFixed(2)}/100%)\r`);
+    if (this.mode === 'line') print(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
     else process.stderr.write(`${JSON.stringify({ progress: this.fraction })}\n`);
   }
 

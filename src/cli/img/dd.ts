@@ -50,13 +50,13 @@ export async function dd(argv: readonly string[]): Promise<number> {
     if (!driver) fail('Unknown file format');
     if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
     const length = source.length;
-    // The target holds what is copied: from the skipped blocks on, at most count blocks.
-    const wanted = count === undefined ? length : Math.min(length, count * blockSize + skip * blockSize);
+    // As with qemu-img 7.2, the skipped blocks are part of the count.
+    const wanted = count === undefined ? length : Math.min(length, count * blockSize);
     const size = Math.max(0, wanted - skip * blockSize);
-    await createImage({ filename: output, format, size: skip * blockSize > length ? 0 : size, unsafe: true });
+    await createImage({ filename: output, format, size, unsafe: true });
     target = await openNamed({ name: output, format });
     const end = skip * blockSize + size;
-    if (skip * blockSize > length) {
+    if (skip * blockSize > wanted) {
       sayError(`${input}: cannot skip to specified offset`);
       return 0;
     }

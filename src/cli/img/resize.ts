@@ -2,7 +2,7 @@
 import { BlockError } from '../../block/errors.ts';
 import type { Preallocation } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseSize } from '../../block/options.ts';
+import { parseSize, sizeError } from '../../block/options.ts';
 import { createObjects, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 
 export async function resize(argv: readonly string[]): Promise<number> {
@@ -17,7 +17,7 @@ export async function resize(argv: readonly string[]): Promise<number> {
   ]);
   if (args.has('help')) return (await import('./help.ts')).printHelp();
   if (relative) args.positional.push(last);
-  if (args.positional.length === 0) usageError('Not enough arguments');
+  if (argv.length < 2) usageError('Not enough arguments');
   const preallocation = args.last('preallocation') ?? 'off';
   if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) {
     sayError(`Invalid preallocation mode '${preallocation}'`);
@@ -27,7 +27,10 @@ export async function resize(argv: readonly string[]): Promise<number> {
   const [name, sizeText] = args.positional as [string, string];
   const sign = /^[+-]/.exec(sizeText)?.[0];
   const amount = parseSize(sign ? sizeText.slice(1) : sizeText);
-  if (amount === undefined) usageError(`Parameter 'size' expects a non-negative number below 2^64`);
+  if (amount === undefined || amount === Infinity) {
+    reportError(sizeError());
+    return 1;
+  }
   await createObjects(args);
   const node = await openNamed({ name, format: args.last('f'), imageOpts: args.has('image-opts'), unshare: 0, perm: 1 | 2 | 8 });
   try {
@@ -42,7 +45,6 @@ export async function resize(argv: readonly string[]): Promise<number> {
       return 1;
     }
     if (target < current && !args.has('shrink')) {
-      process.stderr.write('');
       sayError('Use the --shrink option to perform a shrink operation.');
       sayError('warning: Shrinking an image will delete all data beyond the shrunken image\'s end. Before performing such an operation, make sure there is no important data there.');
       return 1;

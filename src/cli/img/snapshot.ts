@@ -43,7 +43,11 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
   const verb = { a: 'apply', c: 'create', d: 'delete' }[action];
   const ops = await import('../../block/qcow2/snapshot.ts');
   try {
-    if (node.driverName !== 'qcow2') throw new BlockError(strerror(ERRNO.EOPNOTSUPP), ERRNO.EOPNOTSUPP);
+    if (node.driverName !== 'qcow2') {
+      if (action === 'c') throw new BlockError(strerror(ERRNO.EOPNOTSUPP), ERRNO.EOPNOTSUPP);
+      if (action === 'a') throw new BlockError('Block driver does not support snapshots', ERRNO.EOPNOTSUPP);
+      throw new BlockError('snapshot not found', ERRNO.ENOENT);
+    }
     if (action === 'c') {
       await node.s.lock.with(() => ops.createSnapshot(node.s, name));
       return 0;
@@ -51,14 +55,14 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
     const found = ops.findSnapshot(node.s, name);
     if (!found) {
       if (action === 'd') sayError(`Could not delete snapshot '${name}': snapshot not found`);
-      else sayError(`Could not apply snapshot '${name}': ${strerror(ERRNO.ENOENT)} (-2)`.replace(' (-2)', ''));
+      else sayError(`Could not apply snapshot '${name}': Failed to load snapshot: ${strerror(ERRNO.ENOENT)}`);
       return 1;
     }
     await node.s.lock.with(() => (action === 'a' ? ops.applySnapshot(node.s, found) : ops.deleteSnapshot(node.s, found)));
     return 0;
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    const text = error.message === strerror(errnoOf(error)) ? error.message : error.message;
+    const text = action === 'c' ? `-${errnoOf(error)} (${strerror(errnoOf(error))})` : error.message;
     reportError(new BlockError(text, error.errno), `Could not ${verb} snapshot '${name}': `);
     return 1;
   }

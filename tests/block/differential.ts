@@ -1,0 +1,241 @@
+// Random operations on two images, one by our nodes and one by qemu-io and qemu-img, which must end with the same content:
+// bun tests/block/differential.ts [seed] [operations] [options]
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createImage } from '../../src/block/create-image.ts';
+import { type BlockNode, REQ } from '../../src/block/driver.ts';
+import { closeImage, openImage } from '../../src/block/graph.ts';
+import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
+import { applySnapshot, createSnapshot, deleteSnapshot, findSnapshot } from '../../src/block/qcow2/snapshot.ts';
+
+/** A small generator with a seed (xorshift), so that a run can be repeated. */
+export class Random {
+  private s: number;
+  constructor(seed: number) {
+    this.s = (seed * 2654435761 + 1) >>> 0 || 1;
+  }
+  next(): number {
+    this.s ^= this.s << 13;
+    this.s >>>= 0;
+    this.s ^= this.s >>> 17;
+    this.s ^= this.s << 5;
+    this.s >>>= 0;
+    return this.s;
+  }
+  below(n: number): number {
+    return this.next() % n;
+  }
+}
+
+type Op =
+  | { kind: 'write'; at: number; bytes: number; pattern: number }
+  | { kind: 'zero'; at: number; bytes: number; unmap: boolean }
+  | { kind: 'discard'; at: number; bytes: number }
+  | { kind: 'compressed'; at: number; bytes: number; pattern: number }
+  | { kind: 'flush' };
+
+function run(cmd: string[], cwd: string, input?: string): string {
+  const p = Bun.spawnSync(cmd, { cwd, stdin: input === undefined ? null : Buffer.from(input) });
+  const text = p.stdout.toString() + p.stderr.toString();
+  if (p.exitCode !== 0) throw new Error(`${cmd.join(' ')}: exit ${p.exitCode}\n${text.slice(0, 2000)}`);
+  return text;
+}
+
+export interface DifferentialRequest {
+  seed: number;
+  operations: number;
+  /** Creation options of both images. */
+  options: string;
+  size?: number;
+  log?: (line: string) => void;
+}
+
+function randomOp(r: Random, size: number, cluster: number): Op {
+  const at = r.below(4) === 0 ? r.below(size / cluster) * cluster : r.below(size);
+  const max = r.below(10) === 0 ? 2 << 20 : r.below(2) ? 128 << 10 : 8192;
+  const bytes = Math.max(1, Math.min(size - at, 1 + r.below(max)));
+  const limit = Number(process.env['WEMU_PICK'] ?? 100);
+  const pick = r.below(limit);
+  if (pick < 55) return { kind: 'write', at, bytes, pattern: 1 + r.below(255) };
+  if (pick < 70) return { kind: 'zero', at, bytes, unmap: r.below(2) === 0 };
+  if (pick < 85) return { kind: 'discard', at, bytes };
+  if (pick < 95) {
+    const start = r.below(Math.floor(size / cluster)) * cluster;
+    return { kind: 'compressed', at: start, bytes: cluster, pattern: 1 + r.below(255) };
+  }
+  return { kind: 'flush' };
+}
+
+function ioLine(op: Op): string {
+  switch (op.kind) {
+    case 'write':
+      return `write -q -P ${op.pattern} ${op.at} ${op.bytes}`;
+    case 'zero':
+      return `write -q -z ${op.unmap ? '-u ' : ''}${op.at} ${op.bytes}`;
+    case 'discard':
+      return `discard -q ${op.at} ${op.bytes}`;
+    case 'compressed':
+      return `write -q -c -P ${op.pattern} ${op.at} ${op.bytes}`;
+    default:
+      return 'flush';
+  }
+}
+
+async function apply(node: BlockNode, op: Op): Promise<void> {
+  switch (op.kind) {
+    case 'write':
+      return node.write(op.at, new Uint8Array(op.bytes).fill(op.pattern));
+    case 'zero':
+      return node.writeZeroes(op.at, op.bytes, op.unmap ? REQ.MAY_UNMAP : 0);
+    case 'discard':
+      return node.discard(op.at, op.bytes);
+    case 'compressed':
+      // What is allocated already cannot be compressed; the other side fails alike.
+      return node.write(op.at, new Uint8Array(op.bytes).fill(op.pattern), REQ.COMPRESSED).catch(() => {});
+    default:
+      return node.flush();
+  }
+}
+
+const overlaps = (a: Op, b: Op, unit: number): boolean => {
+  if (a.kind === 'flush' || b.kind === 'flush') return false;
+  const lo = (o: { at: number }): number => Math.floor(o.at / unit) * unit;
+  const hi = (o: { at: number; bytes: number }): number => Math.ceil((o.at + o.bytes) / unit) * unit;
+  return lo(a) < hi(b) && lo(b) < hi(a);
+};
+
+/** Runs operations in order, up to eight at a time where they do not touch the same cluster. */
+async function applyAll(node: BlockNode, ops: Op[], unit: number): Promise<void> {
+  let group: Op[] = [];
+  const finish = async (): Promise<void> => {
+    await Promise.all(group.map((op) => apply(node, op)));
+    group = [];
+  };
+  for (const op of ops) {
+    if (group.length >= 8 || group.some((other) => overlaps(other, op, unit))) await finish();
+    group.push(op);
+  }
+  await finish();
+}
+
+/** Runs one comparison; throws with what differs. */
+export async function differential(request: DifferentialRequest): Promise<void> {
+  const { seed, operations, options } = request;
+  const log = request.log ?? (() => {});
+  const r = new Random(seed);
+  const size = request.size ?? 24 << 20;
+  const dir = mkdtempSync(join(tmpdir(), 'wemu-diff-'));
+  const keep = process.env['WEMU_KEEP'] === '1';
+  const [ours, theirs] = [join(dir, 'ours.qcow2'), join(dir, 'theirs.qcow2')];
+  const cluster = Number(/cluster_size=(\d+)/.exec(options)?.[1] ?? 65536);
+  try {
+    const [ourBase, theirBase] = [join(dir, 'ob.qcow2'), join(dir, 'tb.qcow2')];
+    const withBase = seed % 2 === 0;
+    const texts = options ? [options] : [];
+    const extra = withBase ? { backingFile: ourBase, backingFormat: 'qcow2' } : {};
+    if (withBase) {
+      await createImage({ filename: ourBase, format: 'qcow2', size });
+      run(['qemu-io', '-c', 'write -q -P 77 1M 5M', '-c', 'write -q -P 78 10M 3M', ourBase], dir);
+      run(['cp', ourBase, theirBase], dir);
+    }
+    await createImage({ filename: ours, format: 'qcow2', optionTexts: texts, size, ...extra });
+    run(['qemu-img', 'create', '-q', '-f', 'qcow2', ...(options ? ['-o', options] : []), ...(withBase ? ['-b', theirBase, '-F', 'qcow2'] : []), theirs, String(size)], dir);
+    const snapshots: string[] = [];
+    const canSnapshot = !/refcount_bits=1\b/.test(options) && !/data_file/.test(options);
+    const open = (): Promise<BlockNode> => openImage({ filename: ours, options: new Map([['driver', 'qcow2']]), unmap: true });
+    for (let done = 0; done < operations; ) {
+      const batch = Math.min(operations - done, 50 + r.below(150));
+      const ops = Array.from({ length: batch }, () => randomOp(r, size, cluster));
+      done += batch;
+      const node = await open();
+      await applyAll(node, ops, cluster);
+      await closeImage(node);
+      // A compressed write onto data fails there too, without ending the script.
+      const script = ops.map(ioLine).join('\n');
+      Bun.spawnSync(['qemu-io', '-d', 'unmap', '-t', 'unsafe', theirs], { cwd: dir, stdin: Buffer.from(`${script}\nquit\n`) });
+      const action = r.below(10);
+      if (canSnapshot && action < 5) {
+        const image = (await open()) as Qcow2Node;
+        if (action < 2 && snapshots.length < 4) {
+          const name = `s${done}`;
+          const made = await image.s.lock.with(() => createSnapshot(image.s, name)).then(() => true, () => false);
+          // A refcount may be at its limit in one image and not in the other, as compressed clusters are packed differently.
+          const other = Bun.spawnSync(['qemu-img', 'snapshot', '-c', name, theirs]).exitCode === 0;
+          if (made && other) snapshots.push(name);
+          else if (made) await image.s.lock.with(() => deleteSnapshot(image.s, findSnapshot(image.s, name)!));
+          else if (other) run(['qemu-img', 'snapshot', '-d', name, theirs], dir);
+        } else if (action === 2 && snapshots.length > 0) {
+          const name = snapshots[r.below(snapshots.length)]!;
+          await image.s.lock.with(() => applySnapshot(image.s, findSnapshot(image.s, name)!));
+          run(['qemu-img', 'snapshot', '-a', name, theirs], dir);
+        } else if (action === 3 && snapshots.length > 0) {
+          const [name] = snapshots.splice(r.below(snapshots.length), 1);
+          await image.s.lock.with(() => deleteSnapshot(image.s, findSnapshot(image.s, name!)!));
+          run(['qemu-img', 'snapshot', '-d', name!, theirs], dir);
+        }
+        await closeImage(image);
+      } else if (withBase && action === 9) {
+        const image = await open();
+        const { commitImage } = await import('../../src/block/commit.ts');
+        await commitImage(image, image.backing!, true, 0, () => {});
+        await closeImage(image);
+        run(['qemu-img', 'commit', '-q', theirs], dir);
+      }
+      log(`${done}/${operations}`);
+      run(['qemu-img', 'check', ours], dir);
+      run(['qemu-img', 'compare', ours, theirs], dir);
+    }
+    if (withBase) run(['qemu-img', 'compare', ourBase, theirBase], dir);
+    // Our own reading agrees as well, on both images, and our check finds nothing in either.
+    const [a, b] = [await openImage({ filename: ours, readOnly: true }), await openImage({ filename: theirs, readOnly: true })];
+    const [x, y] = [new Uint8Array(1 << 20), new Uint8Array(1 << 20)];
+    for (let at = 0; at < size; at += x.length) {
+      await a.read(at, x);
+      await b.read(at, y);
+      if (!Buffer.from(x.buffer).equals(y)) throw new Error(`our reads differ in the megabyte at ${at}`);
+    }
+    for (const node of [a, b]) {
+      const result = await (node as Qcow2Node).check('none', (line) => log(line));
+      // A snapshot that failed there may have left leaks; ours must have none.
+      if (node === a && (result.corruptions || result.leaks)) throw new Error(`our check: ${result.corruptions} errors, ${result.leaks} leaks in ${node.filename}`);
+      await closeImage(node);
+    }
+  } finally {
+    if (!keep) rmSync(dir, { recursive: true, force: true });
+    else log(`kept ${dir}`);
+  }
+}
+
+/** Options worth a run each. */
+export const VARIANTS = [
+  '',
+  'cluster_size=4096',
+  'cluster_size=512',
+  'cluster_size=2097152',
+  'compat=0.10',
+  'extended_l2=on',
+  'extended_l2=on,cluster_size=16384',
+  'lazy_refcounts=on',
+  'refcount_bits=64',
+  'refcount_bits=8,cluster_size=1024',
+  'refcount_bits=1',
+  'compression_type=zstd',
+  'refcount_bits=4,cluster_size=8192',
+];
+
+if (import.meta.main) {
+  const seed = Number(process.argv[2] ?? 1);
+  const operations = Number(process.argv[3] ?? 10000);
+  const options = process.argv[4] !== undefined ? [process.argv[4]] : VARIANTS;
+  for (const [i, o] of options.entries()) {
+    const started = performance.now();
+    try {
+      await differential({ seed: seed + i, operations, options: o, log: (line) => process.env['WEMU_DEBUG'] && console.log(line) });
+      console.log(`ok   seed ${seed + i} operations ${operations} [${o}] ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    } catch (error) {
+      console.log(`FAIL seed ${seed + i} operations ${operations} [${o}]: ${(error as Error).message}\n${(error as Error).stack?.split('\n').slice(1, 8).join('\n')}`);
+      process.exitCode = 1;
+    }
+  }
+}
