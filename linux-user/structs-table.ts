@@ -95,7 +95,7 @@ export const COMMON_STRUCTS: StructTable = {
     'char sysname[9]=str, char nodename[9]=str, char release[9]=str, char version[9]=str, char machine[9]=str',
   sysinfo:
     'long uptime, ulong loads[3], ulong totalram, ulong freeram, ulong sharedram, ulong bufferram, ulong totalswap, ' +
-    'ulong freeswap, u16 procs, u16 pad, ulong totalhigh, ulong freehigh, uint mem_unit, char f[20-2*long]=none',
+    'ulong freeswap, u16 procs, u16 pad, ulong totalhigh, ulong freehigh, uint mem_unit, char f[16-2*long]=none',
 
   // Signals
   sigaction: 'ptr sa_handler=sighandler, ulong sa_flags=flags:sigaction, ptr sa_restorer=hex, u64 sa_mask=sigset',
