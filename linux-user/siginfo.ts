@@ -99,6 +99,17 @@ export function readHostInfo(view: DataView, at = 0): SigInfo {
   };
 }
 
+/** The inverse of `readHostInfo`, at offset 0. */
+export function writeHostInfo(view: DataView, info: SigInfo): void {
+  for (let k = 0; k < SIGINFO_SIZE; k += 4) view.setInt32(k, 0, true);
+  view.setInt32(0, info.signal, true);
+  view.setInt32(4, info.error, true);
+  view.setInt32(8, info.code, true);
+  hostMembers(info.signal, info.code).forEach((offset, k) => {
+    view.setInt32(offset, info.words[k] ?? 0, true);
+  });
+}
+
 /** Bytes of siginfo_t on every ABI. */
 export const SIGINFO_SIZE = 128;
 

@@ -50,6 +50,9 @@ export const SS_AUTODISARM = 0x80000000 | 0;
 /** The highest signal number. */
 export const NSIG = 64;
 
+/** Signals 1-32 that no mask can hold. */
+export const UNBLOCKABLE = (1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1));
+
 /** Words of one action in the shared table. */
 const HANDLER = 0;
 const FLAGS = 1;
@@ -62,6 +65,8 @@ const NO_ALT_STACK: AltStack = { sp: 0, flags: SS_DISABLE, size: 0 };
 
 /** Signals whose default action is to do nothing. */
 const IGNORED_BY_DEFAULT: readonly number[] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
+/** Signals whose default action is to stop the process: STOP, TSTP, TTIN, TTOU. */
+const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
 /** Signals whose default action writes a core file: the death of a program that went wrong, which is reported. */
 const CORE_SIGNALS: readonly number[] = [
   ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
@@ -117,6 +122,8 @@ export class Signals implements SignalHooks {
   private suspended: [low: number, high: number] | null = null;
   /** Signals that wait here and not in the kernel: those the engine owns, and those that came before being blocked. */
   private readonly waiting: SigInfo[] = [];
+  /** 1 for signals whose host disposition is our handler. */
+  private readonly caught = new Uint8Array(NSIG + 1);
   private hostBlocked = false;
   private trampolinePage = 0;
   /** Told of every signal that is delivered to a handler or kills; for strace. */
@@ -142,7 +149,10 @@ export class Signals implements SignalHooks {
     for (const n of inheritedIgnored()) this.actions[n * ACTION_WORDS + HANDLER] = SIG_IGN;
     [this.blockedLow, this.blockedHigh] = this.host.currentMask();
     // Signals the engine needs were just unblocked for it.
-    if (this.blockedLow | this.blockedHigh) this.host.setMask(this.blockedLow, this.blockedHigh);
+    if (this.blockedLow | this.blockedHigh) {
+      this.catchBlocked();
+      this.host.setMask(this.blockedLow, this.blockedHigh);
+    }
   }
 
   // Actions
@@ -169,9 +179,32 @@ export class Signals implements SignalHooks {
     a[at + MASK_HIGH] = action.maskHigh;
     const ignored = action.handler === SIG_IGN || (action.handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
     if (ignored) this.forget(signal);
+    this.updateHost(signal);
+  }
+
+  /**
+   * Tells the host what to do about a signal. While the guest blocks a signal it has to be caught: the kernel would have
+   * a thread of the engine, which does not block it, take it and act on it.
+   */
+  private updateHost(signal: number): void {
     if (isEngineSignal(signal)) return;
-    const disposition = action.handler === SIG_DFL ? 'default' : action.handler === SIG_IGN ? 'ignore' : 'catch';
-    this.host.setDisposition(signal, disposition, action.flags);
+    const { handler, flags } = this.action(signal);
+    const catches = handler > SIG_IGN || this.isBlocked(signal);
+    this.caught[signal] = catches ? 1 : 0;
+    // Children of a parent that ignores SIGCHLD leave no zombies.
+    const childFlags = catches && handler === SIG_IGN ? flags | SA_NOCLDWAIT : flags;
+    this.host.setDisposition(
+      signal,
+      catches ? 'catch' : handler === SIG_IGN ? 'ignore' : 'default',
+      signal === SIGCHLD ? childFlags : 0,
+    );
+  }
+
+  /** Sees to it that signals about to be blocked are caught. */
+  private catchBlocked(): void {
+    for (let n = 1; n <= NSIG; n++) {
+      if (this.caught[n] === 0 && this.isBlocked(n) && n !== SIGKILL && n !== SIGSTOP) this.updateHost(n);
+    }
   }
 
   /** Drops instances of an ignored signal that wait here. */
@@ -188,10 +221,12 @@ export class Signals implements SignalHooks {
 
   /** Sets the guest's mask; SIGKILL and SIGSTOP cannot be blocked. */
   setBlocked(low: number, high: number): void {
-    low &= ~((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1)));
+    low &= ~UNBLOCKABLE;
     if (low === this.blockedLow && high === this.blockedHigh && !this.hostBlocked) return;
+    const more = (low & ~this.blockedLow) | (high & ~this.blockedHigh);
     this.blockedLow = low;
     this.blockedHigh = high;
+    if (more !== 0) this.catchBlocked();
     if (this.waiting.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
     this.letIn();
   }
@@ -334,9 +369,11 @@ export class Signals implements SignalHooks {
 
   private defaultAction(info: SigInfo): void {
     if (IGNORED_BY_DEFAULT.includes(info.signal)) return;
-    // Stopping is the kernel's business; it comes back here when continued.
-    if (info.signal >= SIGSTOP && info.signal <= 22) this.host.raiseDefault(info.signal);
-    else this.die(info);
+    if (!STOPS.includes(info.signal)) this.die(info);
+    // Stopping is the kernel's business; this returns when the process is continued.
+    this.host.raiseDefault(info.signal);
+    this.caught[info.signal] = 0;
+    this.hostBlocked = true;
   }
 
   /** Builds the frame of one handler. A stack that cannot take it is SIGSEGV, and the end if that is what was coming. */
@@ -374,9 +411,12 @@ export class Signals implements SignalHooks {
       if (info.signal <= 32) low |= 1 << (info.signal - 1);
       else high |= 1 << (info.signal - 33);
     }
-    if (low !== this.blockedLow || high !== this.blockedHigh) this.hostBlocked = true;
+    low &= ~UNBLOCKABLE;
+    if (low === this.blockedLow && high === this.blockedHigh) return;
+    this.hostBlocked = true;
     this.blockedLow = low;
     this.blockedHigh = high;
+    this.catchBlocked();
   }
 
   /** Whether a stack pointer lies on the alternate stack (kernel: on_sig_stack). */

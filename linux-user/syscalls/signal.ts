@@ -14,6 +14,7 @@ import {
   SIGKILL,
   SIGSTOP,
   type SigInfo,
+  writeHostInfo,
   writeInfo32,
 } from '../siginfo.ts';
 import {
@@ -30,6 +31,7 @@ import {
   SS_AUTODISARM,
   SS_DISABLE,
   SS_ONSTACK,
+  UNBLOCKABLE,
 } from '../signals.ts';
 import type { Handler, Rows } from './row.ts';
 
@@ -43,9 +45,6 @@ const KNOWN_FLAGS =
   SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
 
 const MINSIGSTKSZ = 2048;
-
-/** What no action may block. */
-const UNBLOCKABLE = (1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1));
 
 function signalsOf(p: Process): Signals {
   return p.signals as Signals;
@@ -231,31 +230,42 @@ function ownSignal(signal: number, code: number): SigInfo {
 }
 
 /**
- * Handles a signal to this thread that the kernel must not be asked to deliver: one that ends the program with a report,
- * or whose host handler is the engine's. False when the kernel is to do it.
+ * Sends a signal to this process that it alone has to take. The kernel is asked to give it to this very thread: sent to the
+ * process, one that is blocked would wander through the engine's threads first. Signals that end the program with a
+ * report, or whose host handler is the engine's, are dealt with here.
  */
-function sendOwn(p: Process, info: SigInfo): boolean {
+function sendOwn(p: Process, info: SigInfo): number {
   const signals = signalsOf(p);
   if (signals.isDeadly(info.signal)) signals.die(info);
-  if (!isEngineSignal(info.signal) && (isHostBlockable(info.signal) || !signals.isBlocked(info.signal))) return false;
-  signals.queue(info);
-  return true;
+  const imitated = isEngineSignal(info.signal) || (!isHostBlockable(info.signal) && signals.isBlocked(info.signal));
+  if (imitated) {
+    signals.queue(info);
+    return 0;
+  }
+  const scratch = p.scratch(SIGINFO_SIZE);
+  writeHostInfo(scratch.view, info);
+  return sys4(SYS.rt_tgsigqueueinfo, sys0(SYS.getpid), sys0(SYS.gettid), info.signal, scratch.address);
 }
 
+/** Whether the call means this very process, and a signal that exists. */
+function isOwn(id: number, own: number, signal: number): boolean {
+  return id === own && signal > 0 && signal <= NSIG && !IMMEDIATE.includes(signal);
+}
+
+/** Signals that act on the whole process at once whatever it has set up: KILL, CONT, STOP. */
+const IMMEDIATE = [SIGKILL, 18, SIGSTOP];
+
 function kill(p: Process, pid: number, signal: number): number {
-  if (signal > 0 && signal <= NSIG && pid === sys0(SYS.getpid) && sendOwn(p, ownSignal(signal, SI_USER))) return 0;
-  return sys2(SYS.kill, pid, signal);
+  return isOwn(pid, sys0(SYS.getpid), signal) ? sendOwn(p, ownSignal(signal, SI_USER)) : sys2(SYS.kill, pid, signal);
 }
 
 function tkill(p: Process, tid: number, signal: number): number {
-  if (signal > 0 && signal <= NSIG && tid === sys0(SYS.gettid) && sendOwn(p, ownSignal(signal, SI_TKILL))) return 0;
-  return sys2(SYS.tkill, tid, signal);
+  return isOwn(tid, sys0(SYS.gettid), signal) ? sendOwn(p, ownSignal(signal, SI_TKILL)) : sys2(SYS.tkill, tid, signal);
 }
 
 function tgkill(p: Process, tgid: number, tid: number, signal: number): number {
-  const own = signal > 0 && signal <= NSIG && tid === sys0(SYS.gettid) && tgid === sys0(SYS.getpid);
-  if (own && sendOwn(p, ownSignal(signal, SI_TKILL))) return 0;
-  return sys3(SYS.tgkill, tgid, tid, signal);
+  const own = tgid === sys0(SYS.getpid) && isOwn(tid, sys0(SYS.gettid), signal);
+  return own ? sendOwn(p, ownSignal(signal, SI_TKILL)) : sys3(SYS.tgkill, tgid, tid, signal);
 }
 
 /** A siginfo_t the guest made up, in the host's layout in scratch memory; undefined when it cannot be read. */
@@ -270,22 +280,15 @@ function hostInfo(p: Process, address: number, signal: number): number | undefin
 function rtSigqueueinfo(p: Process, pid: number, signal: number, address: number): number {
   const info = hostInfo(p, address, signal);
   if (info === undefined) return -EFAULT;
-  const own = signal > 0 && signal <= NSIG && pid === sys0(SYS.getpid);
-  if (own && isEngineSignal(signal)) {
-    signalsOf(p).queue(readHostInfo(p.scratch(0).view));
-    return 0;
-  }
+  if (isOwn(pid, sys0(SYS.getpid), signal)) return sendOwn(p, readHostInfo(p.scratch(0).view));
   return sys3(SYS.rt_sigqueueinfo, pid, signal, info);
 }
 
 function rtTgsigqueueinfo(p: Process, tgid: number, tid: number, signal: number, address: number): number {
   const info = hostInfo(p, address, signal);
   if (info === undefined) return -EFAULT;
-  const own = signal > 0 && signal <= NSIG && tgid === sys0(SYS.getpid) && tid === sys0(SYS.gettid);
-  if (own && isEngineSignal(signal)) {
-    signalsOf(p).queue(readHostInfo(p.scratch(0).view));
-    return 0;
-  }
+  const own = tgid === sys0(SYS.getpid) && isOwn(tid, sys0(SYS.gettid), signal);
+  if (own) return sendOwn(p, readHostInfo(p.scratch(0).view));
   return sys4(SYS.rt_tgsigqueueinfo, tgid, tid, signal, info);
 }
 

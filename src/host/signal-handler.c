@@ -1,10 +1,12 @@
 /*
- * The host signal handler: notes the signal for the guest thread that took it, and stops what that thread is doing. It is
- * compiled by bun:ffi when the guest first asks for a signal (signals.ts), without any headers.
+ * The host signal handler: notes the signal for the guest thread that took it, and stops what that thread is doing. The
+ * machine code stands in signal-handler-code.ts: run src/tools/build-signal-handler.ts after a change here.
  */
 
 typedef unsigned long ulong;
 typedef unsigned int uint;
+
+#define EXPORT __attribute__((used, visibility("default")))
 
 enum {
   SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_RT_SIGQUEUEINFO = 129, SYS_GETTID = 186,
@@ -35,7 +37,7 @@ static long call4(long number, long a, long b, long c, long d) {
 /* A signal marked so was passed on by a thread of the engine; the low 16 bits are what the kernel had said. */
 #define FORWARDED 0xa5000000u
 
-static void on_signal(int signal, uint *info, ulong *context) {
+EXPORT void on_signal(int signal, uint *info, ulong *context) {
   int code = (int)info[2], tid, k;
   if (code > 0 && code < 0x80 &&
       (signal == SIGILL || signal == SIGTRAP || signal == SIGBUS || signal == SIGFPE || signal == SIGSEGV)) {
@@ -65,9 +67,7 @@ static void on_signal(int signal, uint *info, ulong *context) {
   call4(SYS_RT_SIGQUEUEINFO, call4(SYS_GETPID, 0, 0, 0, 0), signal, (long)info, 0);
 }
 
-void *handler(void) { return (void *)on_signal; }
-
-void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all_high) {
+EXPORT void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all_high) {
   window_start = start;
   window_end = end;
   window_interrupted = interrupted;
@@ -75,9 +75,9 @@ void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all
 }
 
 /* Makes the thread `tid` one whose mailbox and poll word are told of signals; the same tid replaces. Returns 0 or -1. */
-int attach(int tid, void *poll, void *mailbox) {
+EXPORT int attach(int tid, void *poll, void *mailbox) {
   int k;
-  for (k = 0; k < thread_count && threads[k].tid != tid && threads[k].tid != 0; k++);
+  for (k = 0; k < thread_count && threads[k].tid != tid && threads[k].tid != 0;) k++;
   if (k == MAX_THREADS) return -1;
   threads[k].poll = poll;
   threads[k].mailbox = mailbox;
@@ -86,7 +86,7 @@ int attach(int tid, void *poll, void *mailbox) {
   return 0;
 }
 
-void detach(int tid) {
+EXPORT void detach(int tid) {
   int k;
   for (k = 0; k < thread_count; k++) if (threads[k].tid == tid) threads[k].tid = 0;
 }

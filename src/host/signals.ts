@@ -1,8 +1,7 @@
-/** Signals of the host: dispositions, the mask, and the mailbox in which a compiled handler leaves what arrived. */
+/** Signals of the host: dispositions, the mask, and the mailbox in which the handler leaves what arrived. */
 
-import { cc } from 'bun:ffi';
-import { join } from 'node:path';
-import { HostBuffer, SIGNAL_RESTORER, SYS, SYSCALL_WINDOW, sys0, sys1, sys3, sys4, sys5 } from './syscall.ts';
+import { CFunction, type FFITypeOrString, type Pointer, toArrayBuffer } from 'bun:ffi';
+import { HostBuffer, SIGNAL_RESTORER, SYS, SYSCALL_WINDOW, sys0, sys1, sys3, sys4, sys5, sys6 } from './syscall.ts';
 
 const SIGILL = 4;
 const SIGTRAP = 5;
@@ -58,31 +57,39 @@ export function isHostBlockable(signal: number): boolean {
 export type Disposition = 'default' | 'ignore' | 'catch';
 
 interface HandlerModule {
-  handler(): number;
-  configure(start: number, end: number, interrupted: number, allLow: number, allHigh: number): void;
+  readonly address: number;
   attach(tid: number, poll: number, mailbox: number): number;
 }
 
-let compiled: HandlerModule | undefined;
-let handlerAddress = 0;
+const PROT_READ_WRITE = 3;
+const PROT_READ_EXEC = 5;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-/** Compiles the handler: about 4 ms, paid by programs that ask for a signal. */
+let installed: HandlerModule | undefined;
+
+/** Puts the handler's code into memory: only in processes that catch or block a signal. */
 function handlerModule(): HandlerModule {
-  if (!compiled) {
-    compiled = cc({
-      source: join(import.meta.dir, 'signal-handler.c'),
-      symbols: {
-        handler: { args: [], returns: 'ptr' },
-        configure: { args: ['ptr', 'ptr', 'ptr', 'i32', 'i32'], returns: 'void' },
-        attach: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
-      },
-    }).symbols as unknown as HandlerModule;
-    const { start, end, interrupted } = SYSCALL_WINDOW;
-    // As signed numbers: functions compiled by cc get a u32 above 2^31 wrong (Bun 1.4.5).
-    compiled.configure(start, end, interrupted, BLOCKABLE_LOW, BLOCKABLE_HIGH);
-    handlerAddress = compiled.handler();
-  }
-  return compiled;
+  if (installed) return installed;
+  const { CODE, DATA_OFFSET, OFFSETS, SIZE } =
+    require('./signal-handler-code.ts') as typeof import('./signal-handler-code.ts');
+  const base = sys6(SYS.mmap, 0, SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  if (base < 0) throw new Error('no memory for the signal handler');
+  new Uint8Array(toArrayBuffer(base as Pointer, 0, DATA_OFFSET)).set(Buffer.from(CODE, 'base64'));
+  if (sys3(SYS.mprotect, base, DATA_OFFSET, PROT_READ_EXEC) < 0)
+    throw new Error('the system refuses executable memory');
+  const bind = (offset: number, args: FFITypeOrString[], returns: FFITypeOrString): CallableFunction =>
+    CFunction({ ptr: (base + offset) as Pointer, args, returns }) as unknown as CallableFunction;
+  const { start, end, interrupted } = SYSCALL_WINDOW;
+  bind(
+    OFFSETS.configure,
+    ['ptr', 'ptr', 'ptr', 'i32', 'i32'],
+    'void',
+  )(...[start, end, interrupted, BLOCKABLE_LOW, BLOCKABLE_HIGH]);
+  installed = {
+    address: base + OFFSETS.on_signal,
+    attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
+  };
+  return installed;
 }
 
 /** The mailbox as signal-handler.c fills it: a count, then a ring of siginfo_t. */
@@ -161,7 +168,7 @@ export class HostSignals {
       this.attached = true;
     }
     // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
-    setAction(signal, handlerAddress, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
+    setAction(signal, module.address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
   }
 
   /** The next signal in the mailbox as a view of its siginfo_t, good until signals are let in again; or undefined. */
