@@ -387,6 +387,36 @@ static void old_calls(void) {
   printf("mask %lx\n", syscall(SYS_sgetmask));
 }
 
+static volatile int blocked, wrong, done;
+static void counts(int sig) { seen[sig]++; if (blocked) wrong = 1; }
+static void ends(int sig) { done = 1; }
+
+static void flood(void) {
+  struct sigaction a;
+  memset(&a, 0, sizeof a);
+  a.sa_handler = counts;
+  a.sa_flags = SA_RESTART;
+  sigaction(SIGUSR1, &a, 0);
+  a.sa_handler = ends;
+  sigaction(SIGUSR2, &a, 0);
+  sigset_t both, old;
+  sigemptyset(&both);
+  sigaddset(&both, SIGUSR1);
+  sigaddset(&both, SIGUSR2);
+  printf("ready\n");
+  for (unsigned k = 0; !done; k++) {
+    sigprocmask(SIG_BLOCK, &both, &old);
+    blocked = 1;
+    for (volatile int n = 0; n < 1000; n++);
+    if (k % 3 == 0) usleep(100);
+    blocked = 0;
+    if (k % 5 == 0 && !done) sigsuspend(&old);
+    sigprocmask(SIG_SETMASK, &old, 0);
+    for (volatile int n = 0; n < 1000; n++);
+  }
+  printf("handled %d, outside the blocks only: %s\n", seen[SIGUSR1], wrong ? "no" : "yes");
+}
+
 int main(int argc, char **argv) {
   const char *part = argc > 1 ? argv[1] : "";
   setvbuf(stdout, 0, _IOLBF, 0);
@@ -397,6 +427,8 @@ int main(int argc, char **argv) {
   else if (!strcmp(part, "stacks")) stacks();
   else if (!strcmp(part, "contexts")) contexts();
   else if (!strcmp(part, "old")) old_calls();
+  else if (!strcmp(part, "flood")) flood();
+  else if (!strcmp(part, "sleep")) { printf("ready\n"); for (;;) pause(); }
   else if (!strcmp(part, "die-segv")) *(volatile int *)0x1234 = 1;
   else if (!strcmp(part, "die-abort")) abort();
   else if (!strcmp(part, "die-term")) raise(SIGTERM);

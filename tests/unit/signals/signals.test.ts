@@ -1,0 +1,112 @@
+// Signals as a 32-bit process sees them: the same output, status and death as directly on the host kernel.
+import { afterAll, describe, expect } from 'bun:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { testWith } from '../../setup/needs.ts';
+import { oraclePath } from '../../setup/oracles.ts';
+
+const compiler = oraclePath('gcc-i386');
+const wemu = resolve(import.meta.dir, '../../../src/cli/bin/wemu-i386');
+const dir = mkdtempSync(join(tmpdir(), 'signals-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+const program = join(dir, 'signals');
+if (compiler) {
+  const source = join(import.meta.dir, 'signals.c');
+  Bun.spawnSync([compiler, '-w', '-O1', '-static', '-o', program, source], { stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function run(command: string[]): { out: string; err: string; status: number | string } {
+  const done = Bun.spawnSync(command, { stdin: null });
+  const status = done.signalCode ?? done.exitCode;
+  return { out: done.stdout.toString(), err: done.stderr.toString(), status };
+}
+
+/** Time for one run: cold translation of a statically linked C library on a busy machine. */
+const TIMEOUT = 60_000;
+
+describe('signals against the host kernel', () => {
+  for (const part of ['faults', 'masks', 'waiting', 'computing', 'stacks', 'contexts', 'old']) {
+    for (const engine of ['wasm', 'interp']) {
+      testWith(
+        ['gcc-i386'],
+        `${part}, ${engine}`,
+        () => {
+          const native = run([program, part]);
+          const ours = run([wemu, '-engine', engine, program, part]);
+          expect(ours.out.split('\n')).toEqual(native.out.split('\n'));
+          expect({ err: ours.err, status: ours.status }).toEqual({ err: '', status: native.status });
+        },
+        TIMEOUT,
+      );
+    }
+  }
+});
+
+describe('death by signal', () => {
+  const reported =
+    /^wemu: uncaught target signal \d+ \([A-Z][a-z /]+\) - pc 0x[0-9a-f]{8}(, address 0x[0-9a-f]{8})?\n$/;
+  const cases: [part: string, message: RegExp][] = [
+    ['die-segv', /signal 11 \(Segmentation fault\).*address 0x00001234/],
+    ['die-abort', /signal 6 \(Aborted\)/],
+    ['die-ill', /signal 4 \(Illegal instruction\)/],
+    ['die-fpe', /signal 8 \(Floating point exception\)/],
+    ['die-blocked', /signal 11 .*address 0x00000000/],
+    ['die-ignored', /signal 11 .*address 0x00000000/],
+    ['die-stack', /signal 11/],
+    ['die-term', /^$/],
+    ['die-rt', /^$/],
+  ];
+  for (const [part, message] of cases) {
+    testWith(
+      ['gcc-i386'],
+      part,
+      () => {
+        const native = run([program, part]);
+        const ours = run([wemu, program, part]);
+        expect({ out: ours.out, status: ours.status }).toEqual({ out: native.out, status: native.status });
+        expect(ours.err).toMatch(message);
+        if (ours.err !== '') expect(ours.err).toMatch(reported);
+      },
+      TIMEOUT,
+    );
+  }
+});
+
+describe('signals from outside', () => {
+  testWith(
+    ['gcc-i386'],
+    'the default action of a signal sent by another process',
+    async () => {
+      const child = Bun.spawn([wemu, program, 'sleep'], { stdin: null, stdout: 'pipe' });
+      const reader = child.stdout.getReader();
+      await reader.read();
+      child.kill('SIGTERM');
+      await child.exited;
+      expect(child.signalCode).toBe('SIGTERM');
+    },
+    TIMEOUT,
+  );
+
+  testWith(
+    ['gcc-i386'],
+    'a thousand signals to a program that handles, blocks and waits lose none of the last',
+    async () => {
+      const child = Bun.spawn([wemu, program, 'flood'], { stdin: null, stdout: 'pipe' });
+      const reader = child.stdout.getReader();
+      await reader.read();
+      for (let k = 0; k < 1000; k++) {
+        process.kill(child.pid, 'SIGUSR1');
+        if (k % 10 === 0) await Bun.sleep(1);
+      }
+      process.kill(child.pid, 'SIGUSR2');
+      const rest = await reader.read();
+      await child.exited;
+      expect(child.exitCode).toBe(0);
+      const [, handled] = /handled (\d+), outside the blocks only: yes/.exec(Buffer.from(rest.value!).toString())!;
+      // Instances of one signal merge while it is pending.
+      expect(Number(handled)).toBeGreaterThan(10);
+    },
+    TIMEOUT,
+  );
+});
