@@ -159,6 +159,9 @@ describe('CPU state', () => {
     view.setUint32(ENV + POLL, 8, true);
     expect(run(ops)).toBe(Exit.POLL);
     expect([view.getInt32(ENV + a0, true), view.getUint32(ENV + PC, true)]).toEqual([5, 0x3000]);
+    // Indirect jumps look at it too: loops through them need no poll of their own.
+    expect(run('a0 = mov_i32 7\ngoto_ptr:plain 0x5000')).toBe(Exit.POLL);
+    expect([view.getInt32(ENV + a0, true), view.getUint32(ENV + PC, true)]).toEqual([7, 0x5000]);
     view.setUint32(ENV + POLL, 0, true);
   });
 
