@@ -86,6 +86,15 @@ class StateSync {
   /** Control has come straight from the block's entry, no instruction and no label in between. */
   private atEntry = true;
   private changed = false;
+  /**
+   * The first instruction behind what spoiled the span: the next precise point can be made there as well as where it is
+   * needed. Early is better: what is computed in between, above all lazily kept flags, is often dead by then.
+   */
+  private early: Op | null = null;
+  private earlyList: readonly Global[] = EMPTY;
+  /** Globals written, and whether memory was loaded, since `early`. */
+  private readonly sinceEarly: Int32Array;
+  private loadedSinceEarly = false;
 
   private readonly labelBits: Uint8Array | null;
   private readonly labelDirty: Int32Array | null;
@@ -100,6 +109,7 @@ class StateSync {
     this.ops = block.ops;
     const words = (block.globals.length + 31) >> 5;
     this.dirty = new Int32Array(words);
+    this.sinceEarly = new Int32Array(words);
     const labels = block.labelCount;
     this.labelBits = labels > 0 ? new Uint8Array(labels) : null;
     this.labelDirty = labels > 0 ? new Int32Array(labels * words) : null;
@@ -116,6 +126,7 @@ class StateSync {
       this.loaded = false;
       this.fresh = true;
       this.atEntry = true;
+      this.early = null;
       this.placed?.fill(0);
       this.walk();
     } while (this.changed);
@@ -137,9 +148,9 @@ class StateSync {
       if (!reachable) continue;
       if (facts !== 0) {
         if ((facts & F_WRITES) !== 0) {
-          if (this.mode !== 'idempotent' || (facts & F_STORE) === 0 || this.loaded) this.spoiled = true;
+          if (this.mode !== 'idempotent' || (facts & F_STORE) === 0 || this.loaded) this.spoil();
         }
-        if ((facts & F_READS) !== 0) this.loaded = true;
+        if ((facts & F_READS) !== 0) this.loaded = this.loadedSinceEarly = true;
         if ((facts & F_EXIT) !== 0) {
           op.sync = this.dirtyList();
           reachable = false;
@@ -170,10 +181,17 @@ class StateSync {
   private write(global: Global): void {
     const word = global.id >> 5;
     const bit = 1 << (global.id & 31);
+    this.sinceEarly[word]! |= bit;
     const old = this.dirty[word]!;
     if ((old & bit) !== 0) return;
     this.dirty[word] = old | bit;
     this.list = null;
+  }
+
+  /** A replay from the last precise point would do something twice; so it would from an early point chosen before. */
+  private spoil(): void {
+    this.spoiled = true;
+    this.early = null;
   }
 
   private clean(): void {
@@ -198,22 +216,44 @@ class StateSync {
   private insnStart(op: Op, index: number): void {
     this.fresh = this.atEntry && op.imm >>> 0 === this.block.pc >>> 0;
     this.atEntry = false;
+    if (this.spoiled && this.early === null && this.mode !== 'every') {
+      this.early = op;
+      this.earlyList = this.dirtyList();
+      this.sinceEarly.fill(0);
+      this.loadedSinceEarly = false;
+    }
     const insn = this.scanInsn(index);
     if (this.fresh || insn === 0) return;
     let point: boolean;
     if ((insn & I_OWN_POINT) !== 0) point = true;
     else if (this.mode === 'every') point = (insn & I_FAULTS) !== 0;
-    else if ((insn & I_FAULTS) !== 0 && this.spoiled) point = true;
     else if ((insn & I_WRITES_EARLY) !== 0) {
       // Its second access may fault when its first has overwritten what the span loaded.
-      point = this.mode === 'spans' || this.loaded || (insn & I_LOADS) !== 0;
+      point = this.spoiled || this.mode === 'spans' || this.loaded || (insn & I_LOADS) !== 0;
+    } else if ((insn & I_FAULTS) !== 0 && this.spoiled) {
+      if (this.early !== null && this.early !== op) {
+        this.makeEarlyPoint(this.early);
+        return;
+      }
+      point = true;
     } else point = false;
     if (!point) return;
     op.sync = this.dirtyList();
     this.clean();
     this.spoiled = false;
     this.loaded = false;
+    this.early = null;
     this.fresh = true;
+  }
+
+  /** Makes CPU state precise at `early`, since when nothing was written that a replay would write twice. */
+  private makeEarlyPoint(early: Op): void {
+    early.sync = this.earlyList;
+    this.dirty.set(this.sinceEarly);
+    this.list = null;
+    this.spoiled = false;
+    this.loaded = this.loadedSinceEarly;
+    this.early = null;
   }
 
   /** Looks ahead over the instruction that begins at `index`. */
@@ -251,12 +291,12 @@ class StateSync {
 
   private call(op: Op): void {
     const helper = op.helper!;
-    if (helper.raises) this.loaded = true;
-    if (helper.sideEffects) this.spoiled = true;
+    if (helper.raises) this.loaded = this.loadedSinceEarly = true;
+    if (helper.sideEffects) this.spoil();
     if (!helper.readsGlobals && !helper.writesGlobals) return;
     op.sync = this.dirtyList();
     // Registers in CPU state are newer than its PC from here on.
-    if (op.sync.length > 0 || helper.writesGlobals) this.spoiled = true;
+    if (op.sync.length > 0 || helper.writesGlobals) this.spoil();
     this.clean();
   }
 
@@ -297,6 +337,7 @@ class StateSync {
     this.loaded = (falls && this.loaded) || (bits & L_LOADED) !== 0;
     this.fresh = false;
     this.atEntry = false;
+    this.early = null;
     return true;
   }
 
