@@ -243,6 +243,8 @@ export class Cpu {
     const { coldRuns } = this.options;
     if (entry.ir === null) {
       entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
+      // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
+      prepareForReplay(entry.ir);
       this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
     }
     entry.runs++;
