@@ -161,6 +161,8 @@ export class LazyFlags {
   /** First operand of the last SUB, when its value is still at hand. */
   private left: Value | null = null;
   private right: Value | null = null;
+  /** CF as a value of its own, when the flags were given as bits with it: then its readers need none of the others. */
+  private knownCarry: Value | null = null;
 
   constructor(readonly b: Builder) {}
 
@@ -171,6 +173,7 @@ export class LazyFlags {
     this.usedContext = false;
     this.left = null;
     this.right = null;
+    this.knownCarry = null;
   }
 
   /** From here on only run time knows what set the flags. */
@@ -179,6 +182,7 @@ export class LazyFlags {
     this.inherited = false;
     this.left = null;
     this.right = null;
+    this.knownCarry = null;
   }
 
   /** Joins a path on which the flags are still those of operation `before`. */
@@ -186,6 +190,7 @@ export class LazyFlags {
     if (this.op !== before) this.forget();
     this.left = null;
     this.right = null;
+    this.knownCarry = null;
   }
 
   /** Records an operation of `1 << size` bytes; `left` is the first operand of SUB (a value no later write changes). */
@@ -205,12 +210,13 @@ export class LazyFlags {
     if (this.op !== op || this.inherited) b.set(CC_OP, op);
     this.inherited = false;
     this.op = op;
+    this.knownCarry = null;
     this.left = left;
     this.right = src instanceof Const ? src : CC_SRC;
   }
 
-  /** Records flags given as EFLAGS bits (only arithmetic ones). */
-  setAll(flags: Value): void {
+  /** Records flags given as EFLAGS bits (only arithmetic ones); `carry` is CF alone (0 or 1) where it is at hand. */
+  setAll(flags: Value, carry: Value | null = null): void {
     const { b } = this;
     b.set(CC_SRC, flags);
     if (this.op !== Cc.FLAGS || this.inherited) b.set(CC_OP, Cc.FLAGS);
@@ -218,6 +224,7 @@ export class LazyFlags {
     this.op = Cc.FLAGS;
     this.left = null;
     this.right = null;
+    this.knownCarry = carry;
   }
 
   /**
@@ -245,6 +252,7 @@ export class LazyFlags {
   carry(): Value {
     const { b } = this;
     if (this.inherited) this.usedContext = true;
+    if (this.knownCarry) return this.knownCarry;
     const test = this.op === -1 ? null : this.carryTest();
     if (test === null) return b.and(this.all(), CF);
     if (test.cond === Cond.NE && test.b === ZERO && this.carryIsBit()) return b.copy(test.a);
@@ -277,6 +285,7 @@ export class LazyFlags {
     const top = (8 << (this.op & 3)) - 1;
     switch (this.op & KIND_MASK) {
       case Cc.FLAGS:
+        if (this.knownCarry) return { cond: Cond.NE, a: this.knownCarry, b: ZERO };
         return { cond: Cond.TSTNE, a: CC_SRC, b: const32(CF) };
       case Cc.ADD:
         return { cond: Cond.LTU, a: this.narrow(CC_DST, false), b: this.narrow(CC_SRC, false) };
@@ -348,7 +357,7 @@ export class LazyFlags {
     const { b } = this;
     if (this.op === -1) return this.fromBits(code, this.all());
     const kind = this.op & KIND_MASK;
-    if (kind === Cc.FLAGS) return this.fromBits(code, CC_SRC);
+    if (kind === Cc.FLAGS) return code === 2 && this.knownCarry ? this.carryTest()! : this.fromBits(code, CC_SRC);
     const dst = () => this.narrow(CC_DST, true);
     switch (code) {
       case 0x0: {

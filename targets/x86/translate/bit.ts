@@ -28,7 +28,8 @@ export function bitTest(t: Translation): void {
     old = b.copy(t.read(dst));
     if (insn.mnemonic !== 'BT') t.write(dst, change(t, old, n));
   }
-  t.flags.setAll(b.or(b.and(flags, ~CF), b.and(b.shr(old, n), 1)));
+  const bit = b.and(b.shr(old, n), 1);
+  t.flags.setAll(b.or(b.and(flags, ~CF), bit), bit);
 }
 
 function change(t: Translation, old: Value, n: Value): Value {

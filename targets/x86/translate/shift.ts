@@ -62,8 +62,10 @@ function shift(t: Translation, kind: Cc, by: (x: Value, n: Value) => Value, wide
 function setCarryOverflow(t: Translation, n: Value, carry: Value, overflow: Value): void {
   const { b } = t;
   const old = t.flags.all();
-  const fresh = b.or(b.or(b.and(old, ~(CF | OF)), b.and(carry, 1)), b.shl(b.shr(overflow, 31), 11));
-  t.flags.setAll(n instanceof Const ? fresh : b.select(n, fresh, old));
+  const bit = b.and(carry, 1);
+  const fresh = b.or(b.or(b.and(old, ~(CF | OF)), bit), b.shl(b.shr(overflow, 31), 11));
+  if (n instanceof Const) t.flags.setAll(fresh, bit);
+  else t.flags.setAll(b.select(n, fresh, old));
 }
 
 /** ROL: CF is bit 0 of the result, OF the exclusive or of CF and the top bit. */
