@@ -65,6 +65,16 @@ function valTypes(types: readonly Type[]): ValType[] {
   return types.map((type) => VALTYPE_NUMBER[type]);
 }
 
+/** Throws for a helper in TypeScript whose values cannot cross to it. */
+function checkHelper(helper: HelperRow): void {
+  if (helper.module !== undefined) return;
+  for (const type of [...helper.args, helper.result]) {
+    if (type === 'i64' || type === 'v128') {
+      throw new Error(`helper ${helper.name}: ${type} cannot cross to TypeScript; pass it through CPU state`);
+    }
+  }
+}
+
 /**
  * Compiles blocks to one module. Instantiating it with the shared memory and table enters the functions into their slots.
  * Throws for helper calls that cannot be, and for functions of more than 2 MB.
@@ -81,7 +91,9 @@ export function compileGroup(units: readonly GroupUnit[], options: GroupOptions)
     slotOf: options.slotOf,
     indexOf(helper) {
       const index = helpers.indexOf(helper);
-      return index >= 0 ? index : helpers.push(helper) - 1;
+      if (index >= 0) return index;
+      checkHelper(helper);
+      return helpers.push(helper) - 1;
     },
   });
   const slots: number[] = [];

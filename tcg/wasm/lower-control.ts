@@ -12,8 +12,6 @@ const TEE = W['local.tee'];
 const ENV = 0;
 const I32 = 0;
 const WORD_ALIGN = 2;
-/** Bytes the store of one global takes, expression aside. */
-const ROOM = 256;
 /** The type of generated functions and the table they are in. */
 const BLOCK_TYPE = 0;
 const TABLE = 0;
@@ -21,47 +19,11 @@ const TABLE = 0;
 const ENTRY_SHIFT = 3;
 const ENTRY_SLOT = 4;
 
+const NOTHING: readonly Global[] = [];
+
 // ---- CPU state
 
-/** Globals whose values `emitSync` has put on the stack, kept here to save an array per call. */
-const stacked: Global[] = [];
-
-/** Stores the values of globals to CPU state. Loads that are still pending are done before the first store. */
-export function emitSync(l: Lowering, list: readonly Global[]): void {
-  const loads = l.hasPendingLoads();
-  stacked.length = 0;
-  if (loads) {
-    // A fault in a load must find CPU state as it was: all values that may hang on one wait on the stack.
-    for (const global of list) {
-      if (!l.isPending(global)) continue;
-      l.reserve(ROOM);
-      l.opU32(GET, ENV);
-      l.useValue(global);
-      stacked.push(global);
-    }
-    l.settleLoads();
-  }
-  const waiting = stacked.length;
-  if (waiting < list.length) {
-    for (let k = 0; k < list.length; k++) {
-      const global = list[k]!;
-      if (waiting > 0 && stacked.includes(global)) continue;
-      l.reserve(ROOM);
-      l.opU32(GET, ENV);
-      l.useValue(global);
-      l.saveEntryValue(global.id);
-      l.storeGlobal(global);
-    }
-  }
-  for (let k = 0; k < waiting; k++) l.saveEntryValue(stacked[k]!.id);
-  while (stacked.length > 0) {
-    l.reserve(ROOM);
-    l.storeGlobal(stacked.pop()!);
-  }
-}
-
 function storePc(l: Lowering, pc: number): void {
-  l.reserve(ROOM);
   l.opU32(GET, ENV);
   l.i32Const(pc);
   l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
@@ -75,7 +37,7 @@ function returnExit(l: Lowering, reason: Exit): void {
 /** Where CPU state becomes precise: loads of earlier instructions are done, then the dirty globals and the PC stored. */
 export const insnStart: Rule = (l, op) => {
   if (op.sync === null) return;
-  emitSync(l, op.sync);
+  l.sync(op.sync);
   storePc(l, op.imm);
 };
 
@@ -104,18 +66,24 @@ function loadPoll(l: Lowering): void {
   l.memory(W['i32.load'], WORD_ALIGN, l.options.layout.poll);
 }
 
+/** Returns POLL where attention is wanted; CPU state is stored already. */
+function pollBeforeLeaving(l: Lowering): void {
+  loadPoll(l);
+  l.open(W.if);
+  returnExit(l, Exit.POLL);
+  l.op(W.end);
+}
+
 export const poll: Rule = (l, op, i) => {
   if (l.pollsInGoto(i)) return;
-  const sync = op.sync ?? [];
+  const sync = op.sync ?? NOTHING;
   l.settleLoads();
   // Values computed inside the `if` would be missing behind it.
   for (const global of sync) l.settleGlobal(global);
-  l.reserve(ROOM);
   if (l.pollsInLoops) keepLoading(l);
   loadPoll(l);
   l.open(W.if);
   for (const global of sync) {
-    l.reserve(ROOM);
     l.opU32(GET, ENV);
     l.useValue(global);
     l.storeGlobal(global);
@@ -140,14 +108,9 @@ function keepLoading(l: Lowering): void {
 
 export const gotoTb: Rule = (l, op, i) => {
   const polls = l.gotoPolls(i);
-  emitSync(l, op.sync ?? []);
+  l.sync(op.sync ?? NOTHING);
   storePc(l, op.imm);
-  if (polls) {
-    loadPoll(l);
-    l.open(W.if);
-    returnExit(l, Exit.POLL);
-    l.op(W.end);
-  }
+  if (polls) pollBeforeLeaving(l);
   if (!l.options.chain) return returnExit(l, Exit.LOOKUP);
   l.opU32(GET, ENV);
   l.i32Const(l.options.slotOf(op.imm >>> 0));
@@ -160,22 +123,17 @@ function tailCall(l: Lowering): void {
   l.u8(TABLE);
 }
 
-/** A new PC is in `pc`: go through its jump cache entry, or return where the entry is for another. */
+/** Goes on through the jump cache entry of the new PC, or returns where the entry is for another. */
 export const gotoPtr: Rule = (l, op, i) => {
   const { layout, chain } = l.options;
   const pc = pcLocal(l, op, i);
-  emitSync(l, op.sync ?? []);
-  l.reserve(ROOM);
+  l.sync(op.sync ?? NOTHING);
   l.opU32(GET, ENV);
   l.opU32(GET, pc);
   l.memory(W['i32.store'], WORD_ALIGN, layout.pc);
-  if (!chain) return returnExit(l, Exit.LOOKUP);
   // Loops through indirect jumps have no other place to poll.
-  l.opU32(GET, ENV);
-  l.memory(W['i32.load'], WORD_ALIGN, layout.poll);
-  l.open(W.if);
-  returnExit(l, Exit.POLL);
-  l.op(W.end);
+  pollBeforeLeaving(l);
+  if (!chain) return returnExit(l, Exit.LOOKUP);
   const bits = layout.jumpCacheBits;
   const entry = l.allocate(I32);
   l.opU32(GET, pc);
@@ -212,13 +170,12 @@ function pcLocal(l: Lowering, op: Op, i: number): number {
 
 export const exitTb: Rule = (l, op, i) => {
   if (op.a!.kind === 'const') {
-    emitSync(l, op.sync ?? []);
+    l.sync(op.sync ?? NOTHING);
     storePc(l, op.a!.value as number);
   } else {
     const pc = pcLocal(l, op, i);
-    emitSync(l, op.sync ?? []);
-    l.reserve(ROOM);
-    l.opU32(GET, ENV);
+    l.sync(op.sync ?? NOTHING);
+      l.opU32(GET, ENV);
     l.opU32(GET, pc);
     l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
   }
@@ -230,21 +187,10 @@ export const exitTb: Rule = (l, op, i) => {
 export const call: Rule = (l, op, i) => {
   const helper = op.helper!;
   const args = op.args!;
-  if (args.length !== helper.args.length) {
-    throw new Error(`helper ${helper.name} takes ${helper.args.length} arguments, not ${args.length}`);
-  }
-  if (helper.module === undefined) {
-    for (const type of [...helper.args, helper.result]) {
-      if (type === 'i64' || type === 'v128') {
-        throw new Error(`helper ${helper.name}: ${type} cannot cross to TypeScript; pass it through CPU state`);
-      }
-    }
-  }
-  if (op.sync !== null && op.sync.length > 0) emitSync(l, op.sync);
+  if (op.sync !== null && op.sync.length > 0) l.sync(op.sync);
   l.opU32(GET, ENV);
   for (const arg of args) {
-    l.reserve(ROOM);
-    l.useValue(arg);
+      l.useValue(arg);
   }
   if (helper.raises || helper.sideEffects || helper.writesGlobals) {
     l.settleLoads();

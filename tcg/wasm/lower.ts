@@ -4,56 +4,45 @@ import type { Block, Op } from '../ir/block.ts';
 import type { HelperRow } from '../ir/helper-table.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 import { Const, type Global, type Value } from '../ir/value.ts';
-import { emitCounter, emitSync } from './lower-control.ts';
+import { emitCounter } from './lower-control.ts';
+import {
+  AT_BORDER,
+  C_BR,
+  C_BRCOND,
+  C_CALL,
+  C_EFFECT,
+  C_ENV_LOAD,
+  C_EXIT,
+  C_INSN,
+  C_LABEL,
+  C_LOAD,
+  C_MOVE,
+  C_POLL,
+  C_PURE,
+  CLASS,
+  CONSTANT,
+  DEAD,
+  PENDING,
+  RunAnalysis,
+  SPENT,
+} from './lower-runs.ts';
 import { emitCondition, LOWERING, type Rule } from './lower-table.ts';
-import { CodeWriter, VALTYPE_NUMBER, type ValType } from './module-writer.ts';
+import { VALTYPE_NUMBER, type ValType } from './module-writer.ts';
 import { W } from './opcodes.ts';
 import { SCRIPT, type Successors, structure } from './structure.ts';
 
 /*
- * How values are kept. Every write of a variable makes a new version, numbered by the op that wrote it; `first + id` is the
- * version a variable has where a run begins (a run: a straight piece between labels). A version is computed where it is
- * first used, so that expressions nest in place of going through locals; if it has more uses it stays in a local from then
- * on. Copies only give a version another name. What may not move past an effect (a load past a store) is computed when the
- * effect comes. Only variables that live across labels have a local of their own, their home, which holds their value
- * wherever runs meet.
+ * How values are kept. A version (see lower-runs.ts) is computed where it is first used, so that expressions nest in place
+ * of going through locals; if it has more uses it stays in a local from then on. Copies only give a version another name.
+ * What may not move past an effect (a load past a store) is computed when the effect comes. Only variables that live
+ * across labels have a local of their own, their home, which holds their value wherever runs meet.
  */
-
-/** Where a version is (`place`): a local, or one of these. */
-const PENDING = -1;
-/** Never needed. */
-const DEAD = -2;
-/** A constant, written out at each use. */
-const CONSTANT = -3;
-/** Used for the last time. */
-const SPENT = -4;
 
 /** In place of a version number: the operand is a constant. */
 const CONST_REF = -1;
-/** Added to the use count of a version for each place where it must be in the home of a variable. */
-const AT_BORDER = 0x10000;
-/** Bytes that may be written without asking for room again. */
-const ROOM = 256;
 /** A run of this many ops computes what is still pending, so that expressions do not nest without end. */
 const MAX_PENDING_OPS = 400;
 
-/** Classes of ops, by what the passes do with them. */
-const C_PURE = 0;
-const C_MOVE = 1;
-const C_ENV_LOAD = 2;
-const C_LAST_REMOVABLE = 2;
-const C_LOAD = 3;
-/** Emitted where it stands, operands a, b, c. */
-const C_EFFECT = 4;
-const C_INSN = 5;
-const C_LABEL = 6;
-const C_BR = 7;
-const C_BRCOND = 8;
-const C_CALL = 9;
-const C_POLL = 10;
-const C_EXIT = 11;
-
-const CLASS = new Uint8Array(OP_LIST.length);
 /** Opcode of ops that are one instruction on operands a, b, c in order; 0 for the others. */
 const PLAIN = new Int32Array(OP_LIST.length);
 const RULES: (Rule | null)[] = [];
@@ -61,37 +50,20 @@ const ARITY = new Uint8Array(OP_LIST.length);
 /** Value type of the result. */
 const OUT_TYPE = new Uint8Array(OP_LIST.length);
 
-for (const row of OP_LIST) {
-  const { name, code, flags } = row;
+for (const { name, code, ins, out } of OP_LIST) {
   const rule = LOWERING[name];
   PLAIN[code] = typeof rule === 'number' ? rule : 0;
   RULES.push(typeof rule === 'number' ? null : rule);
-  ARITY[code] = row.ins.length;
-  OUT_TYPE[code] = row.out === null ? 0 : VALTYPE_NUMBER[row.out];
-  CLASS[code] = name.startsWith('mov_')
-    ? C_MOVE
-    : name.startsWith('env_ld_')
-      ? C_ENV_LOAD
-      : name.startsWith('guest_ld_')
-        ? C_LOAD
-        : flags.effect
-          ? C_EFFECT
-          : C_PURE;
+  ARITY[code] = ins.length;
+  OUT_TYPE[code] = out === null ? 0 : VALTYPE_NUMBER[out];
 }
-CLASS[OPS.insn_start.code] = C_INSN;
-CLASS[OPS.label.code] = C_LABEL;
-CLASS[OPS.br.code] = C_BR;
-CLASS[OPS.brcond_i32.code] = CLASS[OPS.brcond_i64.code] = C_BRCOND;
-CLASS[OPS.call.code] = C_CALL;
-CLASS[OPS.poll.code] = C_POLL;
-CLASS[OPS.goto_tb.code] = CLASS[OPS.goto_ptr.code] = CLASS[OPS.exit_tb.code] = C_EXIT;
 
 const ADD_I32 = OPS.add_i32.code;
-const GOTO_TB = OPS.goto_tb.code;
 
 const LOCAL_GET = W['local.get'];
 const LOCAL_SET = W['local.set'];
 const LOCAL_TEE = W['local.tee'];
+const ENV = 0;
 /** Load and store of a whole value by type. */
 const LOAD_WHOLE = [W['i32.load'], W['i64.load'], W['f32.load'], W['f64.load'], W['v128.load']];
 const STORE_WHOLE = [W['i32.store'], W['i64.store'], W['f32.store'], W['f64.store'], W['v128.store']];
@@ -117,70 +89,20 @@ export interface LoweringOptions {
 }
 
 /** Lowers blocks one after the other into its own code buffer. Its tables are kept from block to block. */
-export class Lowering extends CodeWriter {
+export class Lowering extends RunAnalysis {
   options!: LoweringOptions;
-  private ops: Op[] = [];
-  private block!: Block;
-
-  // ---- the guest's globals
-  private globals: readonly Global[] = [];
-  private globalType = new Uint8Array(0);
-
-  // ---- versions, by number
-  /** Version number of value id 0 at the start of a run. */
-  private first = 0;
-  private place = new Int32Array(0);
-  /** Uses still to come. */
-  private left = new Int32Array(0);
-  /** The global in whose home the version wants to be, or -1. */
-  private wantsHome = new Int32Array(0);
-  /** Versions of the operands of an op. */
-  refA = new Int32Array(0);
-  refB = new Int32Array(0);
-  refC = new Int32Array(0);
-
-  // ---- variables, by value id
-  /** The version a variable has now. */
-  private current = new Int32Array(0);
-  /** Uses of the version a variable has here, while going backward; all 0 between blocks. */
-  private count = new Int32Array(0);
-  /** Temporaries whose value goes from one run to another. */
-  private crosses = new Uint8Array(0);
-  private tempType = new Uint8Array(0);
-  private homeOf = new Int32Array(0);
-  /** The version a home holds, and the run that put it there. */
-  private homeHolds = new Int32Array(0);
-  private homeRun = new Int32Array(0);
-
-  // ---- runs and labels
-  private runs = 1;
   private run = 0;
-  private hasLoops = false;
-  private runStart: number[] = [];
-  private runEnd: number[] = [];
-  /** Pairs (value id, uses) of the versions at the start of a run: from here to there in `pairs`. */
-  private runPairs: number[] = [];
-  private runPairsEnd: number[] = [];
-  private pairs: number[] = [];
-  private runLabel: number[] = [];
-  private runOfLabel = new Int32Array(0);
-  private labelRefs = new Int32Array(0);
-  private labelPlace = new Int32Array(0);
-  private labelLastRef = new Int32Array(0);
-  /** Number of a label's wasm block in order of placement, or -1 when a plain `if` does. */
-  private labelBlock = new Int32Array(0);
   private closedBlocks = 0;
   private ifOpen = false;
-  /** Globals live at the start of a run, as words of bits. */
-  private live = new Int32Array(0);
-  private liveWords = 0;
-  private grew = false;
-  private touched: number[] = [];
 
   // ---- computed later
-  private loads: number[] = [];
-  private envLoads: number[] = [];
+  private readonly loads: number[] = [];
+  private loadCount = 0;
+  private readonly envLoads: number[] = [];
+  private envLoadCount = 0;
   private lastSettled = 0;
+  /** Globals whose values `sync` has put on the stack. */
+  private readonly stacked: Global[] = [];
 
   // ---- locals
   private localCount = 0;
@@ -199,318 +121,42 @@ export class Lowering extends CodeWriter {
    * the runs left until the function returns HOT, or 0. Throws when the block calls a helper in a way that cannot be.
    */
   lowerBlock(block: Block, counter: number): void {
-    this.block = block;
-    this.ops = block.ops;
-    const n = block.ops.length;
-    this.first = n;
-    if (block.globals !== this.globals) this.useGlobals(block.globals);
-    this.ensureTables(n, block.valueCount);
-    this.findRuns();
-    this.analyse();
+    this.examine(block);
     this.beginFunction();
     this.localCount = 0;
-    for (const free of this.freeLocals) free.length = 0;
-    this.reserve(ROOM);
+    for (let type = 0; type < 5; type++) this.freeLocals[type]!.length = 0;
     if (counter !== 0) emitCounter(this, counter);
-    this.place.fill(DEAD, n, n + this.globals.length);
+    this.place.fill(DEAD, this.first, this.first + this.globals.length);
     this.lastSettled = 0;
-    if (this.hasLoops) this.emitStructured();
-    else this.emitLinear();
+    if (this.runs === 1) {
+      this.startRun(0);
+      this.emitOps(0, this.runEnd[0]!);
+    } else if (this.hasLoops) {
+      this.emitStructured();
+    } else {
+      this.emitForward();
+    }
     this.endFunction(this.localType, this.localCount);
     if (this.runs > 1) this.crosses.fill(0, 0, block.valueCount);
   }
 
-  private useGlobals(globals: readonly Global[]): void {
-    this.globals = globals;
-    this.globalType = new Uint8Array(globals.length);
-    for (let i = 0; i < globals.length; i++) this.globalType[i] = VALTYPE_NUMBER[globals[i]!.type];
-    this.liveWords = (globals.length + 31) >> 5;
-  }
-
-  private ensureTables(n: number, values: number): void {
-    if (values > this.count.length) {
-      const size = values * 2;
-      this.current = new Int32Array(size);
-      this.count = new Int32Array(size);
-      this.crosses = new Uint8Array(size);
-      this.tempType = new Uint8Array(size);
-      this.homeOf = new Int32Array(size);
-      this.homeHolds = new Int32Array(size);
-      this.homeRun = new Int32Array(size);
-    }
-    if (n + values > this.place.length) this.growVersions((n + values) * 2);
-    if (n > this.refA.length) {
-      const size = n * 2;
-      this.refA = new Int32Array(size);
-      this.refB = new Int32Array(size);
-      this.refC = new Int32Array(size);
-    }
-    const labels = this.block.labelCount;
-    if (labels > this.labelRefs.length) {
-      const size = labels * 2;
-      this.runOfLabel = new Int32Array(size);
-      this.labelRefs = new Int32Array(size);
-      this.labelPlace = new Int32Array(size);
-      this.labelLastRef = new Int32Array(size);
-      this.labelBlock = new Int32Array(size);
-    }
-  }
-
-  private growVersions(size: number): void {
-    const grown = (old: Int32Array) => {
-      const table = new Int32Array(size);
-      table.set(old);
-      return table;
-    };
-    this.place = grown(this.place);
-    this.left = grown(this.left);
-    this.wantsHome = grown(this.wantsHome);
-  }
-
-  // ---- runs
-
-  /** Cuts the block at the labels that branches name (with loops also behind conditional branches). */
-  private findRuns(): void {
-    this.runs = 1;
-    this.runStart[0] = 0;
-    this.runEnd[0] = this.ops.length;
-    this.hasLoops = false;
-    const labels = this.block.labelCount;
-    if (labels === 0) return;
-    const { ops, labelRefs, labelPlace, labelLastRef } = this;
-    const n = ops.length;
-    labelRefs.fill(0, 0, labels);
-    labelPlace.fill(-1, 0, labels);
-    for (let i = 0; i < n; i++) {
-      const op = ops[i]!;
-      const cls = CLASS[op.row.code]!;
-      if (cls === C_LABEL) {
-        labelPlace[op.label!.id] = i;
-      } else if (cls === C_BR || cls === C_BRCOND) {
-        const label = op.label!.id;
-        labelRefs[label]!++;
-        labelLastRef[label] = i;
-        if (labelPlace[label]! >= 0) this.hasLoops = true;
-      }
-    }
-    let run = 0;
-    let open = true;
-    let lastPlace = -1;
-    let blocks = 0;
-    for (let i = 0; i < n; i++) {
-      const op = ops[i]!;
-      const cls = CLASS[op.row.code]!;
-      if (cls === C_LABEL) {
-        const label = op.label!.id;
-        if (labelRefs[label] === 0) continue;
-        if (open) this.runEnd[run] = i;
-        run++;
-        this.runStart[run] = i + 1;
-        this.runLabel[run] = label;
-        this.runOfLabel[label] = run;
-        const plainIf =
-          labelRefs[label] === 1 &&
-          labelLastRef[label]! > lastPlace &&
-          CLASS[ops[labelLastRef[label]!]!.row.code] === C_BRCOND;
-        this.labelBlock[label] = plainIf ? -1 : blocks++;
-        lastPlace = i;
-        open = true;
-      } else if (open && (cls === C_BR || cls === C_EXIT)) {
-        this.runEnd[run] = i + 1;
-        open = false;
-      } else if (open && this.hasLoops && cls === C_BRCOND) {
-        this.runEnd[run] = i + 1;
-        run++;
-        this.runStart[run] = i + 1;
-        this.runLabel[run] = -1;
-      }
-    }
-    if (open) this.runEnd[run] = n;
-    this.runs = run + 1;
-    this.live.length < this.runs * this.liveWords && (this.live = new Int32Array(this.runs * this.liveWords * 2));
-  }
-
-  /** Whether control falls from the end of a run into the next. */
-  private falls(run: number): boolean {
-    const end = this.runEnd[run]!;
-    if (end === this.runStart[run]) return true;
-    const cls = CLASS[this.ops[end - 1]!.row.code]!;
-    return cls !== C_BR && cls !== C_EXIT;
-  }
-
-  // ---- backward: uses
-
-  /** Counts the uses of every version, finds what is live where runs begin, and what is never needed. */
-  private analyse(): void {
-    if (this.runs > 1) {
-      this.live.fill(0, 0, this.runs * this.liveWords);
-      this.homeOf.fill(0, 0, this.block.valueCount);
-      this.homeRun.fill(-1, 0, this.block.valueCount);
-    }
-    do {
-      this.grew = false;
-      this.pairs.length = 0;
-      for (let run = this.runs - 1; run >= 0; run--) this.analyseRun(run);
-    } while (this.grew && this.hasLoops);
-  }
-
-  private analyseRun(run: number): void {
-    const { ops, count, left, place, crosses, touched } = this;
-    const multi = this.runs > 1;
-    touched.length = 0;
-    if (multi && run + 1 < this.runs && this.falls(run)) this.useLive(run + 1);
-    const start = this.runStart[run]!;
-    for (let i = this.runEnd[run]! - 1; i >= start; i--) {
-      const op = ops[i]!;
-      const code = op.row.code;
-      const cls = CLASS[code]!;
-      const out = op.out;
-      let uses = 0;
-      if (out !== null) {
-        const id = out.id;
-        uses = count[id]!;
-        if (uses === 0) {
-          if (cls <= C_LAST_REMOVABLE && crosses[id] === 0) {
-            place[i] = DEAD;
-            continue;
-          }
-        } else {
-          count[id] = 0;
-        }
-        left[i] = uses;
-        place[i] = PENDING;
-        if (multi) this.tempType[id] = VALTYPE_NUMBER[out.type];
-      }
-      const a = op.a;
-      if (cls === C_MOVE) {
-        if (a instanceof Const) {
-          place[i] = CONSTANT;
-        } else {
-          const id = a!.id;
-          const known = count[id]!;
-          if (known === 0) touched.push(id);
-          count[id] = known + (crosses[out!.id] !== 0 ? 1 : uses);
-        }
-        continue;
-      }
-      if (a !== null && !(a instanceof Const)) {
-        const known = count[a.id]!++;
-        if (known === 0) touched.push(a.id);
-      }
-      const b = op.b;
-      if (b !== null && !(b instanceof Const)) {
-        const known = count[b.id]!++;
-        if (known === 0) touched.push(b.id);
-      }
-      const c = op.c;
-      if (c !== null && !(c instanceof Const)) {
-        const known = count[c.id]!++;
-        if (known === 0) touched.push(c.id);
-      }
-      if (cls >= C_INSN) this.analyseControl(op, i, cls);
-    }
-    this.endAnalyseRun(run);
-  }
-
-  private analyseControl(op: Op, i: number, cls: number): void {
-    if (cls === C_CALL) {
-      if (op.helper!.writesGlobals) this.redefineGlobals(i);
-      const args = op.args!;
-      for (let k = 0; k < args.length; k++) {
-        const arg = args[k]!;
-        if (!(arg instanceof Const)) this.useId(arg.id, 1);
-      }
-    } else if (cls === C_BR || cls === C_BRCOND) {
-      this.useLive(this.runOfLabel[op.label!.id]!);
-    } else if (cls === C_POLL && this.pollsInGoto(i)) {
-      return;
-    }
-    const sync = op.sync;
-    if (sync !== null) for (let k = 0; k < sync.length; k++) this.useId(sync[k]!.id, 1);
-  }
-
-  private useId(id: number, uses: number): void {
-    const known = this.count[id]!;
-    if (known === 0) this.touched.push(id);
-    this.count[id] = known + uses;
-  }
-
-  /** Counts the globals live at the start of `run` as wanted in their homes. */
-  private useLive(run: number): void {
-    const words = this.liveWords;
-    for (let word = 0; word < words; word++) {
-      for (let bits = this.live[run * words + word]!; bits !== 0; bits &= bits - 1) {
-        this.useId((word << 5) + 31 - Math.clz32(bits & -bits), AT_BORDER);
-      }
-    }
-  }
-
-  /** All globals get new versions in the call at `i`; those with uses are listed in `pairs` from refA[i] to refB[i]. */
-  private redefineGlobals(i: number): void {
-    const count = this.count;
-    this.refA[i] = this.pairs.length;
-    for (let id = 0; id < this.globals.length; id++) {
-      if (count[id] === 0) continue;
-      this.pairs.push(id, count[id]!);
-      count[id] = 0;
-    }
-    this.refB[i] = this.pairs.length;
-  }
-
-  private endAnalyseRun(run: number): void {
-    const { touched, count, pairs } = this;
-    const globals = this.globals.length;
-    this.runPairs[run] = pairs.length;
-    for (let k = 0; k < touched.length; k++) {
-      const id = touched[k]!;
-      const uses = count[id]!;
-      if (uses === 0) continue;
-      count[id] = 0;
-      pairs.push(id, uses);
-      if (this.runs === 1) continue;
-      if (id < globals) {
-        const word = run * this.liveWords + (id >> 5);
-        const old = this.live[word]!;
-        const bit = 1 << (id & 31);
-        if ((old & bit) === 0) {
-          this.live[word] = old | bit;
-          this.grew = true;
-        }
-      } else if (this.crosses[id] === 0) {
-        this.crosses[id] = 1;
-        this.grew = true;
-      }
-    }
-    this.runPairsEnd[run] = pairs.length;
-  }
-
-  // ---- forward: drivers
+  // ---- control flow
 
   /** Emits a block whose branches all go forward: every label is the end of a wasm block. */
-  private emitLinear(): void {
+  private emitForward(): void {
     this.startRun(0);
-    if (this.runs > 1) {
-      for (let run = 1; run < this.runs; run++) {
-        if (this.labelBlock[this.runLabel[run]!]! < 0) continue;
-        this.reserve(ROOM);
-        this.open(W.block);
-      }
-      this.closedBlocks = 0;
-      this.ifOpen = false;
+    for (let run = 1; run < this.runs; run++) {
+      if (this.labelBlock[this.runLabel[run]!]! >= 0) this.open(W.block);
     }
+    this.closedBlocks = 0;
+    this.ifOpen = false;
     for (let run = 0; ; ) {
-      const end = this.runEnd[run]!;
-      for (let i = this.runStart[run]!; i < end; i++) {
-        const cls = this.statement(i);
-        if (cls >= C_BR && cls <= C_BRCOND) this.branchForward(i, cls);
-        else if (cls === C_EXIT) break;
-      }
+      this.emitOps(this.runStart[run]!, this.runEnd[run]!);
       if (++run === this.runs) break;
       if (this.falls(run - 1)) {
         this.settleLoads();
         this.border(run);
       }
-      this.reserve(ROOM);
       this.op(W.end);
       if (this.labelBlock[this.runLabel[run]!]! < 0) this.ifOpen = false;
       else this.closedBlocks++;
@@ -518,11 +164,10 @@ export class Lowering extends CodeWriter {
     }
   }
 
-  private branchForward(i: number, cls: number): void {
-    const op = this.ops[i]!;
+  private branchForward(op: Op, i: number, cls: number): void {
     const label = op.label!.id;
     const target = this.runOfLabel[label]!;
-    if (op.sync !== null) emitSync(this, op.sync);
+    if (op.sync !== null) this.sync(op.sync);
     this.settleLoads();
     this.border(target);
     const block = this.labelBlock[label]!;
@@ -545,9 +190,9 @@ export class Lowering extends CodeWriter {
     const successors: Successors = [];
     for (let run = 0; run < this.runs; run++) successors.push(this.successorsOf(run));
     const script = structure(successors);
+    this.reserve(16 * script.length);
     let selector = 0;
     for (let at = 0; at < script.length; ) {
-      this.reserve(ROOM);
       switch (script[at++]) {
         case SCRIPT.CODE:
           this.emitRun(script[at++]!);
@@ -576,7 +221,7 @@ export class Lowering extends CodeWriter {
           this.opU32(W.br_if, script[at++]!);
           break;
         case SCRIPT.SELECT_TARGET:
-          if (selector === 0) selector = this.allocate(0);
+          if (selector === 0) selector = this.allocate(VALTYPE_NUMBER.i32);
           this.i32Const(script[at++]!);
           this.opU32(LOCAL_SET, selector);
           break;
@@ -584,42 +229,17 @@ export class Lowering extends CodeWriter {
           const targets = script[at++]!;
           this.opU32(LOCAL_GET, selector);
           this.opU32(W.br_table, targets - 1);
-          for (let k = 0; k < targets; k++) {
-            this.reserve(ROOM);
-            this.u32(script[at++]!);
-          }
+          for (let k = 0; k < targets; k++) this.u32(script[at++]!);
           break;
         }
       }
     }
-    this.reserve(ROOM);
     this.op(W.unreachable);
-  }
-
-  /** Where control goes from a run; of two, first where a true condition leads. */
-  private successorsOf(run: number): number[] {
-    const end = this.runEnd[run]!;
-    if (end === this.runStart[run]) return [run + 1];
-    const last = this.ops[end - 1]!;
-    switch (CLASS[last.row.code]) {
-      case C_EXIT:
-        return [];
-      case C_BR:
-        return [this.runOfLabel[last.label!.id]!];
-      case C_BRCOND:
-        return [this.runOfLabel[last.label!.id]!, run + 1];
-      default:
-        return [run + 1];
-    }
   }
 
   private emitRun(run: number): void {
     this.startRun(run);
-    const end = this.runEnd[run]!;
-    for (let i = this.runStart[run]!; i < end; i++) {
-      const cls = this.statement(i);
-      if (cls === C_BRCOND && this.ops[i]!.sync !== null) emitSync(this, this.ops[i]!.sync!);
-    }
+    this.emitOps(this.runStart[run]!, this.runEnd[run]!);
     const next = this.successorsOf(run);
     if (next.length === 0) return;
     this.settleLoads();
@@ -630,9 +250,8 @@ export class Lowering extends CodeWriter {
   private startRun(run: number): void {
     const { pairs, current, left, place, first } = this;
     this.run = run;
-    this.lastSettled = this.runStart[run]!;
-    this.loads.length = 0;
-    this.envLoads.length = 0;
+    this.loadCount = 0;
+    this.envLoadCount = 0;
     const end = this.runPairsEnd[run]!;
     for (let k = this.runPairs[run]!; k < end; k += 2) {
       const id = pairs[k]!;
@@ -682,69 +301,77 @@ export class Lowering extends CodeWriter {
     }
   }
 
-  // ---- forward: statements
+  // ---- ops
 
-  /** Emits one op, or notes it for later. Branches are left to the driver. Returns the op's class. */
-  private statement(i: number): number {
-    const op = this.ops[i]!;
-    const code = op.row.code;
-    const cls = CLASS[code]!;
-    if (cls <= C_LOAD) {
-      if (this.place[i] === DEAD) return cls;
-      const { current } = this;
-      const a = op.a;
-      if (cls === C_MOVE) {
-        this.move(op, i);
-        return cls;
-      }
-      if (a !== null) {
-        this.refA[i] = a instanceof Const ? CONST_REF : current[a.id]!;
-        const b = op.b;
-        if (b !== null) {
-          this.refB[i] = b instanceof Const ? CONST_REF : current[b.id]!;
-          const c = op.c;
-          if (c !== null) this.refC[i] = c instanceof Const ? CONST_REF : current[c.id]!;
+  /** Emits the ops of a run, or notes them for later, up to `end` or the first exit. */
+  private emitOps(start: number, end: number): void {
+    const { ops, place, current, refA, refB } = this;
+    const multi = this.runs > 1;
+    const globals = this.globals.length;
+    for (let i = start; i < end; i++) {
+      const op = ops[i]!;
+      const code = op.row.code;
+      const cls = CLASS[code]!;
+      if (cls <= C_LOAD) {
+        if (place[i] === DEAD) continue;
+        const a = op.a;
+        const id = op.out!.id;
+        if (cls === C_MOVE) {
+          if (multi) this.moveAcross(op, i);
+          else current[id] = a instanceof Const ? i : current[a!.id]!;
+          continue;
         }
-      }
-      const id = op.out!.id;
-      if (cls !== C_PURE) {
-        if (cls === C_ENV_LOAD) {
-          this.envLoads.push(i);
-        } else {
-          if (this.left[i] === 0 && this.crosses[id] === 0) {
-            this.place[i] = SPENT;
+        if (a !== null) {
+          refA[i] = a instanceof Const ? CONST_REF : current[a.id]!;
+          const b = op.b;
+          if (b !== null) {
+            refB[i] = b instanceof Const ? CONST_REF : current[b.id]!;
+            const c = op.c;
+            if (c !== null) this.refC[i] = c instanceof Const ? CONST_REF : current[c.id]!;
+          }
+        }
+        if (cls !== C_PURE) {
+          if (cls === C_ENV_LOAD) {
+            this.envLoads[this.envLoadCount++] = i;
+          } else if (this.left[i] === 0 && (!multi || this.crosses[id] === 0)) {
+            // Its result is not used, but its fault would be seen.
             this.emitTree(i);
             this.op(W.drop);
-            return cls;
+            continue;
+          } else {
+            this.loads[this.loadCount++] = i;
           }
-          this.loads.push(i);
         }
-      }
-      current[id] = i;
-      if (this.runs > 1) {
-        if (id < this.globals.length) {
-          this.wantsHome[i] = id;
-        } else {
-          this.wantsHome[i] = -1;
-          if (this.crosses[id] !== 0) {
-            this.place[i] = SPENT;
+        current[id] = i;
+        if (multi) {
+          this.wantsHome[i] = id < globals ? id : -1;
+          if (id >= globals && this.crosses[id] !== 0) {
+            place[i] = SPENT;
             this.emitTree(i);
             this.setHome(id, i);
           }
         }
+        if (i - this.lastSettled > MAX_PENDING_OPS) this.settleAll(i);
+        continue;
       }
-      if (i - this.lastSettled > MAX_PENDING_OPS) this.settleAll(i);
-      return cls;
+      if (cls === C_INSN) {
+        if (op.sync !== null) RULES[code]!(this, op, i);
+        continue;
+      }
+      if (cls === C_LABEL) continue;
+      this.resolve(op, i);
+      if (cls === C_BR || cls === C_BRCOND) {
+        if (!this.hasLoops) this.branchForward(op, i, cls);
+        else if (op.sync !== null) this.sync(op.sync);
+        continue;
+      }
+      RULES[code]!(this, op, i);
+      if (cls === C_EFFECT) {
+        if (op.out !== null) this.result(op, i);
+      } else if (cls === C_EXIT) {
+        return;
+      }
     }
-    if (cls >= C_LABEL && cls <= C_BRCOND) {
-      if (cls === C_BRCOND) this.resolve(op, i);
-      return cls;
-    }
-    this.reserve(ROOM);
-    this.resolve(op, i);
-    RULES[code]!(this, op, i);
-    if (op.out !== null && cls === C_EFFECT) this.result(op, i);
-    return cls;
   }
 
   /** Notes the versions of the operands of an op. */
@@ -760,13 +387,12 @@ export class Lowering extends CodeWriter {
     if (c !== null) this.refC[i] = c instanceof Const ? CONST_REF : current[c.id]!;
   }
 
-  private move(op: Op, i: number): void {
+  /** A copy in a block of several runs: it may be to a variable with a home. */
+  private moveAcross(op: Op, i: number): void {
     const out = op.out!.id;
     const a = op.a!;
     if (this.crosses[out] !== 0) {
-      const ref = a instanceof Const ? CONST_REF : this.current[a.id]!;
-      this.reserve(ROOM);
-      this.use(ref, a);
+      this.use(a instanceof Const ? CONST_REF : this.current[a.id]!, a);
       this.setHome(out, i);
       this.current[out] = i;
     } else if (a instanceof Const) {
@@ -774,7 +400,7 @@ export class Lowering extends CodeWriter {
     } else {
       const version = this.current[a.id]!;
       this.current[out] = version;
-      if (this.runs > 1 && out < this.globals.length) this.wantsHome[version] = out;
+      if (out < this.globals.length) this.wantsHome[version] = out;
     }
   }
 
@@ -789,12 +415,8 @@ export class Lowering extends CodeWriter {
         return;
       }
     }
-    if (this.left[i] === 0) {
-      this.place[i] = SPENT;
-      this.op(W.drop);
-    } else {
-      this.settle(i, LOCAL_SET);
-    }
+    if (this.left[i] === 0) this.op(W.drop);
+    else this.settle(i, LOCAL_SET);
   }
 
   // ---- versions
@@ -834,7 +456,6 @@ export class Lowering extends CodeWriter {
       this.place[version] = SPENT;
       this.emitTree(version);
       if (left > 0) this.settle(version, LOCAL_TEE);
-      this.reserve(ROOM);
     } else if (place === CONSTANT) {
       this.constant(this.ops[version]!.a as Const);
     } else {
@@ -843,28 +464,16 @@ export class Lowering extends CodeWriter {
   }
 
   private constant(value: Const): void {
-    switch (value.type) {
-      case 'i32':
-        this.i32Const(value.value as number);
-        break;
-      case 'i64':
-        this.i64Const(value.value as bigint);
-        break;
-      case 'f32':
-        this.f32Const(value.value as number);
-        break;
-      case 'f64':
-        this.f64Const(value.value as number);
-        break;
-      case 'v128':
-        this.op16(W['v128.const'], value.value as Uint8Array);
-        break;
-    }
+    const { type } = value;
+    if (type === 'i32') this.i32Const(value.value as number);
+    else if (type === 'i64') this.i64Const(value.value as bigint);
+    else if (type === 'f32') this.f32Const(value.value as number);
+    else if (type === 'f64') this.f64Const(value.value as number);
+    else this.op16(W['v128.const'], value.value as Uint8Array);
   }
 
   /** Computes a pending version on the stack. */
   private emitTree(version: number): void {
-    this.reserve(ROOM);
     if (version >= this.first) {
       this.loadGlobal(version - this.first);
       return;
@@ -876,10 +485,14 @@ export class Lowering extends CodeWriter {
       RULES[code]!(this, op, version);
       return;
     }
-    this.use(this.refA[version]!, op.a!);
+    const a = this.refA[version]!;
+    if (a === CONST_REF) this.constant(op.a as Const);
+    else this.pull(a);
     const arity = ARITY[code]!;
     if (arity > 1) {
-      this.use(this.refB[version]!, op.b!);
+      const b = this.refB[version]!;
+      if (b === CONST_REF) this.constant(op.b as Const);
+      else this.pull(b);
       if (arity > 2) this.use(this.refC[version]!, op.c!);
     }
     this.op(plain);
@@ -921,7 +534,6 @@ export class Lowering extends CodeWriter {
     const version = this.homeHolds[id]!;
     const home = this.homeOf[id]!;
     if (this.left[version]! <= 0 || this.place[version] !== home) return;
-    this.reserve(ROOM);
     const local = this.allocate(this.localType[home - 1]! as ValType);
     this.opU32(LOCAL_GET, home);
     this.opU32(LOCAL_SET, local);
@@ -977,25 +589,22 @@ export class Lowering extends CodeWriter {
 
   /** Computes the loads that are still pending: an effect follows that they must not move past. */
   settleLoads(): void {
-    const loads = this.loads;
-    if (loads.length === 0) return;
-    for (let k = 0; k < loads.length; k++) this.settlePending(loads[k]!);
-    loads.length = 0;
+    if (this.loadCount === 0) return;
+    for (let k = 0; k < this.loadCount; k++) this.settlePending(this.loads[k]!);
+    this.loadCount = 0;
   }
 
   /** The same for loads from CPU state. */
   settleEnvLoads(): void {
-    const loads = this.envLoads;
-    if (loads.length === 0) return;
-    for (let k = 0; k < loads.length; k++) this.settlePending(loads[k]!);
-    loads.length = 0;
+    if (this.envLoadCount === 0) return;
+    for (let k = 0; k < this.envLoadCount; k++) this.settlePending(this.envLoads[k]!);
+    this.envLoadCount = 0;
   }
 
   /** Whether any load is still pending. */
-  hasPendingLoads(): boolean {
-    const loads = this.loads;
-    for (let k = 0; k < loads.length; k++) if (this.place[loads[k]!] === PENDING) return true;
-    loads.length = 0;
+  private hasPendingLoads(): boolean {
+    for (let k = 0; k < this.loadCount; k++) if (this.place[this.loads[k]!] === PENDING) return true;
+    this.loadCount = 0;
     return false;
   }
 
@@ -1004,20 +613,51 @@ export class Lowering extends CodeWriter {
     this.place[version] = SPENT;
     this.emitTree(version);
     this.settle(version, LOCAL_SET);
-    this.reserve(ROOM);
   }
 
   private settleAll(upTo: number): void {
     for (let i = this.lastSettled; i <= upTo; i++) {
       const op = this.ops[i]!;
       // A move is no version of its own: what it copies is.
-      if (op.out !== null && CLASS[op.row.code] !== C_MOVE && this.place[i] === PENDING) this.settlePending(i);
+      if (op.out !== null && CLASS[op.row.code] !== C_MOVE) this.settlePending(i);
     }
     this.lastSettled = upTo;
   }
 
+  // ---- globals and CPU state
+
+  /** Stores the values of globals to CPU state. Loads that are still pending are done before the first store. */
+  sync(list: readonly Global[]): void {
+    const { place, current, stacked } = this;
+    if (this.loadCount > 0 && this.hasPendingLoads()) {
+      // A fault in a load must find CPU state as it was: all values that may hang on one wait on the stack.
+      stacked.length = 0;
+      for (let k = 0; k < list.length; k++) {
+        const global = list[k]!;
+        const version = current[global.id]!;
+        if (place[version] !== PENDING) continue;
+        this.opU32(LOCAL_GET, ENV);
+        this.pull(version);
+        stacked.push(global);
+      }
+      this.settleLoads();
+      for (let k = 0; k < list.length; k++) if (!stacked.includes(list[k]!)) this.syncOne(list[k]!);
+      for (let k = 0; k < stacked.length; k++) this.saveEntryValue(stacked[k]!.id);
+      while (stacked.length > 0) this.storeGlobal(stacked.pop()!);
+      return;
+    }
+    for (let k = 0; k < list.length; k++) this.syncOne(list[k]!);
+  }
+
+  private syncOne(global: Global): void {
+    this.opU32(LOCAL_GET, ENV);
+    this.pull(this.current[global.id]!);
+    this.saveEntryValue(global.id);
+    this.storeGlobal(global);
+  }
+
   /** Computes what a global's field in CPU state still holds for later: the field is about to be overwritten. */
-  saveEntryValue(id: number): void {
+  private saveEntryValue(id: number): void {
     const version = this.first + id;
     if (this.place[version] === PENDING && this.left[version]! > 0) this.settlePending(version);
   }
@@ -1027,11 +667,9 @@ export class Lowering extends CodeWriter {
     for (let id = 0; id < this.globals.length; id++) this.saveEntryValue(id);
   }
 
-  // ---- globals and CPU state
-
   private loadGlobal(id: number): void {
     const type = this.globalType[id]!;
-    this.opU32(LOCAL_GET, 0);
+    this.opU32(LOCAL_GET, ENV);
     this.memory(LOAD_WHOLE[type]!, ALIGN_WHOLE[type]!, this.globals[id]!.offset);
   }
 
@@ -1039,11 +677,6 @@ export class Lowering extends CodeWriter {
   storeGlobal(global: Global): void {
     const type = this.globalType[global.id]!;
     this.memory(STORE_WHOLE[type]!, ALIGN_WHOLE[type]!, global.offset);
-  }
-
-  /** Whether the value a global has now is still to be computed. */
-  isPending(global: Global): boolean {
-    return this.place[this.current[global.id]!] === PENDING;
   }
 
   /** Computes the value a global has now, so that it can be used in code that runs only sometimes. */
@@ -1057,11 +690,9 @@ export class Lowering extends CodeWriter {
     for (let k = this.refA[i]!; k < end; k += 2) {
       const id = this.pairs[k]!;
       const version = this.first + this.block.valueCount + (k >> 1);
-      if (version >= this.place.length) this.growVersions(version * 2);
       const uses = this.pairs[k + 1]!;
       this.left[version] = uses;
       this.current[id] = version;
-      this.reserve(ROOM);
       this.loadGlobal(id);
       if (uses >= AT_BORDER) {
         this.setHome(id, version);
@@ -1076,12 +707,6 @@ export class Lowering extends CodeWriter {
   /** Whether the block polls inside loops, where the engine might load the poll word only once. */
   get pollsInLoops(): boolean {
     return this.hasLoops;
-  }
-
-  /** Whether the poll at `i` is done by the `goto_tb` behind it, which goes to the same PC. */
-  pollsInGoto(i: number): boolean {
-    const next = this.ops[i + 1];
-    return next !== undefined && next.row.code === GOTO_TB && next.imm >>> 0 === this.ops[i]!.imm >>> 0;
   }
 
   /** Whether the op in front of the `goto_tb` at `i` is a poll that it does. */
@@ -1130,10 +755,5 @@ export class Lowering extends CodeWriter {
     this.left[ref] = 0;
     this.place[ref] = SPENT;
     return ref;
-  }
-
-  /** The local that holds the version `ref` now, or -1. */
-  localOf(ref: number): number {
-    return ref === CONST_REF ? -1 : this.place[ref]!;
   }
 }

@@ -14,6 +14,7 @@ const BODY_DECL_BYTES = 3;
 /** Largest body that BODY_SIZE_BYTES can state, in bytes. */
 const MAX_BODY = 1 << (7 * BODY_SIZE_BYTES);
 const END = W.end;
+const I32_CONST = W['i32.const'];
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -53,18 +54,6 @@ export class CodeWriter {
     this.pos = pos;
   }
 
-  /** Signed LEB128 of a signed 32-bit number. */
-  s32(value: number): void {
-    const bytes = this.bytes;
-    let pos = this.pos;
-    while (value < -0x40 || value > 0x3f) {
-      bytes[pos++] = (value & 0x7f) | 0x80;
-      value >>= 7;
-    }
-    bytes[pos++] = value & 0x7f;
-    this.pos = pos;
-  }
-
   /** An opcode without immediates, any prefix. */
   op(code: number): void {
     if (code < PREFIXED) {
@@ -89,9 +78,18 @@ export class CodeWriter {
     }
   }
 
+  /** `value` is signed or unsigned. */
   i32Const(value: number): void {
-    this.bytes[this.pos++] = W['i32.const'];
-    this.s32(value | 0);
+    const bytes = this.bytes;
+    let pos = this.pos;
+    bytes[pos++] = I32_CONST;
+    value |= 0;
+    while (value < -0x40 || value > 0x3f) {
+      bytes[pos++] = (value & 0x7f) | 0x80;
+      value >>= 7;
+    }
+    bytes[pos++] = value & 0x7f;
+    this.pos = pos;
   }
 
   /** A constant that fits 32 signed bits goes the short way; the others are cut into halves once. */
@@ -131,9 +129,18 @@ export class CodeWriter {
 
   /** A load, store or atomic: `align` is log2 of the promised alignment, `offset` 0..2^32-1. */
   memory(code: number, align: number, offset: number): void {
-    this.op(code);
-    this.bytes[this.pos++] = align;
-    this.u32(offset);
+    if (code < PREFIXED && offset < 0x80) {
+      const bytes = this.bytes;
+      const pos = this.pos;
+      bytes[pos] = code;
+      bytes[pos + 1] = align;
+      bytes[pos + 2] = offset;
+      this.pos = pos + 3;
+    } else {
+      this.op(code);
+      this.bytes[this.pos++] = align;
+      this.u32(offset);
+    }
   }
 
   /** Opens `block`, `loop` or `if` without parameters and results. */
