@@ -163,6 +163,8 @@ export class LazyFlags {
   private right: Value | null = null;
   /** CF as a value of its own, when the flags were given as bits with it: then its readers need none of the others. */
   private knownCarry: Value | null = null;
+  /** CC_SRC was computed with some effort, which is dead once another operation sets the flags. */
+  private costlySource = false;
 
   constructor(readonly b: Builder) {}
 
@@ -171,6 +173,7 @@ export class LazyFlags {
     this.op = op;
     this.inherited = op !== -1;
     this.usedContext = false;
+    this.costlySource = false;
     this.left = null;
     this.right = null;
     this.knownCarry = null;
@@ -206,6 +209,8 @@ export class LazyFlags {
     const op = kind | size;
     b.set(CC_DST, dst);
     if (src) b.set(CC_SRC, src);
+    else if (this.costlySource) b.set(CC_SRC, 0);
+    this.costlySource = false;
     if (src2) b.set(CC_SRC2, src2);
     if (this.op !== op || this.inherited) b.set(CC_OP, op);
     this.inherited = false;
@@ -219,6 +224,7 @@ export class LazyFlags {
   setAll(flags: Value, carry: Value | null = null): void {
     const { b } = this;
     b.set(CC_SRC, flags);
+    this.costlySource = true;
     if (this.op !== Cc.FLAGS || this.inherited) b.set(CC_OP, Cc.FLAGS);
     this.inherited = false;
     this.op = Cc.FLAGS;
@@ -236,6 +242,7 @@ export class LazyFlags {
     const before = CC_OP;
     b.set(CC_DST, b.select(test, dst, CC_DST));
     b.set(CC_SRC, b.select(test, src, CC_SRC));
+    this.costlySource = true;
     b.set(CC_OP, b.select(test, kind | size, before));
     this.forget();
   }
