@@ -250,6 +250,8 @@ export class Lowering extends RunAnalysis {
   private startRun(run: number): void {
     const { pairs, current, left, place, first } = this;
     this.run = run;
+    // Runs are not emitted in the order of their ops: what is pending lies in this one.
+    this.lastSettled = this.runStart[run]!;
     this.loadCount = 0;
     this.envLoadCount = 0;
     const end = this.runPairsEnd[run]!;
