@@ -10,6 +10,11 @@ const PATH_MAX = 4096;
 /** An address that no process has mapped (vm.mmap_min_addr): what the host is given in place of a bad pointer. */
 export const BAD_ADDRESS = 0x1000;
 
+/** The host's address for a guest's bad one: as bad, and aligned alike. */
+export function badAddress(pointer: number): number {
+  return BAD_ADDRESS + (pointer & 0xfff);
+}
+
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const F_OK = 0;

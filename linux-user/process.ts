@@ -3,7 +3,7 @@
 import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { Abi } from './abi/interface.ts';
-import { BAD_ADDRESS, Paths } from './paths.ts';
+import { badAddress, Paths } from './paths.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
 
@@ -113,15 +113,15 @@ export class Process {
   in(address: number): number {
     address >>>= 0;
     if (address === 0) return 0;
-    return address < this.memory.taskSize ? this.base + address : BAD_ADDRESS;
+    return address < this.memory.taskSize ? this.base + address : badAddress(address);
   }
 
   /** Host address of `length` bytes the host will write; as `in`, and translated code there is dropped first. */
   out(address: number, length: number): number {
     address >>>= 0;
     if (address === 0) return 0;
-    if (address >= this.memory.taskSize) return BAD_ADDRESS;
-    return this.memory.prepareHostWrite(address, length) ? this.base + address : BAD_ADDRESS;
+    if (address >= this.memory.taskSize) return badAddress(address);
+    return this.memory.prepareHostWrite(address, length) ? this.base + address : badAddress(address);
   }
 
   /**

@@ -134,7 +134,7 @@ export const HOST_STRUCTS: StructTable = {
   // Times have 64 bits everywhere: both names mean the same.
   epoll_event: 'packed u32 events, u64 data',
   stat:
-    'ulong st_dev, ulong st_ino, ulong st_nlink, uint st_mode, uint st_uid, uint st_gid, uint pad0, ulong st_rdev, ' +
+    'ulong st_dev, ulong st_ino, ulong st_nlink, uint st_mode, uint st_uid, uint st_gid, uint padding, ulong st_rdev, ' +
     'long st_size, long st_blksize, long st_blocks, ulong st_atime, ulong st_atime_nsec, ulong st_mtime, ' +
     'ulong st_mtime_nsec, ulong st_ctime, ulong st_ctime_nsec, long unused[3]',
 };

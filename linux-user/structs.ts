@@ -187,8 +187,8 @@ function conversion(from: Layout, to: Layout): Conversion {
 }
 
 /**
- * Converts the structure at `fromAt` to `to`'s layout at `toAt`, clearing padding. Returns false, the destination half
- * written, when a field marked as checked does not fit.
+ * Converts the structure at `fromAt` to `to`'s layout at `toAt`, clearing padding unless told to keep what is there.
+ * Returns false, the destination half written, when a field marked as checked does not fit.
  */
 export function convert(
   from: Layout,
@@ -197,9 +197,10 @@ export function convert(
   to: Layout,
   toView: DataView,
   toAt: number,
+  keepPadding = false,
 ): boolean {
   const { size, steps } = conversion(from, to);
-  for (let i = 0; i < size; i++) toView.setUint8(toAt + i, 0);
+  if (!keepPadding) for (let i = 0; i < size; i++) toView.setUint8(toAt + i, 0);
   const fromLittle = !from.model.bigEndian;
   const toLittle = !to.model.bigEndian;
   for (const step of steps) {

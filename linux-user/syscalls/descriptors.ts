@@ -1,26 +1,36 @@
 // System calls that make, duplicate and control descriptors: pipes, fcntl, event sources that are descriptors.
 
 import { EBADF, EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
-import { SYS, sys2, sys3 } from '../../src/host/syscall.ts';
+import { SYS, sys1, sys2, sys3 } from '../../src/host/syscall.ts';
 import { isHidden } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
-import { forgetCookies } from './directory-cookies.ts';
+import { copyNotes, forgetNotes, isSmallFile } from './descriptor-notes.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
 import { hostCopy, toGuest } from './user-data.ts';
 
+/** Moves what is known of a descriptor to its duplicate; `result` is the new number or an error. */
+function duplicated(oldFd: number, result: number): number {
+  if (result >= 0 && result !== oldFd) {
+    forgetNotes(result);
+    copyNotes(oldFd, result);
+  }
+  return result;
+}
+
 function dup2(_: Process, oldFd: number, newFd: number): number {
   if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
-  if (oldFd !== newFd) forgetCookies(newFd);
-  return sys2(SYS.dup2, oldFd, newFd);
+  return duplicated(oldFd, sys2(SYS.dup2, oldFd, newFd));
 }
 
 function dup3(_: Process, oldFd: number, newFd: number, flags: number): number {
   if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
-  if (oldFd !== newFd) forgetCookies(newFd);
-  return sys3(SYS.dup3, oldFd, newFd, flags);
+  return duplicated(oldFd, sys3(SYS.dup3, oldFd, newFd, flags));
 }
 
 /** Lock commands by the number 32-bit ABIs give them, and the host's number. */
+const F_DUPFD = 0;
+const F_DUPFD_CLOEXEC = 1030;
+const O_LARGEFILE = 0x8000;
 const F_GETFL = 3;
 const F_GETLK = 5;
 const F_GETLK64 = 12;
@@ -70,6 +80,16 @@ const lockRow = (name: 'flock' | 'flock64', hostCommand: number): Row => ({
   blocks: true,
 });
 
+/** The host opens every file as a large one; the guest sees what it asked for. */
+function getFlags(_: Process, fd: number): number {
+  const flags = sys3(SYS.fcntl, fd, F_GETFL, 0);
+  return flags >= 0 && isSmallFile(fd) ? flags & ~O_LARGEFILE : flags;
+}
+
+function duplicate(_: Process, fd: number, command: number, least: number): number {
+  return duplicated(fd, sys3(SYS.fcntl, fd, command, least));
+}
+
 const fcntlRows = new Map<number, Row>();
 
 function fcntlRow(command: number): Row | undefined {
@@ -83,21 +103,19 @@ function fcntlRow(command: number): Row | undefined {
     row = {
       args: `fd fd, enum:fcntl cmd${more === '' ? '' : `, ${more}`}`,
       run: 'fcntl',
-      ...(command === F_GETFL ? { result: 'flags:open' as const } : {}),
+      ...(command === F_GETFL ? { run: getFlags, result: 'flags:open' as const } : {}),
+      ...(command === F_DUPFD || command === F_DUPFD_CLOEXEC ? { run: duplicate } : {}),
     };
   } else return undefined;
   fcntlRows.set(command, row);
   return row;
 }
 
-/** The older fcntl of 32-bit ABIs does not know the commands with 64-bit offsets. */
-function unfoldFcntl(wide: boolean) {
-  return (p: Process, args: number[]): Unfolded | null => {
-    const command = args[1]!;
-    const narrowOnly = !wide && p.abi.model.longSize === 4;
-    if (narrowOnly && ((command >= F_GETLK64 && command < 15) || (command >= F_OFD_GETLK && command < 39))) return null;
-    const row = fcntlRow(command);
-    return row ? { name: wide ? 'fcntl64' : 'fcntl', row, args } : null;
+/** Present kernels take the commands with 64-bit offsets in both calls. */
+function unfoldFcntl(name: 'fcntl' | 'fcntl64') {
+  return (_: Process, args: number[]): Unfolded | null => {
+    const row = fcntlRow(args[1]!);
+    return row ? { name, row, args } : null;
   };
 }
 
@@ -108,13 +126,13 @@ function unknownFcntl(_: Process, fd: number): number {
 }
 
 export const DESCRIPTOR_ROWS = {
-  dup: { args: 'fd oldfd', run: 'dup' },
+  dup: { args: 'fd oldfd', run: (_, fd) => duplicated(fd, sys1(SYS.dup, fd)) },
   dup2: { args: 'fd oldfd, fd newfd', run: dup2 },
   dup3: { args: 'fd oldfd, fd newfd, flags:openflag flags', run: dup3 },
   pipe: { args: 'out int[2] pipefd', run: 'pipe' },
   pipe2: { args: 'out int[2] pipefd, flags:openflag flags', run: 'pipe2' },
-  fcntl: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl(false) },
-  fcntl64: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl(true) },
+  fcntl: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl('fcntl') },
+  fcntl64: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl('fcntl64') },
   flock: { args: 'fd fd, flags:flock operation', run: 'flock', blocks: true },
 
   eventfd: { args: 'uint initval', run: 'eventfd' },

@@ -4,7 +4,7 @@ import { EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys3 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
-import { cookieFor } from './directory-cookies.ts';
+import { cookieFor, type Position } from './descriptor-notes.ts';
 import type { Rows } from './row.ts';
 
 /** Offsets in struct linux_dirent64, the same on every ABI: inode, position of the next entry, length, type, name. */
@@ -17,6 +17,7 @@ const LARGEST = 280;
 /** More than this per call is never asked for: keeps the scratch buffer small. */
 const MOST = 32768;
 const SEEK_SET = 0;
+const SEEK_CUR = 1;
 
 function getdents64(p: Process, fd: number, buffer: number, count: number): number {
   count = p.room(buffer, count);
@@ -30,11 +31,17 @@ function getdents64(p: Process, fd: number, buffer: number, count: number): numb
   const view = p.view;
   for (let at = buffer; at < buffer + result; at += view.getUint16(at + D64_RECLEN, true)) {
     if (view.getUint32(at + D64_OFF + 4, true) !== 0 || view.getInt32(at + D64_OFF, true) < 0) {
-      write64(view, at + D64_OFF, cookieFor(fd, read64(view, at + D64_OFF, true, true)), true);
+      write64(view, at + D64_OFF, cookieFor(fd, positionAt(view, at)), true);
     }
   }
   if (!p.little) swapRecords(p, buffer, result);
   return result;
+}
+
+/** Where the host's record at `at` says the next entry is, exactly. */
+function positionAt(view: DataView, at: number): Position {
+  const high = view.getInt32(at + D64_OFF + 4, true);
+  return high >= 0 && high < 0x200000 ? read64(view, at + D64_OFF, true, true) : view.getBigInt64(at + D64_OFF, true);
 }
 
 /** Turns the host's byte order into the guest's, record by record. */
@@ -53,21 +60,21 @@ function swapRecords(p: Process, at: number, length: number): void {
 }
 
 /**
- * The older form: struct linux_dirent with longs, the type in the record's last byte. The guest's records are never
- * larger than the host's, so what fits there fits here; only a buffer too small for the host's first record needs care.
+ * The older form: struct linux_dirent with longs, the type in the record's last byte. The guest's records are smaller than
+ * the host's: more is read than may fit, and the directory's position set back to what did not.
  */
 function getdents(p: Process, fd: number, buffer: number, count: number): number {
   count = Math.min(p.room(buffer, count), MOST);
-  const scratch = p.scratch(Math.max(count, LARGEST));
-  let got = p.wait(SYS.getdents64, fd, scratch.address, count, 0, 0, 0);
-  if (got === -EINVAL && count < LARGEST) got = p.wait(SYS.getdents64, fd, scratch.address, LARGEST, 0, 0, 0);
+  const room = count * 2 + LARGEST;
+  const scratch = p.scratch(room);
+  let previous: Position = sys3(SYS.lseek, fd, 0, SEEK_CUR);
+  const got = p.wait(SYS.getdents64, fd, scratch.address, room, 0, 0, 0);
   if (got <= 0) return got;
   const long = p.abi.model.longSize;
   const head = 2 * long + 2;
   const { view, u8 } = scratch;
   buffer >>>= 0;
   let used = 0;
-  let previous = -1;
   for (let at = 0; at < got; ) {
     const record = view.getUint16(at + D64_RECLEN, true);
     let nameEnd = at + D64_NAME;
@@ -76,17 +83,17 @@ function getdents(p: Process, fd: number, buffer: number, count: number): number
     // Name, its zero byte, the type, padding.
     const size = Math.ceil((head + nameLength + 2) / long) * long;
     const inode = read64(view, at, false, true);
-    const offset = read64(view, at + D64_OFF, true, true);
+    const offset = positionAt(view, at);
     const tooWide = long === 4 && inode > 0xffffffff;
     if (used + size > count || tooWide || !p.memory.prepareWrite(buffer + used, size)) {
       // The entries from here on are read again next time.
-      if (previous < 0) return tooWide ? -EOVERFLOW : used + size > count ? -EINVAL : -EFAULT;
       sys3(SYS.lseek, fd, previous, SEEK_SET);
-      return used;
+      if (used > 0) return used;
+      return tooWide ? -EOVERFLOW : size > count ? -EINVAL : -EFAULT;
     }
     const to = buffer + used;
     writeLong(p, to, inode);
-    writeLong(p, to + long, long === 4 && (offset > 0x7fffffff || offset < 0) ? cookieFor(fd, offset) : offset);
+    writeLong(p, to + long, longPosition(p, fd, offset));
     p.view.setUint16(to + 2 * long, size, p.little);
     p.memory.u8.set(u8.subarray(at + D64_NAME, nameEnd + 1), to + head);
     p.memory.u8.fill(0, to + head + nameLength + 1, to + size - 1);
@@ -98,6 +105,12 @@ function getdents(p: Process, fd: number, buffer: number, count: number): number
   return used;
 }
 
+/** A position as a `long` of the guest. */
+function longPosition(p: Process, fd: number, position: Position): number {
+  const fits = p.abi.model.longSize === 8 || (position >= 0 && position <= 0x7fffffff);
+  return fits ? Number(position) : cookieFor(fd, position);
+}
+
 function writeLong(p: Process, at: number, value: number): void {
   if (p.abi.model.longSize === 8) write64(p.view, at, value, p.little);
   else p.view.setInt32(at, value | 0, p.little);
@@ -106,21 +119,23 @@ function writeLong(p: Process, at: number, value: number): void {
 /** readdir(2), the first form: one entry a call, whatever the count says. */
 function oldReaddir(p: Process, fd: number, buffer: number): number {
   const scratch = p.scratch(LARGEST);
+  const before = sys3(SYS.lseek, fd, 0, SEEK_CUR);
   const got = p.wait(SYS.getdents64, fd, scratch.address, LARGEST, 0, 0, 0);
   if (got <= 0) return got;
   const { view, u8 } = scratch;
   const inode = read64(view, 0, false, true);
-  const offset = read64(view, D64_OFF, true, true);
-  sys3(SYS.lseek, fd, offset, SEEK_SET);
+  const offset = positionAt(view, 0);
   const long = p.abi.model.longSize;
-  if (long === 4 && inode > 0xffffffff) return -EOVERFLOW;
   let length = 0;
   while (u8[D64_NAME + length] !== 0) length++;
   const head = 2 * long + 2;
-  if (!p.memory.prepareWrite(buffer, head + length + 1)) return -EFAULT;
+  const tooWide = long === 4 && inode > 0xffffffff;
+  const failed = tooWide || !p.memory.prepareWrite(buffer, head + length + 1);
+  sys3(SYS.lseek, fd, failed ? before : offset, SEEK_SET);
+  if (failed) return tooWide ? -EOVERFLOW : -EFAULT;
   buffer >>>= 0;
   writeLong(p, buffer, inode);
-  writeLong(p, buffer + long, offset);
+  writeLong(p, buffer + long, longPosition(p, fd, offset));
   p.view.setUint16(buffer + 2 * long, length, p.little);
   p.memory.u8.set(u8.subarray(D64_NAME, D64_NAME + length + 1), buffer + head);
   return 1;

@@ -1,12 +1,12 @@
 // System calls that open, name, link and remove files.
 
-import { EBADF, EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
+import { EBADF, EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { hiddenDescriptors, isHidden } from '../host-descriptors.ts';
 import { openProcFile } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
-import { forgetCookies } from './directory-cookies.ts';
+import { forgetNotes, forgetRange, noteSmallFile } from './descriptor-notes.ts';
 import type { Rows } from './row.ts';
 import { copyOut } from './user-data.ts';
 
@@ -26,7 +26,9 @@ const S_IFREG = 0x8000;
 /** Offsets in the host's struct stat. */
 const STAT_MODE = 24;
 const STAT_SIZE = 48;
+const MAX_HANDLE_SIZE = 128;
 const CLOSE_RANGE_UNSHARE = 2;
+const CLOSE_RANGE_CLOEXEC = 4;
 
 /** openat(2) and its older relatives; files of /proc/self that would show the emulator are made. */
 export function openAt(p: Process, dirfd: number, path: number, flags: number, mode: number): number {
@@ -43,9 +45,11 @@ export function openAt(p: Process, dirfd: number, path: number, flags: number, m
 /** A 32-bit program that has not asked for large files cannot open one; a 64-bit host always asks. */
 function refuseLarge(p: Process, fd: number): number {
   if (p.abi.model.longSize === 8) return fd;
+  noteSmallFile(fd);
   const { view, address } = p.scratch(256);
   if (sys2(SYS.fstat, fd, address) < 0 || (view.getUint32(STAT_MODE, true) & S_IFMT) !== S_IFREG) return fd;
   if (read64(view, STAT_SIZE, true, true) <= 0x7fffffff) return fd;
+  forgetNotes(fd);
   sys1(SYS.close, fd);
   return -EOVERFLOW;
 }
@@ -60,7 +64,7 @@ function openat2(p: Process, dirfd: number, path: number, how: number, size: num
 
 function close(_: Process, fd: number): number {
   if (isHidden(fd)) return -EBADF;
-  forgetCookies(fd);
+  forgetNotes(fd);
   return sys1(SYS.close, fd);
 }
 
@@ -68,7 +72,7 @@ function close(_: Process, fd: number): number {
 function closeRange(_: Process, first: number, last: number, flags: number): number {
   first >>>= 0;
   last >>>= 0;
-  for (let fd = first; fd <= Math.min(last, first + 1024); fd++) forgetCookies(fd);
+  if (first <= last && !(flags & CLOSE_RANGE_CLOEXEC)) forgetRange(first, last);
   const own = hiddenDescriptors().filter((fd) => fd >= first && fd <= last);
   if (first > last || own.length === 0) return sys3(SYS.close_range, first, last, flags);
   for (const fd of [...own, last + 1]) {
@@ -112,9 +116,8 @@ function nameToHandleAt(
   mountId: number,
   flags: number,
 ): number {
-  const bytes = p.readU32(handle);
-  if (bytes === undefined) return -EFAULT;
-  if (bytes > 128) return -EINVAL;
+  // The host judges the size; no handle is larger than this.
+  const bytes = Math.min(p.readU32(handle) ?? 0, MAX_HANDLE_SIZE);
   const name = p.paths.resolve(path, flags & AT_SYMLINK_FOLLOW ? 'path' : 'lpath');
   const size = bytes + 8;
   return p.wait(SYS.name_to_handle_at, dirfd, name, p.out(handle, size), p.out(mountId, 4), flags, 0);

@@ -2,11 +2,12 @@
 
 import { EFAULT } from '../../src/host/errno.ts';
 import { SYS, sys3, sys5 } from '../../src/host/syscall.ts';
+import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { write64 } from '../structs.ts';
-import { positionOf } from './directory-cookies.ts';
+import { positionOf } from './descriptor-notes.ts';
 import type { Rows } from './row.ts';
-import { hostVector } from './user-data.ts';
+import { hostCopy, hostVector, toGuest } from './user-data.ts';
 
 const SEEK_SET = 0;
 
@@ -42,17 +43,32 @@ function positioned(call: number, isRead: boolean) {
     p.wait(call, fd, hostVector(p, vector, count, isRead), count >>> 0, position, 0, flags);
 }
 
+/** The host's position. The end of a directory is 2^63 - 1, which arrives as a BigInt: 32-bit programs see 2^31 - 1. */
+function seek(fd: number, offset: number, whence: number): number {
+  const from = whence === SEEK_SET ? positionOf(fd, offset) : offset;
+  const position: number | bigint = sys3(SYS.lseek, fd, from, whence);
+  return typeof position === 'number' ? position : 0x7fffffff;
+}
+
 function lseek(_: Process, fd: number, offset: number, whence: number): number {
-  return sys3(SYS.lseek, fd, whence === SEEK_SET ? positionOf(fd, offset) : offset, whence);
+  return seek(fd, offset, whence);
 }
 
 function llseek(p: Process, fd: number, high: number, low: number, result: number, whence: number): number {
   const offset = (high | 0) * 0x1_0000_0000 + (low >>> 0);
-  const position = sys3(SYS.lseek, fd, whence === SEEK_SET ? positionOf(fd, offset) : offset, whence);
+  const position = seek(fd, offset, whence);
   if (position < 0) return position;
   if (!p.memory.prepareWrite(result, 8)) return -EFAULT;
   write64(p.view, result >>> 0, position, p.little);
   return 0;
+}
+
+/** sendfile with a long for the offset, which the kernel stores back whatever came of the call. */
+function sendfile(p: Process, out: number, from: number, offset: number, count: number): number {
+  const position = hostCopy(p, 'long', offset);
+  const result = p.wait(SYS.sendfile, out, from, position, count >>> 0, 0, 0);
+  const stored = position === 0 || position === BAD_ADDRESS ? 0 : toGuest(p, 'long', 0, offset);
+  return stored < 0 ? stored : result;
 }
 
 function vmsplice(p: Process, fd: number, vector: number, count: number, flags: number): number {
@@ -93,7 +109,7 @@ export const IO_ROWS = {
   lseek: { args: 'fd fd, off offset, enum:whence whence', run: lseek },
   _llseek: { args: 'fd fd, ulong high, ulong low, out s64 result, enum:whence whence', run: llseek },
 
-  sendfile: { args: 'fd out_fd, fd in_fd, inout long offset, size count', run: 'sendfile', blocks: true },
+  sendfile: { args: 'fd out_fd, fd in_fd, inout long offset, size count', run: sendfile, blocks: true },
   sendfile64: { args: 'fd out_fd, fd in_fd, inout s64 offset, size count', run: 'sendfile', blocks: true },
   copy_file_range: {
     args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, uint flags',

@@ -126,6 +126,7 @@ function control(
   buffer: number,
 ) {
   command &= ~IPC_64;
+  if (id < 0) return -EINVAL;
   const { address } = p.scratch(128);
   if (info.includes(command)) return sys3(call, id, command, p.out(buffer, 64));
   if (command === IPC_SET) {
@@ -148,8 +149,9 @@ function msgctl(p: Process, id: number, command: number, buffer: number): number
 function msgsnd(p: Process, id: number, message: number, size: number, flags: number): number {
   size >>>= 0;
   const type = p.readWord(message);
-  if (size > MOST_BYTES) return -EINVAL;
-  if (type === undefined || !copyIn(p, (message >>> 0) + p.abi.model.longSize, size, 8)) return -EFAULT;
+  if (type === undefined) return -EFAULT;
+  if (size > MOST_BYTES || id < 0) return -EINVAL;
+  if (!copyIn(p, (message >>> 0) + p.abi.model.longSize, size, 8)) return -EFAULT;
   const { view, address } = p.scratch(0);
   write64(view, 0, p.abi.model.longSize === 4 ? type | 0 : type, true);
   return p.wait(SYS.msgsnd, id, address, size, flags, 0, 0);
@@ -175,6 +177,7 @@ const SHM_STAT_ANY = 15;
 
 function shmctl(p: Process, id: number, command: number, buffer: number): number {
   command &= ~IPC_64;
+  if (id < 0 && command !== IPC_INFO && command !== SHM_INFO) return -EINVAL;
   if (command === SHM_LOCK || command === SHM_UNLOCK) return sys3(SYS.shmctl, id, command, 0);
   if (command === IPC_INFO || command === SHM_INFO) {
     const { view, address } = p.scratch(128);
@@ -192,6 +195,7 @@ function shmctl(p: Process, id: number, command: number, buffer: number): number
 
 function semctl(p: Process, id: number, index: number, command: number, value: number): number {
   command &= ~IPC_64;
+  if (id < 0) return -EINVAL;
   switch (command) {
     case GETPID:
     case GETVAL:
@@ -342,6 +346,9 @@ function ipcRow(rows: Rows): Row {
   };
 }
 
+/** Arguments that ipc refuses by itself. */
+const INVALID: Row = { args: 'int first, int second, int third, addr ptr', run: () => -EINVAL };
+
 function unfoldIpc(p: Process, args: number[], rows: Rows): Unfolded | null {
   const call = args[0]! & 0xffff;
   const version = args[0]! >>> 16;
@@ -354,9 +361,13 @@ function unfoldIpc(p: Process, args: number[], rows: Rows): Unfolded | null {
   });
   // The fourth argument of semctl is a union, given by address.
   if (call === SEMCTL) {
+    if (args[4] === 0) return { name: 'semctl', row: INVALID, args: inner };
     const value = p.readU32(args[4]!);
     if (value === undefined) return null;
     inner[3] = value | 0;
+  }
+  if (call === MSGRCV && (args[1]! < 0 || args[2]! < 0 || (version === 0 && args[4] === 0))) {
+    return { name: found[0], row: INVALID, args: inner };
   }
   // In its first version msgrcv had its pointer and type in a structure.
   if (call === MSGRCV && version === 0) {

@@ -3,6 +3,7 @@
 import { EFAULT, EINVAL } from '../../src/host/errno.ts';
 import { SYS } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
+import { read64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
 import { withSignalMask } from './signal-mask.ts';
 import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
@@ -18,7 +19,7 @@ const MOST_FDS = 65536;
  * words of 64 bits, which may reach beyond a guest's set.
  */
 function selectSets(p: Process, call: number, n: number, sets: readonly number[], time: number): number {
-  if (n < 0) return -EINVAL;
+  if (n < 0) return p.wait(call, n, 0, 0, 0, time, 0);
   // No descriptor can be as large as this; the kernel looks at no more either.
   n = Math.min(n, MOST_FDS);
   const word = p.abi.model.longSize;
@@ -60,6 +61,16 @@ function countingDown(p: Process, name: Timespec | 'timeval', pointer: number, w
   return result;
 }
 
+/** The kernel looks at the time before the signal mask: 0, or -errno for a time that cannot be read or is none. */
+function checkTime(p: Process, name: Timespec, pointer: number): number {
+  if (pointer === 0) return 0;
+  const time = hostCopy(p, name, pointer);
+  const { view, address } = p.scratch(0);
+  if (time !== address) return -EFAULT;
+  const nanoseconds = read64(view, 8, true, true);
+  return read64(view, 0, true, true) < 0 || nanoseconds < 0 || nanoseconds >= 1e9 ? -EINVAL : 0;
+}
+
 function select(p: Process, n: number, read: number, write: number, except: number, timeout: number): number {
   return countingDown(p, 'timeval', timeout, (time) => selectSets(p, SYS.select, n, [read, write, except], time));
 }
@@ -88,6 +99,8 @@ function pselect6(name: Timespec): Handler {
       mask = pointer;
       size = length;
     }
+    const bad = checkTime(p, name, timeout);
+    if (bad < 0) return bad;
     return withSignalMask(p, mask, size, () =>
       countingDown(p, name, timeout, (time) => selectSets(p, SYS.pselect6, n, [read, write, except], time)),
     );
@@ -99,12 +112,12 @@ function poll(p: Process, fds: number, count: number, timeout: number): number {
 }
 
 function ppoll(name: Timespec): Handler {
-  return (p, fds, count, timeout, mask, size) =>
-    withSignalMask(p, mask, size, () =>
-      countingDown(p, name, timeout, (time) =>
-        p.wait(SYS.ppoll, p.out(fds, (count >>> 0) * 8), count >>> 0, time, 0, 0, 0),
-      ),
-    );
+  return (p, fds, count, timeout, mask, size) => {
+    const bad = checkTime(p, name, timeout);
+    if (bad < 0) return bad;
+    const wait = (time: number) => p.wait(SYS.ppoll, p.out(fds, (count >>> 0) * 8), count >>> 0, time, 0, 0, 0);
+    return withSignalMask(p, mask, size, () => countingDown(p, name, timeout, wait));
+  };
 }
 
 function epollWait(p: Process, epfd: number, events: number, count: number, timeout: number): number {
@@ -127,6 +140,8 @@ function epollPwait(p: Process, epfd: number, events: number, n: number, timeout
 }
 
 function epollPwait2(p: Process, epfd: number, events: number, n: number, time: number, mask: number, size: number) {
+  const bad = checkTime(p, 'timespec64', time);
+  if (bad < 0) return bad;
   return withSignalMask(p, mask, size, () => {
     const length = Math.max(0, n) * p.hostStructs.sizeOf('epoll_event');
     return p.wait(SYS.epoll_pwait2, epfd, p.out(events, length), n, hostCopy(p, 'timespec64', time), 0, 0);

@@ -1,6 +1,6 @@
 // System calls that end, await and schedule processes and threads, and futexes.
 
-import { EFAULT, EINTR, EINVAL } from '../../src/host/errno.ts';
+import { EFAULT, EINTR, EINVAL, ERESTARTSYS } from '../../src/host/errno.ts';
 import { SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
@@ -33,9 +33,10 @@ function waitid(p: Process, type: number, id: number, info: number, options: num
   p.scratch(0).u8.fill(0, 0, SIGINFO_SIZE);
   const usage = rusage === 0 ? 0 : address + SIGINFO_SIZE;
   const result = p.wait(SYS.waitid, type, id, address, options, usage, 0);
-  if (result < 0) return result;
+  if (result === -ERESTARTSYS) return result;
   const found = view.getInt32(0, true) !== 0;
   if (found && rusage !== 0 && toGuest(p, 'rusage', SIGINFO_SIZE, rusage) < 0) return -EFAULT;
+  // Stored whatever came of it: zeros when there was nothing to report, or a mistake.
   if (info === 0) return result;
   const fields = p.abi.model.longSize === 8 ? HOST_SIGINFO_FIELDS : 12;
   if (!p.memory.prepareWrite(info, fields + 12)) return -EFAULT;

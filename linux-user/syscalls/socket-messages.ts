@@ -1,7 +1,8 @@
 // sendmsg, recvmsg and their multiple forms: message headers and control messages in the guest's layout.
 
-import { EFAULT, EINVAL, EMSGSIZE, ENOBUFS } from '../../src/host/errno.ts';
-import { SYS, sys1 } from '../../src/host/syscall.ts';
+import { EBADF, EFAULT, EINVAL, ENOBUFS, ENOTSOCK } from '../../src/host/errno.ts';
+import { HostBuffer, SYS, sys1, sys5 } from '../../src/host/syscall.ts';
+import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, readField, writeField } from '../structs.ts';
 import { hostCopy, hostVector } from './user-data.ts';
@@ -18,6 +19,7 @@ const HOST = { name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
+const SO_TYPE = 3;
 /** Old forms of time stamps: as many pairs of longs as the value says. */
 const TIME_STAMPS: Readonly<Record<number, { name: 'timeval' | 'timespec'; count: number }>> = {
   29: { name: 'timeval', count: 1 },
@@ -58,29 +60,33 @@ function setPointer(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
-/** Writes the parts of the host's header that both directions share; 0 or -errno. */
-function writeHeader(p: Process, message: Message, receive: boolean): number {
-  if (message.nameLength < 0) return -EINVAL;
+/** Writes the parts of the host's header that both directions share. */
+function writeHeader(p: Process, message: Message, receive: boolean): void {
   const { view, u8 } = p.scratch(CONTROL + MOST_CONTROL);
   u8.fill(0, 0, HEADER_SIZE);
+  // A negative length is left to the host to refuse.
   const nameLength = message.name === 0 ? 0 : Math.min(message.nameLength, 128);
-  setPointer(view, HOST.name, receive ? p.out(message.name, nameLength) : p.in(message.name));
+  setPointer(view, HOST.name, receive ? p.out(message.name, Math.max(0, nameLength)) : p.in(message.name));
   view.setInt32(HOST.nameLength, nameLength, true);
-  if (message.vectorLength > 1024) return -EMSGSIZE;
   setPointer(view, HOST.vector, hostVector(p, message.vector, message.vectorLength, receive, VECTOR));
   setPointer(view, HOST.vectorLength, message.vectorLength);
-  return 0;
+}
+
+/** A mistake in the control messages counts only if the descriptor is a socket, which is what the kernel looks at first. */
+function refused(fd: number, error: number): number {
+  const { address } = new HostBuffer(8);
+  const probe = sys5(SYS.getsockopt, fd, SOL_SOCKET, SO_TYPE, address, address + 4);
+  return probe === -EBADF || probe === -ENOTSOCK ? probe : error;
 }
 
 export function sendMessage(p: Process, fd: number, pointer: number, flags: number): number {
   const message = readMessage(p, pointer);
-  if (!message) return p.wait(SYS.sendmsg, fd, p.in(pointer === 0 ? 0 : 0xffffffff), flags, 0, 0, 0);
-  const header = writeHeader(p, message, false);
-  if (header < 0) return header;
+  if (!message) return p.wait(SYS.sendmsg, fd, pointer === 0 ? 0 : BAD_ADDRESS, flags, 0, 0, 0);
+  writeHeader(p, message, false);
   const { view, address } = p.scratch(0);
   if (message.control !== 0 && message.controlLength > 0) {
     const length = controlToHost(p, message.control, message.controlLength);
-    if (length < 0) return length;
+    if (length < 0) return refused(fd, length);
     setPointer(view, HOST.control, address + CONTROL);
     setPointer(view, HOST.controlLength, length);
   }
@@ -117,9 +123,8 @@ function controlToHost(p: Process, control: number, length: number): number {
 
 export function receiveMessage(p: Process, fd: number, pointer: number, flags: number): number {
   const message = readMessage(p, pointer);
-  if (!message) return p.wait(SYS.recvmsg, fd, p.in(pointer === 0 ? 0 : 0xffffffff), flags, 0, 0, 0);
-  const header = writeHeader(p, message, true);
-  if (header < 0) return header;
+  if (!message) return p.wait(SYS.recvmsg, fd, pointer === 0 ? 0 : BAD_ADDRESS, flags, 0, 0, 0);
+  writeHeader(p, message, true);
   const { view, address } = p.scratch(0);
   const room = message.control === 0 ? 0 : Math.min(message.controlLength, MOST_CONTROL / 2);
   setPointer(view, HOST.control, room === 0 ? 0 : address + CONTROL);

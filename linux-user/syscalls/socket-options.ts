@@ -1,7 +1,8 @@
 // getsockopt and setsockopt: options whose value has the guest's longs or pointers in it.
 
-import { EFAULT, EINVAL } from '../../src/host/errno.ts';
+import { EFAULT } from '../../src/host/errno.ts';
 import { SYS, sys5 } from '../../src/host/syscall.ts';
+import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
 import { copyIn, hostCopy, toGuest } from './user-data.ts';
@@ -26,12 +27,13 @@ export function setsockopt(p: Process, fd: number, level: number, name: number, 
   if (p.abi.model.longSize === 8) return sys5(SYS.setsockopt, fd, level, name, p.in(value), length);
   const pass = (address: number, size: number) => sys5(SYS.setsockopt, fd, level, name, address, size);
   if (isTimeout(level, name)) {
-    if (length < p.structs.sizeOf('timeval')) return -EINVAL;
-    return pass(hostCopy(p, 'timeval', value), 16);
+    // Too short a value stays too short for the host.
+    return pass(hostCopy(p, 'timeval', value), length < p.structs.sizeOf('timeval') ? length : 16);
   }
   if (level === SOL_SOCKET && (name === SO_ATTACH_FILTER || name === SO_ATTACH_REUSEPORT_CBPF)) {
-    if (length !== 8) return -EINVAL;
-    if (!p.memory.checkRead(value, 8)) return -EFAULT;
+    // A wrong size stays wrong for the host, a bad address bad.
+    if (length !== 8) return pass(p.in(value), length === 16 ? 8 : length);
+    if (!p.memory.checkRead(value, 8)) return pass(BAD_ADDRESS, 16);
     const { view, address } = p.scratch(16);
     view.setUint32(0, p.view.getUint16(value >>> 0, p.little), true);
     write64(view, 8, p.in(p.readU32((value >>> 0) + 4)!), true);
@@ -40,8 +42,8 @@ export function setsockopt(p: Process, fd: number, level: number, name: number, 
   if ((level === SOL_IP || level === SOL_IPV6) && name >= MCAST_FIRST && name <= MCAST_LAST) {
     const addresses = name === MCAST_FIRST || name === 45 ? 1 : 2;
     const size = addresses * ADDRESS_SIZE;
-    if (length < 4 + size) return -EINVAL;
-    if (!copyIn(p, (value >>> 0) + 4, size, 8) || !copyIn(p, value, 4, 0)) return -EFAULT;
+    if (length < 4 + size) return pass(p.in(value), length);
+    if (!copyIn(p, (value >>> 0) + 4, size, 8) || !copyIn(p, value, 4, 0)) return pass(BAD_ADDRESS, 8 + size);
     return pass(p.scratch(0).address, 8 + size);
   }
   return pass(p.in(value), length);
@@ -57,7 +59,7 @@ export function getsockopt(
 ): number {
   const length = p.readU32(lengthPointer);
   if (length === undefined) return sys5(SYS.getsockopt, fd, level, name, p.in(value), p.in(lengthPointer));
-  if (p.abi.model.longSize === 8 || !isTimeout(level, name)) {
+  if (p.abi.model.longSize === 8 || !isTimeout(level, name) || (length | 0) < 0) {
     const room = Math.max(0, length | 0);
     return sys5(SYS.getsockopt, fd, level, name, p.out(value, room), p.out(lengthPointer, 4));
   }

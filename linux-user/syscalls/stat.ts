@@ -16,7 +16,8 @@ const STATX_SIZE = 256;
 
 /** Stores the host's struct stat in the scratch buffer as the guest's structure `name`. */
 function storeStat(p: Process, name: string, pointer: number): number {
-  const result = toGuest(p, name, 0, pointer, 'stat');
+  // The kernel stores this one member by member.
+  const result = toGuest(p, name, 0, pointer, 'stat', name === 'stat64');
   if (result < 0) return result;
   const guest = p.structs.layout(name);
   const host = p.hostStructs.layout('stat');

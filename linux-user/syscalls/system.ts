@@ -1,6 +1,6 @@
 // System calls for administration: mounts, modules, keys, namespaces, and privileges an emulated program cannot be given.
 
-import { EINVAL, ENOSPC, ENOSYS, EPERM } from '../../src/host/errno.ts';
+import { EINVAL, ENOSPC, EOPNOTSUPP, EPERM } from '../../src/host/errno.ts';
 import { SYS, sys4, sys5 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
@@ -93,7 +93,7 @@ export const SYSTEM_ROWS = {
     args: 'int operation, addr arg2, addr arg3, addr arg4, addr arg5',
     run: (_, operation) => {
       unimpOnce(`keyctl operation ${operation}`);
-      return -ENOSYS;
+      return -EOPNOTSUPP;
     },
     unfold: unfoldKeyctl,
   },

@@ -23,12 +23,15 @@ export function hostCopy(p: Process, name: string, pointer: number, at = 0): num
   return scratch.address + at;
 }
 
-/** Converts the host's structure at offset `at` of the scratch buffer into guest layout at `pointer`. 0 or -errno. */
-export function toGuest(p: Process, name: string, at: number, pointer: number, hostName = name): number {
+/**
+ * Converts the host's structure at offset `at` of the scratch buffer into guest layout at `pointer`; `keep`: its
+ * padding keeps what is there. 0 or -errno.
+ */
+export function toGuest(p: Process, name: string, at: number, pointer: number, hostName = name, keep = false): number {
   const guest = p.structs.layout(name);
   const host = p.hostStructs.layout(hostName);
   if (!p.memory.prepareWrite(pointer, guest.size)) return -EFAULT;
-  return convert(host, p.scratch(0).view, at, guest, p.view, pointer >>> 0) ? 0 : -EOVERFLOW;
+  return convert(host, p.scratch(0).view, at, guest, p.view, pointer >>> 0, keep) ? 0 : -EOVERFLOW;
 }
 
 /**

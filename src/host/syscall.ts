@@ -6,9 +6,9 @@ export { SYS } from './syscall-numbers.ts';
 
 /**
  * An argument of a host system call: a number (negative numbers are sign-extended, host addresses and unsigned 32-bit
- * numbers stand as they are), a typed array or DataView (its host address), or null (0).
+ * numbers stand as they are; a bigint for what needs more than 53 bits), a typed array or DataView (its host address), or null (0).
  */
-export type HostArg = number | NodeJS.TypedArray | DataView | null;
+export type HostArg = number | bigint | NodeJS.TypedArray | DataView | null;
 
 /**
  * What `sysInterruptible` returns when a signal was pending, so that the call never began or can be repeated without
