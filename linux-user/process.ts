@@ -50,6 +50,8 @@ export interface SignalHooks {
    * through interrupts the wait, and its handler runs before the old mask is back.
    */
   withMask(low: number, high: number, wait: () => number): number;
+  /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
+  beforeWait(): void;
 }
 
 /** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */
@@ -135,6 +137,7 @@ export class Process {
 
   /** A host call that may wait: a signal interrupts it (-EINTR) or keeps it from starting (-ERESTARTSYS). */
   wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
+    if (this.signals !== null) this.signals.beforeWait();
     return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
   }
 

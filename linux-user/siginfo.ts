@@ -113,15 +113,18 @@ export function writeHostInfo(view: DataView, info: SigInfo): void {
 /** Bytes of siginfo_t on every ABI. */
 export const SIGINFO_SIZE = 128;
 
-/** Writes a siginfo_t for a 32-bit ABI; memory is the caller's to check. */
-export function writeInfo32(view: DataView, at: number, info: SigInfo, little: boolean): void {
-  for (let k = 0; k < SIGINFO_SIZE; k += 4) view.setInt32(at + k, 0, little);
-  view.setInt32(at, info.signal, little);
-  view.setInt32(at + 4, info.error, little);
-  view.setInt32(at + 8, info.code, little);
-  info.words.forEach((word, k) => {
-    view.setInt32(at + 12 + 4 * k, word, little);
-  });
+/** Memory that a siginfo_t is written to: words in the guest's byte order. */
+export interface InfoMemory {
+  write32(address: number, value: number): void;
+}
+
+/** Writes a siginfo_t for a 32-bit ABI; that the memory can be written is the caller's to check. */
+export function writeInfo32(memory: InfoMemory, at: number, info: SigInfo): void {
+  memory.write32(at, info.signal);
+  memory.write32(at + 4, info.error);
+  memory.write32(at + 8, info.code);
+  const { words } = info;
+  for (let k = 0; k < (SIGINFO_SIZE - 12) / 4; k++) memory.write32(at + 12 + 4 * k, k < words.length ? words[k]! : 0);
 }
 
 /** Writes the host's siginfo_t from a 32-bit one that a program made up (rt_sigqueueinfo): pid, uid and value. */

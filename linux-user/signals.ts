@@ -106,9 +106,10 @@ export interface UnfinishedCall {
 }
 
 /**
- * The mask on the host equals the guest's while guest code runs, except for signals the engine needs, so that the
- * kernel itself keeps what is pending. While `hostBlocked` is set everything is blocked: a signal has arrived, or state
- * is being changed.
+ * The mask on the host follows the guest's (except for signals the engine needs), so that the kernel keeps what is
+ * pending. It may lag behind when the guest blocks more: most blocks end before any signal comes. It catches up before
+ * the thread waits in the kernel, and when a signal does arrive: our handler then blocks everything, and the signal
+ * waits here instead.
  */
 export class Signals implements SignalHooks {
   readonly host: HostSignals;
@@ -122,9 +123,17 @@ export class Signals implements SignalHooks {
   private suspended: [low: number, high: number] | null = null;
   /** Signals that wait here and not in the kernel: those the engine owns, and those that came before being blocked. */
   private readonly waiting: SigInfo[] = [];
-  /** 1 for signals whose host disposition is our handler. */
-  private readonly caught = new Uint8Array(NSIG + 1);
-  private hostBlocked = false;
+  /** Signals whose host disposition is our handler, or none of our business. */
+  private caughtLow = UNBLOCKABLE;
+  private caughtHigh = 0;
+  /** The mask on the host; all ones after a signal has arrived. */
+  private hostLow = 0;
+  private hostHigh = 0;
+  /**
+   * Set when somebody looks for this process's pending signals in the kernel itself (signalfd): then its mask must not lag
+   * behind, and signals to itself go through the kernel.
+   */
+  kernelQueue = false;
   private trampolinePage = 0;
   /** Told of every signal that is delivered to a handler or kills; for strace. */
   onSignal: ((info: SigInfo) => void) | null = null;
@@ -148,10 +157,10 @@ export class Signals implements SignalHooks {
     resetEngineDispositions();
     for (const n of inheritedIgnored()) this.actions[n * ACTION_WORDS + HANDLER] = SIG_IGN;
     [this.blockedLow, this.blockedHigh] = this.host.currentMask();
-    // Signals the engine needs were just unblocked for it.
     if (this.blockedLow | this.blockedHigh) {
       this.catchBlocked();
-      this.host.setMask(this.blockedLow, this.blockedHigh);
+      // The engine's own signals may have been blocked with the others.
+      this.setHostMask();
     }
   }
 
@@ -190,7 +199,7 @@ export class Signals implements SignalHooks {
     if (isEngineSignal(signal)) return;
     const { handler, flags } = this.action(signal);
     const catches = handler > SIG_IGN || this.isBlocked(signal);
-    this.caught[signal] = catches ? 1 : 0;
+    this.setCaught(signal, catches);
     // Children of a parent that ignores SIGCHLD leave no zombies.
     const childFlags = catches && handler === SIG_IGN ? flags | SA_NOCLDWAIT : flags;
     this.host.setDisposition(
@@ -202,9 +211,32 @@ export class Signals implements SignalHooks {
 
   /** Sees to it that signals about to be blocked are caught. */
   private catchBlocked(): void {
+    const low = this.blockedLow & ~this.caughtLow;
+    const high = this.blockedHigh & ~this.caughtHigh;
+    if ((low | high) === 0) return;
     for (let n = 1; n <= NSIG; n++) {
-      if (this.caught[n] === 0 && this.isBlocked(n) && n !== SIGKILL && n !== SIGSTOP) this.updateHost(n);
+      if (!inMask(low, high, n)) continue;
+      if (isEngineSignal(n)) this.setCaught(n, true);
+      else this.updateHost(n);
     }
+  }
+
+  private setCaught(signal: number, caught: boolean): void {
+    if (signal <= 32) {
+      const bit = 1 << (signal - 1);
+      this.caughtLow = caught ? this.caughtLow | bit : this.caughtLow & ~bit;
+    } else {
+      const bit = 1 << (signal - 33);
+      this.caughtHigh = caught ? this.caughtHigh | bit : this.caughtHigh & ~bit;
+    }
+  }
+
+  /** Makes mask and ignored signals on the host what a program that this process becomes must inherit (exec). */
+  prepareExec(): void {
+    for (let n = 1; n <= NSIG; n++) {
+      if (this.action(n).handler === SIG_IGN && !isEngineSignal(n)) this.host.setDisposition(n, 'ignore');
+    }
+    this.beforeWait();
   }
 
   /** Drops instances of an ignored signal that wait here. */
@@ -222,19 +254,30 @@ export class Signals implements SignalHooks {
   /** Sets the guest's mask; SIGKILL and SIGSTOP cannot be blocked. */
   setBlocked(low: number, high: number): void {
     low &= ~UNBLOCKABLE;
-    if (low === this.blockedLow && high === this.blockedHigh && !this.hostBlocked) return;
     const more = (low & ~this.blockedLow) | (high & ~this.blockedHigh);
     this.blockedLow = low;
     this.blockedHigh = high;
-    if (more !== 0) this.catchBlocked();
-    if (this.waiting.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
+    if (more !== 0) {
+      this.catchBlocked();
+      if (this.kernelQueue) this.setHostMask();
+    }
+    if (this.waiting.length > 0 && this.waiting.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
     this.letIn();
   }
 
-  /** Makes the host's mask the guest's again. */
+  private setHostMask(): void {
+    this.hostLow = this.blockedLow;
+    this.hostHigh = this.blockedHigh;
+    this.host.setMask(this.hostLow, this.hostHigh);
+  }
+
+  /** Unblocks on the host what the guest does not block. */
   private letIn(): void {
-    this.hostBlocked = false;
-    this.host.setMask(this.blockedLow, this.blockedHigh);
+    if ((this.hostLow & ~this.blockedLow) | (this.hostHigh & ~this.blockedHigh)) this.setHostMask();
+  }
+
+  beforeWait(): void {
+    if (this.hostLow !== this.blockedLow || this.hostHigh !== this.blockedHigh) this.setHostMask();
   }
 
   withMask(low: number, high: number, wait: () => number): number {
@@ -267,6 +310,12 @@ export class Signals implements SignalHooks {
   takeWaiting(low: number, high: number): SigInfo | undefined {
     const k = this.waiting.findIndex((info) => inMask(low, high, info.signal));
     return k < 0 ? undefined : this.waiting.splice(k, 1)[0];
+  }
+
+  /** From now on the kernel's idea of what is blocked and pending is always right. */
+  useKernelQueue(): void {
+    this.kernelQueue = true;
+    this.beforeWait();
   }
 
   // Sending to this thread
@@ -318,16 +367,15 @@ export class Signals implements SignalHooks {
       const info = this.next();
       if (!info) {
         // Nothing ran a handler: the call goes on as if nothing had been.
-        if (call) this.abi.restartSyscall(this.memory.view, this.env);
+        if (call) this.abi.restartSyscall(this.memory, this.env);
         call = null;
         if (this.suspended) {
           [this.blockedLow, this.blockedHigh] = this.suspended;
           this.suspended = null;
-          this.hostBlocked = true;
           // Signals that only the other mask kept back.
           if (this.next(false)) continue;
         }
-        if (this.hostBlocked) this.letIn();
+        this.letIn();
         if (this.memory.read32(this.pollAt) === 0) return;
         continue;
       }
@@ -340,7 +388,7 @@ export class Signals implements SignalHooks {
       if (call) {
         const again =
           call.error === ERESTARTNOINTR || NEVER_RESTARTED.has(call.name) || (action.flags & SA_RESTART) !== 0;
-        if (again) this.abi.restartSyscall(this.memory.view, this.env);
+        if (again) this.abi.restartSyscall(this.memory, this.env);
         else finish(-EINTR);
         call = null;
       }
@@ -351,7 +399,7 @@ export class Signals implements SignalHooks {
   /** Moves what the host's handler noted to the waiting signals. */
   private collect(): void {
     for (let info = this.host.take(); info; info = this.host.take()) {
-      this.hostBlocked = true;
+      this.hostLow = this.hostHigh = -1;
       this.waiting.push(readHostInfo(info));
     }
   }
@@ -372,8 +420,8 @@ export class Signals implements SignalHooks {
     if (!STOPS.includes(info.signal)) this.die(info);
     // Stopping is the kernel's business; this returns when the process is continued.
     this.host.raiseDefault(info.signal);
-    this.caught[info.signal] = 0;
-    this.hostBlocked = true;
+    this.setCaught(info.signal, false);
+    this.setHostMask();
   }
 
   /** Builds the frame of one handler. A stack that cannot take it is SIGSEGV, and the end if that is what was coming. */
@@ -413,10 +461,10 @@ export class Signals implements SignalHooks {
     }
     low &= ~UNBLOCKABLE;
     if (low === this.blockedLow && high === this.blockedHigh) return;
-    this.hostBlocked = true;
     this.blockedLow = low;
     this.blockedHigh = high;
     this.catchBlocked();
+    if (this.kernelQueue) this.setHostMask();
   }
 
   /** Whether a stack pointer lies on the alternate stack (kernel: on_sig_stack). */
@@ -427,7 +475,7 @@ export class Signals implements SignalHooks {
 
   /** Where the frame goes below; -1 when it would overflow the alternate stack it is on. */
   private frameTop(flags: number): number {
-    const sp = this.abi.stackPointer(this.memory.view, this.env);
+    const sp = this.abi.stackPointer(this.memory, this.env);
     if (!(flags & SA_ONSTACK) || this.altStack.size === 0 || this.isOnAltStack(sp)) return sp;
     return this.altStack.sp + this.altStack.size;
   }
@@ -465,7 +513,7 @@ export class Signals implements SignalHooks {
   /** Ends the process as the signal does by default, after saying so. */
   die(info: SigInfo): never {
     this.onSignal?.(info);
-    const pc = this.abi.programCounter(this.memory.view, this.env);
+    const pc = this.abi.programCounter(this.memory, this.env);
     const hex = (v: number): string => `0x${(v >>> 0).toString(16).padStart(8, '0')}`;
     const atFault = info.code > 0 && info.code < SI_KERNEL && (info.signal === SIGSEGV || info.signal === SIGBUS);
     const where = atFault ? `, address ${hex(info.words[0]!)}` : '';

@@ -5,7 +5,7 @@ import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
 import { loadSegment, resetSegments } from '../../targets/x86/helpers/segment-helpers.ts';
 import { cpuidLeaf, X86_MODELS } from '../../targets/x86/models.ts';
 import { X86_OFFSETS as O, Seg } from '../../targets/x86/state.ts';
-import { resetX87, x87Offset } from '../../targets/x86/x87-reset.ts';
+import { X87_AREA_SIZE, X87_FIELDS } from '../../targets/x86/x87-state.ts';
 import type { CpuException } from '../cpu.ts';
 import {
   BUS_ADRALN,
@@ -103,9 +103,12 @@ const UC = { stack: 8, context: 20, mask: 108 } as const;
 
 /** EFLAGS that a frame can restore: the arithmetic flags, TF, DF, RF, AC (arch/x86/include/asm/sighandling.h). */
 const FIX_EFLAGS = 0x00050dd5;
-const EFLAGS_DF = 0x400;
-const EFLAGS_TF = 0x100;
-const EFLAGS_RF = 0x10000;
+/** TF, DF and RF: clear when a handler begins. */
+const HANDLER_CLEARS = 0x100 | 0x400 | 0x10000;
+
+/** The selectors of 32-bit user code and data. */
+const USER_CS = 0x23;
+const USER_DS = 0x2b;
 
 /** popl %eax; movl $sigreturn,%eax; int $0x80, and without the pop for siginfo frames. */
 const RETURN_CODE = [0x58, 0xb8, NR_SIGRETURN, 0, 0, 0, 0xcd, 0x80];
@@ -117,10 +120,32 @@ function reg(n: number): number {
   return O.regs + 4 * n;
 }
 
-/** Whether the CPU model has FXSAVE, so that frames hold its image. */
-function hasFxsr(view: DataView, env: number): boolean {
-  const model = X86_MODELS[view.getUint32(env + O.model, true)]!;
-  return (cpuidLeaf(model, 1)[3] & (1 << 24)) !== 0;
+/** Offset in CPU state of an x87 field. */
+function x87(name: (typeof X87_FIELDS)[number]['name']): number {
+  return O.fpu + X87_FIELDS.find((field) => field.name === name)!.offset;
+}
+
+const FPTOP = x87('fptop');
+const FPEMPTY = x87('fpempty');
+const FPCW = x87('fpcw');
+const FPSW = x87('fpsw');
+const FPIP = x87('fpip');
+const FPCS = x87('fpcs');
+const FPDP = x87('fpdp');
+const FPDS = x87('fpds');
+const FPOP = x87('fpop');
+
+function selectorAt(segment: Seg): number {
+  return O.selectors + 4 * segment;
+}
+
+/** Whether frames hold an FXSAVE image, by CPU model; filled when first asked. */
+const fxsrModels: (boolean | undefined)[] = [];
+
+/** Whether the CPU model has FXSAVE. */
+function hasFxsr(memory: GuestMemory, env: number): boolean {
+  const model = memory.read32(env + O.model);
+  return (fxsrModels[model] ??= (cpuidLeaf(X86_MODELS[model]!, 1)[3] & (1 << 24)) !== 0);
 }
 
 function fault(signal: number, code: number, address: number): SigInfo {
@@ -150,8 +175,7 @@ function floatCode(flags: number): number {
 }
 
 function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException, trap: TrapState): SigInfo | null {
-  const { view } = memory;
-  const pc = view.getUint32(env + O.pc, true);
+  const pc = memory.read32(env + O.pc);
   trap.number = exit.vector;
   trap.errorCode = exit.errorCode;
   switch (exit.vector) {
@@ -174,15 +198,13 @@ function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException,
       return info;
     }
     case MF: {
-      const unmasked =
-        view.getUint32(env + x87Offset('fpsw'), true) & ~view.getUint32(env + x87Offset('fpcw'), true) & 0x3f;
-      const code = floatCode(unmasked);
+      const code = floatCode(memory.read32(env + FPSW) & ~memory.read32(env + FPCW) & 0x3f);
       return code ? fault(SIGFPE, code, pc) : null;
     }
     case AC:
       return fault(SIGBUS, BUS_ADRALN, 0);
     case XM: {
-      const mxcsr = view.getUint32(env + O.mxcsr, true);
+      const mxcsr = memory.read32(env + O.mxcsr);
       const code = floatCode(mxcsr & ~(mxcsr >>> 7) & 0x3f);
       return code ? fault(SIGFPE, code, pc) : null;
     }
@@ -196,19 +218,16 @@ function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException,
   }
 }
 
-function topOf(view: DataView, env: number): number {
-  return view.getUint32(env + x87Offset('fptop'), true);
-}
-
 /** Two-bit tags of the physical registers: 0 valid, 1 zero, 2 special, 3 empty (Intel SDM vol. 1, 8.1.7). */
-function fullTags(view: DataView, env: number): number {
-  const empty = view.getUint32(env + x87Offset('fpempty'), true);
+function fullTags(memory: GuestMemory, env: number): number {
+  const empty = memory.read32(env + FPEMPTY);
+  if (empty === 0xff) return 0xffff;
   let tags = 0;
   for (let n = 0; n < 8; n++) {
     const at = env + O.fpu + 16 * n;
-    const exponent = view.getUint32(at + 8, true) & 0x7fff;
-    const low = view.getUint32(at, true);
-    const high = view.getUint32(at + 4, true);
+    const exponent = memory.read32(at + 8) & 0x7fff;
+    const low = memory.read32(at);
+    const high = memory.read32(at + 4);
     let tag = 0;
     if (empty & (1 << n)) tag = 3;
     else if (exponent === 0 && (low | high) === 0) tag = 1;
@@ -218,111 +237,110 @@ function fullTags(view: DataView, env: number): number {
   return tags;
 }
 
-function statusWord(view: DataView, env: number): number {
-  return (view.getUint32(env + x87Offset('fpsw'), true) & 0xc7ff) | (topOf(view, env) << 11);
+function statusWord(memory: GuestMemory, env: number): number {
+  return (memory.read32(env + FPSW) & 0xc7ff) | (memory.read32(env + FPTOP) << 11);
 }
 
 /** Writes the FSAVE image as the kernel makes it for 32-bit processes. */
-function saveFpu(view: DataView, env: number, at: number, fxsr: boolean): void {
-  const field = (name: Parameters<typeof x87Offset>[0]): number => view.getUint32(env + x87Offset(name), true);
-  const status = statusWord(view, env);
-  const words = [
-    field('fpcw') | 0xffff0000,
-    status | 0xffff0000,
-    fullTags(view, env) | 0xffff0000,
-    field('fpip'),
-    // Not what the FPU had: a 64-bit kernel does not know that any more and puts the present ones.
-    view.getUint32(env + O.selectors + 4 * Seg.CS, true) | ((field('fpop') & 0x7ff) << 16),
-    field('fpdp'),
-    view.getUint32(env + O.selectors + 4 * Seg.DS, true) | 0xffff0000,
-  ];
-  words.forEach((word, k) => {
-    view.setUint32(at + 4 * k, word, true);
-  });
-  for (let n = 0; n < 8; n++) copyRegister(view, env + O.fpu + 16 * ((topOf(view, env) + n) & 7), at + 28 + 10 * n);
-  view.setUint32(at + FPSTATE_STATUS, fxsr ? status : status | NO_FXSR, true);
-  if (fxsr) saveFxsave(view, env, at + FSAVE_SIZE);
+function saveFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): void {
+  const status = statusWord(memory, env);
+  memory.write32(at, memory.read32(env + FPCW) | 0xffff0000);
+  memory.write32(at + 4, status | 0xffff0000);
+  memory.write32(at + 8, fullTags(memory, env) | 0xffff0000);
+  memory.write32(at + 12, memory.read32(env + FPIP));
+  // Not the selectors the FPU had: a 64-bit kernel does not know them any more and puts the present ones.
+  memory.write32(at + 16, memory.read32(env + selectorAt(Seg.CS)) | ((memory.read32(env + FPOP) & 0x7ff) << 16));
+  memory.write32(at + 20, memory.read32(env + FPDP));
+  memory.write32(at + 24, memory.read32(env + selectorAt(Seg.DS)) | 0xffff0000);
+  const top = memory.read32(env + FPTOP);
+  for (let n = 0; n < 8; n++) copyRegister(memory, env + O.fpu + 16 * ((top + n) & 7), at + 28 + 10 * n);
+  memory.write32(at + FPSTATE_STATUS, fxsr ? status : status | NO_FXSR);
+  if (fxsr) saveFxsave(memory, env, at + FSAVE_SIZE);
 }
 
 /** Ten bytes of an x87 register. */
-function copyRegister(view: DataView, from: number, to: number): void {
-  view.setUint32(to, view.getUint32(from, true), true);
-  view.setUint32(to + 4, view.getUint32(from + 4, true), true);
-  view.setUint16(to + 8, view.getUint16(from + 8, true), true);
+function copyRegister(memory: GuestMemory, from: number, to: number): void {
+  memory.write32(to, memory.read32(from));
+  memory.write32(to + 4, memory.read32(from + 4));
+  memory.write16(to + 8, memory.read16(from + 8));
 }
 
 /** FXSAVE image (Intel SDM vol. 2, FXSAVE, table of the 32-bit form). */
-function saveFxsave(view: DataView, env: number, at: number): void {
-  const field = (name: Parameters<typeof x87Offset>[0]): number => view.getUint32(env + x87Offset(name), true);
-  for (let k = 0; k < FXSAVE_SIZE; k += 4) view.setUint32(at + k, 0, true);
-  view.setUint16(at, field('fpcw'), true);
-  view.setUint16(at + 2, statusWord(view, env), true);
-  view.setUint16(at + 4, ~field('fpempty') & 0xff, true);
-  view.setUint16(at + 6, field('fpop') & 0x7ff, true);
-  view.setUint32(at + 8, field('fpip'), true);
-  view.setUint32(at + 12, field('fpcs') & 0xffff, true);
-  view.setUint32(at + 16, field('fpdp'), true);
-  view.setUint32(at + 20, field('fpds') & 0xffff, true);
-  view.setUint32(at + 24, view.getUint32(env + O.mxcsr, true), true);
-  view.setUint32(at + 28, 0xffff, true);
-  for (let n = 0; n < 8; n++) copyRegister(view, env + O.fpu + 16 * ((topOf(view, env) + n) & 7), at + 32 + 16 * n);
-  for (let k = 0; k < 128; k += 4) view.setUint32(at + 160 + k, view.getUint32(env + O.xmm + k, true), true);
+function saveFxsave(memory: GuestMemory, env: number, at: number): void {
+  for (let k = 0; k < FXSAVE_SIZE; k += 4) memory.write32(at + k, 0);
+  memory.write16(at, memory.read32(env + FPCW));
+  memory.write16(at + 2, statusWord(memory, env));
+  memory.write16(at + 4, ~memory.read32(env + FPEMPTY) & 0xff);
+  memory.write16(at + 6, memory.read32(env + FPOP) & 0x7ff);
+  memory.write32(at + 8, memory.read32(env + FPIP));
+  memory.write32(at + 12, memory.read32(env + FPCS) & 0xffff);
+  memory.write32(at + 16, memory.read32(env + FPDP));
+  memory.write32(at + 20, memory.read32(env + FPDS) & 0xffff);
+  memory.write32(at + 24, memory.read32(env + O.mxcsr));
+  memory.write32(at + 28, 0xffff);
+  const top = memory.read32(env + FPTOP);
+  for (let n = 0; n < 8; n++) copyRegister(memory, env + O.fpu + 16 * ((top + n) & 7), at + 32 + 16 * n);
+  for (let k = 0; k < 128; k += 4) memory.write32(at + 160 + k, memory.read32(env + O.xmm + k));
 }
 
-/** Takes the FPU state back: from the FXSAVE image for XMM, from the FSAVE image for the x87 (the kernel's choice too). */
-function restoreFpu(view: DataView, env: number, at: number, fxsr: boolean): void {
-  const set = (name: Parameters<typeof x87Offset>[0], value: number): void =>
-    view.setUint32(env + x87Offset(name), value, true);
-  const status = view.getUint32(at + 4, true);
-  const tags = view.getUint32(at + 8, true);
+/** Takes the FPU state back: XMM from the FXSAVE image, the x87 from the FSAVE image (as the kernel does). */
+function restoreFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): void {
+  const status = memory.read32(at + 4);
+  const tags = memory.read32(at + 8);
   const top = (status >>> 11) & 7;
-  set('fpcw', (view.getUint32(at, true) & 0x1f7f) | 0x40);
-  set('fpsw', status & 0xc7ff);
-  set('fptop', top);
+  memory.write32(env + FPCW, (memory.read32(at) & 0x1f7f) | 0x40);
+  memory.write32(env + FPSW, status & 0xc7ff);
+  memory.write32(env + FPTOP, top);
   let empty = 0;
   for (let n = 0; n < 8; n++) if (((tags >>> (2 * n)) & 3) === 3) empty |= 1 << n;
-  set('fpempty', empty);
-  set('fpip', view.getUint32(at + 12, true));
-  set('fpcs', view.getUint32(at + 16, true) & 0xffff);
-  set('fpop', (view.getUint32(at + 16, true) >>> 16) & 0x7ff);
-  set('fpdp', view.getUint32(at + 20, true));
-  set('fpds', view.getUint32(at + 24, true) & 0xffff);
+  memory.write32(env + FPEMPTY, empty);
+  memory.write32(env + FPIP, memory.read32(at + 12));
+  memory.write32(env + FPCS, memory.read32(at + 16) & 0xffff);
+  memory.write32(env + FPOP, (memory.read32(at + 16) >>> 16) & 0x7ff);
+  memory.write32(env + FPDP, memory.read32(at + 20));
+  memory.write32(env + FPDS, memory.read32(at + 24) & 0xffff);
   for (let n = 0; n < 8; n++) {
     const to = env + O.fpu + 16 * ((top + n) & 7);
-    copyRegister(view, at + 28 + 10 * n, to);
-    view.setUint16(to + 10, 0, true);
+    copyRegister(memory, at + 28 + 10 * n, to);
+    memory.write16(to + 10, 0);
   }
   if (!fxsr) return;
   const fx = at + FSAVE_SIZE;
-  view.setUint32(env + O.mxcsr, view.getUint32(fx + 24, true) & 0xffff, true);
-  for (let k = 0; k < 128; k += 4) view.setUint32(env + O.xmm + k, view.getUint32(fx + 160 + k, true), true);
+  memory.write32(env + O.mxcsr, memory.read32(fx + 24) & 0xffff);
+  for (let k = 0; k < 128; k += 4) memory.write32(env + O.xmm + k, memory.read32(fx + 160 + k));
 }
 
-function writeContext(view: DataView, env: number, at: number, delivery: Delivery, fpstate: number): void {
-  const selector = (segment: Seg): number => view.getUint32(env + O.selectors + 4 * segment, true);
-  view.setUint32(at + SC.gs, selector(Seg.GS), true);
-  view.setUint32(at + SC.fs, selector(Seg.FS), true);
-  view.setUint32(at + SC.es, selector(Seg.ES), true);
-  view.setUint32(at + SC.ds, selector(Seg.DS), true);
-  CONTEXT_REGS.forEach((n, k) => {
-    view.setUint32(at + SC.regs + 4 * k, view.getUint32(env + reg(n), true), true);
-  });
-  view.setUint32(at + SC.trapno, delivery.trap.number, true);
-  view.setUint32(at + SC.err, delivery.trap.errorCode, true);
-  view.setUint32(at + SC.ip, view.getUint32(env + O.pc, true), true);
-  view.setUint32(at + SC.cs, selector(Seg.CS), true);
-  view.setUint32(at + SC.flags, readEflags(view, env), true);
-  view.setUint32(at + SC.spAtSignal, view.getUint32(env + reg(ESP), true), true);
-  view.setUint32(at + SC.ss, selector(Seg.SS), true);
-  view.setUint32(at + SC.fpstate, fpstate, true);
-  view.setUint32(at + SC.oldmask, delivery.maskLow, true);
-  view.setUint32(at + SC.cr2, delivery.trap.address, true);
+/** FNINIT's state, which handlers start with; XMM zero and MXCSR at its default where they exist. */
+function initFpu(memory: GuestMemory, env: number, fxsr: boolean): void {
+  memory.i32.fill(0, (env + O.fpu) >>> 2, (env + O.fpu + X87_AREA_SIZE) >>> 2);
+  memory.write32(env + FPCW, 0x37f);
+  memory.write32(env + FPEMPTY, 0xff);
+  if (!fxsr) return;
+  memory.write32(env + O.mxcsr, 0x1f80);
+  memory.i32.fill(0, (env + O.xmm) >>> 2, (env + O.xmm + 128) >>> 2);
+}
+
+function writeContext(memory: GuestMemory, env: number, at: number, delivery: Delivery, fpstate: number): void {
+  memory.write32(at + SC.gs, memory.read32(env + selectorAt(Seg.GS)));
+  memory.write32(at + SC.fs, memory.read32(env + selectorAt(Seg.FS)));
+  memory.write32(at + SC.es, memory.read32(env + selectorAt(Seg.ES)));
+  memory.write32(at + SC.ds, memory.read32(env + selectorAt(Seg.DS)));
+  for (let k = 0; k < 8; k++) memory.write32(at + SC.regs + 4 * k, memory.read32(env + reg(CONTEXT_REGS[k]!)));
+  memory.write32(at + SC.trapno, delivery.trap.number);
+  memory.write32(at + SC.err, delivery.trap.errorCode);
+  memory.write32(at + SC.ip, memory.read32(env + O.pc));
+  memory.write32(at + SC.cs, memory.read32(env + selectorAt(Seg.CS)));
+  memory.write32(at + SC.flags, readEflags(memory.view, env));
+  memory.write32(at + SC.spAtSignal, memory.read32(env + reg(ESP)));
+  memory.write32(at + SC.ss, memory.read32(env + selectorAt(Seg.SS)));
+  memory.write32(at + SC.fpstate, fpstate);
+  memory.write32(at + SC.oldmask, delivery.maskLow);
+  memory.write32(at + SC.cr2, delivery.trap.address);
 }
 
 function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolean {
-  const { view } = memory;
   const siginfo = (delivery.flags & SA_SIGINFO) !== 0;
-  const fxsr = hasFxsr(view, env);
+  const fxsr = hasFxsr(memory, env);
   // The FXSAVE image is aligned to 64 bytes, the FSAVE image stands right before it.
   const fpSize = fxsr ? FXSAVE_SIZE : FSAVE_SIZE;
   const aligned = (delivery.stackTop - fpSize) & ~63;
@@ -332,109 +350,103 @@ function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolea
   const frame = (((fpstate - size + 4) & ~15) - 4) >>> 0;
   if (frame > delivery.stackTop || !memory.prepareWrite(frame, delivery.stackTop - frame)) return false;
 
-  saveFpu(view, env, fpstate, fxsr);
+  saveFpu(memory, env, fpstate, fxsr);
   const { signal } = delivery.info;
-  const code = siginfo ? RT_RETURN_CODE : RETURN_CODE;
   const returnTo =
     delivery.flags & SA_RESTORER ? delivery.restorer : delivery.trampoline() + (siginfo ? RT_TRAMPOLINE : 0);
-  view.setUint32(frame, returnTo, true);
-  view.setUint32(frame + FRAME.signal, signal, true);
-  const context = frame + (siginfo ? RT.ucontext + UC.context : FRAME.context);
-  writeContext(view, env, context, delivery, fpstate);
+  memory.write32(frame, returnTo);
+  memory.write32(frame + FRAME.signal, signal);
+  writeContext(memory, env, frame + (siginfo ? RT.ucontext + UC.context : FRAME.context), delivery, fpstate);
+  // Debuggers recognise frames by the code behind them; it is not what runs.
   if (siginfo) {
     const ucontext = frame + RT.ucontext;
-    view.setUint32(frame + 8, frame + RT.info, true);
-    view.setUint32(frame + 12, ucontext, true);
-    writeInfo32(view, frame + RT.info, delivery.info, true);
-    view.setUint32(ucontext, 0, true);
-    view.setUint32(ucontext + 4, 0, true);
-    view.setUint32(ucontext + UC.stack, delivery.altStack.sp, true);
-    view.setUint32(ucontext + UC.stack + 4, delivery.altStack.flags, true);
-    view.setUint32(ucontext + UC.stack + 8, delivery.altStack.size, true);
-    view.setUint32(ucontext + UC.mask, delivery.maskLow, true);
-    view.setUint32(ucontext + UC.mask + 4, delivery.maskHigh, true);
+    memory.write32(frame + 8, frame + RT.info);
+    memory.write32(frame + 12, ucontext);
+    writeInfo32(memory, frame + RT.info, delivery.info);
+    memory.write32(ucontext, 0);
+    memory.write32(ucontext + 4, 0);
+    memory.write32(ucontext + UC.stack, delivery.altStack.sp);
+    memory.write32(ucontext + UC.stack + 4, delivery.altStack.flags);
+    memory.write32(ucontext + UC.stack + 8, delivery.altStack.size);
+    memory.write32(ucontext + UC.mask, delivery.maskLow);
+    memory.write32(ucontext + UC.mask + 4, delivery.maskHigh);
+    memory.u8.set(RT_RETURN_CODE, frame + RT.code);
   } else {
-    view.setUint32(frame + FRAME.mask, delivery.maskHigh, true);
+    memory.write32(frame + FRAME.mask, delivery.maskHigh);
+    memory.u8.set(RETURN_CODE, frame + FRAME.code);
   }
-  // Debuggers recognise frames by this code; it is not what runs.
-  code.forEach((byte, k) => {
-    memory.write8(frame + (siginfo ? RT.code : FRAME.code) + k, byte);
-  });
 
-  view.setUint32(env + reg(ESP), frame, true);
-  view.setUint32(env + reg(EAX), signal, true);
-  view.setUint32(env + reg(EDX), siginfo ? frame + RT.info : 0, true);
-  view.setUint32(env + reg(ECX), siginfo ? frame + RT.ucontext : 0, true);
-  view.setUint32(env + O.pc, delivery.handler, true);
-  writeEflags(view, env, readEflags(view, env) & ~(EFLAGS_DF | EFLAGS_RF | EFLAGS_TF));
-  enterUserSegments(view, env);
-  resetX87(view, env);
-  if (fxsr) {
-    view.setUint32(env + O.mxcsr, 0x1f80, true);
-    for (let k = 0; k < 128; k += 4) view.setUint32(env + O.xmm + k, 0, true);
-  }
+  memory.write32(env + reg(ESP), frame);
+  memory.write32(env + reg(EAX), signal);
+  memory.write32(env + reg(EDX), siginfo ? frame + RT.info : 0);
+  memory.write32(env + reg(ECX), siginfo ? frame + RT.ucontext : 0);
+  memory.write32(env + O.pc, delivery.handler);
+  const eflags = readEflags(memory.view, env);
+  if (eflags & HANDLER_CLEARS) writeEflags(memory.view, env, eflags & ~HANDLER_CLEARS);
+  enterUserSegments(memory, env);
+  initFpu(memory, env, fxsr);
   return true;
 }
 
 /** CS, SS, DS and ES become the flat ones; FS and GS stay, as TLS depends on them. */
-function enterUserSegments(view: DataView, env: number): void {
+function enterUserSegments(memory: GuestMemory, env: number): void {
+  const isUser = (segment: Seg, selector: number): boolean => memory.read32(env + selectorAt(segment)) === selector;
+  if (isUser(Seg.CS, USER_CS) && isUser(Seg.SS, USER_DS) && isUser(Seg.DS, USER_DS) && isUser(Seg.ES, USER_DS)) return;
   const parts = [O.selectors, O.segBases, O.limits, O.attributes].flatMap((at) => [at + 4 * Seg.FS, at + 4 * Seg.GS]);
-  const kept = parts.map((at) => view.getUint32(env + at, true));
-  resetSegments(view, env);
+  const kept = parts.map((at) => memory.read32(env + at));
+  resetSegments(memory.view, env);
   parts.forEach((at, k) => {
-    view.setUint32(env + at, kept[k]!, true);
+    memory.write32(env + at, kept[k]!);
   });
 }
 
 function popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): RestoredFrame | null {
-  const { view } = memory;
-  const esp = view.getUint32(env + reg(ESP), true);
+  const esp = memory.read32(env + reg(ESP));
   // The handler's RET has taken the return address off; the code for plain frames pops the signal number too.
   const frame = (siginfoFrame ? esp - 4 : esp - 8) >>> 0;
   if (!memory.checkRead(frame, siginfoFrame ? RT_SIZE : FRAME_SIZE)) return null;
   const context = frame + (siginfoFrame ? RT.ucontext + UC.context : FRAME.context);
-  const word = (at: number): number => view.getUint32(at, true);
-  const maskLow = siginfoFrame ? word(frame + RT.ucontext + UC.mask) : word(context + SC.oldmask);
-  const maskHigh = siginfoFrame ? word(frame + RT.ucontext + UC.mask + 4) : word(frame + FRAME.mask);
-  const fpstate = word(context + SC.fpstate);
-  const fxsr = hasFxsr(view, env);
+  const maskLow = memory.read32(siginfoFrame ? frame + RT.ucontext + UC.mask : context + SC.oldmask) | 0;
+  const maskHigh = memory.read32(siginfoFrame ? frame + RT.ucontext + UC.mask + 4 : frame + FRAME.mask) | 0;
+  const fpstate = memory.read32(context + SC.fpstate);
+  const fxsr = hasFxsr(memory, env);
   if (fpstate !== 0 && !memory.checkRead(fpstate, fxsr ? FPSTATE_SIZE : FSAVE_SIZE)) return null;
 
-  CONTEXT_REGS.forEach((n, k) => {
-    view.setUint32(env + reg(n), word(context + SC.regs + 4 * k), true);
-  });
-  view.setUint32(env + O.pc, word(context + SC.ip), true);
-  const kept = readEflags(view, env) & ~FIX_EFLAGS;
-  writeEflags(view, env, kept | (word(context + SC.flags) & FIX_EFLAGS));
-  for (const [segment, offset] of [
-    [Seg.GS, SC.gs],
-    [Seg.FS, SC.fs],
-    [Seg.DS, SC.ds],
-    [Seg.ES, SC.es],
-    [Seg.SS, SC.ss],
-  ] as const) {
-    restoreSegment(view, env, segment, word(context + offset) & 0xffff);
+  for (let k = 0; k < 8; k++) memory.write32(env + reg(CONTEXT_REGS[k]!), memory.read32(context + SC.regs + 4 * k));
+  memory.write32(env + O.pc, memory.read32(context + SC.ip));
+  const kept = readEflags(memory.view, env) & ~FIX_EFLAGS;
+  writeEflags(memory.view, env, kept | (memory.read32(context + SC.flags) & FIX_EFLAGS));
+  for (const [segment, offset] of RESTORED_SEGMENTS) {
+    restoreSegment(memory, env, segment, memory.read32(context + offset) & 0xffff);
   }
-  if (fpstate === 0) resetX87(view, env);
-  else restoreFpu(view, env, fpstate, fxsr);
+  if (fpstate === 0) initFpu(memory, env, fxsr);
+  else restoreFpu(memory, env, fpstate, fxsr);
   const ucontext = frame + RT.ucontext;
   const altStack: AltStack | null = siginfoFrame
     ? {
-        sp: word(ucontext + UC.stack),
-        flags: word(ucontext + UC.stack + 4),
-        size: word(ucontext + UC.stack + 8),
+        sp: memory.read32(ucontext + UC.stack),
+        flags: memory.read32(ucontext + UC.stack + 4) | 0,
+        size: memory.read32(ucontext + UC.stack + 8),
       }
     : null;
   return { maskLow, maskHigh, altStack };
 }
 
+const RESTORED_SEGMENTS = [
+  [Seg.GS, SC.gs],
+  [Seg.FS, SC.fs],
+  [Seg.DS, SC.ds],
+  [Seg.ES, SC.es],
+  [Seg.SS, SC.ss],
+] as const;
+
 /** Loads a selector if it has changed; one that cannot be loaded becomes 0, as the kernel's fixup makes it. */
-function restoreSegment(view: DataView, env: number, segment: Seg, selector: number): void {
-  if (view.getUint32(env + O.selectors + 4 * segment, true) === selector) return;
+function restoreSegment(memory: GuestMemory, env: number, segment: Seg, selector: number): void {
+  if (memory.read32(env + selectorAt(segment)) === selector) return;
   try {
-    loadSegment(view, env, segment, selector);
+    loadSegment(memory.view, env, segment, selector);
   } catch {
-    if (segment !== Seg.SS) loadSegment(view, env, segment, 0);
+    if (segment !== Seg.SS) loadSegment(memory.view, env, segment, 0);
   }
 }
 
@@ -448,10 +460,10 @@ const INT_LENGTH = 2;
 export const I386_SIGNALS: SignalAbi = {
   syscallVector: 0x80,
   exceptionToSignal,
-  programCounter: (view, env) => view.getUint32(env + O.pc, true),
-  stackPointer: (view, env) => view.getUint32(env + reg(ESP), true),
+  programCounter: (memory, env) => memory.read32(env + O.pc),
+  stackPointer: (memory, env) => memory.read32(env + reg(ESP)),
   pushFrame,
   popFrame,
-  restartSyscall: (view, env) => view.setUint32(env + O.pc, view.getUint32(env + O.pc, true) - INT_LENGTH, true),
+  restartSyscall: (memory, env) => memory.write32(env + O.pc, memory.read32(env + O.pc) - INT_LENGTH),
   trampolineCode,
 };

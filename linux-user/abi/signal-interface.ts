@@ -50,14 +50,14 @@ export interface SignalAbi {
   readonly syscallVector: number;
   /** The signal an exception becomes, or null where the kernel does nothing. Sets `trap`. */
   exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException, trap: TrapState): SigInfo | null;
-  programCounter(view: DataView, env: number): number;
-  stackPointer(view: DataView, env: number): number;
+  programCounter(memory: GuestMemory, env: number): number;
+  stackPointer(memory: GuestMemory, env: number): number;
   /** Builds a frame and points the CPU at the handler. False when the stack cannot be written. */
   pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolean;
   /** Takes back what a frame saved; null when it cannot be read or holds what no program may load. */
   popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): RestoredFrame | null;
   /** Moves the PC back onto the system call instruction; its registers still hold number and arguments. */
-  restartSyscall(view: DataView, env: number): void;
+  restartSyscall(memory: GuestMemory, env: number): void;
   /** Code of the page that `Delivery.trampoline` makes. */
   readonly trampolineCode: Uint8Array;
 }

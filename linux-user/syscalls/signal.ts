@@ -7,6 +7,7 @@ import { NO_RESULT } from '../errno.ts';
 import type { Process } from '../process.ts';
 import {
   hostInfoFrom32,
+  type InfoMemory,
   readHostInfo,
   SI_TKILL,
   SI_USER,
@@ -65,6 +66,11 @@ function writeSet(p: Process, address: number, low: number, high: number): boole
   p.view.setInt32(swap ? at + 4 : at, low, p.little);
   p.view.setInt32(swap ? at : at + 4, high, p.little);
   return true;
+}
+
+/** Guest memory by words in the guest's byte order. */
+function wordsOf(p: Process): InfoMemory {
+  return p.little ? p.memory : { write32: (at, value) => p.view.setInt32(at, value, false) };
 }
 
 /** Offsets of the members of an action structure on this ABI. */
@@ -218,7 +224,7 @@ function timedWait(timespec: 'timespec' | 'timespec64'): Handler {
     }
     if (infoAddress !== 0) {
       if (!p.memory.prepareWrite(infoAddress, SIGINFO_SIZE)) return -EFAULT;
-      writeInfo32(p.view, infoAddress >>> 0, info, p.little);
+      writeInfo32(wordsOf(p), infoAddress >>> 0, info);
     }
     return info.signal;
   };
@@ -230,15 +236,15 @@ function ownSignal(signal: number, code: number): SigInfo {
 }
 
 /**
- * Sends a signal to this process that it alone has to take. The kernel is asked to give it to this very thread: sent to the
- * process, one that is blocked would wander through the engine's threads first. Signals that end the program with a
- * report, or whose host handler is the engine's, are dealt with here.
+ * Sends a signal to this process, which has only this thread to take it: it waits here for its delivery, without a detour
+ * through the kernel. If the guest looks for it there (signalfd), the kernel is asked to give it to this very thread: a
+ * blocked signal sent to the process would wander through the engine's threads first.
  */
 function sendOwn(p: Process, info: SigInfo): number {
   const signals = signalsOf(p);
   if (signals.isDeadly(info.signal)) signals.die(info);
   const imitated = isEngineSignal(info.signal) || (!isHostBlockable(info.signal) && signals.isBlocked(info.signal));
-  if (imitated) {
+  if (imitated || !signals.kernelQueue) {
     signals.queue(info);
     return 0;
   }
@@ -324,6 +330,18 @@ function sigaltstack(p: Process, newAddress: number, oldAddress: number): number
   return 0;
 }
 
+function signalfd(p: Process, fd: number, mask: number, size: number, flags: number): number {
+  if (size !== SIGSET_SIZE) return -EINVAL;
+  const set = readSet(p, mask);
+  if (!set) return -EFAULT;
+  const { view, address } = p.scratch(SIGSET_SIZE);
+  view.setInt32(0, set[0], true);
+  view.setInt32(4, set[1], true);
+  const result = sys4(SYS.signalfd4, fd, address, SIGSET_SIZE, flags);
+  if (result >= 0) signalsOf(p).useKernelQueue();
+  return result;
+}
+
 function returnFromHandler(siginfoFrame: boolean): Handler {
   return (p) => {
     signalsOf(p).sigreturn(siginfoFrame);
@@ -378,6 +396,8 @@ export const SIGNAL_ROWS: Rows = {
   tgkill: { args: 'pid tgid, pid tid, signal sig', run: tgkill },
   rt_sigqueueinfo: { args: 'pid pid, signal sig, in siginfo info', run: rtSigqueueinfo },
   rt_tgsigqueueinfo: { args: 'pid tgid, pid tid, signal sig, in siginfo info', run: rtTgsigqueueinfo },
+  signalfd: { args: 'fd fd, in sigset mask, size size', run: (p, fd, mask, size) => signalfd(p, fd, mask, size, 0) },
+  signalfd4: { args: 'fd fd, in sigset mask, size size, flags:signalfd flags', run: signalfd },
   sigaltstack: { args: 'in sigaltstack ss, out sigaltstack oldss', run: sigaltstack },
   rt_sigreturn: { args: '', run: returnFromHandler(true), result: 'none' },
   sigreturn: { args: '', run: returnFromHandler(false), result: 'none' },

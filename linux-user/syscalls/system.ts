@@ -103,8 +103,6 @@ export const SYSTEM_ROWS = {
   landlock_create_ruleset: { args: 'in bytes[size] attr, size size, uint flags', run: 'landlock_create_ruleset' },
   landlock_add_rule: { args: 'fd ruleset_fd, int rule_type, in bytes[16] attr, uint flags', run: 'landlock_add_rule' },
   landlock_restrict_self: { args: 'fd ruleset_fd, uint flags', run: 'landlock_restrict_self' },
-  signalfd: { args: 'fd fd, in sigset mask, size size', run: 'signalfd' },
-  signalfd4: { args: 'fd fd, in sigset mask, size size, flags:signalfd flags', run: 'signalfd4' },
   process_mrelease: { args: 'fd pidfd, uint flags', run: 'process_mrelease' },
   memfd_secret: { args: 'uint flags', run: 'memfd_secret' },
 
