@@ -2,9 +2,10 @@
 import { roundUp } from './bytes.ts';
 import type { BlockNode, Driver, Preallocation } from './driver.ts';
 import { findDriver } from './drivers.ts';
-import { BlockError, ERRNO, errnoOf } from './errors.ts';
+import { BlockError, ERRNO } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';
 import { closeImage, combineNames, openImage, protocolOf } from './graph.ts';
+import { unlinkPath } from './libc.ts';
 import { checkOption, escapeCommas, formatInteger, type OptionTable, parseKeyValueList, parseSize, toBool, toEnum, toSize } from './options.ts';
 
 /** What is to be created. */
@@ -185,7 +186,7 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
     await layoutQcow2(filename, options, fileSize);
   } catch (error) {
     // What was begun is of no use to anybody.
-    if (protocolDriver(filename).name === 'file') await removeUnfinished(filename);
+    if (protocolDriver(filename).name === 'file') removeUnfinished(filename);
     throw error;
   }
 }
@@ -233,8 +234,7 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
 }
 
 /** Removes a file that creation left unfinished; keeps quiet about failures. */
-async function removeUnfinished(filename: string): Promise<void> {
-  const { unlink } = await import('node:fs/promises');
-  await unlink(filename.replace(/^file:/, '')).catch((error) => void errnoOf(error));
+function removeUnfinished(filename: string): void {
+  unlinkPath(filename.replace(/^file:/, ''));
 }
 

@@ -1,24 +1,30 @@
 // Storage in host files and block devices: the `file` and `host_device` drivers.
-import fs from 'node:fs';
 import { roundDown, roundUp } from './bytes.ts';
 import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
 import {
   blockDeviceSize,
   check,
+  closeFd,
   dup,
   FALLOC,
+  type FileStat,
   fallocate,
   findExtent,
+  getFlags,
+  OPEN,
+  openPath,
   readCached,
   seekEnd,
   setNoCow,
+  statFd,
+  statPath,
+  syncFd,
+  truncateFd,
   writeNow,
 } from './libc.ts';
 import { ImageLock } from './lock.ts';
 import { OptionReader, type OptionTable } from './options.ts';
-
-const O_DIRECT = 0x4000;
 
 /** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
 const INLINE_WRITE = 128 * 1024;
@@ -36,6 +42,11 @@ export const FILE_OPTIONS: OptionTable = {
   'x-check-cache-dropped': { type: 'bool' },
 };
 
+/** Access mode of an open descriptor: 0 reading, 1 writing, 2 both. */
+function openMode(fd: number): number {
+  return getFlags(fd) & 3;
+}
+
 /** Descriptors given to the process under a number, opened as /dev/fdset/N. */
 const fdSets = new Map<number, number[]>();
 
@@ -46,12 +57,18 @@ export function addFd(set: number, fd: number): void {
   fdSets.set(set, fds);
 }
 
+/** node:fs, loaded when something has to be done off the main thread: loading it takes longer than most commands. */
+let fs: typeof import('node:fs') | undefined;
+
+async function asyncFs(): Promise<typeof import('node:fs')> {
+  return (fs ??= await import('node:fs'));
+}
+
 function openFdSet(path: string, writable: boolean): number | undefined {
   const m = /^\/dev\/fdset\/(\d+)$/.exec(path);
   if (!m) return undefined;
   for (const fd of fdSets.get(Number(m[1])) ?? []) {
-    const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    const mode = parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8) & 3;
+    const mode = openMode(fd);
     if (mode !== 2 && mode !== (writable ? 1 : 0)) continue;
     const copy = dup(fd);
     check(copy < 0 ? -copy : 0, `Could not dup FD for /dev/fdset/${m[1]}`);
@@ -60,30 +77,29 @@ function openFdSet(path: string, writable: boolean): number | undefined {
   throw new BlockError(`Could not open '${path}': No file descriptor supplied with matching flags`, ERRNO.EACCES);
 }
 
-function openHost(path: string, flags: NodeFlags, extra = 0): number {
-  const mode = flags.readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
+function openHost(path: string, flags: NodeFlags): number {
+  const mode = flags.readOnly ? OPEN.RDONLY : OPEN.RDWR;
   const fromSet = openFdSet(path, !flags.readOnly);
   if (fromSet !== undefined) return fromSet;
-  try {
-    return fs.openSync(path, mode | (flags.cacheDirect ? O_DIRECT : 0) | extra, 0o644);
-  } catch (error) {
-    const errno = errnoOf(error);
-    const note = errno === ERRNO.EINVAL && flags.cacheDirect ? ': filesystem does not support O_DIRECT' : '';
-    throw new BlockError(`Could not open '${path}'${note || `: ${strerror(errno)}`}`, errno);
-  }
+  const fd = openPath(path, mode | (flags.cacheDirect ? OPEN.DIRECT : 0));
+  if (fd >= 0) return fd;
+  const note = fd === -ERRNO.EINVAL && flags.cacheDirect ? ': filesystem does not support O_DIRECT' : '';
+  throw new BlockError(`Could not open '${path}'${note || `: ${strerror(-fd)}`}`, -fd);
 }
 
-function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+async function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  const { read } = await asyncFs();
   return new Promise((resolve, reject) => {
-    fs.read(fd, buffer, 0, buffer.length, offset, (error, n) =>
+    read(fd, buffer, 0, buffer.length, offset, (error, n) =>
       error ? reject(errnoError(errnoOf(error))) : resolve(n),
     );
   });
 }
 
-function writeAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+async function writeAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
+  const { write } = await asyncFs();
   return new Promise((resolve, reject) => {
-    fs.write(fd, buffer, 0, buffer.length, offset, (error, n) =>
+    write(fd, buffer, 0, buffer.length, offset, (error, n) =>
       error ? reject(errnoError(errnoOf(error))) : resolve(n),
     );
   });
@@ -107,6 +123,8 @@ export class FileNode extends BlockNode {
   /** fallocate modes the file system turned out not to have. */
   private noPunch = false;
   private noZeroRange = false;
+  /** Something changed since the last flush. */
+  private unsynced = true;
 
   constructor(
     flags: NodeFlags,
@@ -114,12 +132,12 @@ export class FileNode extends BlockNode {
     readonly path: string,
     private fd: number,
     private readonly locking: boolean,
-    stat: fs.Stats,
+    stat: FileStat,
   ) {
     super(flags);
     this.filename = path;
-    this.isDevice = !stat.isFile();
-    this.size = stat.isFile() ? stat.size : stat.isBlockDevice() ? blockDeviceSize(fd) : Math.max(0, seekEnd(fd));
+    this.isDevice = stat.kind !== 'file';
+    this.size = stat.kind === 'file' ? stat.size : stat.kind === 'block' ? blockDeviceSize(fd) : Math.max(0, seekEnd(fd));
     if (locking) this.lock = new ImageLock(fd, path);
   }
 
@@ -163,6 +181,7 @@ export class FileNode extends BlockNode {
   }
 
   protected override async doWrite(offset: number, buffer: Uint8Array): Promise<void> {
+    this.unsynced = true;
     if (this.flags.cacheDirect) {
       await this.writeDirect(offset, buffer);
     } else if (buffer.length <= INLINE_WRITE) {
@@ -185,10 +204,11 @@ export class FileNode extends BlockNode {
     span.set(buffer, offset - start);
     await writeFully(this.fd, span, start);
     const wanted = Math.max(this.size, offset + buffer.length);
-    if (!this.isDevice && end > wanted) fs.ftruncateSync(this.fd, wanted);
+    if (!this.isDevice && end > wanted) check(truncateFd(this.fd, wanted));
   }
 
   protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    this.unsynced = true;
     const errno = this.zeroRange(offset, bytes, (flags & 2) !== 0);
     if (errno !== 0) return Promise.reject(errnoError(errno));
     if (offset + bytes > this.size) this.size = offset + bytes;
@@ -203,8 +223,7 @@ export class FileNode extends BlockNode {
     }
     if (offset >= this.size && !this.isDevice && unmap) {
       // Past the end zeroes cost nothing: a longer file reads as zero there.
-      fs.ftruncateSync(this.fd, offset + bytes);
-      return 0;
+      return truncateFd(this.fd, offset + bytes);
     }
     if (!this.noZeroRange) {
       const errno = fallocate(this.fd, FALLOC.ZERO_RANGE, offset, bytes);
@@ -227,10 +246,16 @@ export class FileNode extends BlockNode {
     return errno === 0 ? Promise.resolve() : Promise.reject(errnoError(errno));
   }
 
-  protected override doFlush(): Promise<void> {
-    if (this.flags.noFlush) return Promise.resolve();
+  protected override async doFlush(): Promise<void> {
+    if (this.flags.noFlush || !this.unsynced) return;
+    this.unsynced = false;
+    const { fdatasync } = await asyncFs();
     return new Promise((resolve, reject) => {
-      fs.fdatasync(this.fd, (error) => (error ? reject(errnoError(errnoOf(error))) : resolve()));
+      fdatasync(this.fd, (error) => {
+        if (!error) return resolve();
+        this.unsynced = true;
+        reject(errnoError(errnoOf(error)));
+      });
     });
   }
 
@@ -243,6 +268,7 @@ export class FileNode extends BlockNode {
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    this.unsynced = true;
     if (this.isDevice) {
       if (preallocation !== 'off') {
         throw new BlockError(`Preallocation mode '${preallocation}' unsupported for this non-regular file`, ERRNO.EOPNOTSUPP);
@@ -259,7 +285,7 @@ export class FileNode extends BlockNode {
       await this.resize(before, size, preallocation);
     } catch (error) {
       // A file that could not be filled goes back to its old length.
-      if (size > before && preallocation !== 'off') fs.ftruncateSync(this.fd, before);
+      if (size > before && preallocation !== 'off') truncateFd(this.fd, before);
       throw error;
     }
     this.size = size;
@@ -273,12 +299,8 @@ export class FileNode extends BlockNode {
       check(fallocate(this.fd, 0, before, size - before), 'Could not preallocate data for the new file');
       return;
     }
-    try {
-      fs.ftruncateSync(this.fd, size);
-    } catch (error) {
-      const errno = errnoOf(error);
-      throw new BlockError(`Failed to resize file: ${strerror(errno)}`, errno);
-    }
+    const errno = truncateFd(this.fd, size);
+    if (errno !== 0) throw new BlockError(`Failed to resize file: ${strerror(errno)}`, errno);
     if (preallocation !== 'full') return;
     const zeros = new Uint8Array(1 << 20);
     for (let at = before; at < size; at += zeros.length) {
@@ -289,11 +311,11 @@ export class FileNode extends BlockNode {
         throw new BlockError(`Could not write zeros for preallocation: ${strerror(errno)}`, errno);
       }
     }
-    fs.fsyncSync(this.fd);
+    check(syncFd(this.fd));
   }
 
   override allocatedSize(): Promise<number | undefined> {
-    return Promise.resolve(fs.fstatSync(this.fd).blocks * 512);
+    return Promise.resolve(statFd(this.fd).blocks * 512);
   }
 
   override hasZeroInit(): boolean {
@@ -307,7 +329,7 @@ export class FileNode extends BlockNode {
   protected override doSetReadOnly(readOnly: boolean): Promise<void> {
     const flags = { ...this.flags, readOnly };
     const fd = openHost(this.path, flags);
-    fs.closeSync(this.fd);
+    closeFd(this.fd);
     this.fd = fd;
     // Locks went with the old description; refreshPermissions takes them anew.
     if (this.locking) this.lock = new ImageLock(fd, this.path);
@@ -315,14 +337,14 @@ export class FileNode extends BlockNode {
   }
 
   protected override doClose(): Promise<void> {
-    fs.closeSync(this.fd);
+    closeFd(this.fd);
     return Promise.resolve();
   }
 
   override async abandon(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    fs.closeSync(this.fd);
+    closeFd(this.fd);
   }
 }
 
@@ -352,11 +374,11 @@ export async function openFile(context: OpenContext): Promise<BlockNode> {
   const { path, locking } = readOptions(context);
   const fd = openHost(path, context.flags);
   try {
-    const stat = fs.fstatSync(fd);
-    if (!stat.isFile()) throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
+    const stat = statFd(fd);
+    if (stat.kind !== 'file') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
     return new FileNode(context.flags, 'file', path, fd, locking, stat);
   } catch (error) {
-    fs.closeSync(fd);
+    closeFd(fd);
     throw error;
   }
 }
@@ -366,13 +388,13 @@ export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
   const { path, locking } = readOptions(context);
   const fd = openHost(path, context.flags);
   try {
-    const stat = fs.fstatSync(fd);
-    if (!stat.isBlockDevice() && !stat.isCharacterDevice()) {
+    const stat = statFd(fd);
+    if (stat.kind !== 'block' && stat.kind !== 'char') {
       throw new BlockError(`'host_device' driver requires '${path}' to be either a character or block device`);
     }
     return new FileNode(context.flags, 'host_device', path, fd, locking, stat);
   } catch (error) {
-    fs.closeSync(fd);
+    closeFd(fd);
     throw error;
   }
 }
@@ -387,12 +409,8 @@ export function parseFileFilename(filename: string, options: Map<string, unknown
 
 /** Whether a path names a device rather than a file; decides between the two drivers. */
 export function isDevicePath(path: string): boolean {
-  try {
-    const stat = fs.statSync(path);
-    return stat.isBlockDevice() || stat.isCharacterDevice();
-  } catch {
-    return false;
-  }
+  const kind = statPath(path)?.kind;
+  return kind === 'block' || kind === 'char';
 }
 
 /** Creates an empty file of the given size, or empties an existing one, holding its lock meanwhile. */
@@ -403,25 +421,17 @@ export async function createFile(
   nocow: boolean,
 ): Promise<void> {
   const path = filename.replace(/^file:/, '');
-  let fd: number;
-  try {
-    fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644);
-  } catch (error) {
-    const errno = errnoOf(error);
-    throw new BlockError(`Could not create '${path}': ${strerror(errno)}`, errno);
-  }
+  const fd = openPath(path, OPEN.RDWR | OPEN.CREAT);
+  if (fd < 0) throw new BlockError(`Could not create '${path}': ${strerror(-fd)}`, -fd);
   try {
     // Others may have the file open, but not with the right to resize it, nor count on its content.
     const lock = new ImageLock(fd, path);
     lock.set(2 | 8, 15 & ~8);
-    try {
-      fs.ftruncateSync(fd, 0);
-    } catch (error) {
-      // Devices cannot be cut; there is nothing to empty.
-      if (errnoOf(error) !== ERRNO.EINVAL) throw errnoError(errnoOf(error));
-    }
+    const errno = truncateFd(fd, 0);
+    // Devices cannot be cut; there is nothing to empty.
+    if (errno !== ERRNO.EINVAL) check(errno);
     if (nocow) setNoCow(fd);
-    const node = new FileNode({ ...NO_FLAGS }, 'file', path, dup(fd), false, fs.fstatSync(fd));
+    const node = new FileNode({ ...NO_FLAGS }, 'file', path, dup(fd), false, statFd(fd));
     try {
       await node.truncate(size, preallocation);
     } finally {
@@ -429,7 +439,7 @@ export async function createFile(
     }
     lock.set(0, 15);
   } finally {
-    fs.closeSync(fd);
+    closeFd(fd);
   }
 }
 

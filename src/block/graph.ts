@@ -1,9 +1,9 @@
 // Building the node graph: from file names and option trees to opened nodes, probing formats, following backing chains.
-import { statSync } from 'node:fs';
 import { type BlockNode, childPermissions, DEFAULT_FLAGS, type Driver, type NodeFlags, type OpenContext, PERM } from './driver.ts';
 import { findDriver, probeFormat } from './drivers.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
+import { statPath, writeText } from './libc.ts';
 import { extractSubtree, type OptionTree, type OptionValue, parseJsonOptions, toBool, unflatten } from './options.ts';
 import { compactJson, inDictOrder } from './qdict.ts';
 
@@ -208,7 +208,8 @@ async function probe(file: BlockNode, filename: string): Promise<Driver> {
 
 /** Told when the format of a writable image was guessed to be raw: content could make it look like another one. */
 function warnGuessedRaw(filename: string): void {
-  process.stderr.write(
+  writeText(
+    2,
     `WARNING: Image format was not specified for '${filename}' and probing guessed raw.\n` +
       '         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.\n' +
       "         Specify the 'raw' format explicitly to remove the restrictions.\n",
@@ -418,12 +419,7 @@ function identities(node: BlockNode): string[] {
 
 function identityOf(filename: string): string {
   const path = filename.replace(/^file:/, '');
-  try {
-    const stat = statSync(path);
-    return `${stat.dev}:${stat.ino}`;
-  } catch {
-    return path;
-  }
+  return statPath(path)?.identity ?? path;
 }
 
 /** Directory part of a node's file name (with the slash), by which relative backing names are resolved. */

@@ -1,19 +1,24 @@
-// C library calls node:fs lacks: sparse seeking, fallocate, OFD locks, reads that never wait for the disk.
+// System calls: those node:fs lacks (sparse seeking, fallocate, OFD locks, reads that never wait), and the few others that
+// short commands need without loading it.
 import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
 
 /** 64-bit integers that come back as numbers where they fit. */
 const I64 = FFIType.i64_fast;
 
+/** System call numbers of x86-64 (asm/unistd_64.h). */
+const NR = {
+  write: 1, open: 2, close: 3, stat: 4, fstat: 5, lseek: 8, ioctl: 16, pwrite64: 18, dup: 32, fcntl: 72, fsync: 74,
+  ftruncate: 77, unlink: 87, fallocate: 285, preadv2: 327,
+} as const;
+
+/**
+ * One entry for every call: binding a function takes a quarter of a millisecond, which a dozen of them would turn into a
+ * visible part of short commands.
+ */
 const SIGNATURES = {
+  syscall: { args: [I64, I64, I64, I64, I64, I64, I64], returns: I64 },
   __errno_location: { args: [], returns: 'ptr' },
-  lseek: { args: ['i32', I64, 'i32'], returns: I64 },
-  fallocate: { args: ['i32', 'i32', I64, I64], returns: 'i32' },
-  fcntl: { args: ['i32', 'i32', 'ptr'], returns: 'i32' },
-  ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
-  preadv2: { args: ['i32', 'ptr', 'i32', I64, 'i32'], returns: I64 },
-  dup: { args: ['i32'], returns: 'i32' },
-  pwrite: { args: ['i32', 'ptr', 'u64', I64], returns: I64 },
 } as const;
 
 let loaded: ReturnType<typeof open> | undefined;
@@ -22,12 +27,19 @@ function open() {
   return dlopen('libc.so.6', SIGNATURES).symbols;
 }
 
-function libc() {
-  return (loaded ??= open());
+/** Makes a system call; -1 on failure, with the errno in lastErrno. */
+function call(nr: number, a: number, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+  const { syscall } = (loaded ??= open());
+  return Number(syscall(nr, a, b, c, d, e, f));
 }
 
 function lastErrno(): number {
-  return read.i32(libc().__errno_location() as Pointer, 0);
+  return read.i32(loaded!.__errno_location() as Pointer, 0);
+}
+
+/** Address of a buffer as a number. The buffer must stay referenced until the call is over. */
+function at(buffer: NodeJS.TypedArray | DataView, offset = 0): number {
+  return buffer.byteLength === offset ? 0 : Number(ptr(buffer, offset));
 }
 
 const SEEK_DATA = 3;
@@ -44,17 +56,16 @@ export interface Extent {
  * Asks the file system what lies at `offset` (lseek(2) SEEK_DATA, SEEK_HOLE). Undefined where it cannot tell.
  */
 export function findExtent(fd: number, offset: number): Extent | undefined {
-  const c = libc();
-  const data = Number(c.lseek(fd, offset, SEEK_DATA));
+  const data = call(NR.lseek, fd, offset, SEEK_DATA);
   if (data < 0) {
     if (lastErrno() !== ERRNO.ENXIO) return undefined;
     // Either past the end, or in a hole that reaches it.
-    const size = Number(c.lseek(fd, 0, 2));
+    const size = call(NR.lseek, fd, 0, 2);
     if (size < 0) return undefined;
     return size <= offset ? { kind: 'eof', end: offset } : { kind: 'hole', end: size };
   }
   if (data > offset) return { kind: 'hole', end: data };
-  const hole = Number(c.lseek(fd, offset, SEEK_HOLE));
+  const hole = call(NR.lseek, fd, offset, SEEK_HOLE);
   // hole == offset would be a file changing under us: report nothing rather than an empty extent.
   if (hole <= offset) return undefined;
   return { kind: 'data', end: hole };
@@ -62,7 +73,7 @@ export function findExtent(fd: number, offset: number): Extent | undefined {
 
 /** Size of a file or block device by seeking to its end; negative errno on failure. */
 export function seekEnd(fd: number): number {
-  const size = Number(libc().lseek(fd, 0, 2));
+  const size = call(NR.lseek, fd, 0, 2);
   return size < 0 ? -lastErrno() : size;
 }
 
@@ -72,7 +83,7 @@ export const FALLOC = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 0x10 } as const
 /** fallocate(2); returns 0 or the errno. */
 export function fallocate(fd: number, mode: number, offset: number, bytes: number): number {
   for (;;) {
-    if (libc().fallocate(fd, mode, offset, bytes) === 0) return 0;
+    if (call(NR.fallocate, fd, mode, offset, bytes) === 0) return 0;
     const errno = lastErrno();
     if (errno !== ERRNO.EINTR) return errno;
   }
@@ -88,12 +99,12 @@ let nowaitRefused = false;
  */
 export function readCached(fd: number, buffer: Uint8Array, offset: number): number {
   if (nowaitRefused) return -1;
-  const address = Number(ptr(buffer));
+  const address = at(buffer);
   iovec[0] = address >>> 0;
   iovec[1] = Math.floor(address / 2 ** 32);
   iovec[2] = buffer.length >>> 0;
   iovec[3] = 0;
-  const n = Number(libc().preadv2(fd, ptr(iovec), 1, offset, RWF_NOWAIT));
+  const n = call(NR.preadv2, fd, at(iovec), 1, offset, 0, RWF_NOWAIT);
   if (n < 0) {
     const errno = lastErrno();
     if (errno === ERRNO.EOPNOTSUPP || errno === ERRNO.ENOSYS) nowaitRefused = true;
@@ -104,16 +115,16 @@ export function readCached(fd: number, buffer: Uint8Array, offset: number): numb
 
 /** Writes the whole buffer now; returns 0 or the errno. */
 export function writeNow(fd: number, buffer: Uint8Array, offset: number): number {
-  let at = 0;
-  while (at < buffer.length) {
-    const n = Number(libc().pwrite(fd, ptr(buffer, at), buffer.length - at, offset + at));
+  let done = 0;
+  while (done < buffer.length) {
+    const n = call(NR.pwrite64, fd, at(buffer, done), buffer.length - done, offset + done);
     if (n < 0) {
       const errno = lastErrno();
       if (errno !== ERRNO.EINTR) return errno;
     } else if (n === 0) {
       return ERRNO.ENOSPC;
     } else {
-      at += n;
+      done += n;
     }
   }
   return 0;
@@ -139,13 +150,13 @@ function fillFlock(type: number, start: number, length: number): void {
 /** Takes or drops a shared OFD lock on a byte range; returns 0 or the errno (fcntl(2), open file description locks). */
 export function setOfdLock(fd: number, start: number, length: number, take: boolean): number {
   fillFlock(take ? F_RDLCK : F_UNLCK, start, length);
-  return libc().fcntl(fd, F_OFD_SETLK, ptr(flock)) < 0 ? lastErrno() : 0;
+  return call(NR.fcntl, fd, F_OFD_SETLK, at(flock)) < 0 ? lastErrno() : 0;
 }
 
 /** Whether an exclusive lock on the range would fail because somebody else holds it; negative errno on failure. */
 export function testOfdLock(fd: number, start: number, length: number): boolean | number {
   fillFlock(F_WRLCK, start, length);
-  if (libc().fcntl(fd, F_OFD_GETLK, ptr(flock)) < 0) return -lastErrno();
+  if (call(NR.fcntl, fd, F_OFD_GETLK, at(flock)) < 0) return -lastErrno();
   return flock.getInt16(0, true) !== F_UNLCK;
 }
 
@@ -154,24 +165,132 @@ const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
 const FS_NOCOW_FL = 0x00800000;
 
+const F_GETFL = 3;
+
+/** Status flags of a descriptor (fcntl(2) F_GETFL). */
+export function getFlags(fd: number): number {
+  return call(NR.fcntl, fd, F_GETFL);
+}
+
 /** Size in bytes of a block device. */
 export function blockDeviceSize(fd: number): number {
   const out = new BigUint64Array(1);
-  if (libc().ioctl(fd, BLKGETSIZE64, ptr(out)) < 0) throw errnoError(lastErrno());
+  if (call(NR.ioctl, fd, BLKGETSIZE64, at(out)) < 0) throw errnoError(lastErrno());
   return Number(out[0]);
 }
 
 /** Sets the no-copy-on-write attribute of an empty file where the file system has one; otherwise does nothing. */
 export function setNoCow(fd: number): void {
   const flags = new BigUint64Array(1);
-  if (libc().ioctl(fd, FS_IOC_GETFLAGS, ptr(flags)) < 0) return;
+  if (call(NR.ioctl, fd, FS_IOC_GETFLAGS, at(flags)) < 0) return;
   flags[0] |= BigInt(FS_NOCOW_FL);
-  libc().ioctl(fd, FS_IOC_SETFLAGS, ptr(flags));
+  call(NR.ioctl, fd, FS_IOC_SETFLAGS, at(flags));
+}
+
+/** Flags of open(2) the disk layer uses (asm-generic/fcntl.h). */
+export const OPEN = { RDONLY: 0, RDWR: 2, CREAT: 0x40, DIRECT: 0x4000, CLOEXEC: 0x80000 } as const;
+
+/** A path as C wants it. Bytes that are no UTF-8 stand as lone surrogates U+DC80..U+DCFF and become themselves again. */
+export function pathBytes(path: string): Uint8Array {
+  if (!/[\udc80-\udcff]/.test(path)) return Buffer.from(`${path}\0`);
+  const out: number[] = [];
+  for (const c of path) {
+    const code = c.codePointAt(0)!;
+    if (code >= 0xdc80 && code <= 0xdcff) out.push(code - 0xdc00);
+    else out.push(...Buffer.from(c));
+  }
+  return Uint8Array.from([...out, 0]);
+}
+
+/** A call whose first argument is a path. */
+function pathCall(nr: number, path: string, second = 0): number {
+  const bytes = pathBytes(path);
+  return call(nr, at(bytes), second);
+}
+
+/** open(2); a negative errno on failure. node:fs could do it, but takes milliseconds to load. */
+export function openPath(path: string, flags: number, mode = 0o644): number {
+  const bytes = pathBytes(path);
+  for (;;) {
+    const fd = call(NR.open, at(bytes), flags | OPEN.CLOEXEC, mode);
+    if (fd >= 0) return fd;
+    const errno = lastErrno();
+    if (errno !== ERRNO.EINTR) return -errno;
+  }
+}
+
+export function closeFd(fd: number): void {
+  call(NR.close, fd);
+}
+
+/** What fstat(2) tells of a file. */
+export interface FileStat {
+  kind: 'file' | 'block' | 'char' | 'directory' | 'other';
+  size: number;
+  /** Units of 512 bytes in use. */
+  blocks: number;
+  /** Device and inode: equal for two names of the same file. */
+  identity: string;
+}
+
+const S_IFMT = 0o170000;
+const KINDS: Record<number, FileStat['kind']> = { 0o100000: 'file', 0o060000: 'block', 0o020000: 'char', 0o040000: 'directory' };
+
+/** struct stat of x86-64: device 0, inode 8, mode 24, size 48, blocks 64. */
+const statBuffer = new DataView(new ArrayBuffer(256));
+
+function readStat(): FileStat {
+  return {
+    kind: KINDS[statBuffer.getUint32(24, true) & S_IFMT] ?? 'other',
+    size: Number(statBuffer.getBigInt64(48, true)),
+    blocks: Number(statBuffer.getBigInt64(64, true)),
+    identity: `${statBuffer.getBigUint64(0, true)}:${statBuffer.getBigUint64(8, true)}`,
+  };
+}
+
+export function statFd(fd: number): FileStat {
+  if (call(NR.fstat, fd, at(statBuffer)) < 0) throw errnoError(lastErrno());
+  return readStat();
+}
+
+/** stat(2) of a path; undefined if it cannot be looked at. */
+export function statPath(path: string): FileStat | undefined {
+  return pathCall(NR.stat, path, at(statBuffer)) < 0 ? undefined : readStat();
+}
+
+/** ftruncate(2); returns 0 or the errno. */
+export function truncateFd(fd: number, size: number): number {
+  return call(NR.ftruncate, fd, size) < 0 ? lastErrno() : 0;
+}
+
+/** fsync(2); returns 0 or the errno. */
+export function syncFd(fd: number): number {
+  return call(NR.fsync, fd) < 0 ? lastErrno() : 0;
+}
+
+/** unlink(2); returns 0 or the errno. */
+export function unlinkPath(path: string): number {
+  return pathCall(NR.unlink, path) < 0 ? lastErrno() : 0;
+}
+
+/** Writes text to a descriptor such as standard output, waiting as long as it takes; returns 0 or the errno. */
+export function writeText(fd: number, text: string): number {
+  const bytes = pathBytes(text).subarray(0, -1);
+  for (let done = 0; done < bytes.length; ) {
+    const n = call(NR.write, fd, at(bytes, done), bytes.length - done);
+    if (n >= 0) done += n;
+    else {
+      const errno = lastErrno();
+      if (errno === ERRNO.EAGAIN) Bun.sleepSync(1);
+      else if (errno !== ERRNO.EINTR) return errno;
+    }
+  }
+  return 0;
 }
 
 /** A second descriptor for the same open file description; negative errno on failure. */
 export function dup(fd: number): number {
-  const copy = libc().dup(fd);
+  const copy = call(NR.dup, fd);
   return copy < 0 ? -lastErrno() : copy;
 }
 

@@ -1,6 +1,5 @@
 // Image locks: shared OFD locks on single bytes, one byte per permission taken and one per permission not shared.
 // The byte numbers are those other tools use (seen in /proc/locks): 100 + bit for a permission held, 200 + bit for one denied.
-import { readdirSync, readFileSync } from 'node:fs';
 import { PERM } from './driver.ts';
 import { BlockError, ERRNO, strerror } from './errors.ts';
 import { setOfdLock, testOfdLock } from './libc.ts';
@@ -88,13 +87,15 @@ export class ImageLock {
   }
 }
 
+type Fs = typeof import('node:fs');
+
 /** Lock lines of /proc/PID/fdinfo/N for an inode: device, inode, first and last byte. */
 const LOCK_LINE = /^lock:\t.*OFDLCK .* ([0-9a-f]+:[0-9a-f]+):(\d+) (\d+) (\d+|EOF)$/gm;
 
-function locksIn(path: string): { file: string; start: number; end: number }[] {
+function locksIn(fs: Fs, path: string): { file: string; start: number; end: number }[] {
   let text: string;
   try {
-    text = readFileSync(path, 'latin1');
+    text = fs.readFileSync(path, 'latin1');
   } catch {
     return [];
   }
@@ -110,28 +111,29 @@ function locksIn(path: string): { file: string; start: number; end: number }[] {
  * for these locks, so the descriptors of the processes we may look into are searched.
  */
 function findLockHolder(fd: number, at: number): string | undefined {
+  const fs = process.getBuiltinModule('node:fs');
   // Our own locks, taken before the test, tell how the kernel writes this file's device and inode.
-  const own = locksIn(`/proc/self/fdinfo/${fd}`)[0]?.file;
+  const own = locksIn(fs, `/proc/self/fdinfo/${fd}`)[0]?.file;
   if (!own) return undefined;
   let self: string | undefined;
-  for (const pid of readdirSync('/proc')) {
+  for (const pid of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     let fds: string[];
     try {
-      fds = readdirSync(`/proc/${pid}/fdinfo`);
+      fds = fs.readdirSync(`/proc/${pid}/fdinfo`);
     } catch {
       continue;
     }
     for (const n of fds) {
       const mine = Number(pid) === process.pid;
       if (mine && Number(n) === fd) continue;
-      const hit = locksIn(`/proc/${pid}/fdinfo/${n}`).some(
+      const hit = locksIn(fs, `/proc/${pid}/fdinfo/${n}`).some(
         (l) => l.file === own && (at === 0 || (l.start <= at && at <= l.end)),
       );
       if (!hit) continue;
       let name = '?';
       try {
-        name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+        name = fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
       } catch {}
       const text = `${name}, pid ${pid}`;
       if (!mine) return text;

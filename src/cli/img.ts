@@ -52,7 +52,7 @@ export async function runImg(argv: readonly string[]): Promise<number> {
       reportError(asBlockError(error));
     } catch (unexpected) {
       sayError(`internal error: ${(unexpected as Error)?.message ?? String(unexpected)}`);
-      if (process.env['WEMU_DEBUG']) process.stderr.write(`${(unexpected as Error)?.stack}\n`);
+      if (process.env['WEMU_DEBUG']) sayError(String((unexpected as Error)?.stack));
     }
     return 1;
   }
@@ -60,5 +60,8 @@ export async function runImg(argv: readonly string[]): Promise<number> {
 
 
 if (import.meta.main) {
-  process.exitCode = await runImg(process.argv.slice(2));
+  // No top-level await: it would keep the file from being compiled ahead.
+  void runImg(process.argv.slice(2)).then((code) => {
+    process.exitCode = code;
+  });
 }

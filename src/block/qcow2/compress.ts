@@ -1,19 +1,26 @@
 // Compressed clusters: deflate with a 4 KiB window or zstd, done by the engine's worker threads.
-import zlib from 'node:zlib';
 import { BlockError, ERRNO } from '../errors.ts';
 
+/** node:zlib takes milliseconds to load, so it is loaded with the first compressed cluster. */
+let loaded: typeof import('node:zlib') | undefined;
+
+async function zlib(): Promise<typeof import('node:zlib')> {
+  return (loaded ??= await import('node:zlib'));
+}
+
 /** Raw deflate with a 12-bit window and all memory for matching: what every reader of the format expects. */
-const DEFLATE = { windowBits: 12, memLevel: 9, level: zlib.constants.Z_DEFAULT_COMPRESSION };
+const DEFLATE = { windowBits: 12, memLevel: 9, level: -1 };
 
 /** Compresses one cluster; undefined when that does not save at least one byte. */
-export function compressCluster(data: Uint8Array, type: number): Promise<Uint8Array | undefined> {
+export async function compressCluster(data: Uint8Array, type: number): Promise<Uint8Array | undefined> {
+  const { deflateRaw, zstdCompress } = await zlib();
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, out: Uint8Array): void => {
       if (error) reject(new BlockError(`Compression failed: ${error.message}`, ERRNO.EIO));
       else resolve(out.length < data.length ? out : undefined);
     };
-    if (type === 1) zlib.zstdCompress(data, {}, done);
-    else zlib.deflateRaw(data, DEFLATE, done);
+    if (type === 1) zstdCompress(data, {}, done);
+    else deflateRaw(data, DEFLATE, done);
   });
 }
 
@@ -23,9 +30,10 @@ const INLINE_LIMIT = 4096;
 /**
  * Inflates the data at the start of `input` (what follows it is ignored) into exactly `size` bytes.
  */
-export function decompressCluster(input: Uint8Array, size: number, type: number): Promise<Uint8Array> {
+export async function decompressCluster(input: Uint8Array, size: number, type: number): Promise<Uint8Array> {
   if (type === 1) return decompressZstd(input, size);
-  const options = { windowBits: 12, maxOutputLength: size, finishFlush: zlib.constants.Z_SYNC_FLUSH };
+  const { constants, inflateRaw, inflateRawSync } = await zlib();
+  const options = { windowBits: 12, maxOutputLength: size, finishFlush: constants.Z_SYNC_FLUSH };
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, out: Uint8Array | undefined): void => {
       if (error || !out || out.length !== size) reject(new BlockError('Input/output error', ERRNO.EIO));
@@ -34,13 +42,13 @@ export function decompressCluster(input: Uint8Array, size: number, type: number)
     if (size <= INLINE_LIMIT) {
       let out: Uint8Array | undefined;
       try {
-        out = zlib.inflateRawSync(input, options);
+        out = inflateRawSync(input, options);
       } catch (error) {
         return done(error as Error, undefined);
       }
       return done(null, out);
     }
-    zlib.inflateRaw(input, options, done);
+    inflateRaw(input, options, done);
   });
 }
 
@@ -65,6 +73,7 @@ export function zstdFrameLength(b: Uint8Array): number | undefined {
 }
 
 async function decompressZstd(input: Uint8Array, size: number): Promise<Uint8Array> {
+  const { zstdDecompress } = await zlib();
   // A cluster may be several frames; what is not a frame any more is padding.
   const parts: Uint8Array[] = [];
   let got = 0;
@@ -74,7 +83,7 @@ async function decompressZstd(input: Uint8Array, size: number): Promise<Uint8Arr
     if (length === undefined) break;
     const frame = input.subarray(at, at + length);
     const part = await new Promise<Uint8Array>((resolve, reject) => {
-      zlib.zstdDecompress(frame, { maxOutputLength: size - got }, (error, out) =>
+      zstdDecompress(frame, { maxOutputLength: size - got }, (error, out) =>
         error ? reject(new BlockError('Input/output error', ERRNO.EIO)) : resolve(out),
       );
     });

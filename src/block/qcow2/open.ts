@@ -152,13 +152,19 @@ export class Qcow2Node extends BlockNode {
         s.l1 = await loadL1(s, header.l1Offset, header.l1Size);
       }, 'Could not read L1 table');
     }
-    await readOrFailAny(() => loadRefcountTable(s), 'Could not initialize refcount handling');
+    if (!this.flags.readOnly || this.flags.check) await this.needRefcounts();
     if (s.hasDataFile || context.options.has('data-file') || [...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
       await this.openDataFile(context);
     }
     await loadSnapshots(s, this.flags.check);
     this.flags.readOnly = context.flags.readOnly;
     if (!this.flags.readOnly) await this.prepareWriting();
+  }
+
+  /** Reads the refcount table; images that are only read hardly ever need it. */
+  private async needRefcounts(): Promise<void> {
+    if (this.s.refTable.length > 0) return;
+    await readOrFailAny(() => loadRefcountTable(this.s), 'Could not initialize refcount handling');
   }
 
   private async openDataFile(context: OpenContext): Promise<void> {
@@ -346,6 +352,7 @@ export class Qcow2Node extends BlockNode {
   private async looksPreallocated(): Promise<boolean> {
     const { s } = this;
     if (s.hasDataFile) return true;
+    await this.needRefcounts();
     const bytes = await s.file.allocatedSize();
     if (bytes === undefined) return false;
     const real = Math.floor(bytes / s.clusterSize);
@@ -403,6 +410,7 @@ export class Qcow2Node extends BlockNode {
   }
 
   async check(fix: FixMode, report: (line: string) => void): Promise<CheckResult> {
+    await this.needRefcounts();
     return this.s.lock.with(async () => (await import('./check.ts')).checkImage(this.s, fix, report));
   }
 
@@ -431,6 +439,7 @@ export class Qcow2Node extends BlockNode {
       return;
     }
     this.flags.readOnly = false;
+    await this.needRefcounts();
     await this.prepareWriting();
   }
 

@@ -3,6 +3,7 @@ import { Mutex, RangeLock } from '../async.ts';
 import { divUp } from '../bytes.ts';
 import type { BlockNode, NodeFlags, SnapshotInfo } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
+import { writeText } from '../libc.ts';
 import { AUTOCLEAR, FIELD, type Header, INCOMPAT, serializeHeader } from './header.ts';
 import { TableCache } from './table-cache.ts';
 
@@ -246,7 +247,7 @@ export class Qcow2State {
   async corruption(message: string): Promise<BlockError> {
     const text = `qcow2: Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`;
     if (!this.flags.readOnly) await this.markCorrupt();
-    process.stderr.write(`${text}\n`);
+    writeText(2, `${text}\n`);
     return new BlockError('Input/output error', ERRNO.EIO);
   }
 }

@@ -1,6 +1,7 @@
 // wemu-img check: consistency of an image's metadata, and its repair.
 import type { CheckResult, FixMode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
+import { writeText } from '../../block/libc.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { cacheMode, createObjects, ExitError, openNamed, outputFormat, parseArgs, print, reportError, sayError, twoDecimals, usageError } from './common.ts';
@@ -90,7 +91,7 @@ export async function check(argv: readonly string[]): Promise<number> {
       return EXIT.UNSUPPORTED;
     }
     const image = node as Qcow2Node;
-    const say = (line: string): void => void process.stderr.write(`${line}\n`);
+    const say = (line: string): void => void writeText(2, `${line}\n`);
     let r = await image.check(fix, say);
     if (r.corruptionsFixed > 0 || r.leaksFixed > 0) {
       const fixed = { leaks: r.leaksFixed, corruptions: r.corruptionsFixed };

@@ -2,6 +2,7 @@
 import type { BlockNode } from '../../block/driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { openImage, type OpenRequest } from '../../block/graph.ts';
+import { writeText } from '../../block/libc.ts';
 import { type OptionTree, type OptionValue, parseKeyValueList, parseSize } from '../../block/options.ts';
 
 export const TOOL = 'wemu-img';
@@ -16,19 +17,19 @@ export class ExitError extends Error {
 /** A usage error: the message, then where to look for help. */
 export function usageError(message: string): never {
   sayError(message);
-  process.stderr.write(`Try '${TOOL} --help' for more information\n`);
+  writeText(2, `Try '${TOOL} --help' for more information\n`);
   throw new ExitError(1);
 }
 
 export function sayError(message: string): void {
-  process.stderr.write(`${TOOL}: ${message}\n`);
+  writeText(2, `${TOOL}: ${message}\n`);
 }
 
 /** Prints an error of the disk layer, with its hint, after `prefix`. */
 export function reportError(error: unknown, prefix = ''): void {
   const e = asBlockError(error);
-  process.stderr.write(`${TOOL}: ${prefix}${e.message}\n`);
-  if (e.hint) process.stderr.write(`${e.hint}\n`);
+  writeText(2, `${TOOL}: ${prefix}${e.message}\n`);
+  if (e.hint) writeText(2, `${e.hint}\n`);
 }
 
 /** The error as one of ours; a programming error goes on its way. */
@@ -40,17 +41,9 @@ export function asBlockError(error: unknown): BlockError {
   throw error;
 }
 
-/** Writes to standard output, in order and as a whole. */
+/** Writes to standard output, in order and as a whole; ends the command when nobody reads it any more. */
 export function print(text: string): void {
-  const bytes = Buffer.from(text);
-  const fs = require('node:fs') as typeof import('node:fs');
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += fs.writeSync(1, bytes, at);
-    } catch (error) {
-      if (errnoOf(error) !== ERRNO.EAGAIN) throw new ExitError(1);
-    }
-  }
+  if (writeText(1, text) !== 0) throw new ExitError(1);
 }
 
 /** One option of a command: its letter and/or long name, and whether an argument follows. */
@@ -280,7 +273,7 @@ export class Progress {
   private fraction = 0;
 
   constructor(private readonly mode: 'off' | 'line' | 'json') {
-    this.onSignal = () => process.stderr.write(`    (${twoDecimals(this.fraction * 100)}/100%)\n`);
+    this.onSignal = () => writeText(2, `    (${twoDecimals(this.fraction * 100)}/100%)\n`);
     process.on('SIGUSR1', this.onSignal);
     this.update(0);
   }
@@ -292,7 +285,7 @@ export class Progress {
     if (this.mode === 'off' || hundredths === this.last) return;
     this.last = hundredths;
     if (this.mode === 'line') print(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
-    else process.stderr.write(`${JSON.stringify({ progress: this.fraction })}\n`);
+    else writeText(2, `${JSON.stringify({ progress: this.fraction })}\n`);
   }
 
   end(complete: boolean): void {
