@@ -175,7 +175,7 @@ export const exitTb: Rule = (l, op, i) => {
   } else {
     const pc = pcLocal(l, op, i);
     l.sync(op.sync ?? NOTHING);
-      l.opU32(GET, ENV);
+    l.opU32(GET, ENV);
     l.opU32(GET, pc);
     l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
   }
@@ -190,7 +190,7 @@ export const call: Rule = (l, op, i) => {
   if (op.sync !== null && op.sync.length > 0) l.sync(op.sync);
   l.opU32(GET, ENV);
   for (const arg of args) {
-      l.useValue(arg);
+    l.useValue(arg);
   }
   if (helper.raises || helper.sideEffects || helper.writesGlobals) {
     l.settleLoads();

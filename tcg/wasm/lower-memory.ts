@@ -1,6 +1,6 @@
 // How accesses become WebAssembly: guest memory with byte order and alignment, atomics, and fields of CPU state.
 import type { Op } from '../ir/block.ts';
-import { MO_128, MO_16, MO_32, MO_64, MO_8, MO_ALIGN, MO_BE, MO_SIGN, MO_SIZE, type MemOp } from '../ir/types.ts';
+import { type MemOp, MO_8, MO_16, MO_32, MO_64, MO_128, MO_ALIGN, MO_BE, MO_SIGN, MO_SIZE } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
 import type { Lowering } from './lower.ts';
 import type { Rule } from './lower-table.ts';

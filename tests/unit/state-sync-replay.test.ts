@@ -6,7 +6,7 @@ import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import type { HelperRow } from '../../tcg/ir/helper-table.ts';
 import { printBlock } from '../../tcg/ir/print.ts';
-import { Cond, Exit } from '../../tcg/ir/types.ts';
+import { Cond, type Exit } from '../../tcg/ir/types.ts';
 import { Global, type Label } from '../../tcg/ir/value.ts';
 import { assertValid } from '../../tcg/ir/verify.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
@@ -360,7 +360,13 @@ const port: InterpreterPort = {
 };
 
 /** Runs a program from CPU state until it ends or raises; returns how. */
-function runGuest(program: readonly Insn[], mode: SyncMode, engine: 'wasm' | 'interp', optimized: boolean, polls: boolean) {
+function runGuest(
+  program: readonly Insn[],
+  mode: SyncMode,
+  engine: 'wasm' | 'interp',
+  optimized: boolean,
+  polls: boolean,
+) {
   const { view } = runner;
   const endPc = FIRST_PC + INSN_SIZE * program.length;
   for (;;) {
