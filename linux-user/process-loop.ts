@@ -15,10 +15,9 @@ export interface SystemCallRunner {
 
 /** Runs until the process ends. */
 export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, signals: Signals): never {
-  const { abi, env } = p;
-  const { view } = p.memory;
+  const { abi, stateView, stateEnv } = p;
   const { syscallVector } = abi.signals;
-  const finish = (result: number): void => abi.setSyscallResult(view, env, result);
+  const finish = (result: number): void => abi.setSyscallResult(stateView, stateEnv, result);
   for (;;) {
     const exit = cpu.run();
     if (exit.kind === 'poll') {
@@ -26,7 +25,7 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
     } else if (exit.vector === syscallVector) {
       const result = calls.run();
       if (result <= -ERESTARTSYS && result > -NO_RESULT) {
-        const name = calls.nameOf(abi.syscallNumber(view, env)) ?? '';
+        const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
         signals.deliver({ name, error: -result }, finish);
       }
     } else {

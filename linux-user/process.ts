@@ -2,6 +2,7 @@
 
 import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
+import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
 import { badAddress, Paths } from './paths.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
@@ -61,7 +62,11 @@ export class Process {
   /** Host address of guest address 0. */
   readonly base: number;
   readonly abi: Abi;
+  /** Guest address of the CPU state block. */
   readonly env: number;
+  /** The same block for fast access: `stateView` at `stateEnv` (see GuestPages). */
+  readonly stateView: DataView;
+  readonly stateEnv: number;
   readonly pollWord: number;
   readonly release: string | undefined;
   /** Structure layouts of the guest and of the host. */
@@ -94,6 +99,8 @@ export class Process {
     this.base = options.memory.base;
     this.abi = options.abi;
     this.env = options.env;
+    this.stateView = options.memory.stateView;
+    this.stateEnv = options.env - STATE_BASE;
     this.pollWord = options.pollWord;
     this.release = options.release;
     this.structs = new StructSet(options.abi.model, [COMMON_STRUCTS, options.abi.structs]);

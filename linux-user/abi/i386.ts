@@ -44,13 +44,13 @@ export const I386_ABI: Abi = {
   pairedRegisters: false,
   syscallNumber: (view, env) => view.getInt32(env + EAX, true),
   syscallArguments(memory, env, into) {
-    const { view } = memory;
-    into[0] = view.getInt32(env + EBX, true);
-    into[1] = view.getInt32(env + ECX, true);
-    into[2] = view.getInt32(env + EDX, true);
-    into[3] = view.getInt32(env + ESI, true);
-    into[4] = view.getInt32(env + EDI, true);
-    into[5] = view.getInt32(env + EBP, true);
+    const { i32 } = memory;
+    into[0] = i32[(env + EBX) >>> 2]!;
+    into[1] = i32[(env + ECX) >>> 2]!;
+    into[2] = i32[(env + EDX) >>> 2]!;
+    into[3] = i32[(env + ESI) >>> 2]!;
+    into[4] = i32[(env + EDI) >>> 2]!;
+    into[5] = i32[(env + EBP) >>> 2]!;
     return true;
   },
   setSyscallResult: (view, env, result) => view.setInt32(env + EAX, result, true),

@@ -22,6 +22,8 @@ export type StructTable = Readonly<Record<string, string>>;
 /** Memory as far as an ABI may touch it. */
 export interface AbiMemory {
   readonly view: DataView;
+  /** The same as words in the host's byte order, which CPU state is kept in: index = address >>> 2. */
+  readonly i32: Int32Array;
   checkRead(address: number, length: number): boolean;
   prepareWrite(address: number, length: number): boolean;
 }

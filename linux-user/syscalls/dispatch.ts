@@ -31,12 +31,12 @@ export class SystemCalls {
    */
   run(): number {
     const p = this.process;
-    const number = p.abi.syscallNumber(p.view, p.env);
+    const number = p.abi.syscallNumber(p.stateView, p.stateEnv);
     const r = this.registers;
     const result = p.abi.syscallArguments(p.memory, p.env, r)
       ? this.call(number, r[0]!, r[1]!, r[2]!, r[3]!, r[4]!, r[5]!)
       : -EFAULT;
-    if (result > -ERESTARTSYS || result < -NO_RESULT) p.abi.setSyscallResult(p.view, p.env, result);
+    if (result > -ERESTARTSYS || result < -NO_RESULT) p.abi.setSyscallResult(p.stateView, p.stateEnv, result);
     return result;
   }
 

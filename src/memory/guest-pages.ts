@@ -76,6 +76,11 @@ export class GuestPages {
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly view: DataView;
+  /**
+   * The emulator's part alone: index = address - STATE_BASE. An access costs about 1 ns, through `view` 10 ns (indexes from
+   * 2^31 on are outside the engine's fast path).
+   */
+  readonly stateView: DataView;
   /** Flags of each page (page-flags.ts), shared by all threads. */
   readonly pages: Uint8Array;
   /** First address that is not the guest's. */
@@ -111,6 +116,7 @@ export class GuestPages {
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.view = new DataView(buffer);
+    this.stateView = new DataView(buffer, STATE_BASE, STATE_SIZE);
     // The low half reaches a little over the middle so that no access below 2^31 is cut.
     this.low = new DataView(buffer, 0, 0x80000000 + 16);
     this.high = new DataView(buffer, 0x80000000);
