@@ -13,7 +13,6 @@ export type Rule = (l: Lowering, op: Op, i: number) => void;
 
 const GET = W['local.get'];
 const SET = W['local.set'];
-const TEE = W['local.tee'];
 
 /** Comparison opcodes by condition (the tst conditions are an `and` and one of the first two). */
 const COMPARE_I32 = [

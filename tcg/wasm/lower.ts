@@ -40,6 +40,8 @@ import { SCRIPT, type Successors, structure } from './structure.ts';
 
 /** In place of a version number: the operand is a constant. */
 const CONST_REF = -1;
+/** A code buffer that has grown beyond this is not kept for the next group. */
+const MAX_KEPT_BYTES = 1 << 22;
 /** A run of this many ops computes what is still pending, so that expressions do not nest without end. */
 const MAX_PENDING_OPS = 400;
 
@@ -114,6 +116,7 @@ export class Lowering extends RunAnalysis {
   begin(options: LoweringOptions): void {
     this.options = options;
     this.pos = 0;
+    if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = new Uint8Array(MAX_KEPT_BYTES);
   }
 
   /**

@@ -466,7 +466,7 @@ test('a fault at any place leaves the state of that instruction after the replay
       (program, registers, mode, engine, optimized, polls) => {
         const memory = freshMemory(1);
         const view = new DataView(memory.buffer);
-        registers.forEach((value, id) => view.setInt32(ENV + REGS[id]!.offset, value, true));
+        for (let id = 0; id < 8; id++) view.setInt32(ENV + REGS[id]!.offset, registers[id]!, true);
         view.setUint32(ENV + LAYOUT.pc, FIRST_PC, true);
         // Loads find addresses, so that what was loaded twice or too late shows.
         for (let at = 0x2000; at < 0x2400; at += 4) view.setInt32(at, 0x2000 + (at & 0x3fc), true);

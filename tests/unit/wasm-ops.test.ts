@@ -69,6 +69,12 @@ function setGlobal(view: DataView, global: Global, value: number | bigint | Uint
   else new Uint8Array(view.buffer).set(value as Uint8Array, at);
 }
 
+/** Puts the operands of an op into its input registers. */
+function setInputs(memory: Uint8Array, row: OpRow<OpName>, ins: readonly (number | bigint | Uint8Array)[]): void {
+  const view = new DataView(memory.buffer);
+  for (let i = 0; i < row.ins.length; i++) setGlobal(view, input(row.ins[i]!, i), ins[i]!);
+}
+
 function getGlobal(view: DataView, global: Global): number | bigint | string {
   const at = ENV + global.offset;
   if (global.type === 'i32') return view.getInt32(at, true);
@@ -135,7 +141,7 @@ test.each(FACTS.map((fact, n) => [fact[0], n, fact] as const))('%s, fact %i', (_
   // Once from registers, once with constants in the code.
   for (const form of [[], constants]) {
     const memory = freshMemory(1);
-    row.ins.forEach((type, i) => setGlobal(new DataView(memory.buffer), input(type, i), ins[i]!));
+    setInputs(memory, row, ins);
     const outcome = runner.run(blockOf(row, imms[0] ?? 0, imms[1] ?? 0, form), memory);
     expect(outcome.exit).toBe(Exit.LOOKUP);
     expect(getGlobal(new DataView(outcome.memory.buffer), output(row.out!))).toBe(out);
@@ -214,12 +220,11 @@ describe('as the interpreter does it', () => {
       runner.load(runner.compile(blocks));
       for (let round = 0; round < ROUNDS; round++) {
         const memory = freshMemory(round);
-        const view = new DataView(memory.buffer);
         const ins = row.ins.map(
           (type, i) => CORNERS[type][(Math.imul(round + 1, [17, 5, 3][i]!) + i) % CORNERS[type].length]!,
         );
         if (undefinedFor(row, ins)) continue;
-        row.ins.forEach((type, i) => setGlobal(view, input(type, i), ins[i]!));
+        setInputs(memory, row, ins);
         blocks.forEach((block, n) => {
           const constant = block.ops[1]![(['a', 'b', 'c'] as const)[last]!];
           if (constant instanceof Const && undefinedFor(row, [ins[0]!, constant.value])) return;
