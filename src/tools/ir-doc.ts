@@ -74,7 +74,7 @@ and after the passes; \`tcg/ir/parse.ts\` reads the form back. Immediates:
 | kind | values |
 |---|---|
 | \`cond\` | ${code(COND_NAMES)}: \`u\` compares unsigned, \`tst\` compares a & b with 0 |
-| \`memop\` | \`u\` or \`s\` (zero- or sign-extending), width in bits, then \`be\` for big-endian bytes, \`al\` for natural alignment required: \`s16be\` |
+| \`memop\` | \`u\` or \`s\` (zero- or sign-extending), width in bits, then \`be\` for big-endian bytes, \`al\` for natural alignment required, \`rw\` for the load of a read-modify-write: \`s16be\` |
 | \`exit\` | ${code(EXIT_NAMES)} |
 | \`jump\` | ${code(JUMP_NAMES)}: how control came to leave, for regions that follow calls |
 | \`fpround\` | ${code(FPROUND_NAMES)} |

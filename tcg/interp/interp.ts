@@ -5,7 +5,7 @@ import type { HelperRow } from '../ir/helper-table.ts';
 import { OP_LIST } from '../ir/ops.ts';
 import { compareI32, compareI64, type IrValue } from '../ir/scalar.ts';
 import { type PureOpName, SEMANTICS } from '../ir/semantics.ts';
-import { type Cond, Exit, MO_ALIGN, MO_SIZE, type Type } from '../ir/types.ts';
+import { type Cond, Exit, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
 import type { Global, Value } from '../ir/value.ts';
 import { atomic32, cas32, cas64 } from './atomic.ts';
 import { load32, loadValue, store32, storeValue } from './memory.ts';
@@ -326,6 +326,11 @@ const PAGE = 0x1000;
 
 function checkRead(port: InterpreterPort, address: number, memOp: number): void {
   const size = 1 << (memOp & MO_SIZE);
+  if (memOp & MO_RMW) {
+    // A page that may be written may be read on all processors with such instructions.
+    checkBytes(port, address, memOp);
+    return;
+  }
   if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'read', true);
   if (address + size <= TOP && port.canRead(address, size)) return;
   const first = PAGE - (address & (PAGE - 1));
@@ -335,6 +340,12 @@ function checkRead(port: InterpreterPort, address: number, memOp: number): void 
 }
 
 function checkWrite(port: InterpreterPort, address: number, memOp: number): void {
+  checkBytes(port, address, memOp);
+  port.onWrite?.(address, 1 << (memOp & MO_SIZE));
+}
+
+/** Makes sure that the bytes may be written. */
+function checkBytes(port: InterpreterPort, address: number, memOp: number): void {
   const size = 1 << (memOp & MO_SIZE);
   if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'write', true);
   if (address + size > TOP || !port.prepareWrite(address, size)) {
@@ -343,5 +354,4 @@ function checkWrite(port: InterpreterPort, address: number, memOp: number): void
     const second = (address + first) % TOP;
     if (!port.prepareWrite(second, size - first)) throw new AccessError(second, 'write');
   }
-  port.onWrite?.(address, size);
 }

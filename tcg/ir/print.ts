@@ -39,7 +39,7 @@ export function printImm(kind: ImmKind, imm: number): string {
     case 'cond':
       return COND_NAMES[imm] ?? String(imm);
     case 'memop':
-      return imm >= 0 && imm < 64 && (imm & 7) <= 4 ? memOpName(imm) : String(imm);
+      return imm >= 0 && imm < 128 && (imm & 7) <= 4 ? memOpName(imm) : String(imm);
     case 'fpround':
       return FPROUND_NAMES[imm] ?? String(imm);
     case 'exit':

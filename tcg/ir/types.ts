@@ -49,7 +49,9 @@ export function swapCond(cond: Cond): Cond {
 
 /**
  * A memory access: log2 of its size in bytes (bits 0-2; 4 = 16 bytes), sign extension (bit 3), big-endian bytes (bit 4),
- * natural alignment required (bit 5; otherwise any address is fine).
+ * natural alignment required (bit 5; otherwise any address is fine), first half of a read-modify-write (bit 6: a load that
+ * is not allowed where a store is not, and whose fault is reported as a store's; generated code need not tell: the replay
+ * does).
  */
 export type MemOp = number;
 export const MO_8 = 0;
@@ -61,19 +63,21 @@ export const MO_SIZE = 7;
 export const MO_SIGN = 8;
 export const MO_BE = 16;
 export const MO_ALIGN = 32;
+export const MO_RMW = 64;
 
-/** Text form of a memory access: `u8`, `s16be`, `u32al` … */
+/** Text form of a memory access: `u8`, `s16be`, `u32al`, `u8rw` … */
 export function memOpName(memOp: MemOp): string {
   const size = 8 << (memOp & MO_SIZE);
-  return `${memOp & MO_SIGN ? 's' : 'u'}${size}${memOp & MO_BE ? 'be' : ''}${memOp & MO_ALIGN ? 'al' : ''}`;
+  return `${memOp & MO_SIGN ? 's' : 'u'}${size}${memOp & MO_BE ? 'be' : ''}${memOp & MO_ALIGN ? 'al' : ''}${memOp & MO_RMW ? 'rw' : ''}`;
 }
 
 /** The inverse of `memOpName`, or -1 when the text is not one. */
 export function parseMemOp(text: string): MemOp | -1 {
-  const match = /^([us])(8|16|32|64|128)(be)?(al)?$/.exec(text);
+  const match = /^([us])(8|16|32|64|128)(be)?(al)?(rw)?$/.exec(text);
   if (!match) return -1;
   const size = Math.log2(Number(match[2]) / 8);
-  return size | (match[1] === 's' ? MO_SIGN : 0) | (match[3] ? MO_BE : 0) | (match[4] ? MO_ALIGN : 0);
+  const sign = match[1] === 's' ? MO_SIGN : 0;
+  return size | sign | (match[3] ? MO_BE : 0) | (match[4] ? MO_ALIGN : 0) | (match[5] ? MO_RMW : 0);
 }
 
 /** Why generated code returned to the execution loop; the PC is in CPU state in every case. */

@@ -2,7 +2,7 @@
 import type { Block, Op } from './block.ts';
 import type { ImmKind, OpRow } from './ops.ts';
 import { printBlock, printOp } from './print.ts';
-import { COND_NAMES, MO_SIGN, MO_SIZE, type Type } from './types.ts';
+import { COND_NAMES, MO_RMW, MO_SIGN, MO_SIZE, type Type } from './types.ts';
 import type { Value } from './value.ts';
 
 /** What a caller may allow. */
@@ -68,10 +68,11 @@ const ACCESS: Readonly<Record<Type, { readonly log: number; readonly narrow: boo
 
 /** Whether a `memop` immediate fits an op that accesses a value of `type`. */
 export function memOpFits(row: OpRow, type: Type, memOp: number): boolean {
-  if (!Number.isInteger(memOp) || memOp < 0 || memOp > 63) return false;
+  if (!Number.isInteger(memOp) || memOp < 0 || memOp > 127) return false;
   const { log, narrow } = ACCESS[type];
   const size = memOp & MO_SIZE;
   if (narrow && !row.name.endsWith('cas_i64') ? size > log : size !== log) return false;
+  if (memOp & MO_RMW && !row.name.startsWith('guest_ld')) return false;
   const extends_ = row.name.startsWith('guest_ld_i') || row.name.startsWith('env_ld_i');
   return (memOp & MO_SIGN) === 0 || (extends_ && size < log);
 }
