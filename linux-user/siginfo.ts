@@ -157,3 +157,32 @@ const SIGNAL_TEXTS: Readonly<Record<number, string>> = {
 export function signalText(signal: number): string {
   return SIGNAL_TEXTS[signal] ?? (signal >= 32 ? `Real-time signal ${signal - 34}` : `Signal ${signal}`);
 }
+
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  [SI_USER]: 'SI_USER',
+  [SI_KERNEL]: 'SI_KERNEL',
+  [SI_QUEUE]: 'SI_QUEUE',
+  [SI_TIMER]: 'SI_TIMER',
+  [-3]: 'SI_MESGQ',
+  [-4]: 'SI_ASYNCIO',
+  [SI_SIGIO]: 'SI_SIGIO',
+  [SI_TKILL]: 'SI_TKILL',
+};
+
+/** si_code and what it announces, as -strace shows them: `SI_USER, si_pid=1, si_uid=0`. */
+export function infoText({ signal, code, words }: SigInfo): string {
+  const address = (v: number): string => (v === 0 ? 'NULL' : `0x${(v >>> 0).toString(16).padStart(8, '0')}`);
+  const members = hostMembers(signal, code);
+  const parts = [CODE_NAMES[code] ?? String(code)];
+  const [a, b, c, d, e] = words as [number, number, number, number, number];
+  if (members === FAULT) parts.push(`si_addr=${address(a)}`);
+  else if (members === POLL) parts.push(`si_band=${a}`, `si_fd=${b}`);
+  else if (members === SYSTEM_CALL) parts.push(`si_call_addr=${address(a)}`, `si_syscall=${b}`);
+  else if (members === TIMER) parts.push(`si_timerid=${a}`, `si_overrun=${b}`, `si_sigval=${c}`);
+  else {
+    parts.push(`si_pid=${a}`, `si_uid=${b}`);
+    if (members === CHILD) parts.push(`si_status=${c}`, `si_utime=${d}`, `si_stime=${e}`);
+    else if (code === SI_QUEUE) parts.push(`si_sigval=${c}`);
+  }
+  return parts.join(', ');
+}

@@ -21,7 +21,7 @@ import type { Process } from './process.ts';
 
 /** Clock ticks a second that times(2) counts in, on every Linux. */
 const CLOCK_TICKS = 100;
-/** The kernel gives argument strings at least this much stack, and programs cannot start with less. */
+/** Smaller stacks become this large, as in QEMU; programs cannot start with less. */
 const MIN_STACK = 32 * PAGE_SIZE;
 
 /** What the command line says about memory. */
@@ -35,8 +35,6 @@ export interface MemoryOptions {
 /** Makes the memory a program will run in. Throws UserError for sizes that cannot be. */
 export function createMemory({ stackSize, reservedVa }: MemoryOptions): GuestMemory {
   const taskSize = reservedVa === 0 ? STATE_BASE : Math.min(Math.floor(reservedVa / PAGE_SIZE) * PAGE_SIZE, STATE_BASE);
-  if (stackSize < MIN_STACK)
-    throw new UserError(`-s: a stack of ${stackSize} bytes is too small; ${MIN_STACK} is the least`);
   if (stackSize > taskSize / 2) {
     throw new UserError(`-s: a stack of ${stackSize} bytes does not fit into ${taskSize} bytes of guest addresses`);
   }
@@ -82,7 +80,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
 
   // A page stays free above, so that running over the end is noticed.
   const stackTop = memory.taskSize - PAGE_SIZE;
-  const stackSize = Math.ceil(options.stackSize / PAGE_SIZE) * PAGE_SIZE;
+  const stackSize = Math.ceil(Math.max(options.stackSize, MIN_STACK) / PAGE_SIZE) * PAGE_SIZE;
   const prot = PROT_READ | PROT_WRITE | (image.executableStack ? PROT_EXEC : 0);
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_NORESERVE;
   if (memory.map(stackTop - stackSize, stackSize, prot, flags, -1, 0) < 0) {

@@ -3,6 +3,7 @@
 import { ERESTARTSYS } from '../src/host/errno.ts';
 import { errnoText, isError, NO_RESULT } from './errno.ts';
 import type { Process, Tracer } from './process.ts';
+import { infoText, type SigInfo } from './siginfo.ts';
 import * as values from './strace-values.ts';
 import { gatherArgs, registerPlan } from './syscalls/call.ts';
 import type { SystemCalls } from './syscalls/dispatch.ts';
@@ -46,9 +47,9 @@ export class Strace implements Tracer {
   }
 
   /** One line for a signal that is delivered. */
-  signal(signal: number, code: number, details: string): void {
-    const name = values.signalName(signal);
-    this.write(`--- ${name} {si_signo=${name},si_code=${code}${details}} ---\n`);
+  signal(info: SigInfo): void {
+    const name = values.signalName(info.signal);
+    this.write(`--- ${name} {si_signo=${name}, si_code=${infoText(info)}} ---\n`);
   }
 
   /** Name, declaration and arguments of a call: of the one meant, where a call is a front for others. */

@@ -357,10 +357,10 @@ export const SIGNAL_ROWS: Rows = {
   sigaction: { args: 'signal sig, in old_sigaction act, out old_sigaction oldact', run: changeAction('old_sigaction') },
   signal: { args: 'signal sig, addr handler', run: signalCall, result: 'hex' },
   rt_sigprocmask: {
-    args: 'enum:sigmask_how how, in sigset set, out sigset oldset, size sigsetsize',
+    args: 'enum:sigmask how, in sigset set, out sigset oldset, size sigsetsize',
     run: rtSigprocmask,
   },
-  sigprocmask: { args: 'enum:sigmask_how how, in ulong set, out ulong oldset', run: sigprocmask },
+  sigprocmask: { args: 'enum:sigmask how, in ulong set, out ulong oldset', run: sigprocmask },
   sgetmask: { args: '', run: (p) => signalsOf(p).blockedLow, result: 'hex' },
   ssetmask: {
     args: 'hex mask',

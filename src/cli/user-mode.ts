@@ -198,7 +198,9 @@ async function main(name: string): Promise<void> {
   signals.inherit();
   if (logMask & LOG.strace) {
     const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
-    guestProcess.tracer = new Strace(guestProcess, calls, writeLog);
+    const strace = new Strace(guestProcess, calls, writeLog);
+    guestProcess.tracer = strace;
+    signals.onSignal = (info) => strace.signal(info);
   }
   if (options.counters) {
     const report = () => writeLog(counterReport());
