@@ -70,6 +70,21 @@ export function swap16(l: Lowering): void {
   l.release(x);
 }
 
+/** The same for a loaded half, whose high bits are 0; extends the result with its sign if wanted. */
+function swapLoaded16(l: Lowering, signed: boolean): void {
+  const x = l.allocate(I32);
+  l.opU32(TEE, x);
+  l.i32Const(signed ? 24 : 8);
+  l.op(W['i32.shl']);
+  l.i32Const(signed ? 16 : 0xff00);
+  l.op(signed ? W['i32.shr_s'] : W['i32.and']);
+  l.opU32(GET, x);
+  l.i32Const(8);
+  l.op(W['i32.shr_u']);
+  l.op(W['i32.or']);
+  l.release(x);
+}
+
 /** Reverses the four bytes of the i32 on the stack by two rotations. */
 export function swap32(l: Lowering): void {
   const x = l.allocate(I32);
@@ -113,17 +128,14 @@ export function swap64(l: Lowering): void {
   l.release(x);
 }
 
-/** Exchanges the bytes of a loaded or stored i32 of the given size; a loaded one is extended as the memop says. */
+/** Exchanges the low bytes of an i32 of the given size. */
 function swapI32(l: Lowering, memOp: MemOp): void {
   const size = memOp & MO_SIZE;
   if (size === MO_32) swap32(l);
-  else if (size === MO_16) {
-    swap16(l);
-    if (memOp & MO_SIGN) l.op(W['i32.extend16_s']);
-  }
+  else if (size === MO_16) swap16(l);
 }
 
-/** The same for an i64. */
+/** The same for an i64; the high bits of the result are 0. */
 function swapI64(l: Lowering, memOp: MemOp): void {
   const size = memOp & MO_SIZE;
   if (size === MO_64) {
@@ -131,8 +143,15 @@ function swapI64(l: Lowering, memOp: MemOp): void {
   } else if (size !== MO_8) {
     l.op(W['i32.wrap_i64']);
     swapI32(l, memOp);
-    l.op(memOp & MO_SIGN ? W['i64.extend_i32_s'] : W['i64.extend_i32_u']);
+    l.op(W['i64.extend_i32_u']);
   }
+}
+
+/** Exchanges the bytes of an i32 loaded without its sign, and extends it as the memop says. */
+function swapLoadedI32(l: Lowering, memOp: MemOp): void {
+  const size = memOp & MO_SIZE;
+  if (size === MO_32) swap32(l);
+  else if (size === MO_16) swapLoaded16(l, (memOp & MO_SIGN) !== 0);
 }
 
 // ---- guest addresses
@@ -165,13 +184,20 @@ function loadForm(memOp: MemOp): MemOp {
 export const guestLoadI32: Rule = (l, op, i) => {
   const offset = guestAddress(l, op, i);
   l.memory(opcodeFor(LOAD_I32, op, loadForm(op.imm)), 0, offset);
-  if (op.imm & MO_BE) swapI32(l, op.imm);
+  if (op.imm & MO_BE) swapLoadedI32(l, op.imm);
 };
 
 export const guestLoadI64: Rule = (l, op, i) => {
   const offset = guestAddress(l, op, i);
-  l.memory(opcodeFor(LOAD_I64, op, loadForm(op.imm)), 0, offset);
-  if (op.imm & MO_BE) swapI64(l, op.imm);
+  const size = op.imm & MO_SIZE;
+  if ((op.imm & MO_BE) === 0 || size === MO_8) return l.memory(opcodeFor(LOAD_I64, op, op.imm), 0, offset);
+  if (size === MO_64) {
+    l.memory(W['i64.load'], 0, offset);
+    return swap64(l);
+  }
+  l.memory(opcodeFor(LOAD_I32, op, loadForm(op.imm)), 0, offset);
+  swapLoadedI32(l, op.imm);
+  l.op(op.imm & MO_SIGN ? W['i64.extend_i32_s'] : W['i64.extend_i32_u']);
 };
 
 export const guestLoadF32: Rule = (l, op, i) => {
