@@ -57,6 +57,10 @@ function pageAlign(length: number): number {
 /** Guest memory with mappings. Methods return an address, 0, or -errno, as the system call of that name does. */
 export class GuestMemory extends GuestPages {
   private readonly pageWords: Int32Array;
+  /** Translated pages of shared mappings. */
+  private readonly sharedCode = new Set<number>();
+  /** Write-protected pages that are the same memory as translated ones: page to translated pages. */
+  private readonly doubles = new Map<number, number[]>();
 
   constructor(taskSize?: number, shared?: SharedMemory) {
     super(taskSize, shared);
@@ -188,6 +192,7 @@ export class GuestMemory extends GuestPages {
       return result;
     }
     this.pages.fill(bits, first, last + 1);
+    if (bits & PAGE_SHARED) this.protectDoubles();
     return at;
   }
 
@@ -286,6 +291,7 @@ export class GuestMemory extends GuestPages {
       // One run may be several mappings of the host: the first that refuses stops it.
       if (result < 0) return this.protectOneByOne(start, page - 1, access);
       pages.fill((flags & ~(PAGE_ACCESS | PAGE_CODE)) | access | code, start, page);
+      if (flags & PAGE_SHARED) this.protectDoubles();
     }
     return 0;
   }
@@ -369,6 +375,7 @@ export class GuestMemory extends GuestPages {
     if (result < 0) return result;
     this.pages.fill(kind, to >>> PAGE_SHIFT, last + 1);
     if (oldSize > 0 && !(flags & MREMAP_DONTUNMAP)) this.unmapPages(oldAddr, oldSize);
+    if (kind & PAGE_SHARED) this.protectDoubles();
     return to;
   }
 
@@ -389,6 +396,7 @@ export class GuestMemory extends GuestPages {
       pages.copyWithin(first + shift, first, page);
       if (!(flags & MREMAP_DONTUNMAP)) this.unmapPages(first * PAGE_SIZE, bytes);
     }
+    this.protectDoubles();
     return to;
   }
 
@@ -503,6 +511,45 @@ export class GuestMemory extends GuestPages {
       }
     }
     return gap ? -ENOMEM : 0;
+  }
+
+  // The same memory mapped twice: code generators that never have a page writable and executable write through a second
+  // mapping of the file they execute from.
+
+  protected override watchShared(page: number): void {
+    if (this.sharedCode.has(page)) return;
+    this.sharedCode.add(page);
+    this.protectDoubles();
+  }
+
+  protected override sameMemory(page: number): readonly number[] {
+    this.sharedCode.delete(page);
+    const others = this.doubles.get(page) ?? [];
+    this.doubles.delete(page);
+    for (const other of others) this.sharedCode.delete(other);
+    return others;
+  }
+
+  /** Write-protects all writable pages that are the same memory as translated ones; when mappings or translations change. */
+  private protectDoubles(): void {
+    if (this.sharedCode.size === 0) return;
+    const shared = this.regions().filter((r) => r.shared);
+    for (const code of this.sharedCode) {
+      const at = code * PAGE_SIZE;
+      const own = shared.find((r) => r.start <= at && at < r.end);
+      if (!own) continue;
+      const offset = own.offset + (at - own.start);
+      for (const r of shared) {
+        const inside = offset - r.offset;
+        const same = r.inode === own.inode && r.device === own.device && inside >= 0 && inside < r.end - r.start;
+        const page = (r.start + inside) / PAGE_SIZE;
+        if (!same || page === code || !(r.prot & PROT_WRITE)) continue;
+        this.protectPage(page);
+        const others = this.doubles.get(page);
+        if (!others) this.doubles.set(page, [code]);
+        else if (!others.includes(code)) others.push(code);
+      }
+    }
   }
 
   /** The mappings in address order, as /proc/PID/maps of the guest would list them. */

@@ -14,6 +14,7 @@ import {
   PAGE_GROWSDOWN,
   PAGE_MAPPED,
   PAGE_READ,
+  PAGE_SHARED,
   PAGE_SHIFT,
   PAGE_SIZE,
   PAGE_WRITE,
@@ -276,11 +277,24 @@ export class GuestPages {
   /** Marks pages as translated: the host page becomes read-only, so that a guest write to it faults. */
   protectCode(firstPage: number, lastPage = firstPage): void {
     for (let page = firstPage; page <= lastPage; page++) {
-      const flags = this.pages[page]!;
-      if (flags & PAGE_CODE) continue;
-      this.pages[page] = flags | PAGE_CODE;
-      if (flags & PAGE_WRITE) hostProtect(this.base + page * PAGE_SIZE, PAGE_SIZE, hostProtection(flags & ~PAGE_WRITE));
+      this.protectPage(page);
+      if (this.pages[page]! & PAGE_SHARED) this.watchShared(page);
     }
+  }
+
+  protected protectPage(page: number): void {
+    const flags = this.pages[page]!;
+    if (flags & PAGE_CODE) return;
+    this.pages[page] = flags | PAGE_CODE;
+    if (flags & PAGE_WRITE) hostProtect(this.base + page * PAGE_SIZE, PAGE_SIZE, hostProtection(flags & ~PAGE_WRITE));
+  }
+
+  /** A page of a shared mapping was translated: it may be written through another one. Overridden where mappings are made. */
+  protected watchShared(_page: number): void {}
+
+  /** Other translated pages whose memory `page` is too; they lose their translations with it. */
+  protected sameMemory(_page: number): readonly number[] {
+    return [];
   }
 
   /** Takes the mark back and restores the guest's protection. */
@@ -301,6 +315,13 @@ export class GuestPages {
       const start = page;
       while (page < last && pages[page + 1]! & PAGE_CODE) page++;
       hook(start, page);
+      for (let at = start; at <= page; at++) {
+        if (!(pages[at]! & PAGE_SHARED)) continue;
+        for (const other of this.sameMemory(at)) {
+          hook(other, other);
+          this.unprotectCode(other);
+        }
+      }
       this.unprotectCode(start, page);
     }
   }
