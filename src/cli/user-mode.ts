@@ -1,126 +1,14 @@
-// The wemu-<guest> commands: reads the command line, puts guest CPU, Linux and program together, and runs.
-import { readFileSync, realpathSync, statSync, writeSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
-import { ABIS } from '../../linux-user/abi/registry.ts';
-import { arrangeDescriptors, hideDescriptor } from '../../linux-user/host-descriptors.ts';
-import { Process } from '../../linux-user/process.ts';
-import { runProcess } from '../../linux-user/process-loop.ts';
-import { Signals } from '../../linux-user/signals.ts';
-import { createMemory, startProgram } from '../../linux-user/start.ts';
-import { SystemCalls } from '../../linux-user/syscalls/dispatch.ts';
+// The wemu-<guest> commands: reads the command line, answers what needs no program, and runs the program.
+import { writeSync } from 'node:fs';
 import { GUESTS } from '../../targets/registry.ts';
-import { HEADER } from '../../targets/state-layout.ts';
 import type { Guest } from '../../targets/target.ts';
-import { Cpu, type CpuOptions, DEFAULT_OPTIONS } from '../exec/cpu.ts';
-import type { Disassembler } from '../exec/log-block.ts';
-import { counterReport } from '../log/counters.ts';
-import {
-  configureLog,
-  LOG,
-  logHelp,
-  logMask,
-  openLogFile,
-  parseLogFilter,
-  parseLogItems,
-  writeLog,
-} from '../log/log.ts';
+import { logHelp, parseLogItems } from '../log/log.ts';
 import { reportFatal, UserError } from '../util/errors.ts';
-import { helpText, type ParsedCommand, parseUserCommand, type UserOptions } from './user-options.ts';
-
-/** QEMU's exit status for options it does not know, bad models and the like. */
-const EXIT_USAGE = 1;
+import { EXIT_USAGE, lastRawArguments, rawEnvironment, runUserProgram, variables } from './run-user.ts';
+import { helpText, type ParsedCommand, parseUserCommand } from './user-options.ts';
 
 function print(text: string): void {
   writeSync(1, text);
-}
-
-/** Words of a NUL-separated file of /proc, as latin1 so that no byte is lost. */
-function wordsOf(path: string): string[] {
-  const text = readFileSync(path, 'latin1');
-  return text === '' ? [] : text.replace(/\0$/, '').split('\0');
-}
-
-/** The arguments behind the guest's name, byte for byte: what the runtime hands over is decoded as UTF-8. */
-function rawArguments(): string[] {
-  const count = process.argv.length - 3;
-  const words = wordsOf('/proc/self/cmdline');
-  return count > 0 ? words.slice(-count) : [];
-}
-
-/** Our environment as text of bytes, in order. */
-function rawEnvironment(): string[] {
-  return wordsOf('/proc/self/environ');
-}
-
-function variables(environment: readonly string[]): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const item of environment) {
-    const at = item.indexOf('=');
-    if (at > 0) found[item.slice(0, at)] = item.slice(at + 1);
-  }
-  return found;
-}
-
-/** What the guest gets: our environment without the variables that are for us, changed as -E and -U say. */
-function guestEnvironment(environment: readonly string[], options: UserOptions): string[] {
-  const changed = new Set([...options.unsetEnv, ...options.setEnv.map((item) => item.slice(0, item.indexOf('=')))]);
-  const kept = environment.filter((item) => {
-    const name = item.slice(0, item.indexOf('='));
-    return !changed.has(name);
-  });
-  return [...options.setEnv, ...kept];
-}
-
-/** The -L directory, absolute and without links; '' when there is none. Throws UserError for one that cannot be used. */
-function prefixDirectory(options: UserOptions, named: boolean): string {
-  const { prefix } = options;
-  try {
-    if (!statSync(prefix).isDirectory()) throw new UserError(`-L ${prefix}: Not a directory`, EXIT_USAGE);
-    const real = realpathSync(prefix);
-    return real === '/' ? '' : real;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    // The default need not exist; one that was asked for must.
-    if (!named) return '';
-    const { code } = error as { code?: string };
-    const reason = code === 'EACCES' ? 'Permission denied' : 'No such file or directory';
-    throw new UserError(`-L ${prefix}: ${reason}`, EXIT_USAGE);
-  }
-}
-
-function setUpLog(options: UserOptions): void {
-  let mask = parseLogItems(options.logItems) ?? 0;
-  if (options.strace) mask |= LOG.strace;
-  const fd = options.logFile === null ? 2 : hideDescriptor(openLogFile(options.logFile));
-  if (mask !== 0) configureLog({ mask, fd, filter: parseLogFilter(options.logFilter) });
-}
-
-/** The switches of the execution loop that the options ask for. */
-function cpuOptions(options: UserOptions, disassemble: Disassembler | null): CpuOptions {
-  const off = new Set(options.disable);
-  const logsCode = LOG.in_asm | LOG.op | LOG.op_opt | LOG.out_asm | LOG.exec | LOG.cpu;
-  const chain = !off.has('chain') && !options.oneInsnPerBlock && !(logMask & LOG.nochain);
-  const passes = {
-    ...(off.has('fold') ? { forward: false } : {}),
-    ...(off.has('dead-code') ? { deadCode: false } : {}),
-    ...(off.has('spans') ? { stateSync: 'every' as const } : {}),
-  };
-  return {
-    ...DEFAULT_OPTIONS,
-    engine: options.engine,
-    passes,
-    chain,
-    regions: chain && !off.has('regions'),
-    ...(off.has('cold') ? { coldRuns: 0 } : {}),
-    ...(options.oneInsnPerBlock ? { maxInsns: 1 } : {}),
-    log: logMask & logsCode ? makeBlockLog(disassemble) : null,
-  };
-}
-
-/** Loaded only when asked for: printers are not part of a normal start. */
-function makeBlockLog(disassemble: Disassembler | null) {
-  const { BlockLog } = require('../exec/log-block.ts') as typeof import('../exec/log-block.ts');
-  return new BlockLog(disassemble);
 }
 
 /** Answers options that print something instead of running a program; true when there was one. */
@@ -148,66 +36,15 @@ function version(): string {
 /** Runs the command line of wemu-<name>; does not return when a program is run. Throws UserError. */
 async function main(name: string): Promise<void> {
   const guest = GUESTS[name];
-  const abi = ABIS[name];
-  if (!guest || !abi)
-    throw new UserError(`no guest '${name}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
+  if (!guest) throw new UserError(`no guest '${name}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
+  const args = lastRawArguments(process.argv.length - 3);
   const environment = rawEnvironment();
   const given = variables(environment);
-  const command = parseUserCommand(name, rawArguments(), given);
-  const { options, program } = command;
+  const command = parseUserCommand(name, args, given);
   if (answered(name, guest, command)) return;
-  if (options.gdb !== null) throw new UserError('-g: the gdb stub is not built yet', EXIT_USAGE);
-  if (options.pageSize !== 4096) {
-    throw new UserError(`-p: only pages of 4096 bytes are supported, not ${options.pageSize}`, EXIT_USAGE);
-  }
-  arrangeDescriptors();
-  setUpLog(options);
-  const named =
-    given.QEMU_LD_PREFIX !== undefined || given.WEMU_LD_PREFIX !== undefined || rawArguments().includes('-L');
-  const prefix = prefixDirectory(options, named);
-
-  let disassemble: Disassembler | null = null;
-  if (logMask & LOG.in_asm) {
-    const { loadCapstone } = require('./capstone.ts') as typeof import('./capstone.ts');
-    disassemble = await loadCapstone(name);
-  }
-  const memory = createMemory(options);
-  const cpu = new Cpu(guest, memory, cpuOptions(options, disassemble));
-  guest.reset(memory.view, cpu.env, options.cpu || guest.models[0]!.name);
-  const file = program[0]!;
-  const guestProcess = new Process({
-    memory,
-    abi,
-    env: cpu.env,
-    pollWord: memory.base + cpu.env + HEADER.poll,
-    prefix,
-    executable: isAbsolute(file) ? file : resolve(file),
-    ...(options.release === null ? {} : { release: options.release }),
-  });
-  const signals = new Signals(memory, cpu.env, abi.signals, cpu.env + HEADER.poll);
-  guestProcess.signals = signals;
-  const calls = new SystemCalls(guestProcess);
-  startProgram(guestProcess, {
-    file,
-    argv: [options.argv0 ?? file, ...program.slice(1)],
-    envp: guestEnvironment(environment, options),
-    stackSize: options.stackSize,
-    guestBase: options.guestBase,
-    seed: options.seed,
-  });
-  signals.inherit();
-  if (logMask & LOG.strace) {
-    const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
-    const strace = new Strace(guestProcess, calls, writeLog);
-    guestProcess.tracer = strace;
-    signals.onSignal = (info) => strace.signal(info);
-  }
-  if (options.counters) {
-    const report = () => writeLog(counterReport());
-    guestProcess.onExit.push(report);
-    signals.beforeDeath = report;
-  }
-  runProcess(guestProcess, cpu, calls, signals);
+  const { options, program } = command;
+  const prefixNamed = given.QEMU_LD_PREFIX !== undefined || given.WEMU_LD_PREFIX !== undefined || args.includes('-L');
+  await runUserProgram({ guest: name, options, program, environment, prefixNamed });
 }
 
 const guestName = process.argv[2] ?? '';
