@@ -19,3 +19,6 @@ export interface CodegenLayout {
 export function jumpCacheIndex(pc: number, bits: number): number {
   return (pc ^ (pc >>> bits)) & ((1 << bits) - 1);
 }
+
+/** Words in a block's ring of recent indirect jump targets; a power of two. */
+export const PROFILE_ENTRIES = 16;

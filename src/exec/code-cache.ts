@@ -1,6 +1,7 @@
 // Which guest code is translated: entries by address and flags, their table slots, and the pages they were made from.
+import { PROFILE_ENTRIES } from '../../tcg/engine.ts';
 import type { Block } from '../../tcg/ir/block.ts';
-import { MAX_SLOTS } from './layout.ts';
+import { MAX_PROFILES, MAX_SLOTS, PROFILE_BASE } from './layout.ts';
 
 /** How far the translation of an entry has come. */
 export enum Tier {
@@ -21,6 +22,8 @@ export class Entry {
   ir: Block | null = null;
   /** How often it was interpreted. */
   runs = 0;
+  /** Address of its ring of indirect jump targets, or 0. */
+  profile = 0;
   /** How often translations of this address were thrown away because its page was written. */
   invalidations = 0;
 
@@ -40,6 +43,7 @@ const FIRST_TABLE_SIZE = 1 << 14;
 export class CodeCache {
   readonly table: WebAssembly.Table;
   private nextSlot = 0;
+  private nextProfile = 0;
   private readonly byFlags = new Map<number, Map<number, Entry>>();
   private currentFlags = -1;
   private current = new Map<number, Entry>();
@@ -78,6 +82,14 @@ export class CodeCache {
       map.set(pc, entry);
     }
     return entry;
+  }
+
+  /** Gives an entry a ring for the targets of its indirect jump, if there is one left. */
+  giveProfile(entry: Entry): number {
+    if (entry.profile === 0 && this.nextProfile < MAX_PROFILES) {
+      entry.profile = PROFILE_BASE + 4 * PROFILE_ENTRIES * this.nextProfile++;
+    }
+    return entry.profile;
   }
 
   /** Notes that `entry` now has a translation, or IR to interpret, made from these pages. */

@@ -1,6 +1,6 @@
 // Where emulator state lives in the 4 GiB memory, and the sizes generated code relies on.
 import { HEADER } from '../../targets/state-layout.ts';
-import type { CodegenLayout } from '../../tcg/engine.ts';
+import { type CodegenLayout, PROFILE_ENTRIES } from '../../tcg/engine.ts';
 
 /** First byte of the region that belongs to the emulator; the guest never maps anything there. */
 export const STATE_BASE = 0xfe000000;
@@ -10,8 +10,11 @@ export const THREAD_STRIDE = 0x10000;
 export const MAX_THREADS = 128;
 /** One 32-bit run counter per table slot, for finding hot blocks. */
 export const COUNTER_BASE = STATE_BASE + MAX_THREADS * THREAD_STRIDE;
-/** Slots that have a counter: the rest of the region. */
-export const MAX_SLOTS = (0xff000000 - COUNTER_BASE) / 4;
+/** Rings of recent indirect jump targets, one per first-tier block that ends in such a jump, while there is room. */
+export const PROFILE_BASE = COUNTER_BASE + 0x400000;
+export const MAX_PROFILES = (STATE_BASE + 0x1000000 - PROFILE_BASE) / (4 * PROFILE_ENTRIES);
+/** Slots that have a counter. */
+export const MAX_SLOTS = (PROFILE_BASE - COUNTER_BASE) / 4;
 
 export const CODEGEN_LAYOUT: CodegenLayout = {
   pc: HEADER.pc,

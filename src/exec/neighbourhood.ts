@@ -1,7 +1,7 @@
 // Compiling blocks in groups: those interpreted often enough, or ahead of time what direct jumps lead to from a cold PC.
 import { HEADER } from '../../targets/state-layout.ts';
 import type { Block } from '../../tcg/ir/block.ts';
-import { OPS } from '../../tcg/ir/ops.ts';
+import { Jump, OPS } from '../../tcg/ir/ops.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { compileGroup, type GroupUnit } from '../../tcg/wasm/group.ts';
 import { defineCounter } from '../log/counters.ts';
@@ -51,14 +51,16 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
 
 /** Optimises a block and makes it a unit with its own run counter. */
 function unitOf(cpu: Cpu, entry: Entry, block: Block): GroupUnit {
-  const { options } = cpu;
+  const { cache, options } = cpu;
   optimize(block, options.passes);
   options.log?.optimized(block);
   COMPILED.n++;
   if (!options.regions) return { block, slot: entry.slot };
   const counter = COUNTER_BASE + 4 * entry.slot;
   cpu.view.setInt32(counter, options.hotThreshold, true);
-  return { block, slot: entry.slot, counter };
+  const last = block.ops[block.ops.length - 1]!;
+  const jumpsByValue = last.row === OPS.goto_ptr && last.imm !== Jump.RETURN;
+  return { block, slot: entry.slot, counter, ...(jumpsByValue ? { profile: cache.giveProfile(entry) } : {}) };
 }
 
 /** Compiles blocks that were interpreted so far, as one module. Entries that lost their IR meanwhile are left out. */

@@ -1,4 +1,5 @@
 // Regions: a hot block and the hot blocks around it as one function, with guest registers in locals across their jumps.
+import { PROFILE_ENTRIES } from '../../tcg/engine.ts';
 import { Block, makeOp, type Op } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { Jump, OPS } from '../../tcg/ir/ops.ts';
@@ -26,6 +27,9 @@ const MAX_RECURSION = 2;
 
 /** Versions of one block for different kinds of lazily kept flags; another one takes the general way. */
 const MAX_CONTEXTS = 3;
+
+/** Targets of one indirect jump that are compared at most: about 0.5 ns each when they miss. */
+const MAX_INDIRECT = 12;
 
 /** A block counts as hot when it ran at least this fraction of the threshold (1 / 2^n). */
 const WARM_SHIFT = 4;
@@ -148,8 +152,40 @@ class RegionBuilder {
         const check = makeOp('brcond_i32', null, op.a, const32(back), null, Cond.EQ);
         check.label = this.arrive(node, target);
         ops.splice(n++, 0, check);
+      } else if (op.row === OPS.goto_ptr && op.imm !== Jump.RETURN) {
+        n += this.linkIndirect(node, op, n);
       }
     }
+  }
+
+  /**
+   * Compares the target of an indirect jump, the op at `index`, with the targets seen most often lately and branches to them
+   * inside the region. Returns how many ops were put in front of it.
+   */
+  private linkIndirect(node: RegionNode, op: Op, index: number): number {
+    let added = 0;
+    for (const pc of this.recentTargets(node.pc)) {
+      if (added === MAX_INDIRECT) break;
+      const calls = op.imm === Jump.CALL ? this.follow(node, pc) : node.calls;
+      const target = calls && this.nodeFor(pc, calls, -1);
+      if (!target) continue;
+      const check = makeOp('brcond_i32', null, op.a, const32(pc), null, Cond.EQ);
+      check.label = this.arrive(node, target);
+      node.ops.splice(index + added++, 0, check);
+    }
+    return added;
+  }
+
+  /** Targets of the indirect jump at the end of the block at `pc`, the most frequent first. */
+  private recentTargets(pc: number): number[] {
+    const ring = this.cpu.cache.find(pc, this.entry.flags)?.profile ?? 0;
+    if (ring === 0) return [];
+    const counts = new Map<number, number>();
+    for (let n = 0; n < PROFILE_ENTRIES; n++) {
+      const target = this.cpu.view.getUint32(ring + 4 * n, true);
+      if (target !== 0) counts.set(target, (counts.get(target) ?? 0) + 1);
+    }
+    return [...counts].sort((a, b) => b[1] - a[1]).map(([target]) => target);
   }
 
   private arrive(from: RegionNode, target: RegionNode): Label {

@@ -14,6 +14,11 @@ export interface GroupUnit {
   readonly slot: number;
   /** Absolute address of a word that counts down the runs until the function returns HOT; none: never. */
   readonly counter?: number;
+  /**
+   * Absolute address of PROFILE_ENTRIES words to which its indirect jumps (not returns) write their last targets; needs a
+   * counter.
+   */
+  readonly profile?: number;
 }
 
 export interface GroupOptions {
@@ -98,7 +103,7 @@ export function compileGroup(units: readonly GroupUnit[], options: GroupOptions)
   });
   const slots: number[] = [];
   for (const unit of units) {
-    l.lowerBlock(unit.block, unit.counter ?? 0);
+    l.lowerBlock(unit.block, unit.counter ?? 0, unit.profile);
     slots.push(unit.slot);
   }
 

@@ -1,5 +1,7 @@
 // How control leaves a generated function, how CPU state is brought up to date for it, and how helpers are called.
+import { PROFILE_ENTRIES } from '../engine.ts';
 import type { Op } from '../ir/block.ts';
+import { Jump } from '../ir/ops.ts';
 import { Exit } from '../ir/types.ts';
 import type { Global } from '../ir/value.ts';
 import type { Lowering } from './lower.ts';
@@ -133,6 +135,7 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.memory(W['i32.store'], WORD_ALIGN, layout.pc);
   // Loops through indirect jumps have no other place to poll.
   pollBeforeLeaving(l);
+  if (l.profile !== 0 && op.imm !== Jump.RETURN) noteTarget(l, pc);
   if (!chain) return returnExit(l, Exit.LOOKUP);
   const bits = layout.jumpCacheBits;
   const entry = l.allocate(I32);
@@ -159,6 +162,20 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache + ENTRY_SLOT);
   tailCall(l);
 };
+
+/** Stores a jump's target in the block's ring of recent targets; the run counter says where. */
+function noteTarget(l: Lowering, pc: number): void {
+  l.i32Const(l.counter);
+  l.memory(W['i32.load'], WORD_ALIGN, 0);
+  l.i32Const(PROFILE_ENTRIES - 1);
+  l.op(W['i32.and']);
+  l.i32Const(WORD_ALIGN);
+  l.op(W['i32.shl']);
+  l.i32Const(l.profile);
+  l.op(W['i32.add']);
+  l.opU32(GET, pc);
+  l.memory(W['i32.store'], WORD_ALIGN, 0);
+}
 
 /** Operand a, a new PC, in a local: it may hang on a load, which must be done before CPU state is stored. */
 function pcLocal(l: Lowering, op: Op, i: number): number {

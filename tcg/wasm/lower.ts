@@ -106,6 +106,10 @@ export class Lowering extends RunAnalysis {
   /** Globals whose values `sync` has put on the stack. */
   private readonly stacked: Global[] = [];
 
+  /** Addresses of the block's run counter and of its ring of indirect jump targets; 0: none. */
+  counter = 0;
+  profile = 0;
+
   // ---- locals
   private localCount = 0;
   private localType = new Uint8Array(64);
@@ -121,9 +125,11 @@ export class Lowering extends RunAnalysis {
 
   /**
    * Appends the function of a block whose `sync` lists are set. `counter` is the absolute address of the word that counts
-   * the runs left until the function returns HOT, or 0. Throws when the block calls a helper in a way that cannot be.
+   * the runs left until the function returns HOT, or 0; `profile` that of its ring of jump targets, or 0. Throws when the block calls a helper in a way that cannot be.
    */
-  lowerBlock(block: Block, counter: number): void {
+  lowerBlock(block: Block, counter: number, profile = 0): void {
+    this.counter = counter;
+    this.profile = counter === 0 ? 0 : profile;
     this.examine(block);
     this.beginFunction();
     this.localCount = 0;
