@@ -29,7 +29,7 @@ export interface CopyRequest {
 }
 
 /** Copied at a time: large enough that calls cost nothing, small enough that several fit the caches. */
-const CHUNK = 1 << 20;
+const CHUNK = 512 << 10;
 
 type Kind = 'data' | 'zero' | 'backing';
 
@@ -97,17 +97,17 @@ async function kindAt(
   return { kind: 'zero', bytes: status.bytes };
 }
 
-/** Buffers given back for the next piece. */
+/** Buffers given back for the next piece; the last one first, as it is still in the cache. */
 class Buffers {
-  private readonly free: Uint8Array[] = [];
+  private readonly free: Buffer[] = [];
 
-  take(bytes: number): Uint8Array {
+  take(bytes: number): Buffer {
     const b = this.free.pop();
-    return b && b.length >= bytes ? b.subarray(0, bytes) : new Uint8Array(Math.max(bytes, CHUNK)).subarray(0, bytes);
+    return b && b.length >= bytes ? b : Buffer.allocUnsafeSlow(Math.max(bytes, CHUNK));
   }
 
-  give(b: Uint8Array): void {
-    this.free.push(new Uint8Array(b.buffer));
+  give(b: Buffer): void {
+    this.free.push(b);
   }
 }
 
@@ -128,8 +128,11 @@ async function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Promise<
   }
 }
 
-/** Writes a buffer, leaving out runs of zeroes. */
-async function writeData(r: CopyRequest, at: number, buffer: Uint8Array): Promise<void> {
+/**
+ * Writes a buffer, leaving out runs of zeroes. Calls `started` once the order of what follows does not matter any more: the
+ * target decides on places when a write begins, so the next piece need not wait for this one to end.
+ */
+async function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () => void): Promise<void> {
   const { target, minSparse } = r;
   if (r.compressed) {
     if (minSparse > 0 && r.targetIsZero && isZero(buffer)) return;
@@ -137,16 +140,20 @@ async function writeData(r: CopyRequest, at: number, buffer: Uint8Array): Promis
     return;
   }
   if (minSparse === 0) {
-    await target.write(at, buffer);
-    return;
+    const whole = target.write(at, buffer);
+    started();
+    return whole;
   }
   // Blocks are counted from the start of the disk, so that what is skipped does not depend on the pieces.
   let start = 0;
   let zeroRun = false;
   const flush = async (end: number): Promise<void> => {
     if (end === start) return;
-    if (!zeroRun) await target.write(at + start, buffer.subarray(start, end));
-    else if (!r.targetIsZero || r.targetBacking !== undefined) await target.writeZeroes(at + start, end - start, REQ.MAY_UNMAP);
+    if (!zeroRun) {
+      const last = target.write(at + start, buffer.subarray(start, end));
+      if (end === buffer.length) started();
+      await last;
+    } else if (!r.targetIsZero || r.targetBacking !== undefined) await target.writeZeroes(at + start, end - start, REQ.MAY_UNMAP);
   };
   for (let i = 0; i < buffer.length; ) {
     const n = Math.min(minSparse - ((at + i) % minSparse), buffer.length - i);
@@ -168,16 +175,16 @@ export async function copyImages(r: CopyRequest): Promise<void> {
   const started = performance.now();
   let failed: { error: unknown } | undefined;
   let written = 0;
-  /** Ends when everything before has been written. */
+  /** Ends when everything before has been written, or at least begun. */
   let order: Promise<void> = Promise.resolve();
   const running = new Set<Promise<void>>();
   const finish = (p: Piece): void => {
     written += p.bytes;
     r.progress(r.length === 0 ? 1 : written / r.length);
   };
-  const write = async (p: Piece, buffer: Uint8Array | undefined): Promise<void> => {
+  const write = async (p: Piece, buffer: Uint8Array | undefined, started: () => void): Promise<void> => {
     try {
-      if (buffer) await writeData(r, p.at, buffer);
+      if (buffer) await writeData(r, p.at, buffer, started);
       else if (p.kind === 'zero' && (!r.targetIsZero || r.targetBacking !== undefined)) {
         await r.target.writeZeroes(p.at, p.bytes, REQ.MAY_UNMAP);
       }
@@ -190,21 +197,26 @@ export async function copyImages(r: CopyRequest): Promise<void> {
     // Compressed clusters are put in order where they are written, so that several can be deflated at a time.
     const ordered = !r.outOfOrder && !r.compressed;
     const before = order;
+    let started = (): void => {};
+    if (ordered) order = new Promise((resolve) => (started = resolve));
     const work = (async () => {
-      let buffer: Uint8Array | undefined;
+      let whole: Buffer | undefined;
+      let buffer: Buffer | undefined;
       if (p.kind === 'data') {
-        buffer = buffers.take(p.bytes);
+        whole = buffers.take(p.bytes);
+        buffer = whole.length === p.bytes ? whole : whole.subarray(0, p.bytes);
         await readPiece(r, p, buffer);
       }
       if (ordered) await before;
       if (failed) return;
-      await write(p, buffer);
-      if (buffer) buffers.give(buffer);
+      await write(p, buffer, started);
+      if (whole) buffers.give(whole);
       finish(p);
-    })().catch((error) => {
-      failed ??= { error };
-    });
-    order = ordered ? work : order;
+    })()
+      .catch((error) => {
+        failed ??= { error };
+      })
+      .finally(started);
     running.add(work);
     void work.then(() => running.delete(work));
   };

@@ -27,7 +27,7 @@ import { ImageLock } from './lock.ts';
 import { OptionReader, type OptionTable } from './options.ts';
 
 /** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
-const INLINE_WRITE = 128 * 1024;
+const INLINE_WRITE = 1024 * 1024;
 
 /** Alignment direct I/O is done with; covers every device with blocks of up to 4 KiB. */
 const DIRECT_ALIGN = 4096;
