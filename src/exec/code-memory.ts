@@ -5,6 +5,8 @@ export interface CodeMemory {
   readonly memory: WebAssembly.Memory;
   readonly u8: Uint8Array;
   readonly view: DataView;
+  /** From STATE_BASE on. */
+  readonly stateView: DataView;
   checkRead(address: number, length: number): boolean;
   checkWrite(address: number, length: number): boolean;
   /** `checkWrite`, and no page in reach holds translated code. */
