@@ -69,7 +69,9 @@ export function bitScan(t: Translation): void {
   const { b, dst } = t;
   const src = b.copy(t.read(t.src));
   const old = t.read(dst);
-  const found = t.insn.mnemonic === 'BSF' ? b.ctz(src) : b.xor(b.clz(src), 31);
+  // TZCNT and LZCNT come here on models without them: a REP prefix they ignore.
+  const forward = t.insn.mnemonic === 'BSF' || t.insn.mnemonic === 'TZCNT';
+  const found = forward ? b.ctz(src) : b.xor(b.clz(src), 31);
   t.write(dst, b.select(src, found, old));
   t.flags.set(Cc.LOGIC, sizeLog(dst.size), src);
 }
