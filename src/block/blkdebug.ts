@@ -18,13 +18,20 @@ interface Rule {
   spent: boolean;
 }
 
-/** One entry of the write log kept for crash tests. */
-export type LogEntry =
+/**
+ * One entry of the write log kept for crash tests, in order of submission. `done` is the length the log had when the request
+ * ended: a flush covers what ended before it began.
+ */
+export type LogEntry = { done: number } & (
   | { kind: 'write'; offset: number; data: Uint8Array }
   | { kind: 'zero'; offset: number; bytes: number }
   | { kind: 'discard'; offset: number; bytes: number }
   | { kind: 'truncate'; size: number }
-  | { kind: 'flush' };
+  | { kind: 'flush' }
+);
+
+/** What is told to note; `done` is filled in later. */
+type LogItem = LogEntry extends infer E ? (E extends LogEntry ? Omit<E, 'done'> : never) : never;
 
 export class BlkdebugNode extends FilterNode {
   readonly driverName = 'blkdebug';
@@ -41,6 +48,15 @@ export class BlkdebugNode extends FilterNode {
 
   override allocatedSize(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  /** Notes a request and, when it ends, that it has. */
+  private async note(item: LogItem, request: () => Promise<void>): Promise<void> {
+    if (!this.log) return request();
+    const entry = { ...item, done: Infinity } as LogEntry;
+    this.log.push(entry);
+    await request();
+    entry.done = this.log.length;
   }
 
   private inject(type: IoType, offset: number, bytes: number): void {
@@ -61,20 +77,18 @@ export class BlkdebugNode extends FilterNode {
 
   protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
     this.inject('write', offset, buffer.length);
-    this.log?.push({ kind: 'write', offset, data: buffer.slice() });
-    await this.base.write(offset, buffer, flags);
+    const data = this.log ? buffer.slice() : buffer;
+    await this.note({ kind: 'write', offset, data }, () => this.base.write(offset, buffer, flags));
   }
 
   protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
     this.inject('write-zeroes', offset, bytes);
-    this.log?.push({ kind: 'zero', offset, bytes });
-    await this.base.writeZeroes(offset, bytes, flags);
+    await this.note({ kind: 'zero', offset, bytes }, () => this.base.writeZeroes(offset, bytes, flags));
   }
 
   protected override async doDiscard(offset: number, bytes: number): Promise<void> {
     this.inject('discard', offset, bytes);
-    this.log?.push({ kind: 'discard', offset, bytes });
-    await this.base.discard(offset, bytes);
+    await this.note({ kind: 'discard', offset, bytes }, () => this.base.discard(offset, bytes));
   }
 
   protected override doFlush(): Promise<void> {
@@ -83,13 +97,11 @@ export class BlkdebugNode extends FilterNode {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.log?.push({ kind: 'flush' });
-    return Promise.resolve();
+    return this.note({ kind: 'flush' }, () => Promise.resolve());
   }
 
   override async truncate(size: number, ...rest: []): Promise<void> {
-    this.log?.push({ kind: 'truncate', size });
-    await this.base.truncate(size, ...rest);
+    await this.note({ kind: 'truncate', size }, () => this.base.truncate(size, ...rest));
   }
 }
 

@@ -1,4 +1,5 @@
 // Storage in host files and block devices: the `file` and `host_device` drivers.
+import { RangeLock } from './async.ts';
 import { roundDown, roundUp } from './bytes.ts';
 import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
@@ -192,9 +193,21 @@ export class FileNode extends BlockNode {
     if (offset + buffer.length > this.size) this.size = offset + buffer.length;
   }
 
+  /** Blocks being rewritten by direct writes: two that share a block must not mix their copies of it. */
+  private readonly blocks = new RangeLock();
+
   private async writeDirect(offset: number, buffer: Uint8Array): Promise<void> {
     const start = roundDown(offset, DIRECT_ALIGN);
     const end = roundUp(offset + buffer.length, DIRECT_ALIGN);
+    const range = await this.blocks.acquire(start, end, false);
+    try {
+      await this.rewriteBlocks(offset, buffer, start, end);
+    } finally {
+      this.blocks.release(range);
+    }
+  }
+
+  private async rewriteBlocks(offset: number, buffer: Uint8Array, start: number, end: number): Promise<void> {
     const span = alignedBuffer(end - start);
     if (start !== offset || end !== offset + buffer.length) {
       // Neighbouring bytes of the first and last block must not change.

@@ -339,8 +339,9 @@ async function linkClusters(
   copied: boolean,
 ): Promise<void> {
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
-  // What was copied was perhaps flushed once; it must be there again before the mapping changes.
-  if (copied) s.l2Cache.dependOnFlush();
+  // What was copied was perhaps flushed once; it must be there again before the mapping changes. With lazy refcounts nothing
+  // else makes sure that the file is long enough for what the mapping says.
+  if (copied || !s.accurateRefcounts) s.l2Cache.dependOnFlush();
   const freed: OldEntry[] = [];
   for (let i = 0; i < clusters; ) {
     const guest = start + i * s.clusterSize;

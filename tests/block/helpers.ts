@@ -1,0 +1,43 @@
+// Shared by the disk layer's tests: scratch folders, images, tools that may be absent.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createImage } from '../../src/block/create-image.ts';
+import type { BlockNode } from '../../src/block/driver.ts';
+import { openImage } from '../../src/block/graph.ts';
+
+/** Runs a body with a scratch folder that is removed afterwards. */
+export async function inScratch<T>(body: (dir: string) => Promise<T> | T): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), 'wemu-block-'));
+  try {
+    return await body(dir);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+export const hasQemu = Bun.which('qemu-img') !== null && Bun.which('qemu-io') !== null;
+
+/** Said in the names of tests that need qemu-img and qemu-io. */
+export const QEMU_NOTE = hasQemu ? '' : ' (skipped: qemu-img or qemu-io is not installed)';
+
+/** Runs a command; throws with its output when it fails. */
+export function run(cmd: string[], cwd?: string): string {
+  const p = Bun.spawnSync(cmd, cwd === undefined ? {} : { cwd });
+  const text = p.stdout.toString() + p.stderr.toString();
+  if (p.exitCode !== 0) throw new Error(`${cmd.join(' ')}: exit ${p.exitCode}\n${text.slice(0, 2000)}`);
+  return text;
+}
+
+/** Creates and opens a qcow2 image. */
+export async function freshQcow2(path: string, size: number, options = '', extra: object = {}): Promise<BlockNode> {
+  await createImage({ filename: path, format: 'qcow2', optionTexts: options ? [options] : [], size });
+  return openImage({ filename: path, options: new Map([['driver', 'qcow2']]), unmap: true, noFlush: true, ...extra });
+}
+
+/** The whole content of a node. */
+export async function contentOf(node: BlockNode): Promise<Uint8Array> {
+  const b = new Uint8Array(node.length);
+  await node.read(0, b);
+  return b;
+}
