@@ -76,7 +76,7 @@ export const COMMON_STRUCTS: StructTable = {
   sched_param: 'int sched_priority',
   sched_attr:
     'u32 size, u32 sched_policy=enum:sched, u64 sched_flags=hex, s32 sched_nice, u32 sched_priority, ' +
-    'u64 sched_runtime, u64 sched_deadline, u64 sched_period',
+    'u64 sched_runtime, u64 sched_deadline, u64 sched_period, u32 sched_util_min, u32 sched_util_max',
   clone_args:
     'u64 flags=flags:clone, u64 pidfd=hex, u64 child_tid=hex, u64 parent_tid=hex, u64 exit_signal=signal, u64 stack=hex, ' +
     'u64 stack_size=hex, u64 tls=hex, u64 set_tid=hex, u64 set_tid_size, u64 cgroup',
@@ -104,7 +104,7 @@ export const COMMON_STRUCTS: StructTable = {
   siginfo: 'int si_signo=signal, int si_errno, int si_code, int rest[29]=none',
   sigset: 'u64 bits=sigset',
   sigevent:
-    'ptr sigev_value=hex, int sigev_signo=signal, int sigev_notify=enum:sigev, int sigev_tid, int pad[15-3*long]=none',
+    'ptr sigev_value=hex, int sigev_signo=signal, int sigev_notify=enum:sigev, int sigev_tid, u8 pad[52-1*long]=none',
   signalfd_siginfo: 'u32 ssi_signo=signal, s32 ssi_errno, s32 ssi_code, u32 ssi_pid, u32 ssi_uid, u8 rest[108]=none',
 
   // Sockets
@@ -122,7 +122,7 @@ export const COMMON_STRUCTS: StructTable = {
 
   // System V IPC and message queues
   ipc_perm:
-    's32 key=hex, u32 uid, u32 gid, u32 cuid, u32 cgid, u16 mode=mode, u16 pad1[5-1*long], u16 seq, u16 pad2, ulong unused1, ulong unused2',
+    's32 key=hex, u32 uid, u32 gid, u32 cuid, u32 cgid, u16 mode=mode, u16 pad1, u16 seq, u16 pad2, ulong unused1, ulong unused2',
   shminfo: 'ulong shmmax, ulong shmmin, ulong shmmni, ulong shmseg, ulong shmall, ulong unused[4]',
   shm_info: 'int used_ids, ulong shm_tot, ulong shm_rss, ulong shm_swp, ulong swap_attempts, ulong swap_successes',
   sembuf: 'u16 sem_num, s16 sem_op, s16 sem_flg=hex',

@@ -103,8 +103,15 @@ export class SystemCalls {
     };
   }
 
+  /** The numbers the ABI gives a name. */
+  numbers(): number[] {
+    return this.names.flatMap((name, number) => (name === '-' ? [] : [number]));
+  }
+
   /** Names of the ABI's calls that have no row, in order of number. */
   unimplemented(): string[] {
-    return this.names.filter((name, number) => name !== '-' && this.rowOf(number) === undefined);
+    return this.numbers()
+      .filter((number) => !this.rowOf(number))
+      .map((number) => this.names[number]!);
   }
 }

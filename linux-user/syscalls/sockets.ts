@@ -51,6 +51,21 @@ function receive(
   return p.wait(SYS.recvfrom, fd, p.out(buffer, length), length, flags, p.out(from, room), p.out(fromLength, 4));
 }
 
+const SOL_SOCKET = 1;
+/** The same calls with the options of sockets by name. */
+const SOCKET_LEVEL_SET: Row = {
+  args: 'fd sockfd, enum:sol level, enum:so optname, in bytes[optlen] optval, int optlen',
+  run: setsockopt,
+};
+const SOCKET_LEVEL_GET: Row = {
+  args: 'fd sockfd, enum:sol level, enum:so optname, addr optval, inout int optlen',
+  run: getsockopt,
+};
+
+function atSocketLevel(name: string, row: Row) {
+  return (_: Process, args: number[]): Unfolded | null => (args[1] === SOL_SOCKET ? { name, row, args } : null);
+}
+
 const addressOut = 'out sockaddr addr, inout int addrlen';
 
 export const SOCKET_ROWS = {
@@ -106,10 +121,12 @@ export const SOCKET_ROWS = {
   setsockopt: {
     args: 'fd sockfd, enum:sol level, int optname, in bytes[optlen] optval, int optlen',
     run: setsockopt,
+    unfold: atSocketLevel('setsockopt', SOCKET_LEVEL_SET),
   },
   getsockopt: {
     args: 'fd sockfd, enum:sol level, int optname, addr optval, inout int optlen',
     run: getsockopt,
+    unfold: atSocketLevel('getsockopt', SOCKET_LEVEL_GET),
   },
 } satisfies Rows;
 
