@@ -5,12 +5,12 @@ import type { StructTable } from './interface.ts';
 export const I386_STRUCTS: StructTable = {
   /** The result of the calls oldstat, oldlstat, oldfstat. */
   old_stat:
-    'u16 st_dev, u16 st_ino!, u16 st_mode=mode, u16 st_nlink!, u16 st_uid, u16 st_gid, u16 st_rdev, ulong st_size!, ' +
+    'u16 st_dev, u16 st_ino!, u16 st_mode=mode, u16 st_nlink!, u16 st_uid, u16 st_gid, u16 st_rdev, long st_size!, ' +
     'ulong st_atime, ulong st_mtime, ulong st_ctime',
   /** The result of stat, lstat, fstat. */
   stat:
     'ulong st_dev=dev, ulong st_ino!, u16 st_mode=mode, u16 st_nlink!, u16 st_uid, u16 st_gid, ulong st_rdev=dev, ' +
-    'ulong st_size!, ulong st_blksize, ulong st_blocks, ulong st_atime, ulong st_atime_nsec, ulong st_mtime, ' +
+    'long st_size!, ulong st_blksize, ulong st_blocks, ulong st_atime, ulong st_atime_nsec, ulong st_mtime, ' +
     'ulong st_mtime_nsec, ulong st_ctime, ulong st_ctime_nsec, ulong unused4, ulong unused5',
   /** The result of stat64 and relatives; the inode number stands in it twice. */
   stat64:
