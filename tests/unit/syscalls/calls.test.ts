@@ -46,8 +46,9 @@ describe('descriptors of our own', () => {
 
   test('close_range goes around them', () => {
     const opened: number[] = [];
-    for (const at of [hidden - 1, hidden + 1]) opened.push(h.call('fcntl64', 0, 0, at));
-    expect(h.call('close_range', hidden - 1, hidden + 1, 0)).toBe(0);
+    // Other tests may have hidden the numbers next to it.
+    for (const at of [hidden - 50, hidden + 1]) opened.push(h.call('fcntl64', 0, 0, at));
+    expect(h.call('close_range', hidden - 50, hidden + 50, 0)).toBe(0);
     for (const fd of opened) expect(h.call('close', fd)).toBe(EBADF);
     expect(readFileSync(`/proc/self/fdinfo/${hidden}`, 'utf8')).toContain('flags');
     expect(h.call('close_range', 10, 5, 0)).toBe(EINVAL);
