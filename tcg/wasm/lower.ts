@@ -628,9 +628,9 @@ export class Lowering extends RunAnalysis {
 
   private settleAll(upTo: number): void {
     for (let i = this.lastSettled; i <= upTo; i++) {
-      const op = this.ops[i]!;
-      // A move is no version of its own: what it copies is.
-      if (op.out !== null && CLASS[op.row.code] !== C_MOVE) this.settlePending(i);
+      const cls = CLASS[this.ops[i]!.row.code]!;
+      // A move is no version of its own: what it copies is. A load that nobody waits for has been done already.
+      if (cls <= C_LOAD && cls !== C_MOVE && this.left[i]! > 0) this.settlePending(i);
     }
     this.lastSettled = upTo;
   }
