@@ -4,10 +4,16 @@
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import asc from 'assemblyscript/asc';
-import { Transform } from 'assemblyscript/transform';
-import type binaryen from 'binaryen';
 import { X87_AREA_OFFSET, X87_AREA_SIZE, X87_FIELDS } from '../x87-state.ts';
+
+// The packages' own types declare AssemblyScript's globals (another `console`, for one) for the whole program, so they must
+// stay out of it; an import by a variable has no type.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Untyped = any;
+const COMPILER: string = 'assemblyscript/asc';
+const TRANSFORM: string = 'assemblyscript/transform';
+const asc: Untyped = (await import(COMPILER)).default;
+const { Transform }: Untyped = await import(TRANSFORM);
 
 const ROOT = resolve(import.meta.dir, '../../..');
 const ENTRY = 'targets/x86/helpers/x87/index.as.ts';
@@ -31,8 +37,8 @@ const MUL_HIGH = 'src/softfloat/f80-core.as/mulHigh';
 
 /** Compilation step before optimisation: gives `mulHigh` the wide multiplication, which the language cannot say. */
 class WideMultiply extends Transform {
-  override afterCompile(module: binaryen.Module): void {
-    const { i64, createType, Features } = this.binaryen;
+  afterCompile(module: Untyped): void {
+    const { i64, createType, Features } = (this as Untyped).binaryen;
     if (!module.getFunction(MUL_HIGH)) throw new Error(`there is no function ${MUL_HIGH}`);
     module.setFeatures(module.getFeatures() | Features.WideArithmetic | Features.Multivalue);
     module.removeFunction(MUL_HIGH);
@@ -68,7 +74,7 @@ export async function buildX87(areaOffset: number = X87_AREA_OFFSET): Promise<Ui
       },
       listFiles: (dir: string) => readdirSync(join(ROOT, dir)),
       // Declared as instances, but it is the class that is asked for.
-      transforms: [WideMultiply as unknown as Transform],
+      transforms: [WideMultiply as unknown as Untyped],
     },
   );
   if (error || !binary) throw new Error(`x87: ${error?.message ?? 'no output'}\n${messages.join('')}`);
