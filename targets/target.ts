@@ -42,6 +42,8 @@ export interface TranslatedBlock {
   readonly exitContexts: readonly number[];
   /** Name of an instruction that is known but not translated yet; the guest gets its undefined-instruction exception. */
   readonly unimplemented: string | null;
+  /** The address that cannot be fetched, when that is all there is to say about the first instruction; else -1. */
+  readonly fetchFault: number;
 }
 
 /** Thrown by a helper to raise a guest exception; the execution loop finds the precise state. */
@@ -69,6 +71,8 @@ export interface HelperPort {
   isMapped(address: number): boolean;
   /** Nanoseconds since some moment, never going back; for time stamp counters. */
   clock(): number;
+  /** Names something the guest asked for that is not there, once, where the user asks for such messages. */
+  unimplemented?(what: string): void;
 }
 
 export type HelperFunction = (env: number, ...args: never[]) => number | bigint | undefined;

@@ -2,7 +2,8 @@
 
 import { EFAULT, EINVAL, ENOSYS, ESRCH } from '../../src/host/errno.ts';
 import { STATE_BASE } from '../../src/memory/guest-pages.ts';
-import { Seg, X86_OFFSETS } from '../../targets/x86/state.ts';
+import { refreshSegments } from '../../targets/x86/helpers/segment-helpers.ts';
+import { X86_OFFSETS } from '../../targets/x86/state.ts';
 import type { AbiMemory, ArchCall } from './interface.ts';
 
 /** GDT entries for thread-local storage, numbered as in a 64-bit kernel (GDT_ENTRY_TLS_MIN). */
@@ -63,19 +64,6 @@ function descriptorWords({ base, limit, flags }: UserDesc): [low: number, high: 
     (flags & SEG_32BIT ? 0x400000 : 0) |
     (flags & LIMIT_IN_PAGES ? 0x800000 : 0);
   return [low >>> 0, high >>> 0];
-}
-
-/** Loads what the descriptor says into the hidden part of every segment register that holds `selector`. */
-function refreshSegments(view: DataView, env: number, selector: number, low: number, high: number): void {
-  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
-  let limit = (low & 0xffff) | (high & 0xf0000);
-  if (high & 0x800000) limit = (limit << 12) | 0xfff;
-  for (const segment of [Seg.ES, Seg.DS, Seg.FS, Seg.GS]) {
-    if (view.getUint32(env + X86_OFFSETS.selectors + segment * 4, true) !== selector) continue;
-    view.setUint32(env + X86_OFFSETS.segBases + segment * 4, base, true);
-    view.setUint32(env + X86_OFFSETS.limits + segment * 4, limit >>> 0, true);
-    view.setUint32(env + X86_OFFSETS.attributes + segment * 4, (high >>> 8) & 0xffff, true);
-  }
 }
 
 function tlsAddress(env: number, index: number): number {

@@ -122,7 +122,7 @@ export class Cpu {
   private lastFlags = -1;
   /** Counts invalidations, so that a replay notices that it has removed the cause of its fault. */
   private codeWrites = 0;
-  /** Blocks of one instruction for the replay of faults, by PC; dropped when any code changes. */
+  /** Blocks of one instruction for the replay of faults, by flags and PC; dropped when any code changes. */
   private readonly singles = new Map<number, Block>();
 
   constructor(
@@ -157,6 +157,7 @@ export class Cpu {
       prepareWrite: helperPrepareWrite,
       isMapped,
       clock,
+      unimplemented: unimpOnce,
     });
     const helper = (row: HelperRow) =>
       (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
@@ -286,13 +287,13 @@ export class Cpu {
 
   private interpretAt(pc: number, flags: number): Exit {
     const entry = this.cache.get(pc, flags);
-    if (entry.ir === null) {
-      entry.ir = this.translateOne(pc, flags, this.options.maxInsns);
-      optimize(entry.ir, this.options.passes);
-      this.options.log?.optimized(entry.ir);
-      this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(pc, this.lastEnd));
-    }
     try {
+      if (entry.ir === null) {
+        entry.ir = this.translateOne(pc, flags, this.options.maxInsns);
+        optimize(entry.ir, this.options.passes);
+        this.options.log?.optimized(entry.ir);
+        this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(pc, this.lastEnd));
+      }
       return this.interpret(entry);
     } catch (error) {
       return this.recover(error);
@@ -302,7 +303,10 @@ export class Cpu {
   /** End of the last block `translateOne` made. */
   lastEnd = 0;
 
-  /** Translates the straight run at `pc`; nothing is optimised or entered in the cache. */
+  /**
+   * Translates the straight run at `pc`; nothing is optimised or entered in the cache. Throws the guest's exception when not
+   * even the first instruction can be fetched: such a translation would outlive the reason for it.
+   */
   translateOne(pc: number, flags: number, maxInsns: number): Block {
     const block = new Block(pc, this.guest.layout.globals);
     const result = this.guest.translate({
@@ -315,6 +319,10 @@ export class Cpu {
       stopAt: -1,
     });
     this.lastEnd = result.end;
+    if (result.fetchFault >= 0) {
+      const address = result.fetchFault;
+      throw this.guest.describeFault({ address, kind: 'fetch', mapped: this.memory.isMapped(address) });
+    }
     if (result.unimplemented) unimpOnce(result.unimplemented);
     TRANSLATED.n++;
     this.options.log?.translated(this.guest, this.memory.u8, block, result.end);
@@ -357,14 +365,15 @@ export class Cpu {
     for (let n = 0; n < MAX_BLOCK_INSNS + 1; n++) {
       const pc = this.getPc();
       const flags = guest.blockFlags(view, env);
-      let block = this.singles.get(pc);
-      if (!block) {
-        block = this.translateOne(pc, flags, 1);
-        prepareForReplay(block);
-        this.singles.set(pc, block);
-      }
       let exit: Exit;
       try {
+        const key = flags * 0x100000000 + pc;
+        let block = this.singles.get(key);
+        if (!block) {
+          block = this.translateOne(pc, flags, 1);
+          prepareForReplay(block);
+          this.singles.set(key, block);
+        }
         exit = interpretBlock(block, this.replayPort, env);
       } catch (inner) {
         if (inner instanceof GuestException) return this.raise(inner);

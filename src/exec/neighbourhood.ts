@@ -1,5 +1,6 @@
 // Compiling blocks in groups: those interpreted often enough, or ahead of time what direct jumps lead to from a cold PC.
 import { HEADER } from '../../targets/state-layout.ts';
+import { GuestException } from '../../targets/target.ts';
 import type { Block } from '../../tcg/ir/block.ts';
 import { Jump, OPS } from '../../tcg/ir/ops.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
@@ -22,13 +23,16 @@ const MODULES = defineCounter('exec.modules', 'wasm modules made');
 export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): void {
   const { cache, memory, options } = cpu;
   const queue: Entry[] = [cache.get(pc, flags)];
+  const entries: Entry[] = [];
   const units: GroupUnit[] = [];
   const ends: number[] = [];
   const seen = new Set<Entry>(queue);
   const limit = options.chain && options.maxInsns > 1 ? MAX_BLOCKS : 1;
   for (let n = 0; n < queue.length && units.length < limit; n++) {
     const entry = queue[n]!;
-    const block = cpu.translateOne(entry.pc, flags, options.maxInsns);
+    const block = n === 0 ? cpu.translateOne(pc, flags, options.maxInsns) : tryTranslate(cpu, entry);
+    if (block === null) continue;
+    entries.push(entry);
     ends.push(cpu.lastEnd);
     if (options.chain) {
       for (const op of block.ops) {
@@ -44,8 +48,18 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
   }
   instantiate(cpu, units, flags);
   for (let n = 0; n < units.length; n++) {
-    const entry = queue[n]!;
+    const entry = entries[n]!;
     cache.setTranslated(entry, Tier.BLOCK, cpu.pagesOf(entry.pc, ends[n]!));
+  }
+}
+
+/** The translation of a block nobody has jumped to yet; null when its first instruction cannot be fetched. */
+function tryTranslate(cpu: Cpu, entry: Entry): Block | null {
+  try {
+    return cpu.translateOne(entry.pc, entry.flags, cpu.options.maxInsns);
+  } catch (error) {
+    if (error instanceof GuestException) return null;
+    throw error;
   }
 }
 

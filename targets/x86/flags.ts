@@ -2,7 +2,8 @@
 import type { Builder } from '../../tcg/ir/builder.ts';
 import type { HelperRow } from '../../tcg/ir/helper-table.ts';
 import { Cond } from '../../tcg/ir/types.ts';
-import { Const, const32, type Value } from '../../tcg/ir/value.ts';
+import { const32, type Value } from '../../tcg/ir/value.ts';
+import { updateMode } from './mode.ts';
 import { CC_DST, CC_OP, CC_SRC, CC_SRC2, X86_OFFSETS } from './state.ts';
 
 /** EFLAGS bits (Intel SDM vol. 1, 3.4.3). */
@@ -52,6 +53,8 @@ export enum Cc {
   SHR = 36,
   /** dst = low half of the product, src = not 0 when the high half is significant (exact). */
   MUL = 40,
+  /** Doublewords only: dst = low half of the signed product of src and src2. */
+  IMUL = 44,
 }
 
 const KIND_MASK = ~3;
@@ -93,10 +96,16 @@ export function computeFlags(op: number, dst: number, src: number, src2: number)
       return flags | src | ((dst & 15) === 0 ? AF : 0) | (d === -0x80000000 ? OF : 0);
     case Cc.DEC:
       return flags | src | ((dst & 15) === 15 ? AF : 0) | (d === (0x7fffffff & (-1 << up)) ? OF : 0);
+    // Shifts leave AF undefined; the processors of undefined-flags.ts set it.
     case Cc.SHL:
-      return flags | (s >>> sign) | ((d ^ s) >>> sign ? OF : 0);
+      return flags | AF | (s >>> sign) | ((d ^ s) >>> sign ? OF : 0);
     case Cc.SHR:
-      return flags | (src & 1) | ((d ^ s) >>> sign ? OF : 0);
+      return flags | AF | (src & 1) | ((d ^ s) >>> sign ? OF : 0);
+    case Cc.IMUL: {
+      // A double is exact where it matters: a product that does not fit in 53 bits does not fit in 32.
+      const product = src * src2;
+      return flags | (product !== (product | 0) ? CF | OF : 0);
+    }
     default:
       return flags | (src !== 0 ? CF | OF : 0);
   }
@@ -130,13 +139,22 @@ export function readEflags(view: DataView, env: number): number {
   return view.getInt32(env + o.eflags, true) | arithmetic | direction | IF | 2;
 }
 
-/** Sets all of EFLAGS in CPU state; bits that do not exist are dropped. */
+/** EFLAGS bits kept as they are. */
+const PLAIN_FLAGS = TF | IOPL | NT | VM | AC | ID;
+
+/**
+ * Sets all of EFLAGS in CPU state. Bits that do not exist are dropped, and RF, which lasts for one instruction: only frames
+ * of faults show it.
+ */
 export function writeEflags(view: DataView, env: number, value: number): void {
   const o = X86_OFFSETS;
   view.setInt32(env + o.ccOp, Cc.FLAGS, true);
   view.setInt32(env + o.ccSrc, value & ARITHMETIC, true);
   view.setInt32(env + o.df, value & DF_BIT ? -1 : 1, true);
-  view.setInt32(env + o.eflags, value & (TF | IOPL | NT | RF | VM | AC | ID), true);
+  const plain = value & PLAIN_FLAGS;
+  if (view.getInt32(env + o.eflags, true) === plain) return;
+  view.setInt32(env + o.eflags, plain, true);
+  updateMode(view, env);
 }
 
 /** A condition ready for `brcond` or `setcond`. */
@@ -148,35 +166,53 @@ export interface Test {
 
 const ZERO = const32(0);
 
+/** The carry of these kinds is in CC_SRC as 0 or 1. */
+function carryInSource(op: number): boolean {
+  const kind = op & KIND_MASK;
+  return kind === Cc.INC || kind === Cc.DEC;
+}
+
 /**
  * What the translator knows of the lazily kept flags at the present instruction, and the IR that reads or sets them. The
- * operands of the last operation are also kept as values, so that a comparison followed by a branch becomes one op.
+ * first operand of the last comparison is also kept as a value, so that a comparison followed by a branch becomes one op.
  */
 export class LazyFlags {
+  b!: Builder;
   /** The operation in CC_OP, or -1 when only run time knows. */
   op = -1;
   /** Something relied on the `op` the block began with. */
   usedContext = false;
   private inherited = false;
-  /** First operand of the last SUB, when its value is still at hand. */
+  /**
+   * First operand of the last SUB, when its value is still at hand. It may be a register: whoever writes one tells
+   * `wrote`.
+   */
   private left: Value | null = null;
-  private right: Value | null = null;
+  private right: Value = CC_SRC;
   /** CF as a value of its own, when the flags were given as bits with it: then its readers need none of the others. */
   private knownCarry: Value | null = null;
   /** CC_SRC was computed with some effort, which is dead once another operation sets the flags. */
   private costlySource = false;
 
-  constructor(readonly b: Builder) {}
-
   /** Starts a block: `op` is what the predecessor left, or -1. */
-  begin(op: number): void {
+  begin(b: Builder, op: number): void {
+    this.b = b;
     this.op = op;
     this.inherited = op !== -1;
     this.usedContext = false;
-    this.costlySource = false;
     this.left = null;
-    this.right = null;
     this.knownCarry = null;
+    this.costlySource = false;
+  }
+
+  /** Told of every write of a general register, before or after. */
+  wrote(register: Value): void {
+    if (this.left === register) this.left = null;
+  }
+
+  /** Told when a helper has written general registers. */
+  lostRegisters(): void {
+    this.left = null;
   }
 
   /** From here on only run time knows what set the flags. */
@@ -184,7 +220,6 @@ export class LazyFlags {
     this.op = -1;
     this.inherited = false;
     this.left = null;
-    this.right = null;
     this.knownCarry = null;
   }
 
@@ -192,45 +227,50 @@ export class LazyFlags {
   join(before: number): void {
     if (this.op !== before) this.forget();
     this.left = null;
-    this.right = null;
     this.knownCarry = null;
   }
 
-  /** Records an operation of `1 << size` bytes; `left` is the first operand of SUB (a value no later write changes). */
-  set(
-    kind: Cc,
-    size: number,
-    dst: Value,
-    src: Value | null = null,
-    src2: Value | null = null,
-    left: Value | null = null,
-  ): void {
-    const { b } = this;
-    const op = kind | size;
-    b.set(CC_DST, dst);
-    if (src) b.set(CC_SRC, src);
-    else if (this.costlySource) b.set(CC_SRC, 0);
-    this.costlySource = false;
-    if (src2) b.set(CC_SRC2, src2);
-    if (this.op !== op || this.inherited) b.set(CC_OP, op);
+  /**
+   * Records an operation whose words the caller has written to CC_DST, CC_SRC and CC_SRC2 as its kind asks: `op` is the kind
+   * plus log2 of the operand size. For SUB, `left` is the first operand (null: gone) and `right` the second.
+   */
+  finish(op: number, left: Value | null = null, right: Value = CC_SRC): void {
+    if (this.costlySource) {
+      // The only kind that leaves CC_SRC alone.
+      if ((op & KIND_MASK) === Cc.LOGIC) this.b.set(CC_SRC, 0);
+      this.costlySource = false;
+    }
+    if (this.op !== op || this.inherited) this.b.set(CC_OP, op);
     this.inherited = false;
     this.op = op;
-    this.knownCarry = null;
     this.left = left;
-    this.right = src instanceof Const ? src : CC_SRC;
+    this.right = right;
+    this.knownCarry = null;
+  }
+
+  /** CC_DST = what the last op has computed, which nobody may use again under its own name. */
+  result(value: Value): void {
+    const { ops } = this.b.block;
+    const last = ops[ops.length - 1];
+    if (last !== undefined && last.out === value && value.kind === 'temp') last.out = CC_DST;
+    else this.b.set(CC_DST, value);
+  }
+
+  /** Writes the words and records the operation. */
+  set(kind: Cc, size: number, dst: Value, src: Value | null = null, src2: Value | null = null): void {
+    const { b } = this;
+    b.set(CC_DST, dst);
+    if (src) b.set(CC_SRC, src);
+    if (src2) b.set(CC_SRC2, src2);
+    this.finish(kind | size);
   }
 
   /** Records flags given as EFLAGS bits (only arithmetic ones); `carry` is CF alone (0 or 1) where it is at hand. */
   setAll(flags: Value, carry: Value | null = null): void {
-    const { b } = this;
-    b.set(CC_SRC, flags);
-    this.costlySource = true;
-    if (this.op !== Cc.FLAGS || this.inherited) b.set(CC_OP, Cc.FLAGS);
-    this.inherited = false;
-    this.op = Cc.FLAGS;
-    this.left = null;
-    this.right = null;
+    this.b.set(CC_SRC, flags);
+    this.finish(Cc.FLAGS);
     this.knownCarry = carry;
+    this.costlySource = true;
   }
 
   /**
@@ -239,12 +279,11 @@ export class LazyFlags {
    */
   setIf(test: Value, kind: Cc, size: number, dst: Value, src: Value): void {
     const { b } = this;
-    const before = CC_OP;
     b.set(CC_DST, b.select(test, dst, CC_DST));
     b.set(CC_SRC, b.select(test, src, CC_SRC));
-    this.costlySource = true;
-    b.set(CC_OP, b.select(test, kind | size, before));
+    b.set(CC_OP, b.select(test, kind | size, CC_OP));
     this.forget();
+    this.costlySource = true;
   }
 
   /** All six flags as EFLAGS bits. */
@@ -260,16 +299,19 @@ export class LazyFlags {
     const { b } = this;
     if (this.inherited) this.usedContext = true;
     if (this.knownCarry) return this.knownCarry;
-    const test = this.op === -1 ? null : this.carryTest();
-    if (test === null) return b.and(this.all(), CF);
-    if (test.cond === Cond.NE && test.b === ZERO && this.carryIsBit()) return b.copy(test.a);
+    if (this.op === -1) return b.and(this.all(), CF);
+    if (carryInSource(this.op)) return b.copy(CC_SRC);
+    const test = this.carryTest();
     return b.setcond(test.cond, test.a, test.b);
   }
 
-  /** Whether the carry test compares a value that is 0 or 1 already. */
-  private carryIsBit(): boolean {
-    const kind = this.op & KIND_MASK;
-    return kind === Cc.INC || kind === Cc.DEC;
+  /** Makes CC_SRC the carry, 0 or 1, as INC and DEC keep it. */
+  keepCarry(): void {
+    if (carryInSource(this.op)) {
+      if (this.inherited) this.usedContext = true;
+    } else {
+      this.b.set(CC_SRC, this.carry());
+    }
   }
 
   /** The value in the operand size, zero-extended (`signed`: sign-extended). */
@@ -280,14 +322,11 @@ export class LazyFlags {
   }
 
   private subLeft(): Value {
-    return this.left ?? this.b.add(CC_DST, CC_SRC);
+    return this.left ?? this.b.add(CC_DST, this.right);
   }
 
-  private subRight(): Value {
-    return this.right ?? CC_SRC;
-  }
-
-  private carryTest(): Test | null {
+  /** A test for CF; the operation is known. */
+  private carryTest(): Test {
     const { b } = this;
     const top = (8 << (this.op & 3)) - 1;
     switch (this.op & KIND_MASK) {
@@ -297,18 +336,13 @@ export class LazyFlags {
       case Cc.ADD:
         return { cond: Cond.LTU, a: this.narrow(CC_DST, false), b: this.narrow(CC_SRC, false) };
       case Cc.SUB:
-        return { cond: Cond.LTU, a: this.narrow(this.subLeft(), false), b: this.narrow(this.subRight(), false) };
+        return { cond: Cond.LTU, a: this.narrow(this.subLeft(), false), b: this.narrow(this.right, false) };
       case Cc.LOGIC:
         return { cond: Cond.NE, a: ZERO, b: ZERO };
-      case Cc.INC:
-      case Cc.DEC:
-        return { cond: Cond.NE, a: CC_SRC, b: ZERO };
       case Cc.SHL:
         return { cond: Cond.TSTNE, a: CC_SRC, b: const32(1 << top) };
       case Cc.SHR:
         return { cond: Cond.TSTNE, a: CC_SRC, b: const32(1) };
-      case Cc.MUL:
-        return { cond: Cond.NE, a: CC_SRC, b: ZERO };
       case Cc.ADC: {
         // The sum wrapped, or it equals b with a carry in: dst <u b + carry without overflow of b + carry.
         const dst = this.narrow(CC_DST, false);
@@ -324,9 +358,19 @@ export class LazyFlags {
         const equal = b.setcond(Cond.EQ, left, src);
         return { cond: Cond.NE, a: b.or(below, b.and(equal, CC_SRC2)), b: ZERO };
       }
+      case Cc.IMUL:
+        return this.productTest();
       default:
-        return null;
+        // INC, DEC, MUL.
+        return { cond: Cond.NE, a: CC_SRC, b: ZERO };
     }
+  }
+
+  /** Whether the signed product of CC_SRC and CC_SRC2 does not fit: its high half is no sign extension. */
+  private productTest(): Test {
+    const { b } = this;
+    const product = b.emit('mul_i64', b.exts64(CC_SRC), b.exts64(CC_SRC2));
+    return { cond: Cond.NE, a: b.high(product), b: b.sar(b.wrap(product), 31) };
   }
 
   /** A value whose sign bit (of the operand size) is OF, or null when it takes the general way. */
@@ -339,8 +383,7 @@ export class LazyFlags {
       }
       case Cc.SUB: {
         const left = this.subLeft();
-        const right = this.subRight();
-        return b.and(b.xor(left, right), b.xor(left, CC_DST));
+        return b.and(b.xor(left, this.right), b.xor(left, CC_DST));
       }
       case Cc.SHL:
       case Cc.SHR:
@@ -364,43 +407,40 @@ export class LazyFlags {
     const { b } = this;
     if (this.op === -1) return this.fromBits(code, this.all());
     const kind = this.op & KIND_MASK;
-    if (kind === Cc.FLAGS) return code === 2 && this.knownCarry ? this.carryTest()! : this.fromBits(code, CC_SRC);
-    const dst = () => this.narrow(CC_DST, true);
+    if (kind === Cc.FLAGS) return code === 2 ? this.carryTest() : this.fromBits(code, CC_SRC);
     switch (code) {
       case 0x0: {
         if (kind === Cc.LOGIC) return { cond: Cond.NE, a: ZERO, b: ZERO };
+        if (kind === Cc.MUL) return { cond: Cond.NE, a: CC_SRC, b: ZERO };
+        if (kind === Cc.IMUL) return this.productTest();
         const overflow = this.overflow();
         if (overflow) return { cond: Cond.TSTNE, a: overflow, b: const32(1 << ((8 << (this.op & 3)) - 1)) };
-        if (kind === Cc.MUL) return { cond: Cond.NE, a: CC_SRC, b: ZERO };
         break;
       }
-      case 0x2: {
-        const carry = this.carryTest();
-        if (carry) return carry;
-        break;
-      }
+      case 0x2:
+        return this.carryTest();
       case 0x4:
         if (kind === Cc.SUB && this.left)
-          return { cond: Cond.EQ, a: this.narrow(this.left, false), b: this.narrow(this.subRight(), false) };
+          return { cond: Cond.EQ, a: this.narrow(this.left, false), b: this.narrow(this.right, false) };
         return { cond: Cond.EQ, a: this.narrow(CC_DST, false), b: ZERO };
       case 0x6:
         if (kind === Cc.SUB)
-          return { cond: Cond.LEU, a: this.narrow(this.subLeft(), false), b: this.narrow(this.subRight(), false) };
+          return { cond: Cond.LEU, a: this.narrow(this.subLeft(), false), b: this.narrow(this.right, false) };
         if (kind === Cc.LOGIC) return { cond: Cond.EQ, a: this.narrow(CC_DST, false), b: ZERO };
         break;
       case 0x8:
-        return { cond: Cond.LT, a: dst(), b: ZERO };
+        return { cond: Cond.LT, a: this.narrow(CC_DST, true), b: ZERO };
       case 0xa:
         return { cond: Cond.TSTEQ, a: b.popcnt(b.and(CC_DST, 0xff)), b: const32(1) };
       case 0xc:
         if (kind === Cc.SUB)
-          return { cond: Cond.LT, a: this.narrow(this.subLeft(), true), b: this.narrow(this.subRight(), true) };
-        if (kind === Cc.LOGIC) return { cond: Cond.LT, a: dst(), b: ZERO };
+          return { cond: Cond.LT, a: this.narrow(this.subLeft(), true), b: this.narrow(this.right, true) };
+        if (kind === Cc.LOGIC) return { cond: Cond.LT, a: this.narrow(CC_DST, true), b: ZERO };
         break;
       case 0xe:
         if (kind === Cc.SUB)
-          return { cond: Cond.LE, a: this.narrow(this.subLeft(), true), b: this.narrow(this.subRight(), true) };
-        if (kind === Cc.LOGIC) return { cond: Cond.LE, a: dst(), b: ZERO };
+          return { cond: Cond.LE, a: this.narrow(this.subLeft(), true), b: this.narrow(this.right, true) };
+        if (kind === Cc.LOGIC) return { cond: Cond.LE, a: this.narrow(CC_DST, true), b: ZERO };
         break;
     }
     return this.fromBits(code, this.all());

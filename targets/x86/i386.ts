@@ -6,18 +6,23 @@ import { ArrayCode, decode, FLAT_32 } from './decode.ts';
 import { disassemble } from './disasm.ts';
 import { readEflags, writeEflags } from './flags.ts';
 import { aaa, aad, aam, aas, computeFlagsHelper, daa, das, setEflagsHelper } from './helpers/flags-helpers.ts';
-import { descriptorQueryHelper, loadSegmentHelper, resetSegments } from './helpers/segment-helpers.ts';
+import {
+  checkFarHelper,
+  checkSegmentHelper,
+  descriptorQueryHelper,
+  loadCodeSegmentHelper,
+  loadSegmentHelper,
+  resetSegments,
+} from './helpers/segment-helpers.ts';
 import { repMovs, repStos } from './helpers/string-helpers.ts';
 import { instantiateX87 } from './helpers/x87-table.ts';
+import { blockFlags, updateMode } from './mode.ts';
 import { cpuidLeaf, X86_MODELS } from './models.ts';
 import { X86_OFFSETS as O, REGS, X86_STATE } from './state.ts';
-import { FLAG_CODE16, FLAG_CS_BASE, FLAG_DATA_BASES, FLAG_STACK16, MODEL_SHIFT } from './translate/context.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
 import { resetX87 } from './x87-reset.ts';
-
-/** Attribute bit D/B of a code or stack segment (second descriptor word, bit 22, shifted right by 8). */
-const ATTRIBUTE_BIG = 1 << 14;
+import { X87_FIELDS } from './x87-state.ts';
 
 function reset(view: DataView, env: number, modelName: string): void {
   const model = X86_MODELS.findIndex((m) => m.name === modelName);
@@ -29,19 +34,7 @@ function reset(view: DataView, env: number, modelName: string): void {
   view.setUint32(env + O.model, model, true);
   resetSegments(view, env);
   resetX87(view, env);
-}
-
-function blockFlags(view: DataView, env: number): number {
-  let flags = view.getUint32(env + O.model, true) << MODEL_SHIFT;
-  // ES CS SS DS are the first four bases.
-  const bases = O.segBases;
-  if (view.getInt32(env + bases, true) | view.getInt32(env + bases + 8, true) | view.getInt32(env + bases + 12, true)) {
-    flags |= FLAG_DATA_BASES;
-  }
-  if (view.getInt32(env + bases + 4, true) !== 0) flags |= FLAG_CS_BASE;
-  if (!(view.getUint32(env + O.attributes + 4, true) & ATTRIBUTE_BIG)) flags |= FLAG_CODE16;
-  if (!(view.getUint32(env + O.attributes + 8, true) & ATTRIBUTE_BIG)) flags |= FLAG_STACK16;
-  return flags;
+  updateMode(view, env);
 }
 
 function helpers(port: HelperPort): Record<string, HelperFunction> {
@@ -59,6 +52,9 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     rep_movs: repMovs(port, bytes),
     rep_stos: repStos(port, bytes),
     load_segment: loadSegmentHelper(port),
+    check_segment: checkSegmentHelper(port),
+    check_far: checkFarHelper(port),
+    load_code_segment: loadCodeSegmentHelper(port),
     probe: (_env: number, address: number, length: number, writes: number) => {
       const start = address >>> 0;
       const fine = (at: number, bytes: number) => (writes ? port.prepareWrite(at, bytes) : port.canRead(at, bytes));
@@ -108,7 +104,11 @@ function registers(view: DataView, env: number): [string, number][] {
   all.push(['eip', view.getUint32(env + O.pc, true)], ['eflags', readEflags(view, env)]);
   for (let n = 0; n < 6; n++)
     all.push([['es', 'cs', 'ss', 'ds', 'fs', 'gs'][n]!, view.getUint32(env + O.selectors + 4 * n, true)]);
-  for (let at = 0; at < 176; at += 4) all.push([`fpu+${at}`, view.getUint32(env + O.fpu + at, true)]);
+  for (const { name, offset, type } of X87_FIELDS) {
+    if (name === 'fpscratch' || name === 'fpscratchhi') continue;
+    if (type === 'i64') all.push([`${name}.hi`, view.getUint32(env + O.fpu + offset + 4, true)]);
+    all.push([type === 'i64' ? `${name}.lo` : name, view.getUint32(env + O.fpu + offset, true)]);
+  }
   return all;
 }
 

@@ -15,7 +15,7 @@ export interface X86Model {
 }
 
 const I486 = ['FPU'] as const;
-const PENTIUM = [...I486, 'TSC', 'CX8'] as const;
+const PENTIUM = [...I486, 'TSC', 'MSR', 'CX8'] as const;
 const PENTIUM_PRO = [...PENTIUM, 'CMOV'] as const;
 const ALL = [...PENTIUM_PRO, 'POPCNT', 'MOVBE', 'LZCNT', 'CLFSH'] as const;
 
@@ -31,6 +31,7 @@ export const X86_MODELS: readonly X86Model[] = [
 const BITS: Partial<Record<ModelFeature, readonly [leaf: number, register: number, bit: number]>> = {
   FPU: [1, 3, 0],
   TSC: [1, 3, 4],
+  MSR: [1, 3, 5],
   CX8: [1, 3, 8],
   CMOV: [1, 3, 15],
   CLFSH: [1, 3, 19],

@@ -26,7 +26,10 @@ const eflags = layout.field('eflags');
 const model = layout.field('model');
 /** Selectors of ES CS SS DS FS GS. */
 const selectors = layout.field('selectors', 4, 6);
-/** Segment limits in bytes minus 1, and attributes (descriptor bits 40-55 as in its second word, shifted right by 8). */
+/**
+ * Segment limits in bytes minus 1, and attributes: descriptor bits 40-55 as in its second word, shifted right by 8, and
+ * above them what mode.ts adds.
+ */
 const limits = layout.field('limits', 4, 6);
 const attributes = layout.field('attributes', 4, 6);
 /** The thread's three TLS descriptors, GDT entries 12-14, eight bytes each as in memory. */
@@ -34,6 +37,8 @@ const tls = layout.field('tls', 8, 3);
 /** Host address independent: guest-visible LDT base (0: none) and number of entries. */
 const ldtBase = layout.field('ldtBase');
 const ldtEntries = layout.field('ldtEntries');
+/** What translations depend on, in one word; see mode.ts. */
+const mode = layout.field('mode');
 layout.skipTo(256);
 /** The x87 area; its fields are declared in x87-state.ts. */
 const fpu = layout.field('fpu', 256, 1, 16);
@@ -60,6 +65,7 @@ export const X86_OFFSETS = {
   tls,
   ldtBase,
   ldtEntries,
+  mode,
   fpu,
   xmm,
   mxcsr,

@@ -27,7 +27,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'opt', paths: ['tcg/opt/'], may: ['ir', 'util'] },
   { name: 'engine', paths: ['tcg/engine.ts'], may: ['ir', 'util'] },
   { name: 'interp', paths: ['tcg/interp/'], may: ['ir', 'engine', 'util'] },
-  { name: 'wasm-writer', paths: ['tcg/wasm/module-writer', 'tcg/wasm/wat-print'], may: ['util'] },
+  { name: 'wasm-writer', paths: ['tcg/wasm/module-writer', 'tcg/wasm/opcodes', 'tcg/wasm/wat-print'], may: ['util'] },
   { name: 'wasm', paths: ['tcg/wasm/'], may: ['wasm-writer', 'ir', 'engine', 'util'] },
 
   { name: 'guest-registry', paths: ['targets/registry.ts'], may: ['guest', 'guest-state', 'guest-interface'] },
@@ -40,7 +40,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
     // What an ABI must know of its guest: state, flags, what signal frames hold and how segments are loaded.
     name: 'guest-state',
     paths: [
-      ...['state', 'flags', 'vectors', 'models', 'x87-state', 'x87-reset'].map((name) => `targets/*/${name}.ts`),
+      ...['state', 'flags', 'mode', 'vectors', 'models', 'x87-state', 'x87-reset'].map((name) => `targets/*/${name}.ts`),
       'targets/*/helpers/segment-helpers.ts',
     ],
     may: ['guest-interface', 'guest:types', 'ir', 'util'],

@@ -1,5 +1,6 @@
 // Loading segment registers and looking at descriptors, against the descriptor tables a 64-bit Linux gives a 32-bit process.
 import { GuestException, type HelperPort } from '../../target.ts';
+import { PLAIN_READ, PLAIN_WRITE, updateMode } from '../mode.ts';
 import { X86_OFFSETS as O, Seg } from '../state.ts';
 import { Vector } from '../vectors.ts';
 
@@ -26,7 +27,12 @@ const NON_SYSTEM = 1 << 12;
 const CODE = 1 << 11;
 /** Writable data or readable code. */
 const ACCESSIBLE = 1 << 9;
+/** Code that lower privileges may call, or data that grows down: its offsets are those above the limit. */
 const CONFORMING = 1 << 10;
+const EXPAND_DOWN = 1 << 10;
+/** 64-bit code. */
+const LONG = 1 << 21;
+const BIG = 1 << 22;
 const GRANULARITY = 1 << 23;
 
 function find(view: DataView, env: number, selector: number): Descriptor | null {
@@ -50,17 +56,43 @@ function base(d: Descriptor): number {
   return (d.low >>> 16) | ((d.high & 0xff) << 16) | (d.high & 0xff000000);
 }
 
+/** The limit in bytes minus 1, unsigned. */
 function limit(d: Descriptor): number {
   const raw = (d.low & 0xffff) | (d.high & 0xf0000);
-  return d.high & GRANULARITY ? (raw << 12) | 0xfff : raw;
+  return (d.high & GRANULARITY ? (raw << 12) | 0xfff : raw) >>> 0;
 }
 
-/** Puts a selector with its descriptor's parts into CPU state. */
+function isExpandDown(d: Descriptor): boolean {
+  return !(d.high & CODE) && (d.high & EXPAND_DOWN) !== 0;
+}
+
+/** What generated code asks of a segment: whether every byte of the address space may be read, and written. */
+function plainBits(d: Descriptor): number {
+  if (limit(d) !== 0xffffffff || isExpandDown(d)) return 0;
+  if (d.high & CODE) return d.high & ACCESSIBLE ? PLAIN_READ : 0;
+  return d.high & ACCESSIBLE ? PLAIN_READ | PLAIN_WRITE : PLAIN_READ;
+}
+
+/** Puts a selector with its descriptor's parts into CPU state. The caller updates the mode word. */
 function store(view: DataView, env: number, segment: number, selector: number, d: Descriptor | null): void {
   view.setUint32(env + O.selectors + 4 * segment, selector, true);
+  storeHidden(view, env, segment, d);
+}
+
+/** The descriptor's parts. */
+function storeHidden(view: DataView, env: number, segment: number, d: Descriptor | null): void {
   view.setUint32(env + O.segBases + 4 * segment, d ? base(d) : 0, true);
   view.setUint32(env + O.limits + 4 * segment, d ? limit(d) : 0, true);
-  view.setUint32(env + O.attributes + 4 * segment, d ? (d.high >>> 8) & 0xf0ff : 0, true);
+  view.setUint32(env + O.attributes + 4 * segment, d ? ((d.high >>> 8) & 0xf0ff) | plainBits(d) : 0, true);
+}
+
+/** A descriptor was given new contents: segment registers that hold its selector follow. */
+export function refreshSegments(view: DataView, env: number, selector: number, low: number, high: number): void {
+  for (const segment of [Seg.ES, Seg.DS, Seg.FS, Seg.GS]) {
+    if (view.getUint32(env + O.selectors + 4 * segment, true) !== selector) continue;
+    storeHidden(view, env, segment, { low, high });
+  }
+  updateMode(view, env);
 }
 
 /**
@@ -74,6 +106,7 @@ export function loadSegment(view: DataView, env: number, segment: number, select
   if (code === 0) {
     if (segment === Seg.SS) throw new GuestException(Vector.GP, 0);
     store(view, env, segment, selector, null);
+    if (segment < Seg.FS) updateMode(view, env);
     return;
   }
   const d = find(view, env, selector);
@@ -90,6 +123,7 @@ export function loadSegment(view: DataView, env: number, segment: number, select
     if (!(d.high & PRESENT)) throw new GuestException(Vector.NP, code);
   }
   store(view, env, segment, selector, d);
+  if (segment < Seg.FS) updateMode(view, env);
 }
 
 /** The selectors a process starts with. */
@@ -97,6 +131,7 @@ export function resetSegments(view: DataView, env: number): void {
   store(view, env, Seg.CS, 0x23, FLAT_CODE);
   for (const segment of [Seg.SS, Seg.DS, Seg.ES]) store(view, env, segment, 0x2b, FLAT_DATA);
   for (const segment of [Seg.FS, Seg.GS]) store(view, env, segment, 0, null);
+  updateMode(view, env);
 }
 
 /** `load_segment`. */
@@ -104,6 +139,68 @@ export function loadSegmentHelper(port: HelperPort) {
   return (env: number, segment: number, selector: number): undefined => {
     loadSegment(port.view, env, segment, selector);
     return undefined;
+  };
+}
+
+/** `check_segment`; see CHECK_SEGMENT. */
+export function checkSegmentHelper(port: HelperPort) {
+  const { view } = port;
+  return (env: number, segment: number, offset: number, sizeAndWrite: number): undefined => {
+    const attributes = view.getUint32(env + O.attributes + 4 * segment, true) << 8;
+    const last = view.getUint32(env + O.limits + 4 * segment, true);
+    const bytes = sizeAndWrite & 0xff;
+    const start = offset >>> 0;
+    const end = start + bytes - 1;
+    let fits: boolean;
+    if (!(attributes & PRESENT)) fits = false;
+    else if (!(attributes & CODE) && attributes & EXPAND_DOWN) {
+      fits = start > last && end <= (attributes & BIG ? 0xffffffff : 0xffff);
+    } else {
+      // Offsets wrap around in segments of 4 GiB.
+      fits = last === 0xffffffff || end <= last;
+    }
+    const allowed =
+      sizeAndWrite >= 256
+        ? !(attributes & CODE) && attributes & ACCESSIBLE
+        : !(attributes & CODE) || attributes & ACCESSIBLE;
+    if (fits && allowed) return undefined;
+    throw new GuestException(segment === Seg.SS ? Vector.SS : Vector.GP, 0);
+  };
+}
+
+/** `check_far`; see CHECK_FAR. */
+export function checkFarHelper(port: HelperPort) {
+  const { view } = port;
+  return (env: number, selector: number, offset: number, returns: number): undefined => {
+    const code = selector & 0xfffc;
+    const wrong = (vector: Vector, error: number): never => {
+      throw new GuestException(vector, error);
+    };
+    if (code === 0) wrong(Vector.GP, 0);
+    // A return cannot lead to more privilege than there is.
+    if (returns && (selector & 3) !== 3) wrong(Vector.GP, code);
+    const d = find(view, env, selector & 0xffff);
+    if (!d || !(d.high & NON_SYSTEM) || !(d.high & CODE)) return wrong(Vector.GP, code);
+    const privilege = (d.high >>> 13) & 3;
+    if (!(d.high & CONFORMING) && privilege !== 3) wrong(Vector.GP, code);
+    if (!(d.high & PRESENT)) wrong(Vector.NP, code);
+    if (d.high & LONG) {
+      port.unimplemented?.('far transfer to 64-bit code');
+      wrong(Vector.GP, code);
+    }
+    if (offset >>> 0 > limit(d)) wrong(Vector.GP, 0);
+    return undefined;
+  };
+}
+
+/** `load_code_segment`; see LOAD_CODE_SEGMENT. */
+export function loadCodeSegmentHelper(port: HelperPort) {
+  const { view } = port;
+  return (env: number, selector: number, offset: number): number => {
+    const d = find(view, env, selector & 0xffff) as Descriptor;
+    store(view, env, Seg.CS, (selector & 0xfffc) | 3, d);
+    updateMode(view, env);
+    return (base(d) + offset) | 0;
   };
 }
 

@@ -20,32 +20,33 @@ function accessible(check: (address: number, length: number) => boolean, address
   return good;
 }
 
-/** `rep_movs`, forward only: with DF set, or an overlap closer than one element, the element loop does the work. */
+/**
+ * `rep_movs` in flat segments, forward only: with DF set, or an overlap closer than one element, the element loop does the
+ * work.
+ */
 export function repMovs(port: HelperPort, bytes: Uint8Array) {
   const { view } = port;
   const canRead = (address: number, length: number) => port.canRead(address, length);
   const canWrite = (address: number, length: number) => port.canWrite(address, length);
-  return (env: number, log: number, sourceBase: number, destBase: number): undefined => {
+  return (env: number, log: number): undefined => {
     if (view.getInt32(env + X86_OFFSETS.df, true) < 0) return;
     const size = 2 ** log;
     const esi = view.getUint32(env + ESI, true);
     const edi = view.getUint32(env + EDI, true);
     const ecx = view.getUint32(env + ECX, true);
-    const source = (esi + sourceBase) >>> 0;
-    const dest = (edi + destBase) >>> 0;
-    const distance = dest - source;
+    const distance = edi - esi;
     let length = Math.min(ecx * size, 0x100000000);
-    length = accessible(canWrite, dest, accessible(canRead, source, length));
+    length = accessible(canWrite, edi, accessible(canRead, esi, length));
     length -= length % size;
     if (length === 0) return;
     if (distance <= 0 || distance >= length) {
-      bytes.copyWithin(dest, source, source + length);
+      bytes.copyWithin(edi, esi, esi + length);
     } else {
       // Elements read what earlier ones wrote: the bytes between the pointers repeat.
       if (distance % size !== 0) return;
       for (let done = 0; done < length; ) {
         const step = Math.min(distance + done, length - done);
-        bytes.copyWithin(dest + done, source, source + step);
+        bytes.copyWithin(edi + done, esi, esi + step);
         done += step;
       }
     }
@@ -55,14 +56,13 @@ export function repMovs(port: HelperPort, bytes: Uint8Array) {
   };
 }
 
-/** `rep_stos`, forward only. */
+/** `rep_stos` in flat segments, forward only. */
 export function repStos(port: HelperPort, bytes: Uint8Array) {
   const { view } = port;
   const canWrite = (address: number, length: number) => port.canWrite(address, length);
-  return (env: number, log: number, _sourceBase: number, destBase: number): undefined => {
+  return (env: number, log: number): undefined => {
     if (view.getInt32(env + X86_OFFSETS.df, true) < 0) return;
-    const edi = view.getUint32(env + EDI, true);
-    const dest = (edi + destBase) >>> 0;
+    const dest = view.getUint32(env + EDI, true);
     const total = view.getUint32(env + ECX, true) * 2 ** log;
     let length = accessible(canWrite, dest, Math.min(total, 0x100000000));
     length -= length % 2 ** log;
@@ -81,7 +81,7 @@ export function repStos(port: HelperPort, bytes: Uint8Array) {
         done += chunk;
       }
     }
-    view.setUint32(env + EDI, edi + length, true);
+    view.setUint32(env + EDI, dest + length, true);
     view.setUint32(env + ECX, view.getUint32(env + ECX, true) - length / 2 ** log, true);
   };
 }

@@ -1,48 +1,32 @@
 // Integer arithmetic and logic: ADD to CMP, INC, DEC, NEG, NOT, TEST, multiplication, division, sign extension, BCD.
+import type { Builder } from '../../../tcg/ir/builder.ts';
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
-import type { OpName } from '../../../tcg/ir/ops.ts';
-import { Cond } from '../../../tcg/ir/types.ts';
-import type { Value } from '../../../tcg/ir/value.ts';
+import type { OpName, OpRow } from '../../../tcg/ir/ops.ts';
+import { Cond, MO_RMW } from '../../../tcg/ir/types.ts';
+import { Const, const32, const64, type Global, type Value } from '../../../tcg/ir/value.ts';
 import { Cc } from '../flags.ts';
-import { type Operand, OperandKind } from '../operands.ts';
-import { REGS } from '../state.ts';
+import { OperandKind } from '../operands.ts';
+import { CC_DST, CC_SRC, CC_SRC2, REGS } from '../state.ts';
 import { Vector } from '../vectors.ts';
-import { sizeLog, type Translation } from './context.ts';
+import { ADD, rowOf, sizeLog, type Translation } from './context.ts';
 
-const [EAX, , EDX] = REGS;
+const [EAX, , EDX] = REGS as [Global, Global, Global];
+const ONE = const32(1);
+const MINUS_ONE = const32(-1);
 
-/** Computes a new value from the old one; used for locked and plain read-modify-write alike. */
+/** Computes a new value from the old one. */
 type Compute = (old: Value) => Value;
 
 /**
- * Reads an operand and writes `compute(old)` back; `t.result` is then the new value. Returns the old one, which later
- * register writes do not change. With a LOCK prefix (XCHG with memory: always) it is one atomic access: `atomic` with
- * `operand`, or a compare-and-exchange loop, when the address is aligned. A misaligned one is a plain load and store:
- * between threads it is not atomic.
+ * A locked read-modify-write of the memory operand (a LOCK prefix; XCHG always): one atomic access, `atomic` with `operand`,
+ * or a compare-and-exchange loop, when the address is aligned. A misaligned one is a plain load and store: between threads
+ * it is not atomic. Returns the old value; writes no register.
  */
-export function modify(
-  t: Translation,
-  dst: Operand,
-  atomic: OpName | null,
-  operand: Value | null,
-  compute: Compute,
-  locked = t.insn.lock,
-): Value {
+export function locked(t: Translation, atomic: OpName | null, operand: Value | null, compute: Compute): Value {
   const { b } = t;
-  if (dst.kind !== OperandKind.Mem) {
-    const old = b.copy(t.read(dst));
-    t.result = compute(old);
-    t.write(dst, t.result);
-    return old;
-  }
-  const address = t.address();
-  const log = sizeLog(dst.size);
-  if (!locked) {
-    const old = b.load(address, log);
-    t.result = compute(old);
-    b.store(address, t.result, log);
-    return old;
-  }
+  const log = sizeLog(t.dst.size);
+  const memOp = log | t.align;
+  const address = b.copy(t.writeAddress());
   const old = b.temp();
   const split = b.label();
   const done = b.label();
@@ -52,123 +36,186 @@ export function modify(
   } else {
     const again = b.label();
     b.place(again);
-    const seen = b.load(address, log);
+    const seen = b.load(address, log | MO_RMW);
     b.set(old, b.emit('atomic_cas_i32', address, seen, compute(seen), log));
     b.brcond(Cond.NE, old, seen, again);
   }
   if (log > 0) {
     b.br(done);
     b.place(split);
-    b.set(old, b.load(address, log));
-    b.store(address, compute(old), log);
+    b.set(old, b.load(address, memOp | MO_RMW));
+    b.store(address, compute(old), memOp);
     b.place(done);
   }
-  t.result = compute(old);
   return old;
+}
+
+/** One of the operations on two operands whose result goes to the first. */
+interface Operation {
+  readonly row: OpRow<OpName>;
+  readonly atomic: OpName;
+  readonly compute: (b: Builder, x: Value, y: Value) => Value;
+}
+
+const ADDITION: Operation = { row: ADD, atomic: 'atomic_add_i32', compute: (b, x, y) => b.add(x, y) };
+const SUBTRACTION: Operation = {
+  row: rowOf('sub_i32'),
+  atomic: 'atomic_sub_i32',
+  compute: (b, x, y) => b.sub(x, y),
+};
+const CONJUNCTION: Operation = { row: rowOf('and_i32'), atomic: 'atomic_and_i32', compute: (b, x, y) => b.and(x, y) };
+const DISJUNCTION: Operation = { row: rowOf('or_i32'), atomic: 'atomic_or_i32', compute: (b, x, y) => b.or(x, y) };
+const EXCLUSION: Operation = { row: rowOf('xor_i32'), atomic: 'atomic_xor_i32', compute: (b, x, y) => b.xor(x, y) };
+
+/** Destination = destination op `y`; returns the new value, which may be the destination register itself. */
+function combine(t: Translation, { row, atomic, compute }: Operation, y: Value): Value {
+  const { b, dst } = t;
+  if (dst.kind === OperandKind.Reg32) {
+    const reg = REGS[dst.num]!;
+    t.flags.wrote(reg);
+    b.push(row, reg, reg, y, null, 0, 0);
+    return reg;
+  }
+  if (t.insn.lock)
+    return compute(
+      b,
+      locked(t, atomic, y, (x) => compute(b, x, y)),
+      y,
+    );
+  const result = compute(b, t.fetch(dst), y);
+  // A register destination keeps its upper part: the value is good for flags as it is.
+  if (dst.kind === OperandKind.Mem) t.putBack(dst, result);
+  else t.write(dst, result);
+  return result;
 }
 
 /** ADD r/m, r/imm … the flags keep the result and the second operand. */
 export function add(t: Translation): void {
-  const { b, dst } = t;
-  const src = b.copy(t.read(t.src));
-  modify(t, dst, 'atomic_add_i32', src, (x) => b.add(x, src));
-  t.flags.set(Cc.ADD, sizeLog(dst.size), t.result, src);
-}
-
-/** ADC. */
-export function adc(t: Translation): void {
-  const { b, dst } = t;
-  const carry = t.flags.carry();
-  const src = b.copy(t.read(t.src));
-  const sum = b.add(src, carry);
-  modify(t, dst, 'atomic_add_i32', sum, (x) => b.add(x, sum));
-  t.flags.set(Cc.ADC, sizeLog(dst.size), t.result, src, carry);
+  const y = secondOperand(t);
+  t.b.set(CC_DST, combine(t, ADDITION, y));
+  t.flags.finish(Cc.ADD | sizeLog(t.dst.size));
 }
 
 /** SUB. */
 export function sub(t: Translation): void {
-  const { b, dst } = t;
+  const y = secondOperand(t);
+  t.b.set(CC_DST, combine(t, SUBTRACTION, y));
+  t.flags.finish(Cc.SUB | sizeLog(t.dst.size));
+}
+
+/** Puts the second operand into CC_SRC; returns the value to compute with. */
+function secondOperand(t: Translation): Value {
+  const { b, src } = t;
+  if (src.kind === OperandKind.Mem) {
+    t.readInto(CC_SRC, src);
+    return CC_SRC;
+  }
+  const y = t.read(src);
+  b.set(CC_SRC, y);
+  return y;
+}
+
+/** ADC. */
+export function adc(t: Translation): void {
+  const { b } = t;
+  const carry = t.flags.carry();
   const src = b.copy(t.read(t.src));
-  const old = modify(t, dst, 'atomic_sub_i32', src, (x) => b.sub(x, src));
-  t.flags.set(Cc.SUB, sizeLog(dst.size), t.result, src, null, old);
+  b.set(CC_DST, combine(t, ADDITION, b.add(src, carry)));
+  b.set(CC_SRC, src);
+  b.set(CC_SRC2, carry);
+  t.flags.finish(Cc.ADC | sizeLog(t.dst.size));
 }
 
 /** SBB. */
 export function sbb(t: Translation): void {
   const { b, dst } = t;
   const borrow = t.flags.carry();
+  if (t.src === dst) {
+    // The usual way to turn a carry into a mask; the flags are those of 0 - borrow.
+    const mask = b.neg(borrow);
+    t.write(dst, mask);
+    t.flags.set(Cc.SUB, sizeLog(dst.size), mask, borrow);
+    return;
+  }
   const src = b.copy(t.read(t.src));
-  const sum = b.add(src, borrow);
-  modify(t, dst, 'atomic_sub_i32', sum, (x) => b.sub(x, sum));
-  t.flags.set(Cc.SBB, sizeLog(dst.size), t.result, src, borrow);
+  b.set(CC_DST, combine(t, SUBTRACTION, b.add(src, borrow)));
+  b.set(CC_SRC, src);
+  b.set(CC_SRC2, borrow);
+  t.flags.finish(Cc.SBB | sizeLog(dst.size));
 }
 
 /** CMP: SUB without the write. */
 export function cmp(t: Translation): void {
-  const { b, dst } = t;
-  const left = b.copy(t.read(dst));
-  const src = t.read(t.src);
-  t.flags.set(Cc.SUB, sizeLog(dst.size), b.sub(left, src), src, null, left);
+  const { b, dst, src } = t;
+  const left = t.read(dst);
+  if (src.kind === OperandKind.Mem) t.readInto(CC_SRC, src);
+  const right = src.kind === OperandKind.Mem ? CC_SRC : t.read(src);
+  if (right !== CC_SRC) b.set(CC_SRC, right);
+  b.push(SUBTRACTION.row, CC_DST, left, right, null, 0, 0);
+  t.flags.finish(Cc.SUB | sizeLog(dst.size), left, right instanceof Const ? right : CC_SRC);
 }
 
-function logic(t: Translation, atomic: OpName, compute: (x: Value, y: Value) => Value): void {
-  const src = t.b.copy(t.read(t.src));
-  modify(t, t.dst, atomic, src, (x) => compute(x, src));
-  t.flags.set(Cc.LOGIC, sizeLog(t.dst.size), t.result);
+function logic(t: Translation, operation: Operation): void {
+  t.b.set(CC_DST, combine(t, operation, t.read(t.src)));
+  t.flags.finish(Cc.LOGIC | sizeLog(t.dst.size));
 }
 
 export function and(t: Translation): void {
-  logic(t, 'atomic_and_i32', (x, y) => t.b.and(x, y));
+  logic(t, CONJUNCTION);
 }
 
 export function or(t: Translation): void {
-  logic(t, 'atomic_or_i32', (x, y) => t.b.or(x, y));
+  logic(t, DISJUNCTION);
 }
 
 export function xor(t: Translation): void {
   // XOR of a register with itself needs neither operand: the usual way to clear one.
-  if (t.dst === t.src && t.dst.kind === OperandKind.Reg32) {
-    t.b.set(REGS[t.dst.num]!, 0);
-    t.flags.set(Cc.LOGIC, 2, t.zero);
+  if (t.dst === t.src) {
+    t.write(t.dst, 0);
+    t.b.set(CC_DST, 0);
+    t.flags.finish(Cc.LOGIC | sizeLog(t.dst.size));
     return;
   }
-  logic(t, 'atomic_xor_i32', (x, y) => t.b.xor(x, y));
+  logic(t, EXCLUSION);
 }
 
 /** TEST: AND without the write. */
 export function test(t: Translation): void {
   const { b, dst } = t;
   const left = t.read(dst);
-  t.flags.set(Cc.LOGIC, sizeLog(dst.size), t.dst === t.src ? left : b.and(left, t.read(t.src)));
+  t.flags.result(t.dst === t.src ? left : b.and(left, t.read(t.src)));
+  t.flags.finish(Cc.LOGIC | sizeLog(dst.size));
 }
 
+/** INC leaves CF alone: it is kept in the flags' source word. */
 export function inc(t: Translation): void {
-  step(t, 'atomic_add_i32', Cc.INC, 1);
+  t.flags.keepCarry();
+  t.b.set(CC_DST, combine(t, ADDITION, ONE));
+  t.flags.finish(Cc.INC | sizeLog(t.dst.size));
 }
 
+/** DEC, the same. */
 export function dec(t: Translation): void {
-  step(t, 'atomic_sub_i32', Cc.DEC, -1);
-}
-
-/** INC and DEC leave CF alone: it is kept in the flags' source word. */
-function step(t: Translation, atomic: OpName, kind: Cc, by: number): void {
-  const { b, dst } = t;
-  const carry = t.flags.carry();
-  modify(t, dst, atomic, t.one, (x) => b.add(x, by));
-  t.flags.set(kind, sizeLog(dst.size), t.result, carry);
+  t.flags.keepCarry();
+  t.b.set(CC_DST, combine(t, SUBTRACTION, ONE));
+  t.flags.finish(Cc.DEC | sizeLog(t.dst.size));
 }
 
 /** NEG: 0 - operand. */
 export function neg(t: Translation): void {
   const { b, dst } = t;
-  const old = modify(t, dst, null, null, (x) => b.neg(x));
-  t.flags.set(Cc.SUB, sizeLog(dst.size), t.result, old, null, t.zero);
+  const atomic = t.insn.lock;
+  const old = atomic ? locked(t, null, null, (x) => b.neg(x)) : t.fetch(dst);
+  const result = b.neg(old);
+  b.set(CC_SRC, old);
+  b.set(CC_DST, result);
+  if (!atomic) t.putBack(dst, result);
+  t.flags.finish(Cc.SUB | sizeLog(dst.size), t.zero);
 }
 
 /** NOT changes no flags. */
 export function not(t: Translation): void {
-  const { b } = t;
-  modify(t, t.dst, 'atomic_xor_i32', t.minusOne, (x) => b.not(x));
+  combine(t, EXCLUSION, MINUS_ONE);
 }
 
 /** MUL r/m: AX, DX:AX or EDX:EAX = accumulator * operand, unsigned. CF and OF say that the high half counts. */
@@ -177,11 +224,10 @@ export function mul(t: Translation): void {
   const size = t.dst.size;
   const src = t.read(t.dst);
   if (size === 4) {
-    const product = b.emit('mul_i64', b.extu64(EAX!), b.extu64(src));
-    const high = b.high(product);
-    b.set(EAX!, b.wrap(product));
-    b.set(EDX!, high);
-    t.flags.set(Cc.MUL, 2, EAX!, high);
+    const product = b.emit('mul_i64', b.extu64(EAX), b.extu64(src));
+    t.give(0, b.wrap(product));
+    t.give(2, b.high(product));
+    t.flags.set(Cc.MUL, 2, EAX, EDX);
     return;
   }
   const product = b.mul(t.reg(0, size), src);
@@ -191,34 +237,49 @@ export function mul(t: Translation): void {
   t.flags.set(Cc.MUL, sizeLog(size), product, high);
 }
 
+const MULTIPLY = rowOf('mul_i32');
+
 /** IMUL with one, two or three operands; CF and OF say that the full product does not fit. */
 export function imul(t: Translation): void {
   const { b } = t;
-  const one = t.src.kind === OperandKind.None;
-  const size = t.dst.size;
+  if (t.src.kind === OperandKind.None) {
+    imulWide(t);
+    return;
+  }
   const three = t.third.kind !== OperandKind.None;
-  const left = one ? t.reg(0, size) : t.read(three ? t.src : t.dst);
-  const right = t.read(one ? t.dst : three ? t.third : t.src);
+  const size = t.dst.size;
+  const left = t.read(three ? t.src : t.dst);
+  const right = t.read(three ? t.third : t.src);
   if (size === 4) {
-    const product = b.emit('mul_i64', b.exts64(left), b.exts64(right));
-    const low = b.wrap(product);
-    const high = b.high(product);
-    if (one) {
-      b.set(EAX!, low);
-      b.set(EDX!, high);
-    } else {
-      t.write(t.dst, low);
-    }
-    t.flags.set(Cc.MUL, 2, low, b.sub(high, b.sar(low, 31)));
+    b.set(CC_SRC, left);
+    b.set(CC_SRC2, right);
+    const reg = REGS[t.dst.num]!;
+    t.flags.wrote(reg);
+    b.push(MULTIPLY, reg, left, right, null, 0, 0);
+    t.flags.set(Cc.IMUL, 2, reg);
+    return;
+  }
+  const product = b.mul(b.ext16s(left), b.ext16s(right));
+  t.write(t.dst, product);
+  t.flags.set(Cc.MUL, sizeLog(size), product, b.sub(product, b.ext16s(product)));
+}
+
+/** IMUL r/m: AX, DX:AX or EDX:EAX = accumulator * operand, signed. */
+function imulWide(t: Translation): void {
+  const { b } = t;
+  const size = t.dst.size;
+  const src = t.read(t.dst);
+  if (size === 4) {
+    const product = b.emit('mul_i64', b.exts64(EAX), b.exts64(src));
+    t.give(0, b.wrap(product));
+    t.give(2, b.high(product));
+    t.flags.set(Cc.MUL, 2, EAX, b.sub(EDX, b.sar(EAX, 31)));
     return;
   }
   const bits = size * 8;
-  const product = b.mul(b.sextract(left, 0, bits), b.sextract(right, 0, bits));
-  if (!one) t.write(t.dst, product);
-  else {
-    t.setReg(0, 2, product);
-    if (size === 2) t.setReg(2, 2, b.shr(product, 16));
-  }
+  const product = b.mul(b.sextract(t.reg(0, size), 0, bits), b.sextract(src, 0, bits));
+  t.setReg(0, 2, product);
+  if (size === 2) t.setReg(2, 2, b.shr(product, 16));
   t.flags.set(Cc.MUL, sizeLog(size), product, b.sub(product, b.sextract(product, 0, bits)));
 }
 
@@ -226,20 +287,20 @@ export function imul(t: Translation): void {
 export function div(t: Translation): void {
   const { b } = t;
   const size = t.dst.size;
-  const divisor = b.copy(t.read(t.dst));
+  const divisor = t.read(t.dst);
   t.faultIf(Vector.DE, Cond.EQ, divisor, 0);
   if (size === 4) {
     // The quotient fits exactly when the high half is below the divisor.
-    t.faultIf(Vector.DE, Cond.GEU, EDX!, divisor);
-    const dividend = b.concat(EAX!, EDX!);
+    t.faultIf(Vector.DE, Cond.GEU, EDX, divisor);
+    const dividend = b.concat(EAX, EDX);
     const wide = b.extu64(divisor);
     const quotient = b.emit('divu_i64', dividend, wide);
     const remainder = b.emit('remu_i64', dividend, wide);
-    b.set(EAX!, b.wrap(quotient));
-    b.set(EDX!, b.wrap(remainder));
+    t.give(0, b.wrap(quotient));
+    t.give(2, b.wrap(remainder));
     return;
   }
-  const dividend = size === 1 ? t.reg(0, 2) : b.or(t.reg(0, 2), b.shl(EDX!, 16));
+  const dividend = size === 1 ? t.reg(0, 2) : b.or(t.reg(0, 2), b.shl(EDX, 16));
   t.faultIf(Vector.DE, Cond.GEU, b.shr(dividend, size * 8), divisor);
   putQuotient(t, size, b.divu(dividend, divisor), b.remu(dividend, divisor));
 }
@@ -249,33 +310,35 @@ export function idiv(t: Translation): void {
   const { b } = t;
   const size = t.dst.size;
   const bits = size * 8;
-  const divisor = b.copy(b.sextract(t.read(t.dst), 0, bits));
+  const divisor = size === 4 ? t.read(t.dst) : b.sextract(t.read(t.dst), 0, bits);
   t.faultIf(Vector.DE, Cond.EQ, divisor, 0);
   if (size === 4) {
     // The least dividend overflows whatever the divisor, and must not reach the 64-bit division with -1.
-    const dividend = b.concat(EAX!, EDX!);
-    t.faultIf(Vector.DE, Cond.NE, b.emit('setcond_i64', dividend, b.i64(-(1n << 63n)), null, Cond.EQ), 0);
+    const dividend = b.concat(EAX, EDX);
+    t.faultIf(Vector.DE, Cond.NE, b.emit('setcond_i64', dividend, LEAST, null, Cond.EQ), 0);
     const wide = b.exts64(divisor);
     const quotient = b.emit('divs_i64', dividend, wide);
     const low = b.wrap(quotient);
     t.faultIf(Vector.DE, Cond.NE, b.high(quotient), b.sar(low, 31));
     const remainder = b.emit('rems_i64', dividend, wide);
-    b.set(EAX!, low);
-    b.set(EDX!, b.wrap(remainder));
+    t.setReg(0, 4, low);
+    t.give(2, b.wrap(remainder));
     return;
   }
-  const dividend = size === 1 ? b.sextract(EAX!, 0, 16) : b.or(t.reg(0, 2), b.shl(EDX!, 16));
+  const dividend = size === 1 ? b.ext16s(EAX) : b.or(t.reg(0, 2), b.shl(EDX, 16));
   if (size === 2) t.faultIf(Vector.DE, Cond.EQ, dividend, -0x80000000);
   const quotient = b.divs(dividend, divisor);
   t.faultIf(Vector.DE, Cond.NE, quotient, b.sextract(quotient, 0, bits));
   putQuotient(t, size, quotient, b.rems(dividend, divisor));
 }
 
+const LEAST = const64(-(1n << 63n));
+
 /** AL, AH or AX, DX = quotient, remainder. */
 function putQuotient(t: Translation, size: number, quotient: Value, remainder: Value): void {
   const { b } = t;
   if (size === 1) {
-    t.setReg(0, 2, b.or(b.extract(quotient, 0, 8), b.shl(b.extract(remainder, 0, 8), 8)));
+    t.setReg(0, 2, b.or(b.and(quotient, 0xff), b.shl(b.and(remainder, 0xff), 8)));
   } else {
     t.setReg(0, 2, quotient);
     t.setReg(2, 2, remainder);
@@ -284,15 +347,16 @@ function putQuotient(t: Translation, size: number, quotient: Value, remainder: V
 
 /** CBW and CWDE: the accumulator's half extended into all of it. */
 export function cbw(t: Translation): void {
-  const size = t.insn.operandSize;
-  t.setReg(0, size, t.b.sextract(EAX!, 0, size * 4));
+  const { b } = t;
+  if (t.insn.operandSize === 4) t.give(0, b.ext16s(EAX));
+  else t.setReg(0, 2, b.ext8s(EAX));
 }
 
 /** CWD and CDQ: the accumulator's sign in all of (E)DX. */
 export function cwd(t: Translation): void {
   const { b } = t;
-  const size = t.insn.operandSize;
-  t.setReg(2, size, b.sar(size === 4 ? EAX! : b.sextract(EAX!, 0, 16), 31));
+  if (t.insn.operandSize === 4) t.give(2, b.sar(EAX, 31));
+  else t.setReg(2, 2, b.sar(b.ext16s(EAX), 31));
 }
 
 /**

@@ -1,6 +1,6 @@
 // Bit instructions: BT BTS BTR BTC, BSF BSR, POPCNT LZCNT TZCNT.
 import type { OpName } from '../../../tcg/ir/ops.ts';
-import { Cond } from '../../../tcg/ir/types.ts';
+import { Cond, MO_RMW } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { Cc, CF, ZF } from '../flags.ts';
 import { OperandKind } from '../operands.ts';
@@ -15,15 +15,16 @@ export function bitTest(t: Translation): void {
   const flags = t.flags.all();
   let old: Value;
   if (dst.kind === OperandKind.Mem) {
-    let address = t.address();
+    const writes = insn.mnemonic !== 'BT';
+    let offset = t.offset();
     // A register index reaches beyond the operand: its signed word number selects the memory word.
     if (t.src.kind !== OperandKind.Imm) {
-      const signed = dst.size === 4 ? index : b.sextract(index, 0, 16);
-      const word = b.sar(signed, dst.size === 4 ? 5 : 4);
-      const moved = b.add(t.offset(), b.shl(word, dst.size === 4 ? 2 : 1));
-      address = b.copy(t.linear(insn.eaSegment, insn.addressSize === 2 ? b.extract(moved, 0, 16) : moved));
+      const word = dst.size === 4 ? b.sar(index, 5) : b.sar(b.ext16s(index), 4);
+      offset = b.add(offset, b.shl(word, dst.size === 4 ? 2 : 1));
+      if (insn.addressSize === 2) offset = b.and(offset, 0xffff);
     }
-    old = insn.mnemonic === 'BT' ? b.load(address, sizeLog(dst.size)) : changeInMemory(t, address, n);
+    const address = t.linear(insn.eaSegment, offset, dst.size, writes);
+    old = writes ? changeInMemory(t, b.copy(address), n) : t.load(address, dst.size);
   } else {
     old = b.copy(t.read(dst));
     if (insn.mnemonic !== 'BT') t.write(dst, change(t, old, n));
@@ -44,9 +45,10 @@ const ATOMIC: Record<string, OpName> = { BTS: 'atomic_or_i32', BTR: 'atomic_and_
 function changeInMemory(t: Translation, address: Value, n: Value): Value {
   const { b, insn, dst } = t;
   const log = sizeLog(dst.size);
+  const load = log | MO_RMW | t.align;
   if (!insn.lock) {
-    const old = b.load(address, log);
-    b.store(address, change(t, old, n), log);
+    const old = b.load(address, load);
+    b.store(address, change(t, old, n), log | t.align);
     return old;
   }
   const old = b.temp();
@@ -58,29 +60,32 @@ function changeInMemory(t: Translation, address: Value, n: Value): Value {
   b.set(old, b.emit(ATOMIC[insn.mnemonic]!, address, operand, null, log));
   b.br(done);
   b.place(split);
-  b.set(old, b.load(address, log));
-  b.store(address, change(t, old, n), log);
+  b.set(old, b.load(address, load));
+  b.store(address, change(t, old, n), log | t.align);
   b.place(done);
   return old;
 }
 
-/** BSF and BSR: a source of 0 sets ZF and leaves the destination (undefined in the manual, so on all processors). */
+/**
+ * BSF and BSR: a source of 0 sets ZF and leaves the destination (undefined in the manual, so on all processors). PF is that
+ * of the result, of 0 for a source of 0, the other flags are clear, as the processors of undefined-flags.ts have it.
+ */
 export function bitScan(t: Translation): void {
   const { b, dst } = t;
   const src = b.copy(t.read(t.src));
-  const old = t.read(dst);
   // TZCNT and LZCNT come here on models without them: a REP prefix they ignore.
   const forward = t.insn.mnemonic === 'BSF' || t.insn.mnemonic === 'TZCNT';
   const found = forward ? b.ctz(src) : b.xor(b.clz(src), 31);
-  t.write(dst, b.select(src, found, old));
-  t.flags.set(Cc.LOGIC, sizeLog(dst.size), src);
+  t.write(dst, b.select(src, found, t.read(dst)));
+  // Bit 8 makes it not 0 without being part of the parity.
+  t.flags.set(Cc.LOGIC, 2, b.select(src, b.or(found, 0x100), 0));
 }
 
 /** POPCNT: ZF by the source, all other flags cleared. */
 export function popcnt(t: Translation): void {
   const { b } = t;
   const src = b.copy(t.read(t.src));
-  t.write(t.dst, b.popcnt(src));
+  t.giveTo(t.dst, b.popcnt(src));
   t.flags.setAll(b.shl(b.setcond(Cond.EQ, src, 0), 6));
 }
 

@@ -1,35 +1,69 @@
 // What every x86 handler works with: the instruction at hand, operand access, addresses, flags, exceptions, ways out.
 import type { Builder } from '../../../tcg/ir/builder.ts';
-import { Jump } from '../../../tcg/ir/ops.ts';
-import { type Cond, Exit, type MemOp, MO_SIGN } from '../../../tcg/ir/types.ts';
+import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
+import { Jump, OPS, type OpName, type OpRow } from '../../../tcg/ir/ops.ts';
+import { Cond, Exit, type MemOp, MO_ALIGN, MO_RMW, MO_SIGN } from '../../../tcg/ir/types.ts';
 import { const32, type Global, type Label, type Value } from '../../../tcg/ir/value.ts';
 import type { Insn } from '../decode.ts';
 import { LazyFlags } from '../flags.ts';
+import {
+  FLAG_ALIGN,
+  FLAG_CODE16,
+  FLAG_CS_BASE,
+  FLAG_SEGMENTS,
+  FLAG_STACK16,
+  FLAG_TRACE,
+  PLAIN_READ,
+  PLAIN_WRITE,
+} from '../mode.ts';
 import { type Operand, OperandKind } from '../operands.ts';
 import { REGS, SEG_BASES, Seg, X86_OFFSETS } from '../state.ts';
 import type { Vector } from '../vectors.ts';
-
-/** Bits of the block flags: what a translation takes for granted. */
-export const FLAG_DATA_BASES = 1; // DS, ES or SS does not start at 0
-export const FLAG_CODE16 = 2; // CS.D is clear
-export const FLAG_STACK16 = 4; // SS.B is clear
-export const FLAG_TRACE = 8; // EFLAGS.TF: #DB after every instruction
-export const FLAG_CS_BASE = 16; // CS does not start at 0
-/** The rest of the block flags is the index of the CPU model. */
-export const MODEL_SHIFT = 8;
+import { x87Offset } from '../x87-reset.ts';
 
 /** log2 of an operand size in bytes (1, 2, 4): also the `MemOp` size and the size code of the lazily kept flags. */
 export function sizeLog(bytes: number): 0 | 1 | 2 {
   return bytes === 4 ? 2 : ((bytes - 1) as 0 | 1);
 }
 
-/** Translates one block at a time; one object serves a whole run, `begin` makes it fresh. */
+const ESP = REGS[4] as Global;
+
+/** Any op's row, for `push` of the builder. */
+export function rowOf(name: OpName): OpRow<OpName> {
+  return OPS[name] as OpRow<OpName>;
+}
+
+export const ADD = rowOf('add_i32');
+const LOAD = rowOf('guest_ld_i32');
+
+/**
+ * Raises #GP or #SS unless an access fits in its segment: segment register, offset, bytes plus 256 for a write. Called
+ * where the segment is not one whose every byte may be used.
+ */
+export const CHECK_SEGMENT: HelperRow = {
+  name: 'check_segment',
+  args: ['i32', 'i32', 'i32'],
+  result: null,
+  raises: true,
+};
+
+const FPIP = x87Offset('fpip');
+const NO_PC = -1;
+
+/**
+ * Translates one block at a time; one object serves a whole run, `begin` makes it fresh.
+ *
+ * Registers may be written before an access that faults: a fault replays the instruction from its `insn_start`, where CPU
+ * state was made precise. They must not be written before an exception exit, nor before a helper that raises and sees them.
+ */
 export class Translation {
   b!: Builder;
   insn!: Insn;
-  flags!: LazyFlags;
-  /** Block flags (FLAG_*). */
+  readonly flags = new LazyFlags();
+  /** Block flags (mode.ts). */
   mode = 0;
+  /** MO_ALIGN when misaligned accesses raise #AC, else 0. */
+  align: MemOp = 0;
   /** Address of the instruction, and of the one behind it. */
   pc = 0;
   next = 0;
@@ -37,25 +71,33 @@ export class Translation {
   unimplemented: string | null = null;
   /** Set by a handler after which translation cannot go straight on. */
   ended = false;
+  /** Whether single-stepping traps behind this instruction. */
+  trapsBehind = true;
   /** What the flags are kept as at each `goto_tb`, for the region builder. */
   exitContexts: number[] = [];
+  /** Address of the last x87 instruction, when CPU state does not have it yet. */
+  private fpip = NO_PC;
+  /** The 32-bit flat stack: pushes and pops are plain. */
+  private flatStack = true;
+  /** Address at which `fetch` found its memory operand. */
+  private place: Value = this.zero;
 
   begin(b: Builder, mode: number, context: number): void {
     this.b = b;
-    this.flags = new LazyFlags(b);
-    this.flags.begin(context);
+    this.flags.begin(b, context);
     this.mode = mode;
+    this.align = mode & FLAG_ALIGN ? MO_ALIGN : 0;
+    this.flatStack = (mode & (FLAG_STACK16 | FLAG_SEGMENTS)) === 0;
     this.ended = false;
+    this.trapsBehind = true;
     this.exitContexts = [];
     this.unimplemented = null;
+    this.fpip = NO_PC;
   }
 
-  /** New value of the last `modify`. */
-  result: Value = const32(0);
-
-  readonly zero = const32(0);
-  readonly one = const32(1);
-  readonly minusOne = const32(-1);
+  get zero(): Value {
+    return ZERO;
+  }
 
   /** First (destination), second and third operand. */
   get dst(): Operand {
@@ -73,35 +115,43 @@ export class Translation {
   /** General register `n` in `bytes` (2, 4: by encoding number), zero-extended. */
   reg(n: number, bytes = 4): Value {
     const global = REGS[n] as Global;
-    return bytes === 4 ? global : this.b.extract(global, 0, bytes * 8);
+    return bytes === 4 ? global : this.b.and(global, bytes === 2 ? 0xffff : 0xff);
   }
 
   /** Writes the low `bytes` of register `n`; the rest of it stays. */
   setReg(n: number, bytes: number, value: Value | number): void {
     const global = REGS[n] as Global;
+    this.flags.wrote(global);
     if (bytes === 4) this.b.set(global, value);
     else this.b.set(global, this.b.deposit(global, value, 0, bytes * 8));
   }
 
+  /** Writes a register with what the last op has computed, which nobody may use again under its own name. */
+  give(n: number, value: Value): void {
+    const global = REGS[n] as Global;
+    this.flags.wrote(global);
+    const { ops } = this.b.block;
+    const last = ops[ops.length - 1];
+    if (last !== undefined && last.out === value && value.kind === 'temp') last.out = global;
+    else this.b.set(global, value);
+  }
+
   // ---- operands
 
-  /**
-   * The value of an operand, zero-extended to 32 bits. Loads from memory when it is a memory operand: then `address` must
-   * be what `address()` returned, so that a read-modify-write computes it once.
-   */
-  read(operand: Operand, address: Value | null = null): Value {
+  /** The value of an operand, zero-extended to 32 bits; loaded when it is a memory operand. It may be a register. */
+  read(operand: Operand): Value {
     const { b, insn } = this;
     switch (operand.kind) {
       case OperandKind.Reg32:
         return REGS[operand.num] as Global;
       case OperandKind.Reg8:
-        return b.extract(REGS[operand.num] as Global, 0, 8);
+        return b.and(REGS[operand.num] as Global, 0xff);
       case OperandKind.Reg8High:
         return b.extract(REGS[operand.num] as Global, 8, 8);
       case OperandKind.Reg16:
-        return b.extract(REGS[operand.num] as Global, 0, 16);
+        return b.and(REGS[operand.num] as Global, 0xffff);
       case OperandKind.Mem:
-        return b.load(address ?? this.address(), sizeLog(operand.size));
+        return b.load(this.address(), sizeLog(operand.size) | this.align);
       case OperandKind.Imm: {
         const imm = operand.num === 0 ? insn.imm : insn.imm2;
         return const32(operand.size === 4 ? imm : imm & ((1 << (operand.size * 8)) - 1));
@@ -113,30 +163,59 @@ export class Translation {
     }
   }
 
+  /** Puts the value of an operand into a global that is no general register. */
+  readInto(global: Global, operand: Operand): void {
+    const { b } = this;
+    if (operand.kind === OperandKind.Mem)
+      b.push(LOAD, global, this.address(), null, null, sizeLog(operand.size) | this.align, 0);
+    else b.set(global, this.read(operand));
+  }
+
   /** Writes the low bits of `value` to an operand. */
-  write(operand: Operand, value: Value | number, address: Value | null = null): void {
+  write(operand: Operand, value: Value | number): void {
     const { b } = this;
     switch (operand.kind) {
       case OperandKind.Reg32:
-        b.set(REGS[operand.num] as Global, value);
+        this.setReg(operand.num, 4, value);
         return;
       case OperandKind.Reg8:
-      case OperandKind.Reg16: {
-        const reg = REGS[operand.num] as Global;
-        b.set(reg, b.deposit(reg, value, 0, operand.size * 8));
+        this.setReg(operand.num, 1, value);
         return;
-      }
+      case OperandKind.Reg16:
+        this.setReg(operand.num, 2, value);
+        return;
       case OperandKind.Reg8High: {
         const reg = REGS[operand.num] as Global;
+        this.flags.wrote(reg);
         b.set(reg, b.deposit(reg, value, 8, 8));
         return;
       }
       case OperandKind.Mem:
-        b.store(address ?? this.address(), value, sizeLog(operand.size));
+        b.store(this.writeAddress(), value, sizeLog(operand.size) | this.align);
         return;
       default:
         throw new Error(`x86 operand kind ${OperandKind[operand.kind]} cannot be written`);
     }
+  }
+
+  /** As `write`, for a value just computed which nobody uses again under its own name. */
+  giveTo(operand: Operand, value: Value): void {
+    if (operand.kind === OperandKind.Reg32) this.give(operand.num, value);
+    else this.write(operand, value);
+  }
+
+  /** Reads an operand that `putBack` will write; the value is a temporary or a constant. */
+  fetch(operand: Operand): Value {
+    const { b } = this;
+    if (operand.kind !== OperandKind.Mem) return b.copy(this.read(operand));
+    this.place = this.writeAddress();
+    return b.load(this.place, sizeLog(operand.size) | this.align | MO_RMW);
+  }
+
+  /** Writes the operand that `fetch` has read; no register may have been written meanwhile. */
+  putBack(operand: Operand, value: Value): void {
+    if (operand.kind === OperandKind.Mem) this.b.store(this.place, value, sizeLog(operand.size) | this.align);
+    else this.giveTo(operand, value);
   }
 
   /** Whether an operand lies in memory. */
@@ -146,36 +225,72 @@ export class Translation {
 
   // ---- addresses
 
-  /** The offset part of the memory operand's address, wrapped to the address size. */
+  /** The offset part of the memory operand's address, wrapped to the address size. It may be a register. */
   offset(): Value {
     const { b, insn } = this;
-    let sum: Value = const32(insn.disp);
-    if (insn.index >= 0) sum = b.add(b.shl(REGS[insn.index] as Global, insn.scale), sum);
-    if (insn.base >= 0) sum = b.add(REGS[insn.base] as Global, sum);
-    return insn.addressSize === 2 ? b.extract(sum, 0, 16) : sum;
+    const { base, index, disp } = insn;
+    let sum: Value;
+    if (index >= 0) {
+      sum = b.shl(REGS[index] as Global, insn.scale);
+      if (base >= 0) sum = b.add(REGS[base] as Global, sum);
+      if (disp !== 0) sum = b.add(sum, disp);
+    } else if (base >= 0) {
+      sum = REGS[base] as Global;
+      if (disp !== 0) sum = b.add(sum, disp);
+    } else {
+      sum = const32(disp);
+    }
+    return insn.addressSize === 2 ? b.and(sum, 0xffff) : sum;
   }
 
-  /** The linear address of the memory operand; a value that later register writes do not change. */
+  /** The linear address of the memory operand, for reading. It may be a register: no good once that is written. */
   address(): Value {
-    return this.b.copy(this.linear(this.insn.eaSegment, this.offset()));
+    return this.linear(this.insn.eaSegment, this.offset(), 0, false);
   }
 
-  /** Segment base plus offset. Bases known to be 0 cost nothing. */
-  linear(segment: number, offset: Value): Value {
-    return this.baseIsZero(segment) ? offset : this.b.add(SEG_BASES[segment] as Global, offset);
+  /** The same for writing, or for reading and writing. */
+  writeAddress(): Value {
+    return this.linear(this.insn.eaSegment, this.offset(), 0, true);
   }
 
-  private baseIsZero(segment: number): boolean {
-    if (segment >= Seg.FS) return false;
-    return segment === Seg.CS ? !(this.mode & FLAG_CS_BASE) : !(this.mode & FLAG_DATA_BASES);
+  /**
+   * The linear address of an access of `bytes` (0: as the memory operand has) at `offset` in a segment. Flat segments cost
+   * nothing; others are checked.
+   */
+  linear(segment: number, offset: Value, bytes: number, writes: boolean): Value {
+    if (segment < Seg.FS && (this.mode & FLAG_SEGMENTS) === 0 && (segment !== Seg.CS || !writes)) {
+      return segment === Seg.CS ? this.inCode(offset) : offset;
+    }
+    return this.checked(segment, offset, bytes || this.memorySize(), writes);
+  }
+
+  /** An offset in CS as a linear address. */
+  private inCode(offset: Value): Value {
+    return this.mode & FLAG_CS_BASE ? this.b.add(SEG_BASES[Seg.CS] as Global, offset) : offset;
+  }
+
+  private memorySize(): number {
+    const { op0, op1, op2 } = this.insn;
+    if (op0.kind === OperandKind.Mem) return op0.size || 1;
+    return (op1.kind === OperandKind.Mem ? op1.size : op2.size) || 1;
+  }
+
+  private checked(segment: number, offset: Value, bytes: number, writes: boolean): Value {
+    const { b } = this;
+    const fine = b.label();
+    const attributes = b.envLoad(X86_OFFSETS.attributes + 4 * segment);
+    b.brcond(Cond.TSTNE, attributes, writes ? PLAIN_WRITE : PLAIN_READ, fine);
+    b.call(CHECK_SEGMENT, segment, offset, writes ? bytes | 256 : bytes);
+    b.place(fine);
+    return b.add(SEG_BASES[segment] as Global, offset);
   }
 
   load(address: Value, bytes: number, signed = false): Value {
-    return this.b.load(address, (sizeLog(bytes) | (signed && bytes < 4 ? MO_SIGN : 0)) as MemOp);
+    return this.b.load(address, sizeLog(bytes) | (signed && bytes < 4 ? MO_SIGN : 0) | this.align);
   }
 
   store(address: Value, value: Value | number, bytes: number): void {
-    this.b.store(address, value, sizeLog(bytes));
+    this.b.store(address, value, sizeLog(bytes) | this.align);
   }
 
   // ---- stack
@@ -185,49 +300,63 @@ export class Translation {
     return (this.mode & FLAG_STACK16) !== 0;
   }
 
-  /** Linear address of the stack slot at `sp + delta`; `sp` is a value of ESP. */
-  stackAddress(sp: Value, delta: number): Value {
+  /** Linear address of the `bytes` at `sp + delta` on the stack; `sp` is a value of ESP or EBP. */
+  stackAddress(sp: Value, delta: number, bytes: number, writes: boolean): Value {
     const { b } = this;
     const offset = b.add(sp, delta);
-    return this.linear(Seg.SS, this.stack16 ? b.extract(offset, 0, 16) : offset);
+    return this.linear(Seg.SS, this.stack16 ? b.and(offset, 0xffff) : offset, bytes, writes);
   }
 
-  /** ESP = value, or SP only for a 16-bit stack segment. */
+  /** ESP = value, or SP only for a 16-bit stack segment; nobody may use the value again under its own name. */
   setSp(value: Value): void {
-    this.setReg(4, this.stack16 ? 2 : 4, value);
+    if (this.stack16) this.setReg(4, 2, value);
+    else this.give(4, value);
   }
 
-  /** Pushes `value` in `bytes` (2 or 4): store first, so that a fault leaves ESP alone. */
+  /** Pushes `value` in `bytes` (2 or 4); it must not be ESP itself. */
   push(value: Value | number, bytes: number): void {
-    const sp = this.b.copy(REGS[4] as Global);
-    this.store(this.b.copy(this.stackAddress(sp, -bytes)), value, bytes);
-    this.setSp(this.b.add(sp, -bytes));
+    const { b } = this;
+    if (this.flatStack) {
+      this.flags.wrote(ESP);
+      b.push(ADD, ESP, ESP, const32(-bytes), null, 0, 0);
+      b.store(ESP, value, sizeLog(bytes) | this.align);
+      return;
+    }
+    this.store(this.stackAddress(ESP, -bytes, bytes, true), value, bytes);
+    this.setSp(b.add(ESP, -bytes));
   }
 
   /** The value `bytes` wide on top of the stack; ESP moves when the caller says so with `dropStack`. */
   top(bytes: number): Value {
-    return this.load(this.b.copy(this.stackAddress(REGS[4] as Global, 0)), bytes);
+    return this.load(this.stackAddress(ESP, 0, bytes, false), bytes);
   }
 
   /** ESP += bytes. */
-  dropStack(bytes: number | Value): void {
-    this.setSp(this.b.add(REGS[4] as Global, bytes));
+  dropStack(bytes: number): void {
+    const { b } = this;
+    if (this.flatStack) {
+      this.flags.wrote(ESP);
+      b.push(ADD, ESP, ESP, const32(bytes), null, 0, 0);
+    } else {
+      this.setSp(b.add(ESP, bytes));
+    }
   }
 
   // ---- exceptions and ways out
 
   /** Raises an exception with the PC on this instruction (a fault) and ends this path. */
   fault(vector: Vector, errorCode = 0): void {
-    this.raiseAt(vector, errorCode, this.pc);
+    this.raiseAt(vector, errorCode, const32(this.pc));
   }
 
   /** Raises an exception with the PC behind this instruction (a trap) and ends this path. */
   trap(vector: number, errorCode = 0): void {
-    this.raiseAt(vector, errorCode, this.next);
+    this.raiseAt(vector, errorCode, const32(this.next));
   }
 
-  raiseAt(vector: number, errorCode: number, pc: number, address = 0): void {
+  raiseAt(vector: number, errorCode: number, pc: Value, address = 0): void {
     const { b } = this;
+    this.settle();
     b.envStore(X86_OFFSETS.exception, vector);
     b.envStore(X86_OFFSETS.errorCode, errorCode);
     b.envStore(X86_OFFSETS.faultAddress, address);
@@ -245,20 +374,76 @@ export class Translation {
 
   /** Leaves to a known address; the block may still go on behind it on another path. */
   jumpTo(pc: number, jump: Jump = Jump.PLAIN): void {
+    const { b } = this;
+    this.settle();
     this.exitContexts.push(this.flags.op);
     // Every loop has a backward jump, or an indirect one, which polls by itself.
-    if (pc <= this.pc) this.b.poll(pc);
-    this.b.gotoTb(pc, jump);
+    if (pc <= this.pc) b.poll(pc);
+    b.gotoTb(pc, jump);
+  }
+
+  /** Leaves to the target of a relative jump. */
+  jumpToTarget(jump: Jump = Jump.PLAIN): void {
+    const { insn, b } = this;
+    if (insn.operandSize === 4 || !(this.mode & FLAG_CS_BASE)) {
+      this.jumpTo(insn.target, jump);
+      return;
+    }
+    // 16-bit targets wrap within the segment, whose base only run time knows.
+    const offset = b.sub(const32(this.next + insn.imm), SEG_BASES[Seg.CS] as Global);
+    this.jumpToValue(b.and(offset, 0xffff), jump);
   }
 
   /** Leaves to a computed address (an offset in CS). */
   jumpToValue(offset: Value, jump: Jump = Jump.PLAIN): void {
-    this.b.gotoPtr(this.linear(Seg.CS, offset), jump);
+    this.settle();
+    this.b.gotoPtr(this.inCode(offset), jump);
+  }
+
+  /** The offset in CS of the next instruction, as CALL pushes it. */
+  returnOffset(): Value {
+    const next = const32(this.next);
+    return this.mode & FLAG_CS_BASE ? this.b.sub(next, SEG_BASES[Seg.CS] as Global) : next;
   }
 
   /** Ends the block behind this instruction because what later translation relies on may have changed. */
   endForModeChange(): void {
-    this.b.exitTb(Exit.LOOKUP, this.next);
+    this.leaveForMode();
     this.ended = true;
   }
+
+  /** The same for one path; translation goes on with another. */
+  leaveForMode(): void {
+    this.settle();
+    this.b.exitTb(Exit.LOOKUP, const32(this.next));
+  }
+
+  /** Whether instructions raise #DB behind them. */
+  get traced(): boolean {
+    return (this.mode & FLAG_TRACE) !== 0;
+  }
+
+  get code16(): boolean {
+    return (this.mode & FLAG_CODE16) !== 0;
+  }
+
+  // ---- x87
+
+  /** This x87 instruction is the one FNSTENV names; CPU state learns of the last one before a way out. */
+  noteX87(): void {
+    this.fpip = this.pc;
+  }
+
+  /** A control instruction has set what FNSTENV names. */
+  forgetX87(): void {
+    this.fpip = NO_PC;
+  }
+
+  /** Brings CPU state up to date with what the translator has put off. */
+  settle(): void {
+    if (this.fpip === NO_PC) return;
+    this.b.envStore(FPIP, const32(this.fpip));
+  }
 }
+
+const ZERO = const32(0);

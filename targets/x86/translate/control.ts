@@ -1,37 +1,37 @@
-// Control flow within the code segment: jumps, calls, returns, loops, software interrupts, BOUND and INTO.
+// Control flow: near and far jumps, calls and returns, loops, software interrupts, BOUND and INTO.
+import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import { Jump } from '../../../tcg/ir/ops.ts';
-import { Cond, MO_16, MO_32, MO_SIGN } from '../../../tcg/ir/types.ts';
-import type { Global, Value } from '../../../tcg/ir/value.ts';
-import { OF } from '../flags.ts';
+import { Cond, Exit } from '../../../tcg/ir/types.ts';
+import { const32, type Global, type Label, type Value } from '../../../tcg/ir/value.ts';
+import { NT } from '../flags.ts';
 import { OperandKind } from '../operands.ts';
-import { REGS } from '../state.ts';
+import { REGS, Seg, X86_OFFSETS } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import type { Translation } from './context.ts';
+import { SET_EFLAGS } from './data-move.ts';
 
 const [, ECX] = REGS as [Global, Global];
 
 /** Jcc rel. */
 export function jcc(t: Translation): void {
-  branch(t, (taken) => {
-    const test = t.flags.test(t.insn.cond);
-    t.b.brcond(test.cond, test.a, test.b, taken);
-  });
-}
-
-/** Ends the block with two ways out; `emit` branches to the label when the jump is taken. */
-function branch(t: Translation, emit: (taken: ReturnType<Translation['b']['label']>) => void): void {
   const { b } = t;
   const taken = b.label();
-  emit(taken);
+  const test = t.flags.test(t.insn.cond);
+  b.brcond(test.cond, test.a, test.b, taken);
+  leaveBothWays(t, taken);
+}
+
+/** Ends the block with two ways out: on, and at `taken` to the target. */
+function leaveBothWays(t: Translation, taken: Label): void {
   t.jumpTo(t.next);
-  b.place(taken);
-  t.jumpTo(t.insn.target);
+  t.b.place(taken);
+  t.jumpToTarget();
   t.ended = true;
 }
 
 /** JMP rel, r/m. */
 export function jmp(t: Translation): void {
-  if (t.dst.kind === OperandKind.Rel) t.jumpTo(t.insn.target);
+  if (t.dst.kind === OperandKind.Rel) t.jumpToTarget();
   else t.jumpToValue(t.read(t.dst));
   t.ended = true;
 }
@@ -40,11 +40,11 @@ export function jmp(t: Translation): void {
 export function call(t: Translation): void {
   const size = t.insn.operandSize;
   if (t.dst.kind === OperandKind.Rel) {
-    t.push(t.next, size);
-    t.jumpTo(t.insn.target, Jump.CALL);
+    t.push(t.returnOffset(), size);
+    t.jumpToTarget(Jump.CALL);
   } else {
     const target = t.b.copy(t.read(t.dst));
-    t.push(t.next, size);
+    t.push(t.returnOffset(), size);
     t.jumpToValue(target, Jump.CALL);
   }
   t.ended = true;
@@ -53,15 +53,102 @@ export function call(t: Translation): void {
 /** RET, RET imm16. */
 export function ret(t: Translation): void {
   const size = t.insn.operandSize;
-  const target = t.b.copy(t.top(size));
+  const target = t.top(size);
   t.dropStack(size + (t.dst.kind === OperandKind.Imm ? t.insn.imm & 0xffff : 0));
   t.jumpToValue(target, Jump.RETURN);
   t.ended = true;
 }
 
+// ---- far transfers
+
+/**
+ * Whether a far jump or call (0) or return (1) may go to an offset in the code segment of a selector; raises #GP or #NP.
+ * Arguments: selector, offset, which. Loads nothing.
+ */
+export const CHECK_FAR: HelperRow = { name: 'check_far', args: ['i32', 'i32', 'i32'], result: null, raises: true };
+const JUMP = 0;
+const RETURN = 1;
+
+/** Loads CS with a selector that CHECK_FAR has passed; returns the linear address of the offset. */
+export const LOAD_CODE_SEGMENT: HelperRow = {
+  name: 'load_code_segment',
+  args: ['i32', 'i32'],
+  result: 'i32',
+  readsGlobals: true,
+  writesGlobals: true,
+  sideEffects: true,
+};
+
+function enterSegment(t: Translation, selector: Value, offset: Value): void {
+  const { b } = t;
+  const pc = b.call(LOAD_CODE_SEGMENT, selector, offset);
+  t.settle();
+  b.exitTb(Exit.LOOKUP, pc);
+  t.ended = true;
+}
+
+/** The far pointer operand: offset and selector. */
+function farPointer(t: Translation): [offset: Value, selector: Value] {
+  const { insn } = t;
+  if (t.dst.kind === OperandKind.Far) return [const32(insn.imm), const32(insn.imm2)];
+  const size = insn.operandSize;
+  const address = t.b.copy(t.address());
+  return [t.load(address, size), t.load(t.b.add(address, size), 2)];
+}
+
+/** JMP ptr16:16/32, m16:16/32. Kernels give processes no call gates and no task gates, so these are #GP too. */
+export function jmpFar(t: Translation): void {
+  const [offset, selector] = farPointer(t);
+  t.b.call(CHECK_FAR, selector, offset, JUMP);
+  enterSegment(t, selector, offset);
+}
+
+/** CALL ptr16:16/32, m16:16/32: pushes CS and the offset of the next instruction. */
+export function callFar(t: Translation): void {
+  const { b } = t;
+  const size = t.insn.operandSize;
+  const [offset, selector] = farPointer(t);
+  b.call(CHECK_FAR, selector, offset, JUMP);
+  const back = t.returnOffset();
+  const first = t.stackAddress(REGS[4]!, -size, size, true);
+  t.store(first, b.envLoad(X86_OFFSETS.selectors + 4 * Seg.CS), size);
+  t.store(t.stackAddress(REGS[4]!, -2 * size, size, true), back, size);
+  t.setSp(b.add(REGS[4]!, -2 * size));
+  enterSegment(t, selector, offset);
+}
+
+/** RET far, RET far imm16. */
+export function retFar(t: Translation): void {
+  const { b } = t;
+  const size = t.insn.operandSize;
+  const offset = t.top(size);
+  const selector = t.load(t.stackAddress(REGS[4]!, size, size, false), 2);
+  b.call(CHECK_FAR, selector, offset, RETURN);
+  t.dropStack(2 * size + (t.dst.kind === OperandKind.Imm ? t.insn.imm & 0xffff : 0));
+  enterSegment(t, selector, offset);
+}
+
+/** IRET to the same privilege: offset, CS, EFLAGS. With NT set it is #GP in a 64-bit kernel's processes. */
+export function iret(t: Translation): void {
+  const { b } = t;
+  const size = t.insn.operandSize;
+  const fine = b.label();
+  b.brcond(Cond.TSTEQ, b.envLoad(X86_OFFSETS.eflags), NT, fine);
+  t.fault(Vector.GP);
+  b.place(fine);
+  const offset = t.top(size);
+  const selector = t.load(t.stackAddress(REGS[4]!, size, size, false), 2);
+  const eflags = t.load(t.stackAddress(REGS[4]!, 2 * size, size, false), size);
+  b.call(CHECK_FAR, selector, offset, RETURN);
+  t.dropStack(3 * size);
+  b.call(SET_EFLAGS, eflags, size);
+  t.flags.forget();
+  enterSegment(t, selector, offset);
+}
+
 /** (E)CX by address size. */
 function counter(t: Translation): Value {
-  return t.insn.addressSize === 2 ? t.b.extract(ECX, 0, 16) : ECX;
+  return t.insn.addressSize === 2 ? t.b.and(ECX, 0xffff) : ECX;
 }
 
 /** LOOP, LOOPE, LOOPNE: count down, no flags change. */
@@ -71,18 +158,17 @@ export function loop(t: Translation): void {
   const test = insn.mnemonic === 'LOOP' ? null : t.flags.test(insn.mnemonic === 'LOOPE' ? 4 : 5);
   const also = test ? b.setcond(test.cond, test.a, test.b) : null;
   t.setReg(1, insn.addressSize, b.add(ECX, -1));
-  branch(t, (taken) => {
-    if (!also) {
-      b.brcond(Cond.NE, counter(t), 0, taken);
-      return;
-    }
-    b.brcond(Cond.NE, b.and(b.setcond(Cond.NE, counter(t), 0), also), 0, taken);
-  });
+  const taken = b.label();
+  if (also) b.brcond(Cond.NE, b.and(b.setcond(Cond.NE, counter(t), 0), also), 0, taken);
+  else b.brcond(Cond.NE, counter(t), 0, taken);
+  leaveBothWays(t, taken);
 }
 
 /** JCXZ, JECXZ. */
 export function jcxz(t: Translation): void {
-  branch(t, (taken) => t.b.brcond(Cond.EQ, counter(t), 0, taken));
+  const taken = t.b.label();
+  t.b.brcond(Cond.EQ, counter(t), 0, taken);
+  leaveBothWays(t, taken);
 }
 
 /** INT n: reported to the process loop with the PC behind it; there n is 0x80 or a general protection fault. */
@@ -106,11 +192,15 @@ export function int1(t: Translation): void {
   t.ended = true;
 }
 
+/** Condition code: OF is clear. */
+const NO = 1;
+
 /** INTO: #OF as a trap when OF is set. */
 export function into(t: Translation): void {
   const { b } = t;
   const fine = b.label();
-  b.brcond(Cond.TSTEQ, t.flags.all(), OF, fine);
+  const test = t.flags.test(NO);
+  b.brcond(test.cond, test.a, test.b, fine);
   t.trap(Vector.OF);
   b.place(fine);
 }
@@ -120,10 +210,9 @@ export function bound(t: Translation): void {
   const { b, insn } = t;
   const size = insn.operandSize;
   const address = t.address();
-  const memOp = size === 4 ? MO_32 : MO_16 | MO_SIGN;
-  const lower = b.load(address, memOp);
-  const upper = b.load(b.add(address, size), memOp);
-  const value = size === 4 ? t.read(t.dst) : b.sextract(t.read(t.dst), 0, 16);
+  const lower = t.load(address, size, true);
+  const upper = t.load(b.add(address, size), size, true);
+  const value = size === 4 ? t.read(t.dst) : b.ext16s(t.read(t.dst));
   t.faultIf(Vector.BR, Cond.LT, value, lower);
   t.faultIf(Vector.BR, Cond.GT, value, upper);
 }

@@ -5,7 +5,7 @@ import type { Value } from '../../../tcg/ir/value.ts';
 import { ZF } from '../flags.ts';
 import { OperandKind } from '../operands.ts';
 import { Seg, X86_OFFSETS } from '../state.ts';
-import { sizeLog, type Translation } from './context.ts';
+import type { Translation } from './context.ts';
 import { mov, pop } from './data-move.ts';
 
 /** Loads a selector: reads the descriptor, sets base, limit and attributes, or raises #GP, #SS or #NP. */
@@ -31,14 +31,24 @@ function load(t: Translation, segment: number, selector: Value): void {
   t.b.call(LOAD_SEGMENT, segment, selector);
 }
 
-/** MOV with a segment register as destination; otherwise MOV. Bases may change, so the block ends. */
+/**
+ * What translations take for granted may have changed, so the block ends: not for FS and GS, whose bases and limits are
+ * looked at in each access. A load of SS puts off the trap of single-stepping until behind the next instruction.
+ */
+function endOfLoad(t: Translation, segment: Seg): void {
+  if (segment >= Seg.FS && !t.traced) return;
+  t.endForModeChange();
+  if (segment === Seg.SS) t.trapsBehind = false;
+}
+
+/** MOV with a segment register as destination; otherwise MOV. */
 export function movSegment(t: Translation): void {
   if (t.dst.kind !== OperandKind.Seg) {
     mov(t);
     return;
   }
   load(t, t.dst.num, t.read(t.src));
-  t.endForModeChange();
+  endOfLoad(t, t.dst.num);
 }
 
 /** POP of a segment register; otherwise POP. */
@@ -49,9 +59,9 @@ export function popSegment(t: Translation): void {
   }
   const size = t.insn.operandSize;
   const value = t.top(size);
-  load(t, t.dst.num, t.b.extract(value, 0, 16));
+  load(t, t.dst.num, t.b.and(value, 0xffff));
   t.dropStack(size);
-  t.endForModeChange();
+  endOfLoad(t, t.dst.num);
 }
 
 const FAR_LOADS: Record<string, Seg> = { LDS: Seg.DS, LES: Seg.ES, LFS: Seg.FS, LGS: Seg.GS, LSS: Seg.SS };
@@ -60,12 +70,13 @@ const FAR_LOADS: Record<string, Seg> = { LDS: Seg.DS, LES: Seg.ES, LFS: Seg.FS, 
 export function loadFarPointer(t: Translation): void {
   const { b } = t;
   const size = t.insn.operandSize;
-  const address = t.address();
+  const address = t.b.copy(t.address());
   const offset = t.load(address, size);
   const selector = t.load(b.add(address, size), 2);
-  load(t, FAR_LOADS[t.insn.mnemonic]!, selector);
+  const segment = FAR_LOADS[t.insn.mnemonic]!;
+  load(t, segment, selector);
   t.write(t.dst, offset);
-  t.endForModeChange();
+  endOfLoad(t, segment);
 }
 
 const QUERIES: Record<string, number> = { LAR: 0, LSL: 1, VERR: 2, VERW: 3 };
@@ -75,11 +86,11 @@ export function queryDescriptor(t: Translation): void {
   const { b } = t;
   const which = QUERIES[t.insn.mnemonic]!;
   const writes = which < 2;
-  const selector = b.extract(t.read(writes ? t.src : t.dst), 0, 16);
+  const selector = b.and(t.read(writes ? t.src : t.dst), 0xffff);
   const flags = t.flags.all();
   const fit = b.call(DESCRIPTOR_QUERY, which, selector);
   if (writes) {
-    const result = b.envLoad(X86_OFFSETS.scratch, sizeLog(4));
+    const result = b.envLoad(X86_OFFSETS.scratch);
     t.write(t.dst, b.select(fit, result, t.read(t.dst)));
   }
   t.flags.setAll(b.or(b.and(flags, ~ZF), b.shl(fit, 6)));
@@ -90,9 +101,8 @@ export function arpl(t: Translation): void {
   const { b } = t;
   const src = b.and(t.read(t.src), 3);
   const flags = t.flags.all();
-  const address = t.isMem(t.dst) ? t.address() : null;
-  const old = b.copy(t.read(t.dst, address));
+  const old = t.fetch(t.dst);
   const lower = b.setcond(Cond.LTU, b.and(old, 3), src);
-  t.write(t.dst, b.select(lower, b.or(b.and(old, ~3), src), old), address);
+  t.putBack(t.dst, b.select(lower, b.or(b.and(old, ~3), src), old));
   t.flags.setAll(b.or(b.and(flags, ~ZF), b.shl(lower, 6)));
 }

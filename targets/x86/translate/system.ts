@@ -10,11 +10,13 @@ export const RDTSC: HelperRow = { name: 'rdtsc', args: ['i32'], result: null, si
 
 export function cpuid(t: Translation): void {
   t.b.call(CPUID);
+  t.flags.lostRegisters();
 }
 
 /** RDTSC, RDTSCP. */
 export function rdtsc(t: Translation): void {
   t.b.call(RDTSC, t.insn.mnemonic === 'RDTSCP' ? 1 : 0);
+  t.flags.lostRegisters();
 }
 
 /** Fences, prefetches, hints: ordering is the host's, nothing else is visible. */

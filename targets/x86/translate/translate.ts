@@ -1,11 +1,15 @@
 // The block loop of the x86 translator: decodes instructions, calls their handlers, ends the block.
+import { OPS } from '../../../tcg/ir/ops.ts';
+import { Exit } from '../../../tcg/ir/types.ts';
+import { const32 } from '../../../tcg/ir/value.ts';
 import type { CodeSource as GuestCode, TranslatedBlock, TranslateRequest } from '../../target.ts';
 import { CodeSource, DecodeFault, type DecodeMode, decodeInto, FLAT_32, Insn } from '../decode.ts';
 import { RowBit } from '../insns-table.ts';
+import { FLAG_CODE16, FLAG_STACK16, MODEL_SHIFT } from '../mode.ts';
 import type { ModelFeature } from '../models.ts';
 import { X86_MODELS } from '../models.ts';
 import { Vector } from '../vectors.ts';
-import { FLAG_CODE16, FLAG_STACK16, MODEL_SHIFT, Translation } from './context.ts';
+import { Translation } from './context.ts';
 import { HANDLERS, type Handler } from './handlers.ts';
 import { unimplemented } from './system.ts';
 
@@ -103,14 +107,36 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     const handler = handlers?.[insn.row.index] ?? findHandler(model);
     handlers ??= handlerOfRow[model];
     handler(t);
+    if (t.traced) break;
   }
+  if (t.traced) endTraced(t);
   return {
     end: pc,
     insnCount: count,
     usedContext: t.flags.usedContext,
     exitContexts: t.exitContexts,
     unimplemented: t.unimplemented,
+    fetchFault: insn.fault === DecodeFault.Fetch && t.ended ? insn.faultAddress : -1,
   };
+}
+
+/**
+ * Ends a block of one instruction under single-stepping: each way out but exceptions raises #DB behind the instruction.
+ * Where it does not trap, the ways out are left as they are; the next instruction is traced again.
+ */
+function endTraced(t: Translation): void {
+  const { block } = t.b;
+  if (!t.ended) t.jumpTo(t.next);
+  if (!t.trapsBehind) return;
+  const { ops } = block;
+  block.ops = [];
+  for (const op of ops) {
+    const { row } = op;
+    if (row === OPS.poll) continue;
+    if (row === OPS.goto_tb) t.raiseAt(Vector.DB, 0, const32(op.imm));
+    else if (row === OPS.goto_ptr || (row === OPS.exit_tb && op.imm === Exit.LOOKUP)) t.raiseAt(Vector.DB, 0, op.a!);
+    else block.ops.push(op);
+  }
 }
 
 function raiseDecodeFault(t: Translation, code: GuestCode): void {
@@ -121,7 +147,7 @@ function raiseDecodeFault(t: Translation, code: GuestCode): void {
       return;
     case DecodeFault.Fetch:
       // User mode fetch; bit 0 says that the page is present but not executable.
-      t.raiseAt(Vector.PF, 0x14 | (code.isMapped(insn.faultAddress) ? 1 : 0), t.pc, insn.faultAddress);
+      t.raiseAt(Vector.PF, 0x14 | (code.isMapped(insn.faultAddress) ? 1 : 0), const32(t.pc), insn.faultAddress);
       return;
     default:
       t.fault(Vector.UD);

@@ -1,10 +1,11 @@
 // The x87 instructions: operands, memory formats and exceptions here; arithmetic in the softfloat helpers (wasm module x87).
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
-import { Cond, MO_16, MO_32, MO_64, MO_SIGN } from '../../../tcg/ir/types.ts';
+import { Cond, MO_16, MO_32, MO_64, MO_RMW } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { X87_HELPERS, type X87Helper, type X87HelperName } from '../helpers/x87-table.ts';
 import type { X86Mnemonic } from '../insns.ts';
 import { RowBit } from '../insns-table.ts';
+import { FLAG_UNMASKED, X87_MASKS } from '../mode.ts';
 import { Vector } from '../vectors.ts';
 import { x87Offset } from '../x87-reset.ts';
 import type { Translation } from './context.ts';
@@ -44,14 +45,15 @@ export const PROBE: HelperRow = {
 const ERROR_SUMMARY = 0x80;
 
 const FPSW = x87Offset('fpsw');
-const FPIP = x87Offset('fpip');
+const FPCW = x87Offset('fpcw');
 const FPDP = x87Offset('fpdp');
 const FPSTORE = x87Offset('fpstore');
 const SCRATCH = x87Offset('fpscratch');
 const SCRATCH_HIGH = x87Offset('fpscratchhi');
 
-/** #MF for an exception an earlier instruction left pending. */
+/** #MF for an exception an earlier instruction left pending; none is while all are masked. */
 function wait(t: Translation): void {
+  if (!(t.mode & FLAG_UNMASKED)) return;
   const { b } = t;
   const fine = b.label();
   b.brcond(Cond.TSTEQ, b.envLoad(FPSW), ERROR_SUMMARY, fine);
@@ -61,9 +63,8 @@ function wait(t: Translation): void {
 
 /** Notes the instruction's address, and its operand's, for FNSTENV. */
 function note(t: Translation, operand: Value | null): void {
-  const { b } = t;
-  b.envStore(FPIP, t.pc);
-  if (operand) b.envStore(FPDP, operand);
+  t.noteX87();
+  if (operand) t.b.envStore(FPDP, operand);
 }
 
 /** Wraps a handler in what all waiting, non-control instructions share. */
@@ -101,26 +102,35 @@ function real(name: Arithmetic, pop = 0): Handler {
   return arithmetic((t) => {
     const { b, dst } = t;
     if (t.isMem(dst)) {
-      const address = t.address();
-      if (dst.size === 4) {
-        const value = b.load(address, MO_32);
-        note(t, address);
-        b.call(helper(`${name}_m32`), value);
-      } else {
-        const value = b.load64(address, MO_64);
-        note(t, address);
-        b.call(helper(`${name}_m64`), value);
-      }
+      b.call(dst.size === 4 ? helper(`${name}_m32`) : helper(`${name}_m64`), memoryOperand(t));
       return;
     }
     b.call(helper(`${name}_r`), dst.num, t.src.num, pop);
   });
 }
 
+/** A memory operand of four or eight bytes, as i32 or i64. */
+function memoryOperand(t: Translation): Value {
+  const address = t.address();
+  const value = t.dst.size === 4 ? t.load(address, 4) : t.b.load64(address, MO_64 | t.align);
+  note(t, address);
+  return value;
+}
+
+/** The low eight and the high two bytes of a ten-byte operand. */
+function tenBytes(t: Translation): [Value, Value] {
+  const { b } = t;
+  const address = t.address();
+  const low = b.load64(address, MO_64 | t.align);
+  const high = b.load(b.add(address, 8), MO_16);
+  note(t, address);
+  return [low, high];
+}
+
 /** A 16- or 32-bit integer operand, sign-extended. */
 function integerOperand(t: Translation): Value {
   const address = t.address();
-  const value = t.b.load(address, t.dst.size === 2 ? MO_16 | MO_SIGN : MO_32);
+  const value = t.load(address, t.dst.size, true);
   note(t, address);
   return value;
 }
@@ -140,16 +150,7 @@ function compare(name: 'fcom' | 'fucom', pops: number): Handler {
       b.call(helper(`${name}_r`), pops === 2 ? 1 : st(t), pops);
       return;
     }
-    const address = t.address();
-    if (dst.size === 4) {
-      const value = b.load(address, MO_32);
-      note(t, address);
-      b.call(helper('fcom_m32'), value, pops);
-    } else {
-      const value = b.load64(address, MO_64);
-      note(t, address);
-      b.call(helper('fcom_m64'), value, pops);
-    }
+    b.call(dst.size === 4 ? helper('fcom_m32') : helper('fcom_m64'), memoryOperand(t), pops);
   });
 }
 
@@ -167,31 +168,15 @@ const load = arithmetic((t) => {
     b.call(helper('fld_st'), st(t));
     return;
   }
-  const address = t.address();
-  if (dst.size === 4) {
-    const value = b.load(address, MO_32);
-    note(t, address);
-    b.call(helper('fld_m32'), value);
-    return;
-  }
-  const low = b.load64(address, MO_64);
-  const high = dst.size === 10 ? b.load(b.add(address, 8), MO_16) : null;
-  note(t, address);
-  if (high) b.call(helper('fld_m80'), low, high);
-  else b.call(helper('fld_m64'), low);
+  if (dst.size === 10) b.call(helper('fld_m80'), ...tenBytes(t));
+  else b.call(dst.size === 4 ? helper('fld_m32') : helper('fld_m64'), memoryOperand(t));
 });
 
 /** FILD: 16, 32 or 64 bits. */
 const loadInteger = arithmetic((t) => {
   const { b } = t;
-  if (t.dst.size < 8) {
-    b.call(helper('fild'), integerOperand(t));
-    return;
-  }
-  const address = t.address();
-  const value = b.load64(address, MO_64);
-  note(t, address);
-  b.call(helper('fild_m64'), value);
+  if (t.dst.size < 8) b.call(helper('fild'), integerOperand(t));
+  else b.call(helper('fild_m64'), memoryOperand(t));
 });
 
 /**
@@ -202,16 +187,17 @@ const loadInteger = arithmetic((t) => {
 function storeTo(t: Translation, pop: boolean, compute: () => [Value, Value | null]): void {
   const { b } = t;
   const { size } = t.dst;
-  const address = t.address();
-  const memOp = size === 2 ? MO_16 : size === 4 ? MO_32 : MO_64;
-  const upper = size === 10 ? b.copy(b.add(address, 8)) : null;
-  if (size < 8) b.store(address, b.load(address, memOp), memOp);
-  else b.store64(address, b.load64(address, memOp), memOp);
-  if (upper) b.store(upper, b.load(upper, MO_16), MO_16);
+  const address = b.copy(t.writeAddress());
+  const memOp = (size === 2 ? MO_16 : size === 4 ? MO_32 : MO_64) | t.align;
+  const upper = size === 10 ? b.add(address, 8) : null;
+  if (size < 8) b.store(address, b.load(address, memOp | MO_RMW), memOp);
+  else b.store64(address, b.load64(address, memOp | MO_RMW), memOp);
+  if (upper) b.store(upper, b.load(upper, MO_16 | MO_RMW), MO_16);
   note(t, address);
   const [low, high] = compute();
   const skip = b.label();
-  b.brcond(Cond.EQ, b.envLoad(FPSTORE), 0, skip);
+  // Nothing forbids the store while all exceptions are masked.
+  if (t.mode & FLAG_UNMASKED) b.brcond(Cond.EQ, b.envLoad(FPSTORE), 0, skip);
   if (size < 8) b.store(address, low, memOp);
   else b.store64(address, low, memOp);
   if (upper && high) b.store(upper, high, MO_16);
@@ -252,12 +238,7 @@ function storeInteger(pop: boolean, truncate: number): Handler {
 
 /** FBLD. */
 const loadBcd = arithmetic((t) => {
-  const { b } = t;
-  const address = t.address();
-  const low = b.load64(address, MO_64);
-  const high = b.load(b.add(address, 8), MO_16);
-  note(t, address);
-  b.call(helper('fbld'), low, high);
+  t.b.call(helper('fbld'), ...tenBytes(t));
 });
 
 /** FBSTP. */
@@ -275,20 +256,34 @@ const conditionalMove = arithmetic((t) => {
   b.call(helper('fcmov'), st(t), b.setcond(test.cond, test.a, test.b));
 });
 
-/** FNSTENV, FLDENV, FNSAVE, FRSTOR: the image's format is 0 for 16-bit, 1 for 32-bit operand size. */
+/**
+ * FNSTENV, FLDENV, FNSAVE, FRSTOR: the image's format is 0 for 16-bit, 1 for 32-bit operand size. Afterwards other masks may
+ * hold, and the helper may have written over code behind this instruction: the block ends.
+ */
 function image(name: 'fnstenv' | 'fldenv' | 'fnsave' | 'frstor', writes: number): Handler {
   return waiting((t) => {
     const { b } = t;
-    const address = t.address();
+    const address = b.copy(writes ? t.writeAddress() : t.address());
     b.call(PROBE, address, t.dst.size, writes);
+    t.settle();
     b.call(helper(name), address, t.insn.operandSize === 4 ? 1 : 0);
-    // The helper may have written over code behind this instruction.
-    if (writes) t.endForModeChange();
+    t.forgetX87();
+    t.endForModeChange();
   });
 }
 
+/** FLDCW. Masking what was masked before goes straight on. */
 const loadControl = waiting((t) => {
-  t.b.call(helper('fldcw'), t.load(t.address(), 2));
+  const { b } = t;
+  b.call(helper('fldcw'), t.load(t.address(), 2));
+  if (t.mode & FLAG_UNMASKED) {
+    t.endForModeChange();
+    return;
+  }
+  const masked = b.label();
+  b.brcond(Cond.EQ, b.and(b.envLoad(FPCW), X87_MASKS), X87_MASKS, masked);
+  t.leaveForMode();
+  b.place(masked);
 });
 
 /** FNSTCW and FNSTSW to memory or AX. */
@@ -299,9 +294,13 @@ function storeWord(name: 'fnstcw' | 'fnstsw'): Handler {
   };
 }
 
+/** FNINIT, which masks everything, and FNCLEX. */
 function control(name: 'fninit' | 'fnclex'): Handler {
   return (t) => {
     t.b.call(helper(name));
+    if (name === 'fnclex') return;
+    t.forgetX87();
+    if (t.mode & FLAG_UNMASKED) t.endForModeChange();
   };
 }
 

@@ -1,0 +1,63 @@
+// The part of CPU state that translations take for granted, kept as one word: segments, stack width, single-stepping.
+import { X86_OFFSETS as O, Seg } from './state.ts';
+import { x87Offset } from './x87-reset.ts';
+
+/** DS, ES or SS does not start at 0, or may not be read and written up to 4 GiB. */
+export const FLAG_SEGMENTS = 1;
+/** CS.D is clear. */
+export const FLAG_CODE16 = 2;
+/** SS.B is clear. */
+export const FLAG_STACK16 = 4;
+/** EFLAGS.TF: #DB after every instruction. */
+export const FLAG_TRACE = 8;
+/** CS does not start at 0. */
+export const FLAG_CS_BASE = 16;
+/** EFLAGS.AC: misaligned accesses raise #AC. */
+export const FLAG_ALIGN = 32;
+/** An x87 exception is unmasked, so that one may be pending. */
+export const FLAG_UNMASKED = 64;
+/** The rest of the mode word is the index of the CPU model. */
+export const MODEL_SHIFT = 8;
+
+/** Bits of an `attributes` field above the descriptor's own: the whole 4 GiB may be read; may be written. */
+export const PLAIN_READ = 1 << 16;
+export const PLAIN_WRITE = 1 << 17;
+
+/** D/B of a segment (second descriptor word, bit 22, shifted right by 8). */
+const ATTRIBUTE_BIG = 1 << 14;
+const TF = 0x100;
+const AC = 0x40000;
+
+/** Computes the mode word anew; whoever changes a segment register, EFLAGS or the model calls it. */
+export function updateMode(view: DataView, env: number): void {
+  let mode = view.getUint32(env + O.model, true) << MODEL_SHIFT;
+  const attributes = env + O.attributes;
+  const bases = env + O.segBases;
+  const plain =
+    view.getInt32(attributes + 4 * Seg.ES, true) &
+    view.getInt32(attributes + 4 * Seg.SS, true) &
+    view.getInt32(attributes + 4 * Seg.DS, true) &
+    PLAIN_WRITE;
+  const moved =
+    view.getInt32(bases + 4 * Seg.ES, true) |
+    view.getInt32(bases + 4 * Seg.SS, true) |
+    view.getInt32(bases + 4 * Seg.DS, true);
+  if (plain === 0 || moved !== 0) mode |= FLAG_SEGMENTS;
+  if (view.getInt32(bases + 4 * Seg.CS, true) !== 0) mode |= FLAG_CS_BASE;
+  if ((view.getInt32(attributes + 4 * Seg.CS, true) & ATTRIBUTE_BIG) === 0) mode |= FLAG_CODE16;
+  if ((view.getInt32(attributes + 4 * Seg.SS, true) & ATTRIBUTE_BIG) === 0) mode |= FLAG_STACK16;
+  const eflags = view.getInt32(env + O.eflags, true);
+  if (eflags & TF) mode |= FLAG_TRACE;
+  if (eflags & AC) mode |= FLAG_ALIGN;
+  view.setInt32(env + O.mode, mode, true);
+}
+
+const FPCW = x87Offset('fpcw');
+/** The six exception masks of the x87 control word. */
+export const X87_MASKS = 0x3f;
+
+/** What translations of the present state are keyed by. The x87 masks are looked at here: its helpers change them. */
+export function blockFlags(view: DataView, env: number): number {
+  const mode = view.getInt32(env + O.mode, true);
+  return (view.getInt32(env + FPCW, true) & X87_MASKS) === X87_MASKS ? mode : mode | FLAG_UNMASKED;
+}
