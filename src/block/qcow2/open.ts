@@ -14,7 +14,7 @@ import { OptionReader } from '../options.ts';
 import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
-import { loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards, refcountOf } from './refcount.ts';
+import { countUsed, loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
 import { loadSnapshots } from './snapshot.ts';
 import { Qcow2State, type Qcow2Settings } from './state.ts';
 
@@ -359,11 +359,7 @@ export class Qcow2Node extends BlockNode {
     const limit = Math.max((real * 11) / 10, real + 2);
     const clusters = Math.ceil(s.file.length / s.clusterSize);
     if (clusters < limit) return false;
-    return s.lock.with(async () => {
-      let used = 0;
-      for (let c = 0; c < clusters && used < limit; c++) if ((await refcountOf(s, c)) !== 0) used++;
-      return used >= limit;
-    });
+    return s.lock.with(async () => (await countUsed(s, limit)) >= limit);
   }
 
   override specificInfo(): { type: string; data: Record<string, unknown> } {

@@ -101,6 +101,32 @@ export async function refcountOf(s: Qcow2State, cluster: number): Promise<number
   return getRefcount(data, s.header.refcountOrder, at.index);
 }
 
+/** How many clusters are in use, counted no further than `limit`. */
+export async function countUsed(s: Qcow2State, limit: number): Promise<number> {
+  let used = 0;
+  for (let t = 0; t < s.refTable.length && used < limit; t++) {
+    if (s.refTable[t] === 0) continue;
+    for (let i = 0; i < s.refcountsPerBlock && used < limit; i++) {
+      if ((await refcountOf(s, t * s.refcountsPerBlock + i)) !== 0) used++;
+    }
+  }
+  return used;
+}
+
+/** First cluster of the unused ones at the end, looking down from `end`. Whole blocks that are missing cost nothing. */
+export async function endOfUsed(s: Qcow2State, end: number): Promise<number> {
+  while (end > 1) {
+    const t = Math.floor((end - 1) / s.refcountsPerBlock);
+    if (t >= s.refTable.length || s.refTable[t] === 0) {
+      end = Math.min(end - 1, Math.min(t, s.refTable.length) * s.refcountsPerBlock);
+      continue;
+    }
+    if ((await refcountOf(s, end - 1)) !== 0) return end;
+    end--;
+  }
+  return Math.max(end, 1);
+}
+
 /** First cluster of `count` free ones in a row. Does not claim them. */
 async function findFree(s: Qcow2State, count: number): Promise<number> {
   const order = s.header.refcountOrder;

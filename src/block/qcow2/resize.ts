@@ -6,7 +6,7 @@ import { bytesInSlice, discardClusters, entryOffset, findEntry, putEntry, writab
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
 import { l1Bytes, MAX_L1_BYTES } from './open.ts';
-import { allocClusters, freeClusters, processDiscards, refcountOf } from './refcount.ts';
+import { allocClusters, endOfUsed, freeClusters, processDiscards } from './refcount.ts';
 import { COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
 
 /** Makes the L1 table longer: a new copy is written and the header pointed at it. Called with the lock held. */
@@ -125,9 +125,8 @@ async function dropTables(s: Qcow2State, first: number): Promise<void> {
 
 /** Cuts unused clusters off the end of the file. */
 async function cutFile(s: Qcow2State): Promise<void> {
-  let last = divUp(s.file.length, s.clusterSize);
-  const before = last;
-  while (last > 1 && (await refcountOf(s, last - 1)) === 0) last--;
+  const before = divUp(s.file.length, s.clusterSize);
+  const last = await endOfUsed(s, before);
   if (last < before) await s.file.truncate(last * s.clusterSize);
 }
 
