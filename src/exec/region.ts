@@ -16,7 +16,7 @@ import { instantiate } from './neighbourhood.ts';
  * Guest instructions per region at most. The engine's optimiser takes time more than linear in the size of a function;
  * beyond about this size it gives up late or not at all.
  */
-const MAX_INSNS = 600;
+const MAX_INSNS = 400;
 const MAX_NODES = 100;
 
 /** Calls followed into each other. Each level is a copy of the callee; deeper ones are rarely worth it. */
