@@ -2,7 +2,7 @@
 
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
-import { loadSegment, resetSegments } from '../../targets/x86/helpers/segment-helpers.ts';
+import { loadSegment, resetSegments, restoreCodeSegment } from '../../targets/x86/helpers/segment-helpers.ts';
 import { cpuidLeaf, X86_MODELS } from '../../targets/x86/models.ts';
 import { X86_OFFSETS as O, Seg } from '../../targets/x86/state.ts';
 import { X87_AREA_SIZE, X87_FIELDS } from '../../targets/x86/x87-state.ts';
@@ -103,8 +103,9 @@ const UC = { stack: 8, context: 20, mask: 108 } as const;
 
 /** EFLAGS that a frame can restore: the arithmetic flags, TF, DF, RF, AC (arch/x86/include/asm/sighandling.h). */
 const FIX_EFLAGS = 0x00050dd5;
+const EFLAGS_RF = 0x10000;
 /** TF, DF and RF: clear when a handler begins. */
-const HANDLER_CLEARS = 0x100 | 0x400 | 0x10000;
+const HANDLER_CLEARS = 0x100 | 0x400 | EFLAGS_RF;
 
 /** The selectors of 32-bit user code and data. */
 const USER_CS = 0x23;
@@ -174,7 +175,17 @@ function floatCode(flags: number): number {
   return flags & 0x20 ? FPE_FLTRES : 0;
 }
 
+/** Reported behind the instruction: all other exceptions are faults. */
+const TRAPS: readonly number[] = [DB, BP, OF];
+
 function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException, trap: TrapState): SigInfo | null {
+  const info = signalOf(memory, env, exit, trap);
+  // Faults push EFLAGS with RF set; frames show it, and it is gone when the handler begins.
+  if (info && !TRAPS.includes(exit.vector)) memory.write32(env + O.eflags, memory.read32(env + O.eflags) | EFLAGS_RF);
+  return info;
+}
+
+function signalOf(memory: GuestMemory, env: number, exit: CpuException, trap: TrapState): SigInfo | null {
   const pc = memory.read32(env + O.pc);
   trap.number = exit.vector;
   trap.errorCode = exit.errorCode;
@@ -217,6 +228,10 @@ function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException,
       return plain(SIGSEGV);
   }
 }
+
+/** Exception flags of the x87 status word; ES and B, which say that an unmasked one is among them. */
+const X87_EXCEPTIONS = 0x3f;
+const X87_SUMMARY = 0x8080;
 
 /** Two-bit tags of the physical registers: 0 valid, 1 zero, 2 special, 3 empty (Intel SDM vol. 1, 8.1.7). */
 function fullTags(memory: GuestMemory, env: number): number {
@@ -289,7 +304,9 @@ function restoreFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean)
   const tags = memory.read32(at + 8);
   const top = (status >>> 11) & 7;
   memory.write32(env + FPCW, (memory.read32(at) & 0x1f7f) | 0x40);
-  memory.write32(env + FPSW, status & 0xc7ff);
+  // The summary and busy bits follow from flags and masks, whatever the frame says.
+  const pending = (status & ~memory.read32(at) & X87_EXCEPTIONS) !== 0 ? X87_SUMMARY : 0;
+  memory.write32(env + FPSW, (status & 0xc7ff & ~X87_SUMMARY) | pending);
   memory.write32(env + FPTOP, top);
   let empty = 0;
   for (let n = 0; n < 8; n++) if (((tags >>> (2 * n)) & 3) === 3) empty |= 1 << n;
@@ -328,7 +345,7 @@ function writeContext(memory: GuestMemory, env: number, at: number, delivery: De
   for (let k = 0; k < 8; k++) memory.write32(at + SC.regs + 4 * k, memory.read32(env + reg(CONTEXT_REGS[k]!)));
   memory.write32(at + SC.trapno, delivery.trap.number);
   memory.write32(at + SC.err, delivery.trap.errorCode);
-  memory.write32(at + SC.ip, memory.read32(env + O.pc));
+  memory.write32(at + SC.ip, memory.read32(env + O.pc) - memory.read32(env + O.segBases + 4 * Seg.CS));
   memory.write32(at + SC.cs, memory.read32(env + selectorAt(Seg.CS)));
   memory.write32(at + SC.flags, readEflags(memory.view, env));
   memory.write32(at + SC.spAtSignal, memory.read32(env + reg(ESP)));
@@ -413,7 +430,8 @@ function popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): Rest
   if (fpstate !== 0 && !memory.checkRead(fpstate, fxsr ? FPSTATE_SIZE : FSAVE_SIZE)) return null;
 
   for (let k = 0; k < 8; k++) memory.write32(env + reg(CONTEXT_REGS[k]!), memory.read32(context + SC.regs + 4 * k));
-  memory.write32(env + O.pc, memory.read32(context + SC.ip));
+  restoreCodeSegment(memory.view, env, memory.read32(context + SC.cs) & 0xffff);
+  memory.write32(env + O.pc, memory.read32(context + SC.ip) + memory.read32(env + O.segBases + 4 * Seg.CS));
   const kept = readEflags(memory.view, env) & ~FIX_EFLAGS;
   writeEflags(memory.view, env, kept | (memory.read32(context + SC.flags) & FIX_EFLAGS));
   for (const [segment, offset] of RESTORED_SEGMENTS) {

@@ -269,6 +269,8 @@ function emitStart(a: Asm, cases: number, options: HarnessOptions, basedSegment:
     a.load(EAX, abs(VAR_SCRATCH)).shlImm(EAX, 3).orImm(EAX, 3); // RPL 3, GDT
     a.store(abs(VAR_SELECTORS + 8), EAX).store(abs(BUFFER + 8), EAX);
   }
+  // Error codes of faults say whether the page is present, which a file's pages are once they have been read.
+  a.load(EAX, abs(MEMORY_MAP.READ_ONLY));
   // A program may start with something else in them (qemu-i386: the flat selector in GS).
   a.movImm(EAX, 0).movToSeg(FS, EAX).movToSeg(GS, EAX);
   a.storeImm(abs(BUFFER), HEADER_MAGIC).storeImm(abs(BUFFER + 12), cases);
@@ -455,6 +457,8 @@ export function parseOutput(cases: InsnCase[], codeAddresses: number[], output: 
     if (word(CAP_INDEX) !== i) throw new Error(`record ${i} says it is ${word(CAP_INDEX)}`);
     const segment = (index: number) => {
       const selector = word(CAP_SEGMENTS + index);
+      // Coming back from an interrupt a CPU may have made any null selector 0.
+      if (selector < 4) return 0;
       return basedSelector !== 0 && selector === basedSelector ? BASED_SELECTOR : selector;
     };
     const result: CaseResult = {

@@ -204,6 +204,16 @@ export function loadCodeSegmentHelper(port: HelperPort) {
   };
 }
 
+/** Loads CS as a return to user mode does; a selector of no code segment leaves it as it is. */
+export function restoreCodeSegment(view: DataView, env: number, selector: number): void {
+  if (view.getUint32(env + O.selectors + 4 * Seg.CS, true) === selector) return;
+  const d = find(view, env, selector);
+  const type = NON_SYSTEM | CODE | PRESENT;
+  if (!d || (d.high & type) !== type || d.high & LONG) return;
+  store(view, env, Seg.CS, selector | 3, d);
+  updateMode(view, env);
+}
+
 /** `descriptor_query`: LAR, LSL, VERR, VERW by number; see DESCRIPTOR_QUERY. */
 export function descriptorQueryHelper(port: HelperPort) {
   const { view } = port;
