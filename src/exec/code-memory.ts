@@ -19,6 +19,8 @@ export interface CodeMemory {
   /** Write-protects a page on the host because code was translated from it. */
   protectCode(firstPage: number, lastPage?: number): void;
   unprotectCode(firstPage: number, lastPage?: number): void;
+  /** What was found out about file pages may have changed: the guest has been in the kernel. */
+  forgetPopulated(): void;
   /** Called before pages that hold translated code are written, unmapped or mapped anew. */
   onCodeWrite: (firstPage: number, lastPage: number) => void;
 }

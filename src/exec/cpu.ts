@@ -200,6 +200,7 @@ export class Cpu {
   run(): CpuExit {
     const { state, stateAt, guest, options } = this;
     const interpret = options.engine === 'interp';
+    this.memory.forgetPopulated();
     for (;;) {
       if (state.getUint32(stateAt + HEADER.poll, true) !== 0) return POLL_EXIT;
       const pc = state.getUint32(stateAt + HEADER.pc, true);

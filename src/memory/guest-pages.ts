@@ -33,6 +33,9 @@ const WASM_PAGES = 65536;
 const MADV_POPULATE_READ = 22;
 const MADV_POPULATE_WRITE = 23;
 
+/** Places for file pages known to exist; a power of two. */
+const POPULATED_PLACES = 256;
+
 /** Words shared by all threads, behind the page table (indices into `control`). */
 export const CONTROL = {
   /** 1 while a thread holds the lock. */
@@ -103,6 +106,10 @@ export class GuestPages {
   private readonly low: DataView;
   private readonly high: DataView;
   private lockDepth = 0;
+  /** File pages lately found to have something behind them: page number and epoch, by the low bits of the page number. */
+  private readonly populatedPage = new Int32Array(POPULATED_PLACES).fill(-1);
+  private readonly populatedSince = new Int32Array(POPULATED_PLACES);
+  private populatedEpoch = 1;
 
   /**
    * Makes a new, empty guest memory whose guest addresses end at `taskSize` (a page boundary, at most STATE_BASE), or
@@ -262,14 +269,29 @@ export class GuestPages {
 
   /**
    * A page of a file can be mapped and yet have nothing behind it (the file is shorter); touching it is SIGBUS. The kernel
-   * touches them for us and reports instead. False only for such pages.
+   * touches them for us and reports instead. False only for such pages. Asking costs a system call, so pages found good are
+   * remembered until `forgetPopulated`.
    */
   private populate(addr: number, length: number, need: number): boolean {
+    const page = addr >>> PAGE_SHIFT;
+    const single = (addr + length - 1) >>> PAGE_SHIFT === page;
+    const place = page & (POPULATED_PLACES - 1);
+    if (single && this.populatedPage[place] === page && this.populatedSince[place] === this.populatedEpoch) return true;
     const first = addr - (addr % PAGE_SIZE);
     const advice = need & PAGE_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
     const size = Math.ceil((addr + length - first) / PAGE_SIZE) * PAGE_SIZE;
     // Anything but EFAULT says that this kernel or this kind of mapping cannot be asked.
-    return hostAdvise(this.base + first, size, advice) !== -EFAULT;
+    if (hostAdvise(this.base + first, size, advice) === -EFAULT) return false;
+    if (single) {
+      this.populatedPage[place] = page;
+      this.populatedSince[place] = this.populatedEpoch;
+    }
+    return true;
+  }
+
+  /** To be called whenever the guest may have changed mappings or the length of files: after each system call. */
+  forgetPopulated(): void {
+    this.populatedEpoch = (this.populatedEpoch + 1) | 0;
   }
 
   // Translated code
