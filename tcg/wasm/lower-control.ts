@@ -11,7 +11,6 @@ import { W } from './opcodes.ts';
 const GET = W['local.get'];
 const SET = W['local.set'];
 const TEE = W['local.tee'];
-const ENV = 0;
 const I32 = 0;
 const WORD_ALIGN = 2;
 /** The type of generated functions and the table they are in. */
@@ -26,7 +25,7 @@ const NOTHING: readonly Global[] = [];
 // ---- CPU state
 
 function storePc(l: Lowering, pc: number): void {
-  l.opU32(GET, ENV);
+  l.env();
   l.i32Const(pc);
   l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
 }
@@ -64,7 +63,7 @@ export function emitCounter(l: Lowering, address: number): void {
 // ---- exits
 
 function loadPoll(l: Lowering): void {
-  l.opU32(GET, ENV);
+  l.env();
   l.memory(W['i32.load'], WORD_ALIGN, l.options.layout.poll);
 }
 
@@ -86,7 +85,7 @@ export const poll: Rule = (l, op, i) => {
   loadPoll(l);
   l.open(W.if);
   for (const global of sync) {
-    l.opU32(GET, ENV);
+    l.env();
     l.useValue(global);
     l.storeGlobal(global);
   }
@@ -103,7 +102,7 @@ function keepLoading(l: Lowering): void {
     l.u8(0);
     return;
   }
-  l.opU32(GET, ENV);
+  l.env();
   l.i32Const(0);
   l.memory(W['i32.store'], WORD_ALIGN, scratch);
 }
@@ -114,7 +113,7 @@ export const gotoTb: Rule = (l, op, i) => {
   storePc(l, op.imm);
   if (polls) pollBeforeLeaving(l);
   if (!l.options.chain) return returnExit(l, Exit.LOOKUP);
-  l.opU32(GET, ENV);
+  l.env();
   l.i32Const(l.options.slotOf(op.imm >>> 0));
   tailCall(l);
 };
@@ -130,7 +129,7 @@ export const gotoPtr: Rule = (l, op, i) => {
   const { layout, chain } = l.options;
   const pc = pcLocal(l, op, i);
   l.sync(op.sync ?? NOTHING);
-  l.opU32(GET, ENV);
+  l.env();
   l.opU32(GET, pc);
   l.memory(W['i32.store'], WORD_ALIGN, layout.pc);
   // Loops through indirect jumps have no other place to poll.
@@ -148,7 +147,7 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.op(W['i32.and']);
   l.i32Const(ENTRY_SHIFT);
   l.op(W['i32.shl']);
-  l.opU32(GET, ENV);
+  l.env();
   l.op(W['i32.add']);
   l.opU32(TEE, entry);
   l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache);
@@ -157,7 +156,7 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.open(W.if);
   returnExit(l, Exit.LOOKUP);
   l.op(W.end);
-  l.opU32(GET, ENV);
+  l.env();
   l.opU32(GET, entry);
   l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache + ENTRY_SLOT);
   tailCall(l);
@@ -192,7 +191,7 @@ export const exitTb: Rule = (l, op, i) => {
   } else {
     const pc = pcLocal(l, op, i);
     l.sync(op.sync ?? NOTHING);
-    l.opU32(GET, ENV);
+    l.env();
     l.opU32(GET, pc);
     l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
   }
@@ -205,7 +204,7 @@ export const call: Rule = (l, op, i) => {
   const helper = op.helper!;
   const args = op.args!;
   if (op.sync !== null && op.sync.length > 0) l.sync(op.sync);
-  l.opU32(GET, ENV);
+  l.env();
   for (const arg of args) {
     l.useValue(arg);
   }

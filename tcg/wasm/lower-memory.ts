@@ -409,7 +409,7 @@ export const fence: Rule = (l) => {
 function envLoad(table: Record<number, number>): Rule {
   return (l, op) => {
     const memOp = op.imm2 & (MO_SIZE | MO_SIGN);
-    l.opU32(GET, 0);
+    l.env();
     l.memory(opcodeFor(table, op, memOp), memOp & MO_SIZE, op.imm);
   };
 }
@@ -417,7 +417,7 @@ function envLoad(table: Record<number, number>): Rule {
 function envStore(table: Record<number, number>): Rule {
   return (l, op, i) => {
     const size = op.imm2 & MO_SIZE;
-    l.opU32(GET, 0);
+    l.env();
     l.a(op, i);
     l.settleLoads();
     l.settleEnvLoads();
@@ -442,7 +442,7 @@ export const envStoreF64 = envStore(oneSize(MO_64, W['f64.store']));
 export const envStoreV128 = envStore(oneSize(MO_128, W['v128.store']));
 
 export const envAddress: Rule = (l, op) => {
-  l.opU32(GET, 0);
+  l.env();
   l.i32Const(op.imm);
   l.op(W['i32.add']);
 };

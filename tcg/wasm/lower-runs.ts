@@ -72,6 +72,7 @@ export class RunAnalysis extends CodeWriter {
   // ---- the guest's globals
   protected globals: readonly Global[] = [];
   protected globalType = new Uint8Array(0);
+  protected globalOffset = new Int32Array(0);
 
   // ---- versions, by number
   /** Version number of value id 0 at the start of a run. */
@@ -143,6 +144,7 @@ export class RunAnalysis extends CodeWriter {
     this.listed = 0;
     if (this.runs === 1) {
       this.pairCount = 0;
+      this.place.fill(PENDING, 0, n);
       this.analyseRun(0);
     } else {
       this.analyseRuns();
@@ -157,7 +159,11 @@ export class RunAnalysis extends CodeWriter {
   private useGlobals(globals: readonly Global[]): void {
     this.globals = globals;
     this.globalType = new Uint8Array(globals.length);
-    for (let i = 0; i < globals.length; i++) this.globalType[i] = VALTYPE_NUMBER[globals[i]!.type];
+    this.globalOffset = new Int32Array(globals.length);
+    for (let i = 0; i < globals.length; i++) {
+      this.globalType[i] = VALTYPE_NUMBER[globals[i]!.type];
+      this.globalOffset[i] = globals[i]!.offset;
+    }
     this.liveWords = (globals.length + 31) >> 5;
   }
 
@@ -299,6 +305,7 @@ export class RunAnalysis extends CodeWriter {
       this.grew = false;
       this.pairCount = 0;
       this.listed = 0;
+      this.place.fill(PENDING, 0, this.first);
       for (let run = this.runs - 1; run >= 0; run--) this.analyseRun(run);
     } while (this.grew && this.hasLoops);
   }
@@ -333,7 +340,6 @@ export class RunAnalysis extends CodeWriter {
           count[id] = 0;
         }
         left[i] = uses;
-        place[i] = PENDING;
         if (multi) tempType[id] = VALTYPE_NUMBER[out.type];
       }
       const a = op.a;

@@ -110,11 +110,14 @@ export class Lowering extends RunAnalysis {
   counter = 0;
   profile = 0;
 
-  // ---- locals
-  private localCount = 0;
+  // ---- locals, by number
+  /** The number of the next new local; 0 is the parameter. */
+  private nextLocal = 1;
   private localType = new Uint8Array(64);
-  private localIsHome = new Uint8Array(65);
+  private localIsHome = new Uint8Array(64);
+  /** Locals to use again, by type; the first `freeCount` of each list count. */
   private readonly freeLocals: number[][] = [[], [], [], [], []];
+  private readonly freeCount = new Int32Array(5);
 
   /** Starts a new group of functions. */
   begin(options: LoweringOptions): void {
@@ -132,8 +135,8 @@ export class Lowering extends RunAnalysis {
     this.profile = counter === 0 ? 0 : profile;
     this.examine(block);
     this.beginFunction();
-    this.localCount = 0;
-    for (let type = 0; type < 5; type++) this.freeLocals[type]!.length = 0;
+    this.nextLocal = 1;
+    this.freeCount.fill(0);
     if (counter !== 0) emitCounter(this, counter);
     this.place.fill(DEAD, this.first, this.first + this.globals.length);
     this.lastSettled = 0;
@@ -145,7 +148,7 @@ export class Lowering extends RunAnalysis {
     } else {
       this.emitForward();
     }
-    this.endFunction(this.localType, this.localCount);
+    this.endFunction(this.localType, 1, this.nextLocal);
     if (this.runs > 1) this.crosses.fill(0, 0, block.valueCount);
   }
 
@@ -461,7 +464,15 @@ export class Lowering extends RunAnalysis {
     const left = this.left[version]! - 1;
     this.left[version] = left;
     if (place >= 0) {
-      this.opU32(LOCAL_GET, place);
+      if (place < 0x80) {
+        const bytes = this.bytes;
+        const pos = this.pos;
+        bytes[pos] = LOCAL_GET;
+        bytes[pos + 1] = place;
+        this.pos = pos + 2;
+      } else {
+        this.opU32(LOCAL_GET, place);
+      }
       if (left === 0) this.release(place);
     } else if (place === PENDING) {
       this.place[version] = SPENT;
@@ -545,7 +556,7 @@ export class Lowering extends RunAnalysis {
     const version = this.homeHolds[id]!;
     const home = this.homeOf[id]!;
     if (this.left[version]! <= 0 || this.place[version] !== home) return;
-    const local = this.allocate(this.localType[home - 1]! as ValType);
+    const local = this.allocate(this.localType[home]! as ValType);
     this.opU32(LOCAL_GET, home);
     this.opU32(LOCAL_SET, local);
     this.place[version] = local;
@@ -573,27 +584,32 @@ export class Lowering extends RunAnalysis {
 
   /** A local of the given type whose content nobody needs. */
   allocate(type: ValType): number {
-    const free = this.freeLocals[type]!;
-    return free.length > 0 ? free.pop()! : this.newLocal(type);
+    const free = this.freeCount[type]!;
+    if (free === 0) return this.newLocal(type);
+    this.freeCount[type] = free - 1;
+    return this.freeLocals[type]![free - 1]!;
   }
 
   /** Gives back a local got from `allocate`; homes stay. */
   release(local: number): void {
-    if (this.localIsHome[local] === 0) this.freeLocals[this.localType[local - 1]!]!.push(local);
+    if (this.localIsHome[local] !== 0) return;
+    const type = this.localType[local]!;
+    this.freeLocals[type]![this.freeCount[type]!++] = local;
   }
 
   private newLocal(type: ValType): number {
-    if (this.localCount === this.localType.length) {
-      const types = new Uint8Array(this.localCount * 2);
+    const local = this.nextLocal++;
+    if (local === this.localType.length) {
+      const types = new Uint8Array(local * 2);
       types.set(this.localType);
       this.localType = types;
-      const homes = new Uint8Array(this.localCount * 2 + 1);
+      const homes = new Uint8Array(local * 2);
       homes.set(this.localIsHome);
       this.localIsHome = homes;
     }
-    this.localType[this.localCount++] = type;
-    this.localIsHome[this.localCount] = 0;
-    return this.localCount;
+    this.localType[local] = type;
+    this.localIsHome[local] = 0;
+    return local;
   }
 
   // ---- effects
@@ -647,7 +663,7 @@ export class Lowering extends RunAnalysis {
         const global = list[k]!;
         const version = current[global.id]!;
         if (place[version] !== PENDING) continue;
-        this.opU32(LOCAL_GET, ENV);
+        this.env();
         this.pull(version);
         stacked.push(global);
       }
@@ -661,10 +677,22 @@ export class Lowering extends RunAnalysis {
   }
 
   private syncOne(global: Global): void {
-    this.opU32(LOCAL_GET, ENV);
-    this.pull(this.current[global.id]!);
-    this.saveEntryValue(global.id);
-    this.storeGlobal(global);
+    const id = global.id;
+    this.env();
+    this.pull(this.current[id]!);
+    const entry = this.first + id;
+    if (this.place[entry] === PENDING && this.left[entry]! > 0) this.settlePending(entry);
+    const type = this.globalType[id]!;
+    this.memory(STORE_WHOLE[type]!, ALIGN_WHOLE[type]!, global.offset);
+  }
+
+  /** Puts the address of CPU state on the stack. */
+  env(): void {
+    const bytes = this.bytes;
+    const pos = this.pos;
+    bytes[pos] = LOCAL_GET;
+    bytes[pos + 1] = ENV;
+    this.pos = pos + 2;
   }
 
   /** Computes what a global's field in CPU state still holds for later: the field is about to be overwritten. */
@@ -680,8 +708,8 @@ export class Lowering extends RunAnalysis {
 
   private loadGlobal(id: number): void {
     const type = this.globalType[id]!;
-    this.opU32(LOCAL_GET, ENV);
-    this.memory(LOAD_WHOLE[type]!, ALIGN_WHOLE[type]!, this.globals[id]!.offset);
+    this.env();
+    this.memory(LOAD_WHOLE[type]!, ALIGN_WHOLE[type]!, this.globalOffset[id]!);
   }
 
   /** Stores the value on the stack, with `env` below it, to the field of a global. */

@@ -156,46 +156,54 @@ export class CodeWriter {
   }
 
   /**
-   * Ends a body: declares `count` locals behind the parameters with the types in `types`, and patches size and locals in.
-   * Throws RangeError when the body is too large.
+   * Ends a body: declares the locals from number `first` up to, without, `end`, whose types are in `types` by number, and
+   * patches size and locals in. Throws RangeError when the body is too large.
    */
-  endFunction(types: Uint8Array, count: number): void {
-    this.reserve(16 + 8 * count);
+  endFunction(types: Uint8Array, first: number, end: number): void {
+    this.reserve(16 + 8 * (end - first));
     this.bytes[this.pos++] = END;
     const start = this.bodyStart;
-    let groups = 0;
-    for (let i = 0; i < count; i++) if (i === 0 || types[i] !== types[i - 1]) groups++;
-    if (groups <= 1 && count < 0x80) {
-      const at = start + BODY_SIZE_BYTES;
-      this.bytes[at] = groups === 0 ? 0x80 : 1;
-      this.bytes[at + 1] = groups === 0 ? 0x80 : count;
-      this.bytes[at + 2] = groups === 0 ? 0 : VALTYPE_FIRST - types[0]!;
+    const bytes = this.bytes;
+    let at = start + BODY_SIZE_BYTES;
+    let same = first + 1;
+    const type = types[first]!;
+    while (same < end && types[same] === type) same++;
+    if (end === first) {
+      // No groups, in as many bytes as one takes.
+      bytes[at++] = 0x80;
+      bytes[at++] = 0x80;
+      bytes[at] = 0;
+    } else if (same === end && end - first < 0x80) {
+      bytes[at++] = 1;
+      bytes[at++] = end - first;
+      bytes[at] = VALTYPE_FIRST - type;
     } else {
-      this.insertLocals(types, count, groups);
+      this.insertLocals(types, first, end);
     }
     let size = this.pos - start - BODY_SIZE_BYTES;
     if (size >= MAX_BODY) throw new RangeError(`a generated function of ${size} bytes is too large`);
-    for (let i = 0; i < BODY_SIZE_BYTES; i++) {
-      this.bytes[start + i] = (size & 0x7f) | (i < BODY_SIZE_BYTES - 1 ? 0x80 : 0);
-      size >>= 7;
-    }
+    bytes[start] = (size & 0x7f) | 0x80;
+    size >>= 7;
+    bytes[start + 1] = (size & 0x7f) | 0x80;
+    bytes[start + 2] = size >> 7;
   }
 
   /** Writes a long declaration of locals behind the code, then exchanges the two. */
-  private insertLocals(types: Uint8Array, count: number, groups: number): void {
+  private insertLocals(types: Uint8Array, first: number, end: number): void {
     const codeStart = this.bodyStart + BODY_SIZE_BYTES + BODY_DECL_BYTES;
     const codeEnd = this.pos;
+    let groups = 0;
+    for (let i = first; i < end; i++) if (i === first || types[i] !== types[i - 1]) groups++;
     this.u32(groups);
-    for (let i = 0; i < count; ) {
+    for (let i = first; i < end; ) {
       let next = i + 1;
-      while (next < count && types[next] === types[i]) next++;
+      while (next < end && types[next] === types[i]) next++;
       this.u32(next - i);
       this.u8(VALTYPE_FIRST - types[i]!);
       i = next;
     }
     const declaration = this.bytes.slice(codeEnd, this.pos);
     const moved = declaration.length - BODY_DECL_BYTES;
-    this.reserve(BODY_DECL_BYTES);
     this.bytes.copyWithin(codeStart + moved, codeStart, codeEnd);
     this.bytes.set(declaration, codeStart - BODY_DECL_BYTES);
     this.pos = codeEnd + moved;

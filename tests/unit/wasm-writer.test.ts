@@ -48,7 +48,7 @@ function moduleOf(locals: readonly (readonly number[])[], slots: readonly number
       code.opU32(W['local.get'], i + 1);
       code.op(W['i32.add']);
     });
-    code.endFunction(Uint8Array.from(types), types.length);
+    code.endFunction(Uint8Array.from([0, ...types]), 1, types.length + 1);
   }
   return assembleModule({
     types: [{ params: [0], results: [0] }],
