@@ -120,7 +120,8 @@ function readConfig(path: string): OptionTree[] {
     const head = /^\s*\[([-a-z]+)( "[^"]*")?\]\s*$/.exec(line);
     const pair = /^\s*([-a-z]+)\s*=\s*"([^"]*)"\s*$/.exec(line);
     if (head) {
-      if (head[1] !== 'inject-error') throw new BlockError(`blkdebug section '${head[1]}' is not supported`, ERRNO.EOPNOTSUPP);
+      if (head[1] !== 'inject-error')
+        throw new BlockError(`blkdebug section '${head[1]}' is not supported`, ERRNO.EOPNOTSUPP);
       out.push((section = new Map()));
     } else if (pair && section) section.set(pair[1]!, pair[2]!);
     else throw new BlockError('Could not parse blkdebug config file');

@@ -29,7 +29,10 @@ export async function commitImage(
   try {
     await base.setReadOnly(false);
   } catch (error) {
-    throw new BlockError(`Could not reopen '${base.filename}' for writing: ${(error as Error).message}`, errnoOf(error));
+    throw new BlockError(
+      `Could not reopen '${base.filename}' for writing: ${(error as Error).message}`,
+      errnoOf(error),
+    );
   }
   base.flags.unmap = true;
   const started = performance.now();
@@ -73,7 +76,11 @@ export async function commitImage(
  * Copies into `node` what its old backing file shows and the new one does not, so that the new one can take its place. Without a
  * new backing file everything is copied.
  */
-export async function rebaseImage(node: BlockNode, fresh: BlockNode | undefined, progress: (fraction: number) => void): Promise<void> {
+export async function rebaseImage(
+  node: BlockNode,
+  fresh: BlockNode | undefined,
+  progress: (fraction: number) => void,
+): Promise<void> {
   const old = node.backing;
   const length = node.length;
   const before = new Uint8Array(CHUNK);

@@ -1,6 +1,7 @@
 // Copying images: reads what holds data, detects zeroes, writes in order or as it comes, compressed if wanted.
+
+import { type ChainStatus, statusAbove } from './block-status.ts';
 import { isZero } from './bytes.ts';
-import { statusAbove } from './block-status.ts';
 import { type BlockNode, REQ } from './driver.ts';
 import { BlockError, errnoOf, strerror } from './errors.ts';
 
@@ -59,7 +60,10 @@ async function* pieces(r: CopyRequest): AsyncGenerator<Piece> {
         // Compressed clusters are written whole.
         const cluster = unit - (at % unit);
         if (bytes < cluster && from + bytes < end) kind = 'data';
-        bytes = kind === 'data' ? Math.min(cluster, end - from) : bytes - ((at + bytes) % unit === 0 || from + bytes === end ? 0 : (at + bytes) % unit);
+        bytes =
+          kind === 'data'
+            ? Math.min(cluster, end - from)
+            : bytes - ((at + bytes) % unit === 0 || from + bytes === end ? 0 : (at + bytes) % unit);
       }
       yield { kind, source, from, at, bytes };
       from += bytes;
@@ -82,11 +86,15 @@ async function kindAt(
 ): Promise<{ kind: Kind; bytes: number }> {
   const { targetBacking } = r;
   if (targetBacking !== undefined && at < targetBacking) bytes = Math.min(bytes, targetBacking - at);
-  let status;
+  let status: ChainStatus;
   try {
     status = await statusAbove(source, base, from, bytes);
   } catch (error) {
-    if (!r.salvage) throw new BlockError(`error while reading block status at offset ${from}: ${strerror(errnoOf(error))}`, errnoOf(error));
+    if (!r.salvage)
+      throw new BlockError(
+        `error while reading block status at offset ${from}: ${strerror(errnoOf(error))}`,
+        errnoOf(error),
+      );
     return { kind: 'data', bytes: Math.min(bytes, 512) };
   }
   // Without zero detection everything is written out.
@@ -115,7 +123,8 @@ async function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Promise<
   try {
     await p.source.read(p.from, buffer);
   } catch (error) {
-    if (!r.salvage) throw new BlockError(`error while reading at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
+    if (!r.salvage)
+      throw new BlockError(`error while reading at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
     for (let at = 0; at < buffer.length; at += 512) {
       const part = buffer.subarray(at, at + 512);
       try {
@@ -153,7 +162,8 @@ async function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started
       const last = target.write(at + start, buffer.subarray(start, end));
       if (end === buffer.length) started();
       await last;
-    } else if (!r.targetIsZero || r.targetBacking !== undefined) await target.writeZeroes(at + start, end - start, REQ.MAY_UNMAP);
+    } else if (!r.targetIsZero || r.targetBacking !== undefined)
+      await target.writeZeroes(at + start, end - start, REQ.MAY_UNMAP);
   };
   for (let i = 0; i < buffer.length; ) {
     const n = Math.min(minSparse - ((at + i) % minSparse), buffer.length - i);

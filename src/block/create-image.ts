@@ -6,7 +6,17 @@ import { BlockError, ERRNO } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';
 import { closeImage, combineNames, openImage, protocolOf } from './graph.ts';
 import { unlinkPath } from './libc.ts';
-import { checkOption, escapeCommas, formatInteger, type OptionTable, parseKeyValueList, parseSize, toBool, toEnum, toSize } from './options.ts';
+import {
+  checkOption,
+  escapeCommas,
+  formatInteger,
+  type OptionTable,
+  parseKeyValueList,
+  parseSize,
+  toBool,
+  toEnum,
+  toSize,
+} from './options.ts';
 
 /** What is to be created. */
 export interface CreateImageRequest {
@@ -26,10 +36,29 @@ export interface CreateImageRequest {
 
 /** Order in which options are shown. */
 const SHOW_ORDER = [
-  'encryption', 'encrypt.format', 'encrypt.key-secret', 'encrypt.cipher-alg', 'encrypt.cipher-mode', 'encrypt.ivgen-alg',
-  'encrypt.ivgen-hash-alg', 'encrypt.hash-alg', 'encrypt.iter-time', 'cluster_size', 'extended_l2', 'preallocation',
-  'compression_type', 'size', 'compat', 'backing_file', 'backing_fmt', 'data_file', 'data_file_raw', 'lazy_refcounts',
-  'refcount_bits', 'nocow', 'extent_size_hint',
+  'encryption',
+  'encrypt.format',
+  'encrypt.key-secret',
+  'encrypt.cipher-alg',
+  'encrypt.cipher-mode',
+  'encrypt.ivgen-alg',
+  'encrypt.ivgen-hash-alg',
+  'encrypt.hash-alg',
+  'encrypt.iter-time',
+  'cluster_size',
+  'extended_l2',
+  'preallocation',
+  'compression_type',
+  'size',
+  'compat',
+  'backing_file',
+  'backing_fmt',
+  'data_file',
+  'data_file_raw',
+  'lazy_refcounts',
+  'refcount_bits',
+  'nocow',
+  'extent_size_hint',
 ];
 const RAW_SHOW_ORDER = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
 
@@ -102,7 +131,8 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   if (!driver) throw new BlockError(`Unknown file format '${format}'`);
   const protocol = protocolDriver(filename);
   if (!driver.createOptions) throw new BlockError(`Format driver '${format}' does not support image creation`);
-  if (!protocol.createOptions) throw new BlockError(`Protocol driver '${protocol.name}' does not support image creation`);
+  if (!protocol.createOptions)
+    throw new BlockError(`Protocol driver '${protocol.name}' does not support image creation`);
   const table = creationOptions(driver, protocol);
   const options = parseCreateOptions(request.optionTexts ?? [], table);
   if (request.size !== undefined) {
@@ -119,7 +149,9 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   }
   await resolveBacking(request, options);
   if (!options.has('size')) throw new BlockError('Image creation needs a size parameter');
-  request.announce?.(`Formatting '${filename}', fmt=${format} ${describe(format, options, format !== 'qcow2')}`.trimEnd());
+  request.announce?.(
+    `Formatting '${filename}', fmt=${format} ${describe(format, options, format !== 'qcow2')}`.trimEnd(),
+  );
   try {
     await createWith(driver, filename, options);
   } catch (error) {
@@ -137,7 +169,8 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
   }
   const format = options.get('backing_fmt');
   if (request.unsafe) {
-    if (options.has('size') && format === undefined) throw new BlockError('Backing file specified without backing format');
+    if (options.has('size') && format === undefined)
+      throw new BlockError('Backing file specified without backing format');
     return;
   }
   const slash = request.filename.lastIndexOf('/');
@@ -153,11 +186,19 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
     });
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;
-    throw new BlockError(error.message, error.errno, `${error.hint ? `${error.hint}\n` : ''}Could not open backing image.`);
+    throw new BlockError(
+      error.message,
+      error.errno,
+      `${error.hint ? `${error.hint}\n` : ''}Could not open backing image.`,
+    );
   }
   try {
     if (format === undefined) {
-      throw new BlockError('Backing file specified without backing format', ERRNO.EINVAL, `Detected format of ${backing.driverName}.`);
+      throw new BlockError(
+        'Backing file specified without backing format',
+        ERRNO.EINVAL,
+        `Detected format of ${backing.driverName}.`,
+      );
     }
     if (!options.has('size')) options.set('size', formatInteger(backing.length));
   } finally {
@@ -168,7 +209,11 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
 async function createWith(driver: Driver, filename: string, options: Map<string, string>): Promise<void> {
   const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
   if (driver.name !== 'qcow2') {
-    const preallocation = toEnum('preallocation', options.get('preallocation') ?? 'off', ['off', 'falloc', 'full'] as const);
+    const preallocation = toEnum('preallocation', options.get('preallocation') ?? 'off', [
+      'off',
+      'falloc',
+      'full',
+    ] as const);
     await createProtocol(filename, roundUp(size, 512), preallocation, options);
     return;
   }
@@ -179,7 +224,8 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   }
   const c = readCreateOptions(options);
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
-  const fileSize = whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
+  const fileSize =
+    whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
   await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options);
   try {
     if (c.dataFile !== undefined) await createProtocol(c.dataFile, 0, 'off', new Map());
@@ -191,7 +237,12 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   }
 }
 
-async function createProtocol(filename: string, size: number, preallocation: Preallocation, options: Map<string, string>): Promise<void> {
+async function createProtocol(
+  filename: string,
+  size: number,
+  preallocation: Preallocation,
+  options: Map<string, string>,
+): Promise<void> {
   const driver = protocolDriver(filename);
   if (driver.name === 'file') {
     const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
@@ -199,7 +250,12 @@ async function createProtocol(filename: string, size: number, preallocation: Pre
     return;
   }
   // A device is there already; it only has to be large enough.
-  const node = await openImage({ options: new Map([['driver', driver.name], ['filename', filename]]) });
+  const node = await openImage({
+    options: new Map([
+      ['driver', driver.name],
+      ['filename', filename],
+    ]),
+  });
   try {
     if (node.length < size) throw new BlockError('The device is too small for this image', ERRNO.ENOSPC);
   } finally {
@@ -210,7 +266,13 @@ async function createProtocol(filename: string, size: number, preallocation: Pre
 async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
   const { readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
   const c = readCreateOptions(options);
-  const file = await openImage({ options: new Map([['driver', protocolDriver(filename).name], ['filename', filename]]), unshare: 8 });
+  const file = await openImage({
+    options: new Map([
+      ['driver', protocolDriver(filename).name],
+      ['filename', filename],
+    ]),
+    unshare: 8,
+  });
   try {
     await writeEmptyImage(file, c);
     if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
@@ -237,4 +299,3 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
 function removeUnfinished(filename: string): void {
   unlinkPath(filename.replace(/^file:/, ''));
 }
-

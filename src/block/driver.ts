@@ -289,7 +289,8 @@ export abstract class BlockNode {
   /** State of the range at `offset` in this layer alone; `wantZero` asks for zero detection that may cost more. */
   async blockStatus(offset: number, bytes: number, wantZero = true): Promise<BlockStatus> {
     const length = this.length;
-    if (offset >= length) return { bytes: 0, data: false, zero: true, allocated: false, offset: -1, file: null, eof: true };
+    if (offset >= length)
+      return { bytes: 0, data: false, zero: true, allocated: false, offset: -1, file: null, eof: true };
     const status = await this.doBlockStatus(offset, Math.min(bytes, length - offset), wantZero);
     if (!status.data && !status.zero && !status.allocated && wantZero) {
       const below = this.backing;

@@ -59,8 +59,15 @@ const QCOW2_CREATE = {
 } as const;
 
 const OVERLAP_SECTIONS = [
-  'main-header', 'active-l1', 'active-l2', 'refcount-table', 'refcount-block', 'snapshot-table', 'inactive-l1',
-  'inactive-l2', 'bitmap-directory',
+  'main-header',
+  'active-l1',
+  'active-l2',
+  'refcount-table',
+  'refcount-block',
+  'snapshot-table',
+  'inactive-l1',
+  'inactive-l2',
+  'bitmap-directory',
 ];
 
 const QCOW2_OPTIONS = {
@@ -99,9 +106,16 @@ const ROWS: Driver[] = [
     open: async (context, file) => (await import('./qcow2/open.ts')).openQcow2(context, file!),
     createOptions: QCOW2_CREATE,
     amendOptions: Object.fromEntries(
-      ['backing_file', 'backing_fmt', 'compat', 'data_file', 'data_file_raw', 'lazy_refcounts', 'refcount_bits', 'size'].map(
-        (k) => [k, QCOW2_CREATE[k as keyof typeof QCOW2_CREATE]],
-      ),
+      [
+        'backing_file',
+        'backing_fmt',
+        'compat',
+        'data_file',
+        'data_file_raw',
+        'lazy_refcounts',
+        'refcount_bits',
+        'size',
+      ].map((k) => [k, QCOW2_CREATE[k as keyof typeof QCOW2_CREATE]]),
     ),
     supportsBacking: true,
   },

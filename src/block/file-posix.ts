@@ -91,9 +91,7 @@ function openHost(path: string, flags: NodeFlags): number {
 async function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
   const { read } = await asyncFs();
   return new Promise((resolve, reject) => {
-    read(fd, buffer, 0, buffer.length, offset, (error, n) =>
-      error ? reject(errnoError(errnoOf(error))) : resolve(n),
-    );
+    read(fd, buffer, 0, buffer.length, offset, (error, n) => (error ? reject(errnoError(errnoOf(error))) : resolve(n)));
   });
 }
 
@@ -138,7 +136,8 @@ export class FileNode extends BlockNode {
     super(flags);
     this.filename = path;
     this.isDevice = stat.kind !== 'file';
-    this.size = stat.kind === 'file' ? stat.size : stat.kind === 'block' ? blockDeviceSize(fd) : Math.max(0, seekEnd(fd));
+    this.size =
+      stat.kind === 'file' ? stat.size : stat.kind === 'block' ? blockDeviceSize(fd) : Math.max(0, seekEnd(fd));
     if (locking) this.lock = new ImageLock(fd, path);
   }
 
@@ -212,7 +211,8 @@ export class FileNode extends BlockNode {
     if (start !== offset || end !== offset + buffer.length) {
       // Neighbouring bytes of the first and last block must not change.
       await this.readDirect(start, span.subarray(0, DIRECT_ALIGN));
-      if (span.length > DIRECT_ALIGN) await this.readDirect(end - DIRECT_ALIGN, span.subarray(span.length - DIRECT_ALIGN));
+      if (span.length > DIRECT_ALIGN)
+        await this.readDirect(end - DIRECT_ALIGN, span.subarray(span.length - DIRECT_ALIGN));
     }
     span.set(buffer, offset - start);
     await writeFully(this.fd, span, start);
@@ -284,7 +284,10 @@ export class FileNode extends BlockNode {
     this.unsynced = true;
     if (this.isDevice) {
       if (preallocation !== 'off') {
-        throw new BlockError(`Preallocation mode '${preallocation}' unsupported for this non-regular file`, ERRNO.EOPNOTSUPP);
+        throw new BlockError(
+          `Preallocation mode '${preallocation}' unsupported for this non-regular file`,
+          ERRNO.EOPNOTSUPP,
+        );
       }
       if (exact && size !== this.size) throw new BlockError('Cannot resize device files', ERRNO.EOPNOTSUPP);
       if (size > this.size) throw new BlockError('Cannot grow device files', ERRNO.EINVAL);
@@ -292,7 +295,7 @@ export class FileNode extends BlockNode {
     }
     const before = this.size;
     if (size < before && preallocation !== 'off') {
-      throw new BlockError('Preallocation can\'t be used for shrinking files', ERRNO.EOPNOTSUPP);
+      throw new BlockError("Preallocation can't be used for shrinking files", ERRNO.EOPNOTSUPP);
     }
     try {
       await this.resize(before, size, preallocation);
@@ -376,7 +379,8 @@ function readOptions(context: OpenContext): { path: string; locking: boolean } {
   }
   const locking = reader.enum('locking', ['on', 'off', 'auto'] as const) ?? 'auto';
   reader.number('aio-max-batch');
-  if (reader.string('pr-manager') !== undefined) throw new BlockError('Persistent reservation managers are not supported');
+  if (reader.string('pr-manager') !== undefined)
+    throw new BlockError('Persistent reservation managers are not supported');
   reader.bool('drop-cache');
   reader.bool('x-check-cache-dropped');
   return { path, locking: locking !== 'off' };

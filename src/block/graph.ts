@@ -1,5 +1,13 @@
 // Building the node graph: from file names and option trees to opened nodes, probing formats, following backing chains.
-import { type BlockNode, childPermissions, DEFAULT_FLAGS, type Driver, type NodeFlags, type OpenContext, PERM } from './driver.ts';
+import {
+  type BlockNode,
+  childPermissions,
+  DEFAULT_FLAGS,
+  type Driver,
+  type NodeFlags,
+  type OpenContext,
+  PERM,
+} from './driver.ts';
 import { findDriver, probeFormat } from './drivers.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
@@ -72,7 +80,8 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
   };
   const readOnly = options.has('read-only') ? toBool('read-only', options.get('read-only')!) : flags.readOnly;
   const perm =
-    request.perm ?? (flags.noIo ? 0 : PERM.CONSISTENT_READ) | (readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
+    request.perm ??
+    (flags.noIo ? 0 : PERM.CONSISTENT_READ) | (readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
   const node = await openNode(request.filename, options, {
     flags,
     noBacking: request.noBacking ?? false,
@@ -111,7 +120,8 @@ function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
   const detect = options.get('detect-zeroes');
   options.delete('detect-zeroes');
   if (detect !== undefined) {
-    if (detect !== 'off' && detect !== 'on' && detect !== 'unmap') throw new BlockError(`invalid parameter value: ${detect}`);
+    if (detect !== 'off' && detect !== 'on' && detect !== 'unmap')
+      throw new BlockError(`invalid parameter value: ${detect}`);
     if (detect === 'unmap' && !flags.unmap) {
       throw new BlockError('setting detect-zeroes to unmap is not allowed without setting discard operation to unmap');
     }
@@ -140,7 +150,12 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     driver = driverNamed(options.get('driver')!);
     options.delete('driver');
   }
-  if (!driver && filename === undefined && !options.has('file') && ![...options.keys()].some((k) => k.startsWith('file.'))) {
+  if (
+    !driver &&
+    filename === undefined &&
+    !options.has('file') &&
+    ![...options.keys()].some((k) => k.startsWith('file.'))
+  ) {
     throw new BlockError('Must specify either driver or file');
   }
   if (driver?.kind === 'protocol' || (driver?.kind === 'filter' && driver.parseFilename)) {
@@ -173,7 +188,17 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
           : childPermissions('format', 'file', inherited.perm, inherited.shared, flags);
       file.use(token, use.perm, use.shared);
     }
-    return await openWith(driver, filename, options, flags, inherited, explicit, nodeName, { node: file, token }, guessed);
+    return await openWith(
+      driver,
+      filename,
+      options,
+      flags,
+      inherited,
+      explicit,
+      nodeName,
+      { node: file, token },
+      guessed,
+    );
   } catch (error) {
     await file.abandon();
     throw error;
@@ -184,7 +209,8 @@ function takeNodeName(options: OptionTree): string | undefined {
   const name = options.get('node-name');
   options.delete('node-name');
   if (name === undefined || name === '') return undefined;
-  if (typeof name !== 'string' || !/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name)) throw new BlockError(`Invalid node-name: '${name}'`);
+  if (typeof name !== 'string' || !/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name))
+    throw new BlockError(`Invalid node-name: '${name}'`);
   if (name.length > 31) throw new BlockError('Node name too long');
   if (named.has(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
   return name;
@@ -198,7 +224,10 @@ async function probe(file: BlockNode, filename: string): Promise<Driver> {
     try {
       await file.read(0, head);
     } catch (error) {
-      throw new BlockError(`Could not read image for determining its format: ${strerror(errnoOf(error))}`, errnoOf(error));
+      throw new BlockError(
+        `Could not read image for determining its format: ${strerror(errnoOf(error))}`,
+        errnoOf(error),
+      );
     }
   }
   const padded = new Uint8Array(PROBE_BYTES);
@@ -246,7 +275,11 @@ async function openChild(
   return openProtocol(filename, subtree, inherited);
 }
 
-async function openProtocol(filename: string | undefined, options: OptionTree, inherited: Inherited): Promise<BlockNode> {
+async function openProtocol(
+  filename: string | undefined,
+  options: OptionTree,
+  inherited: Inherited,
+): Promise<BlockNode> {
   if (filename?.startsWith('json:')) return openNode(filename, options, inherited);
   const explicit: OptionTree = new Map(options);
   const nodeName = takeNodeName(options);
@@ -399,7 +432,8 @@ async function openBacking(
     name = fullBackingName(node, image.backingFileName);
     if (image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
   }
-  if (below.chain.length > MAX_CHAIN) throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);
+  if (below.chain.length > MAX_CHAIN)
+    throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);
   const loop = name !== undefined && below.chain.includes(identityOf(name));
   try {
     if (loop) throw new BlockError(`Backing file '${name}' is already part of the chain`, ERRNO.ELOOP);
@@ -413,7 +447,8 @@ async function openBacking(
 /** Names under which a node's storage would be found again further down the chain. */
 function identities(node: BlockNode): string[] {
   const out: string[] = [];
-  for (let at: BlockNode | undefined = node; at; at = at.file) if (at.kind === 'protocol') out.push(identityOf(at.filename));
+  for (let at: BlockNode | undefined = node; at; at = at.file)
+    if (at.kind === 'protocol') out.push(identityOf(at.filename));
   return out;
 }
 
@@ -425,7 +460,8 @@ function identityOf(filename: string): string {
 /** Directory part of a node's file name (with the slash), by which relative backing names are resolved. */
 function directoryOf(node: BlockNode): string | undefined {
   for (let at: BlockNode | undefined = node; at; at = at.file) {
-    if (at.filename !== '' && !at.filename.startsWith('json:')) return at.filename.slice(0, at.filename.lastIndexOf('/') + 1);
+    if (at.filename !== '' && !at.filename.startsWith('json:'))
+      return at.filename.slice(0, at.filename.lastIndexOf('/') + 1);
   }
   return undefined;
 }

@@ -92,11 +92,13 @@ export async function openHttp(name: string, context: OpenContext): Promise<Bloc
   const cookie = r.string('cookie');
   r.bool('force-range');
   for (const secret of ['cookie-secret', 'password-secret', 'proxy-username', 'proxy-password-secret']) {
-    if (r.string(secret) !== undefined) throw new BlockError(`${name} option '${secret}' is not supported`, ERRNO.EOPNOTSUPP);
+    if (r.string(secret) !== undefined)
+      throw new BlockError(`${name} option '${secret}' is not supported`, ERRNO.EOPNOTSUPP);
   }
   const username = r.string('username');
   if (url === undefined) throw new BlockError("curl block driver requires an 'url' option");
-  if (!url.startsWith(`${name}://`)) throw new BlockError(`${name} curl driver cannot handle the URL '${url}' (does not start with '${name}://')`);
+  if (!url.startsWith(`${name}://`))
+    throw new BlockError(`${name} curl driver cannot handle the URL '${url}' (does not start with '${name}://')`);
   if (readahead % 512 !== 0) throw new BlockError('HTTP_READAHEAD_SIZE is not a multiple of 512');
   if (timeout > 10000) throw new BlockError('timeout parameter is too large or negative');
   const headers: Record<string, string> = {};
@@ -105,9 +107,11 @@ export async function openHttp(name: string, context: OpenContext): Promise<Bloc
   const connection: Connection = { url, headers, timeoutMs: (timeout || 10000) * 1000, verify };
   const head = await request(connection, 'HEAD');
   await head.body?.cancel();
-  if (head.status >= 400) throw new BlockError(`CURL: Error opening file: The requested URL returned error: ${head.status}`, ERRNO.EIO);
+  if (head.status >= 400)
+    throw new BlockError(`CURL: Error opening file: The requested URL returned error: ${head.status}`, ERRNO.EIO);
   const length = Number(head.headers.get('content-length') ?? Number.NaN);
-  if (!Number.isSafeInteger(length) || length < 0) throw new BlockError("CURL: Error opening file: Server didn't report file size.", ERRNO.EIO);
+  if (!Number.isSafeInteger(length) || length < 0)
+    throw new BlockError("CURL: Error opening file: Server didn't report file size.", ERRNO.EIO);
   if ((head.headers.get('accept-ranges') ?? '').toLowerCase() !== 'bytes') {
     throw new BlockError("CURL: Error opening file: Server does not support 'range' (byte ranges).", ERRNO.EIO);
   }

@@ -8,8 +8,21 @@ const I64 = FFIType.i64_fast;
 
 /** System call numbers of x86-64 (asm/unistd_64.h). */
 const NR = {
-  write: 1, open: 2, close: 3, stat: 4, fstat: 5, lseek: 8, ioctl: 16, pwrite64: 18, dup: 32, fcntl: 72, fsync: 74,
-  ftruncate: 77, unlink: 87, fallocate: 285, preadv2: 327,
+  write: 1,
+  open: 2,
+  close: 3,
+  stat: 4,
+  fstat: 5,
+  lseek: 8,
+  ioctl: 16,
+  pwrite64: 18,
+  dup: 32,
+  fcntl: 72,
+  fsync: 74,
+  ftruncate: 77,
+  unlink: 87,
+  fallocate: 285,
+  preadv2: 327,
 } as const;
 
 /**
@@ -234,7 +247,7 @@ export interface FileStat {
 }
 
 const S_IFMT = 0o170000;
-const KINDS: Record<number, FileStat['kind']> = { 0o100000: 'file', 0o060000: 'block', 0o020000: 'char', 0o040000: 'directory' };
+const KINDS: Record<number, FileStat['kind']> = { 16807: 'file', 14406: 'block', 4802: 'char', 9604: 'directory' };
 
 /** struct stat of x86-64: device 0, inode 8, mode 24, size 48, blocks 64. */
 const statBuffer = new DataView(new ArrayBuffer(256));

@@ -50,7 +50,14 @@ class NullNode extends BlockNode {
   }
 
   protected override doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
-    return Promise.resolve({ bytes, data: !this.readZeroes, zero: this.readZeroes, allocated: true, offset, file: this });
+    return Promise.resolve({
+      bytes,
+      data: !this.readZeroes,
+      zero: this.readZeroes,
+      allocated: true,
+      offset,
+      file: this,
+    });
   }
 
   override allocatedSize(): Promise<number> {

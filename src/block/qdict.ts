@@ -45,7 +45,8 @@ function quote(text: string): string {
 
 function scalar(value: unknown): string {
   if (typeof value === 'string') return quote(value);
-  if (typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value)) return BigInt(value).toString();
+  if (typeof value === 'number' && !Number.isSafeInteger(value) && Number.isInteger(value))
+    return BigInt(value).toString();
   return String(value);
 }
 
@@ -54,7 +55,9 @@ export function prettyJson(value: unknown, indent = ''): string {
   if (value === null || typeof value !== 'object') return scalar(value);
   const inner = `${indent}    `;
   if (Array.isArray(value)) {
-    return value.length === 0 ? `[\n${indent}]` : `[\n${value.map((v) => inner + prettyJson(v, inner)).join(',\n')}\n${indent}]`;
+    return value.length === 0
+      ? `[\n${indent}]`
+      : `[\n${value.map((v) => inner + prettyJson(v, inner)).join(',\n')}\n${indent}]`;
   }
   const entries = Object.entries(value);
   if (entries.length === 0) return `{\n${indent}}`;

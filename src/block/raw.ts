@@ -64,7 +64,9 @@ export class RawNode extends BlockNode {
   protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Promise<BlockStatus> {
     return this.base.blockStatus(this.start + offset, bytes, wantZero).then((s) =>
       // The last sector may reach past the end of the file.
-      s.bytes === 0 ? { bytes, data: false, zero: true, allocated: true, offset: this.start + offset, file: this.base } : s,
+      s.bytes === 0
+        ? { bytes, data: false, zero: true, allocated: true, offset: this.start + offset, file: this.base }
+        : s,
     );
   }
 
@@ -73,7 +75,8 @@ export class RawNode extends BlockNode {
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
-    if (this.window !== undefined && this.start + size < size) throw new BlockError('Disk size too large for the chosen offset');
+    if (this.window !== undefined && this.start + size < size)
+      throw new BlockError('Disk size too large for the chosen offset');
     await this.base.truncate(this.start + size, preallocation, exact);
     if (this.window !== undefined) this.window = size;
   }
@@ -88,7 +91,17 @@ export class RawNode extends BlockNode {
 }
 
 /** First bytes by which another format would be recognised. */
-const MAGICS = ['QFI\xfb', 'QED\0', 'KDMV', 'COWD', 'vhdxfile', 'conectix', 'LUKS\xba\xbe', 'WithoutFreeSpace', 'WithouFreSpacExt'];
+const MAGICS = [
+  'QFI\xfb',
+  'QED\0',
+  'KDMV',
+  'COWD',
+  'vhdxfile',
+  'conectix',
+  'LUKS\xba\xbe',
+  'WithoutFreeSpace',
+  'WithouFreSpacExt',
+];
 
 function looksLikeFormat(head: Uint8Array): boolean {
   return MAGICS.some((m) => [...m].every((c, i) => head[i] === c.charCodeAt(0)));

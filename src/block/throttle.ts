@@ -23,8 +23,19 @@ export interface ThrottleLimits {
 }
 
 export const LIMIT_NAMES = [
-  'bps-total', 'bps-read', 'bps-write', 'iops-total', 'iops-read', 'iops-write', 'bps-total-max', 'bps-read-max',
-  'bps-write-max', 'iops-total-max', 'iops-read-max', 'iops-write-max', 'iops-size',
+  'bps-total',
+  'bps-read',
+  'bps-write',
+  'iops-total',
+  'iops-read',
+  'iops-write',
+  'bps-total-max',
+  'bps-read-max',
+  'bps-write-max',
+  'iops-total-max',
+  'iops-read-max',
+  'iops-write-max',
+  'iops-size',
 ] as const;
 
 /** A bucket that leaks `rate` units a second and holds `burst` before requests wait. */
@@ -140,7 +151,7 @@ class ThrottleNode extends FilterNode {
 
 export function openThrottle(context: OpenContext, file: BlockNode): Promise<BlockNode> {
   const name = new OptionReader(context.options).string('throttle-group');
-  if (name === undefined) return Promise.reject(new BlockError("Please specify a throttle group"));
+  if (name === undefined) return Promise.reject(new BlockError('Please specify a throttle group'));
   const group = groups.get(name);
   if (!group) return Promise.reject(new BlockError(`Throttle group '${name}' does not exist`));
   return Promise.resolve(new ThrottleNode(context.flags, file, group));

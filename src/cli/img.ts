@@ -58,7 +58,6 @@ export async function runImg(argv: readonly string[]): Promise<number> {
   }
 }
 
-
 if (import.meta.main) {
   // No top-level await: it would keep the file from being compiled ahead.
   void runImg(process.argv.slice(2)).then((code) => {

@@ -17,15 +17,45 @@ interface Row {
 }
 
 const ROWS: Row[] = [
-  { name: 'raw to qcow2', limit: 1.2, output: true, args: (d, o) => ['convert', '-f', 'raw', '-O', 'qcow2', `${d}/half.raw`, o] },
-  { name: 'qcow2 to raw', limit: 1.2, output: true, args: (d, o) => ['convert', '-f', 'qcow2', '-O', 'raw', `${d}/half.qcow2`, o] },
-  { name: 'raw to qcow2, compressed', limit: 1.0, output: true, args: (d, o) => ['convert', '-c', '-f', 'raw', '-O', 'qcow2', `${d}/half.raw`, o] },
-  { name: 'compressed qcow2 to raw', limit: 1.2, output: true, args: (d, o) => ['convert', '-O', 'raw', `${d}/packed.qcow2`, o] },
+  {
+    name: 'raw to qcow2',
+    limit: 1.2,
+    output: true,
+    args: (d, o) => ['convert', '-f', 'raw', '-O', 'qcow2', `${d}/half.raw`, o],
+  },
+  {
+    name: 'qcow2 to raw',
+    limit: 1.2,
+    output: true,
+    args: (d, o) => ['convert', '-f', 'qcow2', '-O', 'raw', `${d}/half.qcow2`, o],
+  },
+  {
+    name: 'raw to qcow2, compressed',
+    limit: 1.0,
+    output: true,
+    args: (d, o) => ['convert', '-c', '-f', 'raw', '-O', 'qcow2', `${d}/half.raw`, o],
+  },
+  {
+    name: 'compressed qcow2 to raw',
+    limit: 1.2,
+    output: true,
+    args: (d, o) => ['convert', '-O', 'raw', `${d}/packed.qcow2`, o],
+  },
   { name: 'info', limit: 2, args: (d) => ['info', `${d}/half.qcow2`] },
   { name: 'check', limit: 2, args: (d) => ['check', `${d}/half.qcow2`] },
   { name: 'compare', limit: 2, args: (d) => ['compare', `${d}/half.raw`, `${d}/half.qcow2`] },
-  { name: 'empty 1 TiB to qcow2', limit: Infinity, output: true, args: (d, o) => ['convert', '-f', 'raw', '-O', 'qcow2', `${d}/empty.raw`, o] },
-  { name: 'empty 1 TiB qcow2 to raw', limit: Infinity, output: true, args: (d, o) => ['convert', '-O', 'raw', `${d}/empty.qcow2`, o] },
+  {
+    name: 'empty 1 TiB to qcow2',
+    limit: Infinity,
+    output: true,
+    args: (d, o) => ['convert', '-f', 'raw', '-O', 'qcow2', `${d}/empty.raw`, o],
+  },
+  {
+    name: 'empty 1 TiB qcow2 to raw',
+    limit: Infinity,
+    output: true,
+    args: (d, o) => ['convert', '-O', 'raw', `${d}/empty.qcow2`, o],
+  },
 ];
 
 /** Fills every other megabyte with data that deflates about as well as programs do. */
@@ -64,7 +94,9 @@ try {
   }
   Bun.spawnSync(['truncate', '-s', '1T', join(dir, 'empty.raw')]);
   measure(['qemu-img', 'create', '-q', '-f', 'qcow2', join(dir, 'empty.qcow2'), '1T']);
-  console.log(`${'command'.padEnd(28)}${'qemu-img s'.padStart(12)}${'wemu-img s'.padStart(12)}${'ratio'.padStart(8)}${'limit'.padStart(8)}${'peak MB'.padStart(9)}`);
+  console.log(
+    `${'command'.padEnd(28)}${'qemu-img s'.padStart(12)}${'wemu-img s'.padStart(12)}${'ratio'.padStart(8)}${'limit'.padStart(8)}${'peak MB'.padStart(9)}`,
+  );
   for (const row of ROWS) {
     const best = { q: Infinity, w: Infinity, mb: 0 };
     for (let i = 0; i < repetitions; i++) {

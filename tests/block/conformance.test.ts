@@ -13,7 +13,12 @@ function open(options: Record<string, string>): Promise<BlockNode> {
   return openImage({ options: new Map(Object.entries(options)) as OptionTree, ...FLAGS });
 }
 
-function plain(name: string, format: string, options: string, layers: (path: string) => Record<string, string>): Subject {
+function plain(
+  name: string,
+  format: string,
+  options: string,
+  layers: (path: string) => Record<string, string>,
+): Subject {
   const reopen = (dir: string): Promise<BlockNode> => open(layers(join(dir, 'image')));
   return {
     name,
@@ -32,7 +37,11 @@ const qcow2 = (options: string): Subject =>
 
 const SUBJECTS: Subject[] = [
   plain('file', 'raw', '', (path) => ({ driver: 'file', filename: path })),
-  plain('file, direct', 'raw', '', (path) => ({ driver: 'file', filename: path, 'cache.direct': process.env['WEMU_NO_DIRECT'] ? 'off' : 'on' })),
+  plain('file, direct', 'raw', '', (path) => ({
+    driver: 'file',
+    filename: path,
+    'cache.direct': process.env['WEMU_NO_DIRECT'] ? 'off' : 'on',
+  })),
   plain('raw', 'raw', '', (path) => ({ driver: 'raw', 'file.filename': path })),
   {
     name: 'raw with offset and size',
@@ -66,7 +75,12 @@ const SUBJECTS: Subject[] = [
     name: 'qcow2 with a raw data file',
     open: async (dir, size) => {
       const data = join(dir, 'data');
-      await createImage({ filename: join(dir, 'image'), format: 'qcow2', optionTexts: [`data_file=${data},data_file_raw=on`], size });
+      await createImage({
+        filename: join(dir, 'image'),
+        format: 'qcow2',
+        optionTexts: [`data_file=${data},data_file_raw=on`],
+        size,
+      });
       return open({ driver: 'qcow2', 'file.filename': join(dir, 'image') });
     },
     reopen: (dir) => open({ driver: 'qcow2', 'file.filename': join(dir, 'image') }),
@@ -76,7 +90,13 @@ const SUBJECTS: Subject[] = [
     open: async (dir, size) => {
       const base = join(dir, 'base');
       await createImage({ filename: base, format: 'raw', size: 1 << 20 });
-      await createImage({ filename: join(dir, 'image'), format: 'qcow2', backingFile: base, backingFormat: 'raw', size });
+      await createImage({
+        filename: join(dir, 'image'),
+        format: 'qcow2',
+        backingFile: base,
+        backingFormat: 'raw',
+        size,
+      });
       return open({ driver: 'qcow2', 'file.filename': join(dir, 'image') });
     },
     reopen: (dir) => open({ driver: 'qcow2', 'file.filename': join(dir, 'image') }),
@@ -87,8 +107,16 @@ const SUBJECTS: Subject[] = [
     'file.driver': 'raw',
     'file.file.filename': path,
   })),
-  plain('copy-on-read', 'qcow2', '', (path) => ({ driver: 'copy-on-read', 'file.driver': 'qcow2', 'file.file.filename': path })),
-  plain('preallocate', 'qcow2', '', (path) => ({ driver: 'qcow2', 'file.driver': 'preallocate', 'file.file.filename': path })),
+  plain('copy-on-read', 'qcow2', '', (path) => ({
+    driver: 'copy-on-read',
+    'file.driver': 'qcow2',
+    'file.file.filename': path,
+  })),
+  plain('preallocate', 'qcow2', '', (path) => ({
+    driver: 'qcow2',
+    'file.driver': 'preallocate',
+    'file.file.filename': path,
+  })),
   plain('blkdebug', 'raw', '', (path) => ({ driver: 'blkdebug', 'image.driver': 'file', 'image.filename': path })),
   {
     name: 'null-co',

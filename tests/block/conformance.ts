@@ -86,11 +86,13 @@ const PARTS: Record<string, (s: Subject, dir: string) => Promise<void>> = {
     const node = await s.open(dir, SIZE);
     const step = 3000;
     const writes: Promise<void>[] = [];
-    for (let at = 0, n = 0; at + step <= SIZE; at += step, n++) writes.push(node.write(at, new Uint8Array(step).fill((n % 255) + 1)));
+    for (let at = 0, n = 0; at + step <= SIZE; at += step, n++)
+      writes.push(node.write(at, new Uint8Array(step).fill((n % 255) + 1)));
     await Promise.all(writes);
     const after = await contentOf(node);
     for (let at = 0, n = 0; at + step <= SIZE; at += step, n++) {
-      if (after[at] !== (n % 255) + 1 || after[at + step - 1] !== (n % 255) + 1) throw new Error(`piece ${n} is damaged`);
+      if (after[at] !== (n % 255) + 1 || after[at + step - 1] !== (n % 255) + 1)
+        throw new Error(`piece ${n} is damaged`);
     }
     await closeImage(node);
   },

@@ -61,7 +61,8 @@ class Expectations {
 }
 
 function applyEntry(image: Buffer, e: LogEntry): Buffer {
-  const grow = (end: number): Buffer => (end > image.length ? Buffer.concat([image, Buffer.alloc(end - image.length)]) : image);
+  const grow = (end: number): Buffer =>
+    end > image.length ? Buffer.concat([image, Buffer.alloc(end - image.length)]) : image;
   switch (e.kind) {
     case 'write': {
       const out = grow(e.offset + e.data.length);
@@ -169,7 +170,13 @@ export async function crashTest(q: CrashRequest): Promise<CrashResult> {
   return checkStates(q, r, initial, log, expect);
 }
 
-async function checkStates(q: CrashRequest, r: Random, initial: Buffer, log: LogEntry[], expect: Expectations): Promise<CrashResult> {
+async function checkStates(
+  q: CrashRequest,
+  r: Random,
+  initial: Buffer,
+  log: LogEntry[],
+  expect: Expectations,
+): Promise<CrashResult> {
   const state = join(q.dir, 'state');
   const step = Math.max(1, Math.floor(log.length / (q.states / 2)));
   let looked = 0;
@@ -187,13 +194,25 @@ async function checkStates(q: CrashRequest, r: Random, initial: Buffer, log: Log
       const stable = e.done <= flushed || e.kind === 'truncate';
       if (stable || r.below(2) === 0) partial = applyEntry(partial, e);
     }
-    await checkState(q, state, partial, expect.at(position), `after ${position} of ${log.length} writes, some of them lost`);
+    await checkState(
+      q,
+      state,
+      partial,
+      expect.at(position),
+      `after ${position} of ${log.length} writes, some of them lost`,
+    );
     looked += 2;
   }
   return { entries: log.length, states: looked };
 }
 
-async function checkState(q: CrashRequest, path: string, image: Buffer, allowed: number[][], what: string): Promise<void> {
+async function checkState(
+  q: CrashRequest,
+  path: string,
+  image: Buffer,
+  allowed: number[][],
+  what: string,
+): Promise<void> {
   writeFileSync(path, image);
   const where = `seed ${q.seed} [${q.options}] ${what}`;
   const open = (readOnly: boolean): Promise<BlockNode> =>
@@ -208,19 +227,20 @@ async function checkState(q: CrashRequest, path: string, image: Buffer, allowed:
   }
   const lines: string[] = [];
   const result = await node.check('none', (line) => lines.push(line));
-  if (result.corruptions || result.checkErrors) throw new Error(`${where}: ${result.corruptions} errors: ${lines.slice(0, 3).join('; ')}`);
+  if (result.corruptions || result.checkErrors)
+    throw new Error(`${where}: ${result.corruptions} errors: ${lines.slice(0, 3).join('; ')}`);
   const content = new Uint8Array(node.length);
   await node.read(0, content);
   await closeImage(node);
   for (let u = 0; u < allowed.length; u++) {
     const value = content[u * UNIT]!;
-    if (!allowed[u]!.includes(value)) throw new Error(`${where}: unit ${u} shows ${value}, allowed ${allowed[u]!.join(',')}`);
+    if (!allowed[u]!.includes(value))
+      throw new Error(`${where}: unit ${u} shows ${value}, allowed ${allowed[u]!.join(',')}`);
     for (let i = 1; i < UNIT; i++) {
       if (content[u * UNIT + i] !== value) throw new Error(`${where}: unit ${u} is torn`);
     }
   }
 }
-
 
 if (import.meta.main) {
   const { inScratch } = await import('./helpers.ts');
@@ -240,8 +260,12 @@ if (import.meta.main) {
     for (const v of variants) {
       const started = performance.now();
       try {
-        const res = await inScratch((dir) => crashTest({ seed, operations: 80, states: Number(process.argv[3] ?? 200), dir, options: '', ...v }));
-        console.log(`ok   seed ${seed} ${JSON.stringify(v)}: ${res.entries} writes, ${res.states} states, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+        const res = await inScratch((dir) =>
+          crashTest({ seed, operations: 80, states: Number(process.argv[3] ?? 200), dir, options: '', ...v }),
+        );
+        console.log(
+          `ok   seed ${seed} ${JSON.stringify(v)}: ${res.entries} writes, ${res.states} states, ${((performance.now() - started) / 1000).toFixed(1)} s`,
+        );
       } catch (error) {
         console.log(`FAIL ${JSON.stringify(v)} ${(error as Error).message}`);
         process.exitCode = 1;

@@ -170,14 +170,28 @@ export async function differential(request: DifferentialRequest): Promise<void> 
       run(['cp', ourBase, theirBase], dir);
     }
     await createImage({ filename: ours, format: 'qcow2', optionTexts: texts, size, ...extra });
-    run(['qemu-img', 'create', '-q', '-f', 'qcow2', ...(options ? ['-o', options] : []), ...(withBase ? ['-b', theirBase, '-F', 'qcow2'] : []), theirs, String(size)], dir);
+    run(
+      [
+        'qemu-img',
+        'create',
+        '-q',
+        '-f',
+        'qcow2',
+        ...(options ? ['-o', options] : []),
+        ...(withBase ? ['-b', theirBase, '-F', 'qcow2'] : []),
+        theirs,
+        String(size),
+      ],
+      dir,
+    );
     let oracleBroken = false;
     const snapshots: string[] = [];
     const states = new Map<string, Uint8Array>();
     const model: Model = { data: new Uint8Array(size), cluster, discardZeroes: !(withBase && /0\.10/.test(options)) };
     if (withBase) model.data.fill(77, 1 << 20, 6 << 20).fill(78, 10 << 20, 13 << 20);
     const canSnapshot = !/refcount_bits=1\b/.test(options) && !/data_file/.test(options);
-    const open = (): Promise<BlockNode> => openImage({ filename: ours, options: new Map([['driver', 'qcow2']]), unmap: true });
+    const open = (): Promise<BlockNode> =>
+      openImage({ filename: ours, options: new Map([['driver', 'qcow2']]), unmap: true });
     for (let done = 0; done < operations; ) {
       const batch = Math.min(operations - done, 50 + r.below(150));
       const ops = Array.from({ length: batch }, () => randomOp(r, size, cluster, seed % 3 === 0));
@@ -187,13 +201,21 @@ export async function differential(request: DifferentialRequest): Promise<void> 
       await closeImage(node);
       // A compressed write onto data fails there too, without ending the script.
       const script = ops.map(ioLine).join('\n');
-      Bun.spawnSync(['qemu-io', '-d', 'unmap', '-t', 'unsafe', theirs], { cwd: dir, stdin: Buffer.from(`${script}\nquit\n`) });
+      Bun.spawnSync(['qemu-io', '-d', 'unmap', '-t', 'unsafe', theirs], {
+        cwd: dir,
+        stdin: Buffer.from(`${script}\nquit\n`),
+      });
       const action = r.below(10);
       if (canSnapshot && action < 5) {
         const image = (await open()) as Qcow2Node;
         if (action < 2 && snapshots.length < 4) {
           const name = `s${done}`;
-          const made = await image.s.lock.with(() => createSnapshot(image.s, name)).then(() => true, () => false);
+          const made = await image.s.lock
+            .with(() => createSnapshot(image.s, name))
+            .then(
+              () => true,
+              () => false,
+            );
           // A refcount may be at its limit in one image and not in the other, as compressed clusters are packed differently.
           const other = Bun.spawnSync(['qemu-img', 'snapshot', '-c', name, theirs]).exitCode === 0;
           states.set(name, model.data.slice());
@@ -232,7 +254,10 @@ export async function differential(request: DifferentialRequest): Promise<void> 
     }
     if (withBase && !oracleBroken) run(['qemu-img', 'compare', ourBase, theirBase], dir);
     // Our own reading agrees as well, on both images, and our check finds nothing in either.
-    const [a, b] = [await openImage({ filename: ours, readOnly: true }), await openImage({ filename: theirs, readOnly: true })];
+    const [a, b] = [
+      await openImage({ filename: ours, readOnly: true }),
+      await openImage({ filename: theirs, readOnly: true }),
+    ];
     const [x, y] = [new Uint8Array(1 << 20), new Uint8Array(1 << 20)];
     for (let at = 0; at < size; at += x.length) {
       await a.read(at, x);
@@ -243,7 +268,8 @@ export async function differential(request: DifferentialRequest): Promise<void> 
     for (const node of [a, b]) {
       const result = await (node as Qcow2Node).check('none', (line) => log(line));
       // A snapshot that failed there may have left leaks; ours must have none.
-      if (node === a && (result.corruptions || result.leaks)) throw new Error(`our check: ${result.corruptions} errors, ${result.leaks} leaks in ${node.filename}`);
+      if (node === a && (result.corruptions || result.leaks))
+        throw new Error(`our check: ${result.corruptions} errors, ${result.leaks} leaks in ${node.filename}`);
       await closeImage(node);
     }
   } finally {
@@ -276,10 +302,19 @@ if (import.meta.main) {
   for (const [i, o] of options.entries()) {
     const started = performance.now();
     try {
-      await differential({ seed: seed + i, operations, options: o, log: (line) => process.env['WEMU_DEBUG'] && console.log(line) });
-      console.log(`ok   seed ${seed + i} operations ${operations} [${o}] ${((performance.now() - started) / 1000).toFixed(1)} s`);
+      await differential({
+        seed: seed + i,
+        operations,
+        options: o,
+        log: (line) => process.env['WEMU_DEBUG'] && console.log(line),
+      });
+      console.log(
+        `ok   seed ${seed + i} operations ${operations} [${o}] ${((performance.now() - started) / 1000).toFixed(1)} s`,
+      );
     } catch (error) {
-      console.log(`FAIL seed ${seed + i} operations ${operations} [${o}]: ${(error as Error).message}\n${(error as Error).stack?.split('\n').slice(1, 8).join('\n')}`);
+      console.log(
+        `FAIL seed ${seed + i} operations ${operations} [${o}]: ${(error as Error).message}\n${(error as Error).stack?.split('\n').slice(1, 8).join('\n')}`,
+      );
       process.exitCode = 1;
     }
   }

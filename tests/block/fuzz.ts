@@ -18,7 +18,14 @@ const SIZE = 4 << 20;
 const limitMs = (bytes: number): number => 1000 + (bytes / (1 << 20)) * 1000;
 const MEMORY_LIMIT = 256 << 20;
 
-const VARIANTS = ['', 'cluster_size=512', 'cluster_size=4096,refcount_bits=1', 'extended_l2=on,cluster_size=16384', 'compat=0.10', 'cluster_size=4096,refcount_bits=64,compression_type=zstd'];
+const VARIANTS = [
+  '',
+  'cluster_size=512',
+  'cluster_size=4096,refcount_bits=1',
+  'extended_l2=on,cluster_size=16384',
+  'compat=0.10',
+  'cluster_size=4096,refcount_bits=64,compression_type=zstd',
+];
 
 /** A valid image with something of everything in it. */
 async function sample(dir: string, options: string): Promise<Buffer> {
@@ -92,7 +99,14 @@ async function useImage(path: string, readOnly: boolean): Promise<void> {
     }
   };
   const open = (extra: object): Promise<BlockNode> =>
-    openImage({ filename: path, options: new Map([['driver', 'qcow2']]), noFlush: true, unmap: true, noBacking: true, ...extra });
+    openImage({
+      filename: path,
+      options: new Map([['driver', 'qcow2']]),
+      noFlush: true,
+      unmap: true,
+      noBacking: true,
+      ...extra,
+    });
   const withImage = (extra: object, body: (node: Qcow2Node) => Promise<void>): Promise<void> =>
     attempt(async () => {
       const node = (await open(extra)) as Qcow2Node;
@@ -120,14 +134,20 @@ async function useImage(path: string, readOnly: boolean): Promise<void> {
   }
   await withImage({ check: true }, async (node) => void (await node.check('all', () => {})));
   await withImage({}, async (node) => {
-    for (const [at, bytes] of [[0, 70000], [1 << 20, 300], [(3 << 20) + 100, 9000]] as const) {
+    for (const [at, bytes] of [
+      [0, 70000],
+      [1 << 20, 300],
+      [(3 << 20) + 100, 9000],
+    ] as const) {
       await attempt(() => node.write(at, new Uint8Array(bytes).fill(0x5a)));
       await attempt(() => node.writeZeroes(at + 100000, bytes));
       await attempt(() => node.discard(at + 200000, bytes * 4));
     }
     await attempt(() => node.s.lock.with(() => createSnapshot(node.s, 'new')));
-    for (const sn of node.s.snapshots.slice(0, 3)) await attempt(() => node.s.lock.with(() => applySnapshot(node.s, sn)));
-    for (const sn of node.s.snapshots.slice(0, 2)) await attempt(() => node.s.lock.with(() => deleteSnapshot(node.s, sn)));
+    for (const sn of node.s.snapshots.slice(0, 3))
+      await attempt(() => node.s.lock.with(() => applySnapshot(node.s, sn)));
+    for (const sn of node.s.snapshots.slice(0, 2))
+      await attempt(() => node.s.lock.with(() => deleteSnapshot(node.s, sn)));
     await attempt(() => node.truncate(SIZE * 2));
   });
 }
@@ -155,14 +175,20 @@ export async function fuzz(seed: number, mutations: number, log: (line: string) 
         try {
           await useImage(path, readOnly);
         } catch (error) {
-          throw new Error(`seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: ${(error as Error).stack}`);
+          throw new Error(
+            `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: ${(error as Error).stack}`,
+          );
         }
         const ms = performance.now() - started;
-        if (ms > limitMs(image.length)) throw new Error(`seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: took ${ms.toFixed(0)} ms`);
+        if (ms > limitMs(image.length))
+          throw new Error(
+            `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: took ${ms.toFixed(0)} ms`,
+          );
         const grown = process.memoryUsage().rss - before;
         if (grown > MEMORY_LIMIT) {
           Bun.gc(true);
-          if (process.memoryUsage().rss - before > MEMORY_LIMIT) throw new Error(`seed ${seed + i} [${s.options}]: memory grew by ${grown >> 20} MB`);
+          if (process.memoryUsage().rss - before > MEMORY_LIMIT)
+            throw new Error(`seed ${seed + i} [${s.options}]: memory grew by ${grown >> 20} MB`);
         }
       }
       if (!quiet && i % 100 === 0) log(`${i}/${mutations}`);

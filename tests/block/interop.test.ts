@@ -35,7 +35,8 @@ test.skipIf(!hasQemu)(
 test.skipIf(!hasQemu)(
   `random operations give the same content${QEMU_NOTE}`,
   async () => {
-    for (const [i, options] of VARIANTS.entries()) await differential({ seed: 40 + i, operations: 150, options, size: 12 << 20 });
+    for (const [i, options] of VARIANTS.entries())
+      await differential({ seed: 40 + i, operations: 150, options, size: 12 << 20 });
   },
   120 * SECONDS,
 );

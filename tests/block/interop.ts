@@ -17,9 +17,25 @@ export interface Combination {
 }
 
 const OPTIONS = [
-  '', 'compat=0.10', 'cluster_size=512', 'cluster_size=1k', 'cluster_size=4k', 'cluster_size=2M', 'lazy_refcounts=on', 'refcount_bits=1',
-  'refcount_bits=2', 'refcount_bits=4', 'refcount_bits=8', 'refcount_bits=32', 'refcount_bits=64', 'extended_l2=on',
-  'extended_l2=on,cluster_size=16k', 'compression_type=zstd', 'preallocation=metadata', 'preallocation=falloc', 'preallocation=full',
+  '',
+  'compat=0.10',
+  'cluster_size=512',
+  'cluster_size=1k',
+  'cluster_size=4k',
+  'cluster_size=2M',
+  'lazy_refcounts=on',
+  'refcount_bits=1',
+  'refcount_bits=2',
+  'refcount_bits=4',
+  'refcount_bits=8',
+  'refcount_bits=32',
+  'refcount_bits=64',
+  'extended_l2=on',
+  'extended_l2=on,cluster_size=16k',
+  'compression_type=zstd',
+  'preallocation=metadata',
+  'preallocation=falloc',
+  'preallocation=full',
 ];
 const SIZES = [1 << 20, 5 * (1 << 20) + 512, 12345 * 512];
 const HISTORIES = ['plain', 'snapshots', 'grown', 'shrunk', 'compressed', 'chain'] as const;
@@ -54,9 +70,26 @@ function pieces(size: number, layer: number): [number, number, number][] {
 /** The image made by qemu-img and qemu-io; returns its path. */
 function makeTheirs(c: Combination, dir: string): string {
   const path = join(dir, 'theirs');
-  const create = (p: string, extra: string[]): void => void run(['qemu-img', 'create', '-q', '-f', 'qcow2', ...(c.options ? ['-o', c.options] : []), ...extra, p, String(c.size)]);
+  const create = (p: string, extra: string[]): void =>
+    void run([
+      'qemu-img',
+      'create',
+      '-q',
+      '-f',
+      'qcow2',
+      ...(c.options ? ['-o', c.options] : []),
+      ...extra,
+      p,
+      String(c.size),
+    ]);
   const write = (p: string, layer: number): void =>
-    void run(['qemu-io', '-t', 'unsafe', ...pieces(c.size, layer).flatMap(([at, n, v]) => ['-c', `write -q -P ${v} ${at} ${n}`]), p]);
+    void run([
+      'qemu-io',
+      '-t',
+      'unsafe',
+      ...pieces(c.size, layer).flatMap(([at, n, v]) => ['-c', `write -q -P ${v} ${at} ${n}`]),
+      p,
+    ]);
   if (c.history === 'chain') {
     for (let i = 0; i < 5; i++) {
       create(`${path}${i}`, i === 0 ? [] : ['-b', `${path}${i - 1}`, '-F', 'qcow2']);
@@ -73,7 +106,8 @@ function makeTheirs(c: Combination, dir: string): string {
     write(path, 2);
     run(['qemu-img', 'snapshot', '-d', 'a', path]);
   } else if (c.history === 'grown') run(['qemu-img', 'resize', '-q', path, String(c.size * 2 + 512)]);
-  else if (c.history === 'shrunk') run(['qemu-img', 'resize', '-q', '--shrink', path, String(Math.floor(c.size / 1024) * 512)]);
+  else if (c.history === 'shrunk')
+    run(['qemu-img', 'resize', '-q', '--shrink', path, String(Math.floor(c.size / 1024) * 512)]);
   else if (c.history === 'compressed') {
     run(['qemu-img', 'convert', '-c', '-O', 'qcow2', ...(c.options ? ['-o', c.options] : []), path, `${path}c`]);
     return `${path}c`;
@@ -86,7 +120,12 @@ async function makeOurs(c: Combination, dir: string): Promise<string> {
   const path = join(dir, 'ours');
   const texts = c.options ? [c.options] : [];
   const open = (p: string): Promise<Qcow2Node> =>
-    openImage({ filename: p, options: new Map([['driver', 'qcow2']]), unmap: true, noFlush: true }) as Promise<Qcow2Node>;
+    openImage({
+      filename: p,
+      options: new Map([['driver', 'qcow2']]),
+      unmap: true,
+      noFlush: true,
+    }) as Promise<Qcow2Node>;
   const write = async (p: string, layer: number): Promise<void> => {
     const node = await open(p);
     for (const [at, n, v] of pieces(c.size, layer)) await node.write(at, new Uint8Array(n).fill(v));
@@ -120,8 +159,17 @@ async function makeOurs(c: Combination, dir: string): Promise<string> {
     await createImage({ filename: `${path}c`, format: 'qcow2', optionTexts: texts, size: c.size });
     const [source, target] = [await openImage({ filename: path, readOnly: true }), await open(`${path}c`)];
     await copyImages({
-      sources: [source], target, length: target.length, compressed: true, minSparse: 4096, parallel: 8, outOfOrder: false,
-      targetIsZero: true, targetBacking: undefined, rate: 0, progress: () => {},
+      sources: [source],
+      target,
+      length: target.length,
+      compressed: true,
+      minSparse: 4096,
+      parallel: 8,
+      outOfOrder: false,
+      targetIsZero: true,
+      targetBacking: undefined,
+      rate: 0,
+      progress: () => {},
     });
     await closeImage(target);
     await closeImage(source);
@@ -136,7 +184,10 @@ export async function interop(c: Combination, dir: string): Promise<void> {
   const ours = await makeOurs(c, dir);
   run(['qemu-img', 'check', ours]);
   run(['qemu-img', 'compare', theirs, ours]);
-  const [a, b] = [await openImage({ filename: theirs, readOnly: true }), await openImage({ filename: ours, readOnly: true })];
+  const [a, b] = [
+    await openImage({ filename: theirs, readOnly: true }),
+    await openImage({ filename: ours, readOnly: true }),
+  ];
   try {
     if (a.length !== b.length) throw new Error(`sizes ${a.length} and ${b.length}`);
     const [x, y] = [new Uint8Array(a.length), new Uint8Array(b.length)];
@@ -145,7 +196,8 @@ export async function interop(c: Combination, dir: string): Promise<void> {
     if (!Buffer.from(x.buffer).equals(y)) throw new Error('our reads differ');
     for (const node of [a, b]) {
       const r = await (node as Qcow2Node).check('none', () => {});
-      if (r.corruptions || r.leaks || r.checkErrors) throw new Error(`our check of ${node.filename}: ${r.corruptions} errors, ${r.leaks} leaks`);
+      if (r.corruptions || r.leaks || r.checkErrors)
+        throw new Error(`our check of ${node.filename}: ${r.corruptions} errors, ${r.leaks} leaks`);
     }
   } finally {
     await closeImage(a);

@@ -25,7 +25,8 @@ async function withImage(body: (path: string) => Promise<void>): Promise<void> {
   });
 }
 
-const qcow2 = (path: string, extra: object = {}) => openImage({ filename: path, options: new Map([['driver', 'qcow2']]), ...extra });
+const qcow2 = (path: string, extra: object = {}) =>
+  openImage({ filename: path, options: new Map([['driver', 'qcow2']]), ...extra });
 
 test('a writer keeps other writers and readers out, and is named', () =>
   withImage(async (path) => {
@@ -46,7 +47,9 @@ test('-U and locking=off look past the locks', () =>
     const node = await qcow2(path);
     expect(img('info', '-U', path).code).toBe(0);
     expect(img('info', '--image-opts', `driver=qcow2,file.filename=${path},file.locking=off`).code).toBe(0);
-    expect(img('snapshot', '-U', '-c', 'x', path).text).toContain('force-share=on can only be used with read-only images');
+    expect(img('snapshot', '-U', '-c', 'x', path).text).toContain(
+      'force-share=on can only be used with read-only images',
+    );
     await closeImage(node);
   }));
 

@@ -50,7 +50,9 @@ async function openChanged(changes: [number, number[]][], extra: object = {}): P
     for (const [at, bytes] of changes) b.set(bytes, at);
     writeFileSync(path, b);
     try {
-      await closeImage(await openImage({ filename: path, options: new Map([['driver', 'qcow2']]), readOnly: true, ...extra }));
+      await closeImage(
+        await openImage({ filename: path, options: new Map([['driver', 'qcow2']]), readOnly: true, ...extra }),
+      );
       return 'opened';
     } catch (error) {
       return (error as Error).message;
@@ -77,7 +79,12 @@ test('header fields out of bounds are refused by name', async () => {
 test('unknown features are refused by the names the image gives them', async () => {
   expect(await openChanged([[75, [1]]])).toBe('Unsupported qcow2 feature(s): Unknown incompatible feature: 100000000');
   // Bit 63 and a name for it in the feature table's first row.
-  expect(await openChanged([[72, [0x80]], [120, [0, 63, ...Buffer.from('time travel\0')]]])).toBe('Unsupported qcow2 feature(s): time travel');
+  expect(
+    await openChanged([
+      [72, [0x80]],
+      [120, [0, 63, ...Buffer.from('time travel\0')]],
+    ]),
+  ).toBe('Unsupported qcow2 feature(s): time travel');
 });
 
 test('loops in a backing chain are found', () =>
@@ -85,7 +92,14 @@ test('loops in a backing chain are found', () =>
     const [a, b] = [join(dir, 'a'), join(dir, 'b')];
     await createImage({ filename: a, format: 'qcow2', size: 1 << 20 });
     await createImage({ filename: b, format: 'qcow2', backingFile: a, backingFormat: 'qcow2' });
-    await createImage({ filename: a, format: 'qcow2', size: 1 << 20, backingFile: b, backingFormat: 'qcow2', unsafe: true });
+    await createImage({
+      filename: a,
+      format: 'qcow2',
+      size: 1 << 20,
+      backingFile: b,
+      backingFormat: 'qcow2',
+      unsafe: true,
+    });
     await expect(openImage({ filename: a, readOnly: true })).rejects.toThrow('already part of the chain');
   }));
 

@@ -1,18 +1,20 @@
 // Changing the format options of an existing image: compatibility level, refcount width, lazy refcounts, names.
-import { isPowerOf2, readU32be, writeU64be } from '../bytes.ts';
+import { isPowerOf2, readU32be } from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { toBool, toNumber, toSize } from '../options.ts';
 import { entryOffset } from './cluster.ts';
-import { COMPAT, HEADER_LENGTH, INCOMPAT, AUTOCLEAR } from './header.ts';
-import { loadL1, type Qcow2Node } from './open.ts';
-import { allocClusters, getRefcount, putRefcount, switchTable } from './refcount.ts';
+import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
+import { loadL1 } from './l1.ts';
+import type { Qcow2Node } from './open.ts';
+import { allocClusters, getRefcount, offsetTableBytes, putRefcount, switchTable } from './refcount.ts';
 import { COMPRESSED_HI, type Qcow2State, ZERO_LO } from './state.ts';
 import { TableCache } from './table-cache.ts';
 
 /** Options that can only be given at creation: they must name what the image has already. */
 function checkUnchanged(s: Qcow2State, name: string, value: string): void {
   const h = s.header;
-  if (name === 'cluster_size' && toSize(name, value) !== s.clusterSize) fail('Changing the cluster size is not supported');
+  if (name === 'cluster_size' && toSize(name, value) !== s.clusterSize)
+    fail('Changing the cluster size is not supported');
   if (name === 'compression_type' && value !== (h.compressionType === 1 ? 'zstd' : 'zlib')) {
     fail('Changing the compression type is not supported');
   }
@@ -23,7 +25,11 @@ function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
 }
 
 /** Applies options given as texts. `progress` is told the fraction done. */
-export async function amendImage(node: Qcow2Node, options: Map<string, string>, progress: (fraction: number) => void): Promise<void> {
+export async function amendImage(
+  node: Qcow2Node,
+  options: Map<string, string>,
+  progress: (fraction: number) => void,
+): Promise<void> {
   const { s } = node;
   const h = s.header;
   let version = h.version;
@@ -36,9 +42,13 @@ export async function amendImage(node: Qcow2Node, options: Map<string, string>, 
   const lazy = options.has('lazy_refcounts') ? toBool('lazy_refcounts', options.get('lazy_refcounts')!) : undefined;
   const bits = options.has('refcount_bits') ? toNumber('refcount_bits', options.get('refcount_bits')!) : s.refcountBits;
   if (bits !== s.refcountBits && version < 3) {
-    fail('Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)', ERRNO.EINVAL);
+    fail(
+      'Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)',
+      ERRNO.EINVAL,
+    );
   }
-  if (bits > 64 || !isPowerOf2(bits)) fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
+  if (bits > 64 || !isPowerOf2(bits))
+    fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
   const backing = options.get('backing_file') ?? h.backingFile ?? '';
   const format = options.get('backing_fmt') ?? h.backingFormat ?? '';
   if (backing !== (h.backingFile ?? '') || format !== (h.backingFormat ?? '')) {
@@ -46,7 +56,8 @@ export async function amendImage(node: Qcow2Node, options: Map<string, string>, 
   }
   for (const [name, value] of options) checkUnchanged(s, name, value);
   const raw = options.has('data_file_raw') ? toBool('data_file_raw', options.get('data_file_raw')!) : undefined;
-  if (options.has('data_file') && !s.hasDataFile) fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
+  if (options.has('data_file') && !s.hasDataFile)
+    fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
   if (raw && !s.dataFileRaw) fail('data-file-raw cannot be set on existing images', ERRNO.EINVAL);
   await s.lock.with(async () => {
     if (version > h.version) await upgrade(s);
@@ -76,7 +87,11 @@ async function upgrade(s: Qcow2State): Promise<void> {
 
 async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<void> {
   if (lazy) {
-    if (version < 3) fail('Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)', ERRNO.EINVAL);
+    if (version < 3)
+      fail(
+        'Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)',
+        ERRNO.EINVAL,
+      );
     s.header.compatible.lo |= COMPAT.LAZY_REFCOUNTS;
   } else {
     await s.markClean();
@@ -157,7 +172,12 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
 }
 
 /** Rewrites all refcounts with another width. */
-async function changeRefcountWidth(s: Qcow2State, bits: number, version: number, progress: (fraction: number) => void): Promise<void> {
+async function changeRefcountWidth(
+  s: Qcow2State,
+  bits: number,
+  version: number,
+  progress: (fraction: number) => void,
+): Promise<void> {
   if (version < 3) fail('Refcount width changes require compat=1.1', ERRNO.EINVAL);
   const order = Math.log2(bits);
   const oldOrder = s.header.refcountOrder;
@@ -186,7 +206,10 @@ async function changeRefcountWidth(s: Qcow2State, bits: number, version: number,
       const value = getRefcount(data, oldOrder, i);
       if (value === 0) continue;
       if (value > max) {
-        fail(`Cannot decrease refcount entry width to ${bits} bits: Cluster at offset ${(t * oldPer + i) * s.clusterSize} has a refcount of ${value}`, ERRNO.EINVAL);
+        fail(
+          `Cannot decrease refcount entry width to ${bits} bits: Cluster at offset ${(t * oldPer + i) * s.clusterSize} has a refcount of ${value}`,
+          ERRNO.EINVAL,
+        );
       }
       put(t * oldPer + i, value);
     }
@@ -216,9 +239,7 @@ async function changeRefcountWidth(s: Qcow2State, bits: number, version: number,
     await s.file.write(cluster * s.clusterSize, counts.get(t)!);
     table[t] = cluster * s.clusterSize;
   }
-  const rawTable = new Uint8Array(tableClusters * s.clusterSize);
-  table.forEach((offset, i) => writeU64be(rawTable, i * 8, offset));
-  await s.file.write(tableAt * s.clusterSize, rawTable);
+  await s.file.write(tableAt * s.clusterSize, offsetTableBytes(table));
   await s.file.flush();
   // Width and place change together: the whole header sector is written at once.
   s.header.refcountOrder = order;
@@ -233,4 +254,3 @@ async function changeRefcountWidth(s: Qcow2State, bits: number, version: number,
   s.freeIndex = 0;
   progress(1);
 }
-

@@ -1,5 +1,15 @@
 // Persistent dirty bitmaps: the directory, the bitmap tables, recording writes, and the operations of the bitmap command.
-import { divUp, readU16be, readU32be, readU64be, roundUp, textOf, writeU16be, writeU32be, writeU64be } from '../bytes.ts';
+import {
+  divUp,
+  readU16be,
+  readU32be,
+  readU64be,
+  roundUp,
+  textOf,
+  writeU16be,
+  writeU32be,
+  writeU64be,
+} from '../bytes.ts';
 import type { CheckResult } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { AUTOCLEAR } from './header.ts';
@@ -187,7 +197,8 @@ function setBits(s: Qcow2State, b: Bitmap, offset: number, bytes: number): void 
 }
 
 async function readTable(s: Qcow2State, b: Bitmap): Promise<Uint8Array> {
-  if (b.tableSize * 8 > s.file.length) fail(`Could not read bitmap_table table from image for bitmap '${b.name}'`, ERRNO.EIO);
+  if (b.tableSize * 8 > s.file.length)
+    fail(`Could not read bitmap_table table from image for bitmap '${b.name}'`, ERRNO.EIO);
   const table = new Uint8Array(b.tableSize * 8);
   await s.file.read(b.tableOffset, table);
   return table;
@@ -230,14 +241,19 @@ async function storeFresh(s: Qcow2State, b: Bitmap): Promise<void> {
 async function freeTable(s: Qcow2State, b: Bitmap): Promise<void> {
   const table = await readTable(s, b);
   for (let i = 0; i < b.tableSize; i++) {
-    const offset = (readU32be(table, i * 8) & 0x00ffffff) * 2 ** 32 + ((readU32be(table, i * 8 + 4) & 0xfffffe00) >>> 0);
+    const offset =
+      (readU32be(table, i * 8) & 0x00ffffff) * 2 ** 32 + ((readU32be(table, i * 8 + 4) & 0xfffffe00) >>> 0);
     if (offset !== 0) await freeClusters(s, offset, s.clusterSize, 'other');
   }
   await freeClusters(s, b.tableOffset, b.tableSize * 8, 'other');
 }
 
 /** A new all-zero table for the present disk size. */
-async function newTable(s: Qcow2State, granularityBits: number, size = s.size): Promise<{ offset: number; entries: number }> {
+async function newTable(
+  s: Qcow2State,
+  granularityBits: number,
+  size = s.size,
+): Promise<{ offset: number; entries: number }> {
   const entries = Math.max(1, divUp(size, s.clusterSize * 8 * 2 ** granularityBits));
   if (entries > MAX_TABLE_ENTRIES) fail('Bitmap is too large', ERRNO.EFBIG);
   const offset = await allocClusters(s, entries * 8);
@@ -352,7 +368,13 @@ export async function mergeBitmap(s: Qcow2State, name: string, from: Qcow2State,
   refuseInconsistent(b);
   refuseInconsistent(other);
   if (from.size !== s.size) {
-    fail('Bitmaps are of different sizes (destination size is ' + s.size + ', source size is ' + from.size + ') and can\'t be merged');
+    fail(
+      'Bitmaps are of different sizes (destination size is ' +
+        s.size +
+        ', source size is ' +
+        from.size +
+        ") and can't be merged",
+    );
   }
   await eachDirty(from, other, (offset, bytes) => setBits(s, b, offset, Math.min(bytes, s.size - offset)));
 }
@@ -361,7 +383,7 @@ export async function mergeBitmap(s: Qcow2State, name: string, from: Qcow2State,
 export async function resizeBitmaps(s: Qcow2State, size: number): Promise<void> {
   const list = await listBitmaps(s);
   if (list.some((b) => b.inconsistent)) {
-    fail("Cannot resize image: there are inconsistent bitmaps", ERRNO.EOPNOTSUPP);
+    fail('Cannot resize image: there are inconsistent bitmaps', ERRNO.EOPNOTSUPP);
   }
   for (const b of list) {
     const entries = Math.max(1, divUp(size, bytesPerEntry(s, b)));

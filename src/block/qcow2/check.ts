@@ -1,12 +1,19 @@
 // Consistency check and repair: counts every reference to every cluster and compares with the recorded refcounts.
-import { divUp, isZero, readU32be, writeU32be, writeU64be } from '../bytes.ts';
+import { divUp, isZero, readU32be, writeU32be } from '../bytes.ts';
 import type { CheckResult, FixMode } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { compressedPlace, entryOffset } from './cluster.ts';
 
-import { loadL1, MAX_L1_BYTES } from './open.ts';
-import { getRefcount, MAX_REFCOUNT_TABLE_BYTES, putRefcount, refcountOf, switchTable } from './refcount.ts';
-import { snapshotTableBytes } from './snapshot.ts';
+import { loadL1, MAX_L1_BYTES } from './l1.ts';
+import {
+  getRefcount,
+  MAX_REFCOUNT_TABLE_BYTES,
+  offsetTableBytes,
+  putRefcount,
+  refcountOf,
+  switchTable,
+} from './refcount.ts';
+import { snapshotTableBytes } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, type Qcow2State, ZERO_LO } from './state.ts';
 
 const CHUNK = 1 << 16;
@@ -97,13 +104,17 @@ class Checker {
     for (let c = first; c <= last; c++) {
       if (c * s.clusterSize >= this.fileBytes + s.clusterSize && c * s.clusterSize > this.limit()) {
         // Far behind the end of the file: cannot be right.
-        this.say(`ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x${hex(offset)} size 0x${hex(bytes)}`);
+        this.say(
+          `ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x${hex(offset)} size 0x${hex(bytes)}`,
+        );
         this.r.corruptions++;
         return;
       }
       if (this.map.add(c) > s.refcountMax) {
         this.say(`ERROR: overflow cluster offset=0x${hex(c * s.clusterSize)}`);
-        this.say('Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the image cannot be opened for writing');
+        this.say(
+          'Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the image cannot be opened for writing',
+        );
         this.r.corruptions++;
       }
     }
@@ -113,7 +124,14 @@ class Checker {
     return Math.ceil(this.fileBytes / this.s.clusterSize) * this.s.clusterSize;
   }
 
-  private async fixedEntry(table: number, index: number, hi: number, lo: number, zeroBits?: number, allocBits?: number): Promise<void> {
+  private async fixedEntry(
+    table: number,
+    index: number,
+    hi: number,
+    lo: number,
+    zeroBits?: number,
+    allocBits?: number,
+  ): Promise<void> {
     const { s } = this;
     const b = new Uint8Array(zeroBits === undefined ? 8 : 16);
     writeU32be(b, 0, hi);
@@ -154,7 +172,13 @@ class Checker {
     }
   }
 
-  private async countL2(table: number, data: Uint8Array, l1Index: number, active: boolean, expected: number): Promise<number> {
+  private async countL2(
+    table: number,
+    data: Uint8Array,
+    l1Index: number,
+    active: boolean,
+    expected: number,
+  ): Promise<number> {
     const { s } = this;
     if (isZero(data)) return expected;
     for (let i = 0; i < s.l2Entries; i++) {
@@ -195,7 +219,9 @@ class Checker {
           this.r.corruptionsFixed++;
           continue;
         }
-        this.say(`ERROR offset=${hex(offset)}: ${what}${what ? 'cluster' : 'Cluster'} is not properly aligned; L2 entry corrupted.`);
+        this.say(
+          `ERROR offset=${hex(offset)}: ${what}${what ? 'cluster' : 'Cluster'} is not properly aligned; L2 entry corrupted.`,
+        );
         this.r.corruptions++;
         if (zero) continue;
       }
@@ -206,7 +232,9 @@ class Checker {
       }
       if (s.hasDataFile) {
         if (offset !== guest) {
-          this.say(`ERROR coffset=0x${hex(offset)} guest_offset=0x${hex(guest)}: External data file host cluster offset does not match guest cluster offset`);
+          this.say(
+            `ERROR coffset=0x${hex(offset)} guest_offset=0x${hex(guest)}: External data file host cluster offset does not match guest cluster offset`,
+          );
           this.r.corruptions++;
         }
         continue;
@@ -219,7 +247,9 @@ class Checker {
   private countCompressed(hi: number, lo: number, active: boolean, expected: number): number {
     const { s } = this;
     if (hi & COPIED_HI) {
-      this.say(`ERROR: coffset=0x${hex(compressedPlace(s, hi, lo).offset)}: copied flag must never be set for compressed clusters`);
+      this.say(
+        `ERROR: coffset=0x${hex(compressedPlace(s, hi, lo).offset)}: copied flag must never be set for compressed clusters`,
+      );
       this.r.corruptions++;
       hi &= ~COPIED_HI;
     }
@@ -244,12 +274,16 @@ class Checker {
     const { s } = this;
     for (const sn of s.snapshots) {
       if (sn.l1Offset % s.clusterSize !== 0) {
-        this.say(`ERROR snapshot ${sn.id} (${sn.name}) l1_offset=0x${hex(sn.l1Offset)}: L1 table is not cluster aligned; snapshot table entry corrupted`);
+        this.say(
+          `ERROR snapshot ${sn.id} (${sn.name}) l1_offset=0x${hex(sn.l1Offset)}: L1 table is not cluster aligned; snapshot table entry corrupted`,
+        );
         this.r.corruptions++;
         continue;
       }
       if (sn.l1Size * 8 > MAX_L1_BYTES) {
-        this.say(`ERROR snapshot ${sn.id} (${sn.name}) l1_size=0x${hex(sn.l1Size)}: L1 table is too large; snapshot table entry corrupted`);
+        this.say(
+          `ERROR snapshot ${sn.id} (${sn.name}) l1_size=0x${hex(sn.l1Size)}: L1 table is too large; snapshot table entry corrupted`,
+        );
         this.r.corruptions++;
         continue;
       }
@@ -335,7 +369,12 @@ class Checker {
   }
 
   /** Clusters of one refcount block whose recorded count is not the one found. */
-  private async differences(block: number, first: number, end: number, highest: { cluster: number }): Promise<number[]> {
+  private async differences(
+    block: number,
+    first: number,
+    end: number,
+    highest: { cluster: number },
+  ): Promise<number[]> {
     const { s } = this;
     const out: number[] = [];
     const perSlice = (s.refcountCache.sliceBytes * 8) / s.refcountBits;
@@ -378,7 +417,9 @@ class Checker {
       if (count < 0) continue;
       if ((count === 1) !== ((hi & COPIED_HI) !== 0)) {
         this.r.corruptions++;
-        this.say(`${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED L2 cluster: l1_index=${i} l1_entry=${entryText(hi, s.l1[i * 2 + 1]!)} refcount=${count}`);
+        this.say(
+          `${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED L2 cluster: l1_index=${i} l1_entry=${entryText(hi, s.l1[i * 2 + 1]!)} refcount=${count}`,
+        );
         if (repair) {
           s.l1[i * 2] = (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0;
           l1Changed = true;
@@ -410,7 +451,9 @@ class Checker {
       const count = await refcountOf(s, offset / s.clusterSize).catch(() => -1);
       if (count < 0 || (count === 1) === ((hi & COPIED_HI) !== 0)) continue;
       this.r.corruptions++;
-      this.say(`${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED data cluster: l2_entry=${entryText(hi, lo)} refcount=${count}`);
+      this.say(
+        `${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED data cluster: l2_entry=${entryText(hi, lo)} refcount=${count}`,
+      );
       if (!repair) continue;
       writeU32be(data, at, (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0);
       changed = true;
@@ -473,17 +516,17 @@ class Checker {
         at++;
       }
     }
-    if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES) throw new BlockError('Refcount table too large', ERRNO.EFBIG);
+    if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES)
+      throw new BlockError('Refcount table too large', ERRNO.EFBIG);
     const table = new Float64Array((tableClusters * s.clusterSize) / 8);
     for (const [t, cluster] of placed) {
       const data = new Uint8Array(s.clusterSize);
-      for (const [index, count] of counts.get(t) ?? []) putRefcount(data, s.header.refcountOrder, index, Math.min(count, s.refcountMax));
+      for (const [index, count] of counts.get(t) ?? [])
+        putRefcount(data, s.header.refcountOrder, index, Math.min(count, s.refcountMax));
       await s.file.write(cluster * s.clusterSize, data);
       table[t] = cluster * s.clusterSize;
     }
-    const raw = new Uint8Array(tableClusters * s.clusterSize);
-    table.forEach((offset, i) => writeU64be(raw, i * 8, offset));
-    await s.file.write(at * s.clusterSize, raw);
+    await s.file.write(at * s.clusterSize, offsetTableBytes(table));
     await s.file.flush();
     await switchTable(s, at * s.clusterSize, tableClusters, table);
     s.freeIndex = 0;
@@ -495,7 +538,8 @@ async function pass(c: Checker): Promise<number> {
   c.count(0, s.clusterSize);
   await c.countTree(s.header.l1Offset, s.l1, true);
   await c.countSnapshots();
-  if (s.header.bitmaps) await (await import('./bitmap.ts')).countReferences(s, (offset, bytes) => c.count(offset, bytes), c.say, c.r);
+  if (s.header.bitmaps)
+    await (await import('./bitmap.ts')).countReferences(s, (offset, bytes) => c.count(offset, bytes), c.say, c.r);
   await c.countRefcounts();
   const highest = { cluster: -1 };
   await c.compare(highest);
@@ -538,4 +582,3 @@ export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string
   }
   return c.r;
 }
-

@@ -3,7 +3,14 @@ import { readU32be, writeU32be } from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { allocClusters, freeClusters } from './refcount.ts';
 import {
-  COMPRESSED_HI, COPIED_HI, type DiscardType, OFFSET_MASK_HI, OFFSET_MASK_LO, type Qcow2State, TWO32, ZERO_LO,
+  COMPRESSED_HI,
+  COPIED_HI,
+  type DiscardType,
+  OFFSET_MASK_HI,
+  OFFSET_MASK_LO,
+  type Qcow2State,
+  TWO32,
+  ZERO_LO,
 } from './state.ts';
 import type { Slice } from './table-cache.ts';
 
@@ -61,7 +68,9 @@ export async function findEntry(s: Qcow2State, offset: number): Promise<L2Place 
 
 async function placeIn(s: Qcow2State, table: number, offset: number): Promise<L2Place> {
   if (table % s.clusterSize !== 0) {
-    throw await s.corruption(`L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${Math.floor(offset / s.l2Span).toString(16)})`);
+    throw await s.corruption(
+      `L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${Math.floor(offset / s.l2Span).toString(16)})`,
+    );
   }
   const entry = Math.floor(offset / s.clusterSize) % s.l2Entries;
   const per = sliceEntries(s);
@@ -84,7 +93,8 @@ export function kindOf(s: Qcow2State, data: Uint8Array, index: number, sub: numb
   const lo = readU32be(data, at + 4);
   if (hi & COMPRESSED_HI) return KIND.COMPRESSED;
   // In a data file offset 0 is a place like any other; COPIED tells that the cluster is there.
-  const allocated = (hi & OFFSET_MASK_HI) !== 0 || (lo & OFFSET_MASK_LO) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
+  const allocated =
+    (hi & OFFSET_MASK_HI) !== 0 || (lo & OFFSET_MASK_LO) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
   if (!s.extendedL2) {
     if (lo & ZERO_LO) return allocated ? KIND.ZERO_ALLOC : KIND.ZERO_PLAIN;
     return allocated ? KIND.NORMAL : KIND.UNALLOCATED;
@@ -106,7 +116,13 @@ export function hasHost(kind: number): boolean {
 export async function mapAt(s: Qcow2State, offset: number, bytes: number): Promise<Mapping> {
   const limit = Math.min(bytes, bytesInSlice(s, offset));
   const place = await findEntry(s, offset);
-  if (!place) return { kind: KIND.UNALLOCATED, host: -1, bytes: Math.min(bytes, s.l2Span - (offset % s.l2Span)), compressedBytes: 0 };
+  if (!place)
+    return {
+      kind: KIND.UNALLOCATED,
+      host: -1,
+      bytes: Math.min(bytes, s.l2Span - (offset % s.l2Span)),
+      compressedBytes: 0,
+    };
   const { data } = place.slice;
   const inCluster = offset % s.clusterSize;
   let sub = Math.floor(inCluster / s.subclusterSize);
@@ -125,10 +141,14 @@ export async function mapAt(s: Qcow2State, offset: number, bytes: number): Promi
   if (hasHost(kind)) {
     base = entryOffset(hi, lo);
     if (base % s.clusterSize !== 0) {
-      throw await s.corruption(`Cluster allocation offset 0x${base.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`);
+      throw await s.corruption(
+        `Cluster allocation offset 0x${base.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`,
+      );
     }
     if (s.hasDataFile && base !== offset - inCluster) {
-      throw await s.corruption(`External data file host cluster offset 0x${base.toString(16)} does not match guest cluster offset: 0x${(offset - inCluster).toString(16)}`);
+      throw await s.corruption(
+        `External data file host cluster offset 0x${base.toString(16)} does not match guest cluster offset: 0x${(offset - inCluster).toString(16)}`,
+      );
     }
     host = base + inCluster;
   }
@@ -171,7 +191,15 @@ export function compressedEntry(s: Qcow2State, offset: number, bytes: number): {
 }
 
 /** Stores an entry's two words and, with extended L2 entries, its bitmap. */
-export function putEntry(s: Qcow2State, slice: Slice, index: number, hi: number, lo: number, zeroBits = 0, allocBits = 0): void {
+export function putEntry(
+  s: Qcow2State,
+  slice: Slice,
+  index: number,
+  hi: number,
+  lo: number,
+  zeroBits = 0,
+  allocBits = 0,
+): void {
   const at = index * s.l2EntrySize;
   writeU32be(slice.data, at, hi);
   writeU32be(slice.data, at + 4, lo);
@@ -201,7 +229,8 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
   const hi = s.l1[l1Index * 2]!;
   const old = entryOffset(hi, s.l1[l1Index * 2 + 1]!);
   if (old !== 0 && hi & COPIED_HI) return placeIn(s, old, offset);
-  if (old % s.clusterSize !== 0) throw await s.corruption(`L2 table offset 0x${old.toString(16)} unaligned (L1 index: 0x${l1Index.toString(16)})`);
+  if (old % s.clusterSize !== 0)
+    throw await s.corruption(`L2 table offset 0x${old.toString(16)} unaligned (L1 index: 0x${l1Index.toString(16)})`);
   const table = await allocClusters(s, s.clusterSize);
   try {
     const step = s.l2Cache.sliceBytes;
@@ -280,7 +309,13 @@ const ALL_SUBCLUSTERS = 0xffffffff;
  * Discards whole clusters. Version 3 marks them as zeroes where something else would show; `full` drops the mapping so that
  * the backing file shows through.
  */
-export async function discardClusters(s: Qcow2State, offset: number, bytes: number, type: DiscardType, full: boolean): Promise<void> {
+export async function discardClusters(
+  s: Qcow2State,
+  offset: number,
+  bytes: number,
+  type: DiscardType,
+  full: boolean,
+): Promise<void> {
   const end = offset + bytes;
   for (let at = offset; at < end; ) {
     const n = Math.min(end - at, bytesInSlice(s, at));
@@ -294,7 +329,8 @@ export async function discardClusters(s: Qcow2State, offset: number, bytes: numb
       const hi = readU32be(slice.data, e);
       const lo = readU32be(slice.data, e + 4);
       const zeroBits = s.extendedL2 ? readU32be(slice.data, e + 8) : lo & ZERO_LO;
-      const allocated = entryOffset(hi, lo) !== 0 || (hi & COMPRESSED_HI) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
+      const allocated =
+        entryOffset(hi, lo) !== 0 || (hi & COMPRESSED_HI) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
       if (!allocated && zeroBits === 0 && (full || !s.node.backing)) return;
       if (!allocated && !full && zeroBits === (s.extendedL2 ? ALL_SUBCLUSTERS : ZERO_LO)) return;
       const zero = !full && s.header.version >= 3;
@@ -312,7 +348,9 @@ export async function zeroClusters(s: Qcow2State, offset: number, bytes: number,
     const hi = readU32be(slice.data, e);
     const lo = readU32be(slice.data, e + 4);
     const compressed = (hi & COMPRESSED_HI) !== 0;
-    const drop = compressed || (unmap && !s.dataFileRaw && (entryOffset(hi, lo) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0)));
+    const drop =
+      compressed ||
+      (unmap && !s.dataFileRaw && (entryOffset(hi, lo) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0)));
     const newHi = drop ? 0 : hi;
     const newLo = drop ? 0 : lo & ~ZERO_LO;
     if (s.extendedL2) putEntry(s, slice, index, newHi, newLo >>> 0, ALL_SUBCLUSTERS, 0);

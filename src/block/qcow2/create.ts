@@ -3,7 +3,7 @@ import { divUp, isPowerOf2, roundUp, writeU64be } from '../bytes.ts';
 import type { BlockNode, Preallocation } from '../driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
 import { toBool, toEnum, toNumber, toSize } from '../options.ts';
-import { AUTOCLEAR, COMPAT, type Header, HEADER_LENGTH, INCOMPAT, serializeHeader } from './header.ts';
+import { AUTOCLEAR, COMPAT, HEADER_LENGTH, type Header, INCOMPAT, serializeHeader } from './header.ts';
 import { putRefcount } from './refcount.ts';
 
 /** Checked creation options. */
@@ -41,8 +41,16 @@ export function readCreateOptions(options: Map<string, string>): Qcow2Create {
     clusterSize: get('cluster_size', toSize, 65536),
     refcountBits: get('refcount_bits', toNumber, 16),
     lazyRefcounts: get('lazy_refcounts', toBool, false),
-    preallocation: get('preallocation', (n, v) => toEnum(n, v, ['off', 'metadata', 'falloc', 'full'] as const), 'off' as Preallocation),
-    compressionType: get('compression_type', (_n, v) => ['zlib', 'zstd'].indexOf(toEnum('compression-type', v, ['zlib', 'zstd'])), 0),
+    preallocation: get(
+      'preallocation',
+      (n, v) => toEnum(n, v, ['off', 'metadata', 'falloc', 'full'] as const),
+      'off' as Preallocation,
+    ),
+    compressionType: get(
+      'compression_type',
+      (_n, v) => ['zlib', 'zstd'].indexOf(toEnum('compression-type', v, ['zlib', 'zstd'])),
+      0,
+    ),
     extendedL2: get('extended_l2', toBool, false),
     backingFile: options.get('backing_file'),
     backingFormat: options.get('backing_fmt'),
@@ -68,7 +76,10 @@ function checkCreate(c: Qcow2Create): void {
     throw new BlockError('Cluster size must be a power of two between 512 and 2048k');
   }
   if (c.extendedL2) {
-    if (c.version < 3) throw new BlockError('Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+    if (c.version < 3)
+      throw new BlockError(
+        'Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+      );
     if (c.clusterSize < 16384) {
       throw new BlockError('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');
     }
@@ -77,31 +88,43 @@ function checkCreate(c: Qcow2Create): void {
     throw new BlockError('Backing file and preallocation can only be used at the same time if extended_l2 is on');
   }
   if (c.lazyRefcounts && c.version < 3) {
-    throw new BlockError('Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+    throw new BlockError(
+      'Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+    );
   }
   if (!isPowerOf2(c.refcountBits) || c.refcountBits > 64) {
     throw new BlockError('Refcount width must be a power of two and may not exceed 64 bits');
   }
   if (c.version < 3 && c.refcountBits !== 16) {
-    throw new BlockError('Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)');
+    throw new BlockError(
+      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
+    );
   }
   if (c.dataFileRaw && c.dataFile === undefined) throw new BlockError('data-file-raw requires data-file');
-  if (c.backingFile !== undefined && c.dataFileRaw) throw new BlockError('Backing file and data-file-raw cannot be used at the same time');
+  if (c.backingFile !== undefined && c.dataFileRaw)
+    throw new BlockError('Backing file and data-file-raw cannot be used at the same time');
   if (c.dataFile !== undefined && c.version < 3) {
-    throw new BlockError('External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+    throw new BlockError(
+      'External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+    );
   }
   if (c.compressionType !== 0 && c.version < 3) {
-    throw new BlockError('Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)');
+    throw new BlockError(
+      'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+    );
   }
   if (c.size > maxSize(c)) {
-    throw new BlockError(`The image size is too large for file format 'qcow2' (try using a larger cluster size)`, ERRNO.EFBIG);
+    throw new BlockError(
+      `The image size is too large for file format 'qcow2' (try using a larger cluster size)`,
+      ERRNO.EFBIG,
+    );
   }
 }
 
 /** Largest disk an L1 table of 32 MiB can map. */
 function maxSize(c: Qcow2Create): number {
   const l2Span = (c.clusterSize / (c.extendedL2 ? 16 : 8)) * c.clusterSize;
-  return Math.min(Number.MAX_SAFE_INTEGER, (32 << 20) / 8 * l2Span);
+  return Math.min(Number.MAX_SAFE_INTEGER, ((32 << 20) / 8) * l2Span);
 }
 
 /** Bytes of refcount table and blocks for so many clusters of other content. */
@@ -120,7 +143,12 @@ export function refcountMetadataBytes(clusters: number, clusterSize: number, ref
 }
 
 /** File size of a fully allocated image without snapshots. */
-export function fullyAllocatedBytes(size: number, clusterSize: number, refcountBits: number, extendedL2: boolean): number {
+export function fullyAllocatedBytes(
+  size: number,
+  clusterSize: number,
+  refcountBits: number,
+  extendedL2: boolean,
+): number {
   const entry = extendedL2 ? 16 : 8;
   const data = roundUp(size, clusterSize);
   let meta = clusterSize;

@@ -190,8 +190,8 @@ function readExtensions(b: Uint8Array, h: Header, end: number): Map<string, stri
     const type = readU32be(b, at);
     const length = readU32be(b, at + 4);
     at += 8;
-    if (type === EXTENSION.END) return names;
     if (length > end - at) fail('Header extension too large');
+    if (type === EXTENSION.END) return names;
     const data = b.subarray(at, at + length);
     switch (type) {
       case EXTENSION.BACKING_FORMAT:

@@ -145,7 +145,9 @@ async function planWrite(s: Qcow2State, offset: number, bytes: number): Promise<
   const host = ownHost(s, data, place.index);
   const inPlace = host >= 0 && allNormal(s, data, place.index, inFirst, firstEnd);
   if (host >= 0 && host % s.clusterSize !== 0) {
-    throw await s.corruption(`Cluster allocation offset 0x${host.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`);
+    throw await s.corruption(
+      `Cluster allocation offset 0x${host.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`,
+    );
   }
   if (!inPlace) limit = Math.min(limit, MAX_ALLOCATION - inFirst);
   let covered = firstEnd - inFirst;
@@ -202,7 +204,12 @@ async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array): Pr
 }
 
 /** Host clusters for a write that changes L2 entries: the ones there are, or new ones. Called with the lock held. */
-async function claimClusters(s: Qcow2State, plan: Plan, start: number, end: number): Promise<{ host: number; fresh: boolean }> {
+async function claimClusters(
+  s: Qcow2State,
+  plan: Plan,
+  start: number,
+  end: number,
+): Promise<{ host: number; fresh: boolean }> {
   if (s.lazyRefcounts) await s.markDirty();
   // Makes the L2 table now, so that linking the clusters later cannot run out of space.
   await writableEntry(s, start);
@@ -244,7 +251,13 @@ function copyUnit(s: Qcow2State, old: OldEntry, fresh: boolean): number {
  * Writes into clusters whose L2 entries change: fills up what the request leaves of the first and last cluster, writes, and
  * only then links the clusters.
  */
-async function writeUpdating(s: Qcow2State, offset: number, part: Uint8Array, host: number, fresh: boolean): Promise<void> {
+async function writeUpdating(
+  s: Qcow2State,
+  offset: number,
+  part: Uint8Array,
+  host: number,
+  fresh: boolean,
+): Promise<void> {
   const start = roundDown(offset, s.clusterSize);
   const end = offset + part.length;
   const clusters = Math.ceil((end - start) / s.clusterSize);
@@ -367,7 +380,15 @@ async function linkClusters(
         allocBits = ((fresh ? 0 : old.allocBits & keep) | mask) >>> 0;
         zeroBits = (old.zeroBits & keep) >>> 0;
       }
-      putEntry(s, slice, index + k, (COPIED_HI | Math.floor(clusterHost / TWO32)) >>> 0, clusterHost >>> 0, zeroBits, allocBits);
+      putEntry(
+        s,
+        slice,
+        index + k,
+        (COPIED_HI | Math.floor(clusterHost / TWO32)) >>> 0,
+        clusterHost >>> 0,
+        zeroBits,
+        allocBits,
+      );
       if (fresh && !s.hasDataFile && (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0)) freed.push(old);
     }
   }

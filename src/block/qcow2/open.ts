@@ -1,5 +1,5 @@
 // Opening qcow2 images and the node that ties the structure modules together.
-import { MAX_OFFSET, roundDown, roundUp, writeU32be } from '../bytes.ts';
+import { roundDown, roundUp } from '../bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
@@ -14,36 +14,12 @@ import { OptionReader } from '../options.ts';
 import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
+import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
 import { countUsed, loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
-import { loadSnapshots } from './snapshot.ts';
-import { Qcow2State, type Qcow2Settings } from './state.ts';
+import { loadSnapshots } from './snapshot-table.ts';
+import { type Qcow2Settings, Qcow2State } from './state.ts';
 
-/** Largest L1 table read into memory. */
-export const MAX_L1_BYTES = 32 << 20;
 const MAX_SNAPSHOTS = 65536;
-
-/** Loads the words of an L1 table. */
-export async function loadL1(s: { file: BlockNode }, offset: number, entries: number): Promise<Uint32Array> {
-  const raw = new Uint8Array(entries * 8);
-  await s.file.read(offset, raw);
-  const view = new DataView(raw.buffer);
-  const l1 = new Uint32Array(entries * 2);
-  for (let i = 0; i < l1.length; i++) l1[i] = view.getUint32(i * 4);
-  return l1;
-}
-
-/** Writes the words of an L1 table. */
-export function l1Bytes(l1: Uint32Array): Uint8Array {
-  const raw = new Uint8Array(l1.length * 4);
-  for (let i = 0; i < l1.length; i++) writeU32be(raw, i * 4, l1[i]!);
-  return raw;
-}
-
-/** Checks that a table lies at a cluster boundary and is not unreasonably long. */
-export function checkTable(h: Header, name: string, offset: number, bytes: number, limit: number): void {
-  if (bytes > limit) throw new BlockError(`${name} too large`, ERRNO.EFBIG);
-  if (offset > MAX_OFFSET - bytes || offset % 2 ** h.clusterBits !== 0) throw new BlockError(`${name} offset invalid`);
-}
 
 function readSettings(context: OpenContext): Qcow2Settings {
   const r = new OptionReader(context.options);
@@ -66,7 +42,8 @@ function readSettings(context: OpenContext): Qcow2Settings {
       throw new BlockError('cache-size, l2-cache-size and refcount-cache-size may not be set at the same time');
     }
     if (l2 !== undefined && l2 > total) throw new BlockError('l2-cache-size may not exceed cache-size');
-    if (refcount !== undefined && refcount > total) throw new BlockError('refcount-cache-size may not exceed cache-size');
+    if (refcount !== undefined && refcount > total)
+      throw new BlockError('refcount-cache-size may not exceed cache-size');
   }
   return {
     l2CacheBytes: l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5)),
@@ -90,7 +67,7 @@ function checkOverlapOptions(r: OptionReader): void {
       `Unsupported value '${mode}' for qcow2 option 'overlap-check'. Allowed are any of the following: none, constant, cached, all`,
     );
   }
-  for (const key of [...r.tree.keys()]) if (key.startsWith('overlap-check.') ) r.bool(key);
+  for (const key of [...r.tree.keys()]) if (key.startsWith('overlap-check.')) r.bool(key);
 }
 
 /** Opens an image whose file is already open. */
@@ -113,7 +90,13 @@ export async function openQcow2(context: OpenContext, file: BlockNode): Promise<
   if (header.refTableClusters === 0 && !flags.check) {
     throw new BlockError('Image does not contain a reference count table');
   }
-  checkTable(header, 'Reference count table', header.refTableOffset, header.refTableClusters * clusterSize, MAX_REFCOUNT_TABLE_BYTES);
+  checkTable(
+    header,
+    'Reference count table',
+    header.refTableOffset,
+    header.refTableClusters * clusterSize,
+    MAX_REFCOUNT_TABLE_BYTES,
+  );
   if (header.snapshotCount > MAX_SNAPSHOTS) throw new BlockError('Snapshot table too large', ERRNO.EFBIG);
   checkTable(header, 'Snapshot table', header.snapshotOffset, header.snapshotCount * 40, 64 << 20);
   checkTable(header, 'Active L1 table', header.l1Offset, header.l1Size * 8, MAX_L1_BYTES);
@@ -153,9 +136,14 @@ export class Qcow2Node extends BlockNode {
       }, 'Could not read L1 table');
     }
     if (!this.flags.readOnly || this.flags.check) await this.needRefcounts();
-    if (s.hasDataFile || context.options.has('data-file') || [...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
+    if (
+      s.hasDataFile ||
+      context.options.has('data-file') ||
+      [...context.options.keys()].some((k) => k.startsWith('data-file.'))
+    ) {
       await this.openDataFile(context);
     }
+    if (s.dataFileRaw && !s.hasDataFile && !this.flags.noIo) throw new BlockError('data-file-raw requires a data file');
     await loadSnapshots(s, this.flags.check);
     this.flags.readOnly = context.flags.readOnly;
     if (!this.flags.readOnly) await this.prepareWriting();
@@ -176,7 +164,7 @@ export class Qcow2Node extends BlockNode {
         const path = this.file!.filename;
         const absolute = header.dataFile.startsWith('/') || /^[^/]*:/.test(header.dataFile);
         name = absolute ? header.dataFile : path.slice(0, path.lastIndexOf('/') + 1) + header.dataFile;
-      } else if (header.dataFile !== undefined) {
+      } else if (context.noBacking) {
         // Metadata queries leave the data file alone.
         return;
       }
@@ -251,7 +239,10 @@ export class Qcow2Node extends BlockNode {
     if (start % unit !== 0 || (end % unit !== 0 && end !== this.length)) {
       start = roundDown(start, unit);
       end = Math.min(roundUp(end, unit), this.length);
-      if (!(await this.readsZero(start, offset - start)) || !(await this.readsZero(offset + bytes, end - offset - bytes))) {
+      if (
+        !(await this.readsZero(start, offset - start)) ||
+        !(await this.readsZero(offset + bytes, end - offset - bytes))
+      ) {
         throw errnoError(ERRNO.EOPNOTSUPP);
       }
     }
@@ -370,6 +361,7 @@ export class Qcow2Node extends BlockNode {
       data['compression-type'] = h.compressionType === 1 ? 'zstd' : 'zlib';
       data['lazy-refcounts'] = (h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0;
       data['refcount-bits'] = s.refcountBits;
+      if (h.cryptMethod !== 0) data['encrypt'] = { format: h.cryptMethod === 1 ? 'aes' : 'luks' };
       data['corrupt'] = (h.incompatible.lo & INCOMPAT.CORRUPT) !== 0;
       data['extended-l2'] = s.extendedL2;
       if (h.dataFile !== undefined && s.hasDataFile) data['data-file'] = h.dataFile;

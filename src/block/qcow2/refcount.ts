@@ -224,7 +224,8 @@ async function growTable(s: Qcow2State, entries: number): Promise<void> {
     blocks = Math.max(blocks, wantBlocks);
     tableClusters = Math.max(tableClusters, wantClusters);
   }
-  if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES) throw new BlockError('Image file too large', ERRNO.EFBIG);
+  if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES)
+    throw new BlockError('Image file too large', ERRNO.EFBIG);
   const firstBlock = Math.floor(start / perBlock);
   const table = new Float64Array((tableClusters * s.clusterSize) / 8);
   table.set(s.refTable);
@@ -238,15 +239,20 @@ async function growTable(s: Qcow2State, entries: number): Promise<void> {
     await s.file.write(offset, data);
     table[firstBlock + i] = offset;
   }
-  const raw = new Uint8Array(tableClusters * s.clusterSize);
-  table.forEach((offset, i) => writeU64be(raw, i * 8, offset));
   await s.refcountCache.flush();
-  await s.file.write(start * s.clusterSize, raw);
+  await s.file.write(start * s.clusterSize, offsetTableBytes(table));
   await s.file.flush();
   const oldOffset = s.header.refTableOffset;
   const oldClusters = s.header.refTableClusters;
   await switchTable(s, start * s.clusterSize, tableClusters, table);
   if (oldClusters > 0) await freeClusters(s, oldOffset, oldClusters * s.clusterSize, 'other');
+}
+
+/** A refcount table as it stands on disk. */
+export function offsetTableBytes(table: Float64Array): Uint8Array {
+  const raw = new Uint8Array(table.length * 8);
+  for (const [i, offset] of table.entries()) writeU64be(raw, i * 8, offset);
+  return raw;
 }
 
 /** Points the header at another refcount table that is already stable. */

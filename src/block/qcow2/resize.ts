@@ -5,7 +5,7 @@ import { BlockError, ERRNO } from '../errors.ts';
 import { bytesInSlice, discardClusters, entryOffset, findEntry, putEntry, writableEntry } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
-import { l1Bytes, MAX_L1_BYTES } from './open.ts';
+import { l1Bytes, MAX_L1_BYTES } from './l1.ts';
 import { allocClusters, endOfUsed, freeClusters, processDiscards } from './refcount.ts';
 import { COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
 
@@ -50,7 +50,12 @@ async function writeSize(s: Qcow2State, size: number): Promise<void> {
 }
 
 /** Changes the virtual size. */
-export async function resizeImage(s: Qcow2State, size: number, preallocation: Preallocation, exact: boolean): Promise<void> {
+export async function resizeImage(
+  s: Qcow2State,
+  size: number,
+  preallocation: Preallocation,
+  exact: boolean,
+): Promise<void> {
   if (size % 512 !== 0) throw new BlockError('The new size must be a multiple of 512');
   const old = s.size;
   await s.lock.with(() => resizeLocked(s, size, preallocation, exact));
@@ -60,7 +65,12 @@ export async function resizeImage(s: Qcow2State, size: number, preallocation: Pr
   if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
 }
 
-export async function resizeLocked(s: Qcow2State, size: number, preallocation: Preallocation, exact = true): Promise<void> {
+export async function resizeLocked(
+  s: Qcow2State,
+  size: number,
+  preallocation: Preallocation,
+  exact = true,
+): Promise<void> {
   const old = s.size;
   if (s.snapshots.length > 0 && s.header.version < 3) {
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
@@ -151,11 +161,18 @@ export async function preallocate(
   }
 }
 
-async function preallocateSlice(s: Qcow2State, at: number, bytes: number, mode: Preallocation, transparent: boolean): Promise<void> {
+async function preallocateSlice(
+  s: Qcow2State,
+  at: number,
+  bytes: number,
+  mode: Preallocation,
+  transparent: boolean,
+): Promise<void> {
   let first = at;
   // What is mapped already stays.
   const place = await findEntry(s, first);
-  while (first < at + bytes && place && isMapped(s, place.slice.data, place.index + (first - at) / s.clusterSize)) first += s.clusterSize;
+  while (first < at + bytes && place && isMapped(s, place.slice.data, place.index + (first - at) / s.clusterSize))
+    first += s.clusterSize;
   const length = at + bytes - first;
   if (length <= 0) return;
   const host = s.hasDataFile ? first : await allocClusters(s, length);
@@ -172,7 +189,15 @@ async function preallocateSlice(s: Qcow2State, at: number, bytes: number, mode: 
     const { slice, index } = await writableEntry(s, first + off);
     const where = host + off;
     // With subclusters the data may stay unallocated, so that a backing file goes on showing.
-    putEntry(s, slice, index, (COPIED_HI | Math.floor(where / TWO32)) >>> 0, where >>> 0, 0, transparent ? 0 : 0xffffffff);
+    putEntry(
+      s,
+      slice,
+      index,
+      (COPIED_HI | Math.floor(where / TWO32)) >>> 0,
+      where >>> 0,
+      0,
+      transparent ? 0 : 0xffffffff,
+    );
   }
 }
 

@@ -1,108 +1,20 @@
-// The snapshot table: listing, creating, applying, deleting internal snapshots.
-import { readU16be, readU32be, readU64be, roundUp, textOf, writeU16be, writeU32be, writeU64be } from '../bytes.ts';
+// Internal snapshots: creating, applying, deleting them.
+import { readU32be, writeU32be, writeU64be } from '../bytes.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
-import { compressedPlace, entryOffset, kindOf, KIND, sliceEntries } from './cluster.ts';
+import { compressedPlace, entryOffset, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
-import { l1Bytes, loadL1, MAX_L1_BYTES } from './open.ts';
-import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
-import { COMPRESSED_HI, COPIED_HI, type DiscardType, type Qcow2State, type Snapshot } from './state.ts';
 import { forgetInflated } from './io.ts';
-
-const ENTRY_HEAD = 40;
-const EXTRA_KNOWN = 24;
-const MAX_EXTRA = 1024;
-/** Longest table believed. */
-const MAX_TABLE_BYTES = 1024 * 65536;
-
-/** Reads the snapshot table; with `lenient` (for checks) entries that cannot be right are kept as far as readable. */
-export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<void> {
-  const { snapshotCount: count, snapshotOffset } = s.header;
-  s.snapshots = [];
-  if (count === 0) return;
-  const bytes = Math.min(MAX_TABLE_BYTES, Math.max(0, s.file.length - snapshotOffset));
-  // Tables are small: read them in steps as they turn out to be longer.
-  let have = new Uint8Array(0);
-  const need = async (end: number): Promise<void> => {
-    if (end <= have.length) return;
-    if (end > bytes) throw new BlockError('Could not read snapshots: Snapshot table too large', ERRNO.EFBIG);
-    const more = new Uint8Array(Math.min(bytes, Math.max(end, have.length * 2, 4096)));
-    await s.file.read(snapshotOffset, more);
-    have = more;
-  };
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    at = roundUp(at, 8);
-    await need(at + ENTRY_HEAD);
-    const extraSize = readU32be(have, at + 36);
-    const idSize = readU16be(have, at + 12);
-    const nameSize = readU16be(have, at + 14);
-    if (extraSize > MAX_EXTRA && !lenient) throw new BlockError('Could not read snapshots: Too much extra metadata in snapshot table entry ' + i);
-    await need(at + ENTRY_HEAD + extraSize + idSize + nameSize);
-    const extra = at + ENTRY_HEAD;
-    const text = extra + extraSize;
-    const icount = extraSize >= 24 ? [readU32be(have, extra + 16), readU32be(have, extra + 20)] : [0xffffffff, 0xffffffff];
-    const snapshot: Snapshot = {
-      l1Offset: readU64be(have, at),
-      l1Size: readU32be(have, at + 8),
-      dateSec: readU32be(have, at + 16),
-      dateNsec: readU32be(have, at + 20),
-      vmClockNsec: readU64be(have, at + 24),
-      vmStateSize: extraSize >= 8 ? readU64be(have, extra) : readU32be(have, at + 32),
-      diskSize: extraSize >= 16 ? readU64be(have, extra + 8) : s.size,
-      icount: icount[0] === 0xffffffff && icount[1] === 0xffffffff ? null : icount[0]! * 2 ** 32 + icount[1]!,
-      id: textOf(have, text, text + idSize),
-      name: textOf(have, text + idSize, text + idSize + nameSize),
-      unknownExtra: have.slice(extra + EXTRA_KNOWN, Math.max(extra + EXTRA_KNOWN, extra + extraSize)),
-      extraSize,
-    };
-    s.snapshots.push(snapshot);
-    at = text + idSize + nameSize;
-  }
-}
-
-/** Bytes of the snapshot table as it stands on disk. */
-export function snapshotTableBytes(snapshots: readonly Snapshot[]): number {
-  let at = 0;
-  for (const sn of snapshots) {
-    at = roundUp(at, 8) + ENTRY_HEAD + sn.extraSize + Buffer.byteLength(sn.id) + Buffer.byteLength(sn.name);
-  }
-  return at;
-}
-
-function serialize(snapshots: readonly Snapshot[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const sn of snapshots) {
-    const id = Buffer.from(sn.id);
-    const name = Buffer.from(sn.name);
-    const extraSize = EXTRA_KNOWN + sn.unknownExtra.length;
-    const b = new Uint8Array(roundUp(ENTRY_HEAD + extraSize + id.length + name.length, 8));
-    writeU64be(b, 0, sn.l1Offset);
-    writeU32be(b, 8, sn.l1Size);
-    writeU16be(b, 12, id.length);
-    writeU16be(b, 14, name.length);
-    writeU32be(b, 16, sn.dateSec);
-    writeU32be(b, 20, sn.dateNsec);
-    writeU64be(b, 24, sn.vmClockNsec);
-    writeU32be(b, 32, sn.vmStateSize <= 0xffffffff ? sn.vmStateSize : 0);
-    writeU32be(b, 36, extraSize);
-    writeU64be(b, 40, sn.vmStateSize);
-    writeU64be(b, 48, sn.diskSize);
-    if (sn.icount === null) b.fill(0xff, 56, 64);
-    else writeU64be(b, 56, sn.icount);
-    b.set(sn.unknownExtra, ENTRY_HEAD + EXTRA_KNOWN);
-    b.set(id, ENTRY_HEAD + extraSize);
-    b.set(name, ENTRY_HEAD + extraSize + id.length);
-    parts.push(b);
-  }
-  return Buffer.concat(parts);
-}
+import { l1Bytes, loadL1, MAX_L1_BYTES } from './l1.ts';
+import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
+import { EXTRA_KNOWN, MAX_SNAPSHOT_TABLE_BYTES, serializeSnapshots, snapshotTableBytes } from './snapshot-table.ts';
+import { COMPRESSED_HI, COPIED_HI, type DiscardType, type Qcow2State, type Snapshot } from './state.ts';
 
 /** Writes the table to a new place, points the header there, and frees the old one. */
 export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): Promise<void> {
   const oldBytes = snapshotTableBytes(s.snapshots);
   const oldOffset = s.header.snapshotOffset;
-  const table = serialize(snapshots);
-  if (table.length > MAX_TABLE_BYTES) throw errnoError(ERRNO.EFBIG);
+  const table = serializeSnapshots(snapshots);
+  if (table.length > MAX_SNAPSHOT_TABLE_BYTES) throw errnoError(ERRNO.EFBIG);
   let offset = 0;
   if (table.length > 0) {
     offset = await allocClusters(s, table.length);
@@ -134,7 +46,8 @@ async function addToTree(s: Qcow2State, l1: Uint32Array, delta: number, discard:
   for (let i = 0; i < l1.length / 2; i++) {
     const table = entryOffset(l1[i * 2]!, l1[i * 2 + 1]!);
     if (table === 0) continue;
-    if (table % s.clusterSize !== 0) throw await s.corruption(`L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${i.toString(16)})`);
+    if (table % s.clusterSize !== 0)
+      throw await s.corruption(`L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${i.toString(16)})`);
     const per = sliceEntries(s);
     for (let entry = 0; entry < s.l2Entries; entry++) {
       const where = table + Math.floor(entry / per) * s.l2Cache.sliceBytes;
@@ -155,7 +68,8 @@ async function addToTree(s: Qcow2State, l1: Uint32Array, delta: number, discard:
         const kind = s.extendedL2 ? KIND.NORMAL : kindOf(s, slice.data, index, 0);
         const offset = entryOffset(hi, lo);
         if (kind !== KIND.UNALLOCATED && offset !== 0) {
-          if (offset % s.clusterSize !== 0) throw await s.corruption(`Cluster allocation offset 0x${offset.toString(16)} unaligned`);
+          if (offset % s.clusterSize !== 0)
+            throw await s.corruption(`Cluster allocation offset 0x${offset.toString(16)} unaligned`);
           if (delta !== 0) await updateRefcount(s, offset, s.clusterSize, delta, discard);
           count = await refcountOf(s, offset / s.clusterSize);
         }

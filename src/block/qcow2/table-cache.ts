@@ -117,7 +117,8 @@ export class TableCache {
     const dirty = [...this.slices.values()].filter((s) => s.dirty).sort((a, b) => a.offset - b.offset);
     for (let i = 0; i < dirty.length; ) {
       let end = i + 1;
-      while (end < dirty.length && dirty[end]!.offset === dirty[end - 1]!.offset + this.sliceBytes && end - i < 16) end++;
+      while (end < dirty.length && dirty[end]!.offset === dirty[end - 1]!.offset + this.sliceBytes && end - i < 16)
+        end++;
       const run = dirty.slice(i, end);
       await this.file.write(run[0]!.offset, run.length === 1 ? run[0]!.data : Buffer.concat(run.map((s) => s.data)));
       for (const s of run) {

@@ -1,11 +1,22 @@
 // wemu-img amend: changes format options of an existing image.
 import { parseCreateOptions } from '../../block/create-image.ts';
 import { findDriver } from '../../block/drivers.ts';
+import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { parseKeyValueList } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { BlockError } from '../../block/errors.ts';
-import { cacheMode, createObjects, openNamed, parseArgs, print, PROGRESS_ROWS, progressOf, reportError, sayError, usageError } from './common.ts';
+import {
+  cacheMode,
+  createObjects,
+  openNamed,
+  PROGRESS_ROWS,
+  parseArgs,
+  print,
+  progressOf,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 import { wantsHelp } from './create.ts';
 
 const TYPE_TEXT = { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' };
@@ -55,10 +66,15 @@ export async function amend(argv: readonly string[]): Promise<number> {
   try {
     const driver = findDriver(node.driverName)!;
     if (wantsHelp(args.all('o'))) return printAmendHelp(node.driverName);
-    if (!driver.amendOptions) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
+    if (!driver.amendOptions)
+      throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
     for (const [name] of args.all('o').flatMap((t) => parseKeyValueList(t))) {
       if (!(name in driver.amendOptions) && name in (driver.createOptions ?? {})) {
-        throw new BlockError(`Invalid parameter '${name}'`, undefined, 'This option is only supported for image creation');
+        throw new BlockError(
+          `Invalid parameter '${name}'`,
+          undefined,
+          'This option is only supported for image creation',
+        );
       }
     }
     const options = parseCreateOptions(args.all('o'), driver.amendOptions);

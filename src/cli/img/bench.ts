@@ -51,7 +51,9 @@ export async function bench(argv: readonly string[]): Promise<number> {
   const cache = cacheMode(args.last('t') ?? 'writeback');
   const name = args.positional[0]!;
   if ((args.has('n') || aio === 'native') && !cache.cacheDirect) {
-    fail(`Could not open '${name}': aio=native was specified, but it requires cache.direct=on, which was not specified.`);
+    fail(
+      `Could not open '${name}': aio=native was specified, but it requires cache.direct=on, which was not specified.`,
+    );
   }
   const node = await openNamed({
     name,
@@ -62,8 +64,13 @@ export async function bench(argv: readonly string[]): Promise<number> {
     ...cache,
   });
   try {
-    print(`Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})\n`);
-    if (interval > 0) print(`Sending flush every ${args.has('no-drain') ? '' : 'drained '}${interval} requests\n`.replace('drained ', ''));
+    print(
+      `Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})\n`,
+    );
+    if (interval > 0)
+      print(
+        `Sending flush every ${args.has('no-drain') ? '' : 'drained '}${interval} requests\n`.replace('drained ', ''),
+      );
     const length = node.length;
     const start = performance.now();
     const buffers = Array.from({ length: Math.min(depth, count) }, () => new Uint8Array(size).fill(pattern));

@@ -24,7 +24,10 @@ function actionsOf(argv: readonly string[]): { action: Action; source: string }[
     const matches = ACTIONS.filter((a) => a.startsWith(name));
     if (name === '' || matches.length !== 1) continue;
     const action = matches[0]!;
-    out.push({ action, source: action === 'merge' ? (word.includes('=') ? word.slice(word.indexOf('=') + 1) : (argv[++i] ?? '')) : '' });
+    out.push({
+      action,
+      source: action === 'merge' ? (word.includes('=') ? word.slice(word.indexOf('=') + 1) : (argv[++i] ?? '')) : '',
+    });
   }
   return out;
 }
@@ -52,16 +55,23 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
   if (args.has('F') && !args.has('b')) fail('-F only supported with -b');
   await createObjects(args);
   const [file, name] = args.positional as [string, string];
-  const node = (await openNamed({ name: file, format: args.last('f'), imageOpts: args.has('image-opts') })) as Qcow2Node;
+  const node = (await openNamed({
+    name: file,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+  })) as Qcow2Node;
   let source: Qcow2Node | undefined;
   try {
-    if (args.has('b')) source = (await openNamed({ name: args.last('b')!, format: args.last('F'), readOnly: true })) as Qcow2Node;
+    if (args.has('b'))
+      source = (await openNamed({ name: args.last('b')!, format: args.last('F'), readOnly: true })) as Qcow2Node;
     const ops = await import('../../block/qcow2/bitmap.ts');
     for (const [i, { action, source: from }] of actions.entries()) {
       try {
         if (node.driverName !== 'qcow2') {
           throw new BlockError(
-            action === 'add' ? `Can't store persistent bitmaps to ${node.nodeName}: ${strerror(ERRNO.EOPNOTSUPP)}` : `Dirty bitmap '${name}' not found`,
+            action === 'add'
+              ? `Can't store persistent bitmaps to ${node.nodeName}: ${strerror(ERRNO.EOPNOTSUPP)}`
+              : `Dirty bitmap '${name}' not found`,
             ERRNO.EOPNOTSUPP,
           );
         }
@@ -96,9 +106,12 @@ async function run(
   switch (action) {
     case 'add': {
       const g = granularity ?? ops.defaultGranularity(s);
-      if (g < 512 || (g & (g - 1)) !== 0 || g > 2 ** 31) throw new BlockError('Granularity must be power of 2 and at least 512');
+      if (g < 512 || (g & (g - 1)) !== 0 || g > 2 ** 31)
+        throw new BlockError('Granularity must be power of 2 and at least 512');
       if (s.header.version < 3) {
-        throw new BlockError(`Can't make bitmap '${name}' persistent in '${node.nodeName}': Cannot store dirty bitmaps in qcow2 v2 files`);
+        throw new BlockError(
+          `Can't make bitmap '${name}' persistent in '${node.nodeName}': Cannot store dirty bitmaps in qcow2 v2 files`,
+        );
       }
       return ops.addBitmap(s, name, g, disabled);
     }

@@ -1,10 +1,22 @@
 // wemu-img check: consistency of an image's metadata, and its repair.
-import type { CheckResult, FixMode } from '../../block/driver.ts';
+import type { BlockNode, CheckResult, FixMode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
-import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { cacheMode, createObjects, ExitError, openNamed, outputFormat, parseArgs, print, reportError, sayError, twoDecimals, usageError } from './common.ts';
+import { inDictOrder, prettyJson } from '../../block/qdict.ts';
+import {
+  cacheMode,
+  createObjects,
+  ExitError,
+  openNamed,
+  outputFormat,
+  parseArgs,
+  print,
+  reportError,
+  sayError,
+  twoDecimals,
+  usageError,
+} from './common.ts';
 
 const EXIT = { OK: 0, FAILED: 1, CORRUPT: 2, LEAKS: 3, UNSUPPORTED: 63 } as const;
 
@@ -33,8 +45,10 @@ function humanOf(r: CheckResult): string {
   if (r.corruptions === 0 && r.leaks === 0 && r.checkErrors === 0) {
     text += 'No errors were found on the image.\n';
   } else {
-    if (r.corruptions) text += `\n${r.corruptions} errors were found on the image.\nData may be corrupted, or further writes to the image may corrupt it.\n`;
-    if (r.leaks) text += `\n${r.leaks} leaked clusters were found on the image.\nThis means waste of disk space, but no harm to data.\n`;
+    if (r.corruptions)
+      text += `\n${r.corruptions} errors were found on the image.\nData may be corrupted, or further writes to the image may corrupt it.\n`;
+    if (r.leaks)
+      text += `\n${r.leaks} leaked clusters were found on the image.\nThis means waste of disk space, but no harm to data.\n`;
     if (r.checkErrors) text += `\n${r.checkErrors} internal errors have occurred during the check.\n`;
   }
   if (r.totalClusters !== 0 && r.allocatedClusters !== 0) {
@@ -67,7 +81,7 @@ export async function check(argv: readonly string[]): Promise<number> {
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   await createObjects(args);
   const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
-  let node;
+  let node: BlockNode;
   try {
     node = await openNamed({
       name: args.positional[0]!,
@@ -97,7 +111,9 @@ export async function check(argv: readonly string[]): Promise<number> {
       const fixed = { leaks: r.leaksFixed, corruptions: r.corruptionsFixed };
       const had = fixed.leaks > 0 || fixed.corruptions > 0;
       if (output === 'human' && !quiet && had) {
-        print(`The following inconsistencies were found and repaired:\n\n    ${fixed.leaks} leaked clusters\n    ${fixed.corruptions} corruptions\n\nDouble checking the fixed image now...\n`);
+        print(
+          `The following inconsistencies were found and repaired:\n\n    ${fixed.leaks} leaked clusters\n    ${fixed.corruptions} corruptions\n\nDouble checking the fixed image now...\n`,
+        );
       }
       r = await image.check('none', say);
       r.leaksFixed = fixed.leaks;

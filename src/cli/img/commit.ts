@@ -2,7 +2,18 @@
 import { commitImage } from '../../block/commit.ts';
 import { BlockError } from '../../block/errors.ts';
 import { chainOf, closeImage, fullBackingName } from '../../block/graph.ts';
-import { cacheMode, createObjects, numberArgument, openNamed, parseArgs, print, PROGRESS_ROWS, progressOf, reportError, usageError } from './common.ts';
+import {
+  cacheMode,
+  createObjects,
+  numberArgument,
+  openNamed,
+  PROGRESS_ROWS,
+  parseArgs,
+  print,
+  progressOf,
+  reportError,
+  usageError,
+} from './common.ts';
 
 export async function commit(argv: readonly string[]): Promise<number> {
   const args = parseArgs(argv, [
@@ -20,7 +31,13 @@ export async function commit(argv: readonly string[]): Promise<number> {
   const name = args.positional[0]!;
   await createObjects(args);
   const cache = cacheMode(args.last('t') ?? 'writeback');
-  const node = await openNamed({ name, format: args.last('f'), imageOpts: args.has('image-opts'), unmap: true, ...cache });
+  const node = await openNamed({
+    name,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+    unmap: true,
+    ...cache,
+  });
   const progress = progressOf(args);
   let done = false;
   try {
@@ -30,7 +47,12 @@ export async function commit(argv: readonly string[]): Promise<number> {
       const below = chainOf(node);
       base = below.find((layer, i) => {
         const over = below[i - 1] as { backingFileName?: string } | undefined;
-        return i > 0 && (layer.filename === wanted || over?.backingFileName === wanted || layer.filename === fullBackingName(node, wanted));
+        return (
+          i > 0 &&
+          (layer.filename === wanted ||
+            over?.backingFileName === wanted ||
+            layer.filename === fullBackingName(node, wanted))
+        );
       });
       if (!base) throw new BlockError(`Did not find '${wanted}' in the backing chain of '${name}'`);
     }

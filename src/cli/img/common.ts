@@ -1,7 +1,7 @@
 // What all wemu-img commands share: options in getopt style, messages, opening images, sizes as text.
 import type { BlockNode } from '../../block/driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
-import { openImage, type OpenRequest } from '../../block/graph.ts';
+import { type OpenRequest, openImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
 import { type OptionTree, type OptionValue, parseKeyValueList, parseSize } from '../../block/options.ts';
 
@@ -138,7 +138,10 @@ const CACHE_MODES: Record<string, { cacheDirect: boolean; noFlush: boolean; writ
 };
 
 /** Switches of a cache mode; an unknown one ends the command. */
-export function cacheMode(name: string, what = 'cache option'): Pick<OpenRequest, 'cacheDirect' | 'noFlush' | 'writethrough'> {
+export function cacheMode(
+  name: string,
+  what = 'cache option',
+): Pick<OpenRequest, 'cacheDirect' | 'noFlush' | 'writethrough'> {
   const mode = CACHE_MODES[name];
   if (!mode) {
     sayError(`Invalid ${what}: ${name}`);
@@ -170,7 +173,11 @@ export async function openNamed(request: ImageRequest): Promise<BlockNode> {
   }
   try {
     if (imageOpts) return await openImage({ ...flags, options: imageOptions(name) });
-    return await openImage({ ...flags, filename: name, options: new Map(format === undefined ? [] : [['driver', format]]) });
+    return await openImage({
+      ...flags,
+      filename: name,
+      options: new Map(format === undefined ? [] : [['driver', format]]),
+    });
   } catch (error) {
     const e = asBlockError(error);
     throw new BlockError(`Could not open '${name}': ${e.message}`, e.errno, e.hint);
@@ -186,6 +193,10 @@ export function threeDigits(value: number): string {
     const m = mantissa.replace(/\.?0+$/, '');
     return `${m}e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`;
   }
+  // C rounds an exact tie to the even digit, toPrecision up.
+  const unit = 10 ** (2 - e);
+  const down = Math.floor(value * unit);
+  if (value * unit - down === 0.5 && down % 2 === 0) return String(down / unit);
   return String(Number(value.toPrecision(3)));
 }
 
@@ -229,7 +240,11 @@ export function numberArgument(text: string, name: string, min: number, max: num
     throw new ExitError(1);
   }
   if (size < min || size > max) {
-    sayError(max < 2 ** 63 ? `Invalid ${name} specified. Must be between ${min} and ${max}.` : `Invalid ${name} specified. Must be between ${min} bytes to ${max} bytes.`);
+    sayError(
+      max < 2 ** 63
+        ? `Invalid ${name} specified. Must be between ${min} and ${max}.`
+        : `Invalid ${name} specified. Must be between ${min} bytes to ${max} bytes.`,
+    );
     throw new ExitError(1);
   }
   return size;

@@ -1,10 +1,24 @@
 // wemu-img compare: whether two images show the same content.
-import { equalBytes, isZero } from '../../block/bytes.ts';
+
 import { statusAbove } from '../../block/block-status.ts';
+import { equalBytes, isZero } from '../../block/bytes.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { cacheMode, createObjects, ExitError, openNamed, parseArgs, print, PROGRESS_ROWS, type Progress, progressOf, reportError, sayError, usageError } from './common.ts';
+import {
+  cacheMode,
+  createObjects,
+  ExitError,
+  openNamed,
+  PROGRESS_ROWS,
+  type Progress,
+  parseArgs,
+  print,
+  progressOf,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 
 const EXIT = { SAME: 0, DIFFERENT: 1, OPEN: 2, STATUS: 3, READ: 4 } as const;
 const CHUNK = 2 << 20;
@@ -74,7 +88,8 @@ class Comparison {
       const zero2 = s2.zero || !s2.data;
       if (!zero1 || !zero2) {
         n = Math.min(n, CHUNK);
-        const different = zero1 || zero2 ? await this.nonZero(zero1 ? second : first, at, n) : await this.difference(at, n);
+        const different =
+          zero1 || zero2 ? await this.nonZero(zero1 ? second : first, at, n) : await this.difference(at, n);
         if (different >= 0) return this.mismatch(different);
       }
       at += n;

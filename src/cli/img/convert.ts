@@ -15,8 +15,8 @@ import {
   ExitError,
   numberArgument,
   openNamed,
-  parseArgs,
   PROGRESS_ROWS,
+  parseArgs,
   progressOf,
   reportError,
   sayError,
@@ -42,7 +42,9 @@ function sparseSize(args: Args): number {
   if (text === undefined) return DEFAULT_SPARSE;
   const size = parseSize(text);
   if (size === undefined || size % 512 !== 0 || size > MAX_SPARSE) {
-    fail(`Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to ${MAX_SPARSE}. Select 0 to disable sparse detection (fully allocates output).`);
+    fail(
+      `Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to ${MAX_SPARSE}. Select 0 to disable sparse detection (fully allocates output).`,
+    );
   }
   return size;
 }
@@ -101,7 +103,9 @@ async function selectSnapshot(sources: readonly BlockNode[], param: string): Pro
     const wanted = new Map(parseKeyValueList(param));
     const id = wanted.get('snapshot.id');
     const name = wanted.get('snapshot.name');
-    found = node.s.snapshots.find((sn) => (id === undefined || sn.id === id) && (name === undefined || sn.name === name));
+    found = node.s.snapshots.find(
+      (sn) => (id === undefined || sn.id === id) && (name === undefined || sn.name === name),
+    );
   } else {
     found = findSnapshot(node.s, param);
   }
@@ -187,7 +191,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
       ...cache,
     });
     if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
-    if (args.has('bitmaps') && target.driverName !== 'qcow2') fail(`Format driver '${format}' does not support bitmaps`);
+    if (args.has('bitmaps') && target.driverName !== 'qcow2')
+      fail(`Format driver '${format}' does not support bitmaps`);
     if (target.length < total && args.has('n')) fail('output file is smaller than input file');
     await copyImages({
       sources,
@@ -200,12 +205,16 @@ export async function convert(argv: readonly string[]): Promise<number> {
       targetIsZero: args.has('target-is-zero') || (created && target.hasZeroInit()),
       targetBacking: backing !== undefined && target.backing ? target.backing.length : undefined,
       ...(args.has('salvage')
-        ? { salvage: (offset: number, message: string) => sayError(`warning: error while reading offset ${offset}: ${message}`) }
+        ? {
+            salvage: (offset: number, message: string) =>
+              sayError(`warning: error while reading offset ${offset}: ${message}`),
+          }
         : {}),
       rate,
       progress: (f) => progress.update(f),
     });
-    if (args.has('bitmaps')) await copyBitmaps(sources[0] as Qcow2Node, target as Qcow2Node, args.has('skip-broken-bitmaps'));
+    if (args.has('bitmaps'))
+      await copyBitmaps(sources[0] as Qcow2Node, target as Qcow2Node, args.has('skip-broken-bitmaps'));
     await closeImage(target);
     target = undefined;
     done = true;
@@ -222,7 +231,13 @@ export async function convert(argv: readonly string[]): Promise<number> {
   }
 }
 
-function checkTarget(args: Args, format: string, backing: string | undefined, options: Map<string, string>, sources: number): void {
+function checkTarget(
+  args: Args,
+  format: string,
+  backing: string | undefined,
+  options: Map<string, string>,
+  sources: number,
+): void {
   if (backing !== undefined && sources > 1) {
     fail('Having a backing file for the target makes no sense when concatenating multiple input images');
   }
@@ -245,7 +260,11 @@ async function copyBitmaps(source: Qcow2Node, target: Qcow2Node, skipBroken: boo
         sayError(`warning: Skipping inconsistent bitmap '${b.name}'`);
         continue;
       }
-      throw new BlockError(`Cannot copy inconsistent bitmap '${b.name}'`, undefined, "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove'");
+      throw new BlockError(
+        `Cannot copy inconsistent bitmap '${b.name}'`,
+        undefined,
+        "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove'",
+      );
     }
     const { enabled, granularity } = bitmapState(b);
     await target.s.lock.with(async () => {

@@ -31,7 +31,8 @@ export function printOptionHelp(format: string, filename: string | undefined): n
     text += `${`  ${name}=<${typeText(spec)}>`.padEnd(24)} - ${spec.help}\n`;
   }
   if (filename === undefined && driver.kind === 'format') {
-    text += '\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n';
+    text +=
+      '\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n';
   }
   print(text);
   return 0;
@@ -49,7 +50,10 @@ export async function create(argv: readonly string[]): Promise<number> {
     { short: '6' },
   ]);
   if (args.has('help')) return (await import('./help.ts')).printHelp();
-  for (const [letter, what] of [['e', 'encryption=on'], ['6', 'compat6=on']] as const) {
+  for (const [letter, what] of [
+    ['e', 'encryption=on'],
+    ['6', 'compat6=on'],
+  ] as const) {
     if (args.has(letter)) {
       sayError(`option -${letter} is deprecated, please use '-o ${what}' instead!`);
       return 1;

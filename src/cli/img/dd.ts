@@ -1,7 +1,7 @@
 // wemu-img dd: copies a part of an image, block by block.
 import { createImage } from '../../block/create-image.ts';
-import { findDriver } from '../../block/drivers.ts';
 import type { BlockNode } from '../../block/driver.ts';
+import { findDriver } from '../../block/drivers.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { createObjects, ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';

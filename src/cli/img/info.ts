@@ -4,7 +4,17 @@ import { BlockError } from '../../block/errors.ts';
 import { closeImage, fullBackingName } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
-import { type Args, createObjects, humanSize, openNamed, outputFormat, parseArgs, print, reportError, usageError } from './common.ts';
+import {
+  type Args,
+  createObjects,
+  humanSize,
+  openNamed,
+  outputFormat,
+  parseArgs,
+  print,
+  reportError,
+  usageError,
+} from './common.ts';
 import { snapshotTable } from './snapshot-list.ts';
 
 /** Facts of one image, named as in the JSON output. */
@@ -76,7 +86,9 @@ function showValue(value: unknown, indent: number): string {
   return Object.entries(value as object)
     .map(([k, v]) => {
       const label = k.replaceAll('-', ' ');
-      return v !== null && typeof v === 'object' ? `${pad}${label}:\n${showValue(v, indent + 4)}` : `${pad}${label}: ${v}\n`;
+      return v !== null && typeof v === 'object'
+        ? `${pad}${label}:\n${showValue(v, indent + 4)}`
+        : `${pad}${label}: ${v}\n`;
     })
     .join('');
 }
@@ -95,7 +107,8 @@ function human(info: ImageInfo, node: BlockNode): string {
     const full = info['full-backing-filename'];
     const actual = full !== info['backing-filename'] ? ` (actual path: ${full})` : '';
     lines.push(`backing file: ${info['backing-filename']}${actual}`);
-    if (info['backing-filename-format'] !== undefined) lines.push(`backing file format: ${info['backing-filename-format']}`);
+    if (info['backing-filename-format'] !== undefined)
+      lines.push(`backing file format: ${info['backing-filename-format']}`);
   }
   let text = `${lines.join('\n')}\n`;
   if (info.snapshots) {
@@ -175,4 +188,3 @@ export async function info(argv: readonly string[]): Promise<number> {
   }
   return 0;
 }
-

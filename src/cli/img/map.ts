@@ -3,7 +3,17 @@ import { statusAbove } from '../../block/block-status.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import { createObjects, ExitError, numberArgument, openNamed, outputFormat, parseArgs, print, sayError, usageError } from './common.ts';
+import {
+  createObjects,
+  ExitError,
+  numberArgument,
+  openNamed,
+  outputFormat,
+  parseArgs,
+  print,
+  sayError,
+  usageError,
+} from './common.ts';
 
 interface Entry {
   start: number;
@@ -46,7 +56,11 @@ function jsonLine(e: Entry, last: boolean): string {
 
 function continues(a: Entry, b: Entry): boolean {
   return (
-    a.depth === b.depth && a.present === b.present && a.zero === b.zero && a.data === b.data && a.file === b.file &&
+    a.depth === b.depth &&
+    a.present === b.present &&
+    a.zero === b.zero &&
+    a.data === b.data &&
+    a.file === b.file &&
     (a.offset < 0 ? b.offset < 0 : b.offset === a.offset + a.length)
   );
 }

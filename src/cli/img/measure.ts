@@ -1,14 +1,25 @@
 // wemu-img measure: how large a new image would be.
-import { roundUp } from '../../block/bytes.ts';
+
 import { statusAbove } from '../../block/block-status.ts';
+import { roundUp } from '../../block/bytes.ts';
 import { creationOptions, parseCreateOptions } from '../../block/create-image.ts';
 import type { BlockNode, MeasureInfo } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import { prettyJson } from '../../block/qdict.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { createObjects, ExitError, imageSize, openNamed, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
+import { prettyJson } from '../../block/qdict.ts';
+import {
+  createObjects,
+  ExitError,
+  imageSize,
+  openNamed,
+  outputFormat,
+  parseArgs,
+  print,
+  reportError,
+  sayError,
+} from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
 
 function fail(message: string): never {
@@ -16,7 +27,11 @@ function fail(message: string): never {
   throw new ExitError(1);
 }
 
-async function measureQcow2(options: Map<string, string>, source: BlockNode | undefined, size: number): Promise<MeasureInfo> {
+async function measureQcow2(
+  options: Map<string, string>,
+  source: BlockNode | undefined,
+  size: number,
+): Promise<MeasureInfo> {
   const { fullyAllocatedBytes, readCreateOptions } = await import('../../block/qcow2/create.ts');
   const c = readCreateOptions(new Map([...options, ['size', formatInteger(size)]]));
   const virtual = roundUp(c.size, c.clusterSize);
@@ -81,7 +96,13 @@ export async function measure(argv: readonly string[]): Promise<number> {
   await createObjects(args);
   let source: BlockNode | undefined;
   if (filename !== undefined) {
-    source = await openNamed({ name: filename, format: args.last('f'), imageOpts: args.has('image-opts'), readOnly: true, forceShare: args.has('U') });
+    source = await openNamed({
+      name: filename,
+      format: args.last('f'),
+      imageOpts: args.has('image-opts'),
+      readOnly: true,
+      forceShare: args.has('U'),
+    });
   }
   try {
     if (source && args.has('l')) {

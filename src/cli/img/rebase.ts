@@ -1,10 +1,23 @@
 // wemu-img rebase: puts an overlay on another backing file.
-import { BlockError, errnoOf, ERRNO, strerror } from '../../block/errors.ts';
+
 import { rebaseImage } from '../../block/commit.ts';
-import { findDriver } from '../../block/drivers.ts';
 import type { BlockNode } from '../../block/driver.ts';
+import { findDriver } from '../../block/drivers.ts';
+import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage, fullBackingName, openImage } from '../../block/graph.ts';
-import { asBlockError, cacheMode, createObjects, ExitError, openNamed, parseArgs, PROGRESS_ROWS, progressOf, reportError, sayError, usageError } from './common.ts';
+import {
+  asBlockError,
+  cacheMode,
+  createObjects,
+  ExitError,
+  openNamed,
+  PROGRESS_ROWS,
+  parseArgs,
+  progressOf,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 
 export async function rebase(argv: readonly string[]): Promise<number> {
   const args = parseArgs(argv, [
@@ -76,7 +89,8 @@ async function openNew(node: BlockNode, name: string, format: string | undefined
 
 async function change(node: BlockNode, name: string | undefined, format: string | undefined): Promise<void> {
   try {
-    if (name !== undefined && format === undefined && node.driverName === 'qcow2') throw new BlockError('backing format must be specified');
+    if (name !== undefined && format === undefined && node.driverName === 'qcow2')
+      throw new BlockError('backing format must be specified');
     await node.changeBackingFile(name, format);
   } catch (error) {
     const e = asBlockError(error);

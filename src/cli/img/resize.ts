@@ -1,6 +1,7 @@
 // wemu-img resize: changes the virtual size of an image.
-import { BlockError } from '../../block/errors.ts';
+
 import type { Preallocation } from '../../block/driver.ts';
+import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { parseSize, sizeError } from '../../block/options.ts';
 import { createObjects, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
@@ -32,7 +33,13 @@ export async function resize(argv: readonly string[]): Promise<number> {
     return 1;
   }
   await createObjects(args);
-  const node = await openNamed({ name, format: args.last('f'), imageOpts: args.has('image-opts'), unshare: 0, perm: 1 | 2 | 8 });
+  const node = await openNamed({
+    name,
+    format: args.last('f'),
+    imageOpts: args.has('image-opts'),
+    unshare: 0,
+    perm: 1 | 2 | 8,
+  });
   try {
     const current = node.length;
     const target = sign === '+' ? current + amount : sign === '-' ? current - amount : amount;
@@ -46,7 +53,9 @@ export async function resize(argv: readonly string[]): Promise<number> {
     }
     if (target < current && !args.has('shrink')) {
       sayError('Use the --shrink option to perform a shrink operation.');
-      sayError('warning: Shrinking an image will delete all data beyond the shrunken image\'s end. Before performing such an operation, make sure there is no important data there.');
+      sayError(
+        "warning: Shrinking an image will delete all data beyond the shrunken image's end. Before performing such an operation, make sure there is no important data there.",
+      );
       return 1;
     }
     await node.truncate(target + ((512 - (target % 512)) % 512), preallocation as Preallocation);

@@ -13,13 +13,26 @@ function clock(nsec: number): string {
 /** One line of the list: columns as other tools align them. */
 export function snapshotLine(sn: SnapshotInfo | undefined): string {
   if (!sn) {
-    return 'ID'.padEnd(10) + 'TAG'.padEnd(17) + 'VM SIZE'.padStart(8) + 'DATE'.padStart(20) + 'VM CLOCK'.padStart(13) + 'ICOUNT'.padStart(11);
+    return (
+      'ID'.padEnd(10) +
+      'TAG'.padEnd(17) +
+      'VM SIZE'.padStart(8) +
+      'DATE'.padStart(20) +
+      'VM CLOCK'.padStart(13) +
+      'ICOUNT'.padStart(11)
+    );
   }
   const d = new Date(sn.dateSec * 1000);
   const date = `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
   return (
-    sn.id.padEnd(9) + ' ' + sn.name.padEnd(16) + ' ' + humanSize(sn.vmStateSize).padStart(8) + date.padStart(20) +
-    clock(sn.vmClockNsec).padStart(13) + (sn.icount === null ? '' : String(sn.icount)).padStart(11)
+    sn.id.padEnd(9) +
+    ' ' +
+    sn.name.padEnd(16) +
+    ' ' +
+    humanSize(sn.vmStateSize).padStart(8) +
+    date.padStart(20) +
+    clock(sn.vmClockNsec).padStart(13) +
+    (sn.icount === null ? '' : String(sn.icount)).padStart(11)
   );
 }
 

@@ -16,7 +16,8 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
   ]);
   if (args.has('help')) return (await import('./help.ts')).printHelp();
   const actions = ['l', 'a', 'c', 'd'].filter((k) => args.has(k));
-  if (actions.length > 1 || actions.some((k) => args.all(k).length > 1)) usageError("Cannot mix '-l', '-a', '-c', '-d'");
+  if (actions.length > 1 || actions.some((k) => args.all(k).length > 1))
+    usageError("Cannot mix '-l', '-a', '-c', '-d'");
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const action = actions[0] ?? 'l';
   await createObjects(args);
@@ -58,7 +59,9 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
       else sayError(`Could not apply snapshot '${name}': Failed to load snapshot: ${strerror(ERRNO.ENOENT)}`);
       return 1;
     }
-    await node.s.lock.with(() => (action === 'a' ? ops.applySnapshot(node.s, found) : ops.deleteSnapshot(node.s, found)));
+    await node.s.lock.with(() =>
+      action === 'a' ? ops.applySnapshot(node.s, found) : ops.deleteSnapshot(node.s, found),
+    );
     return 0;
   } catch (error) {
     if (!(error instanceof BlockError)) throw error;

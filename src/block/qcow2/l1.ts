@@ -1,0 +1,30 @@
+// The L1 table: reading, writing and the limits on where it may lie.
+import { MAX_OFFSET, writeU32be } from '../bytes.ts';
+import type { BlockNode } from '../driver.ts';
+import { BlockError, ERRNO } from '../errors.ts';
+import type { Header } from './header.ts';
+
+/** Largest L1 table read into memory. */
+export const MAX_L1_BYTES = 32 << 20;
+/** Loads the words of an L1 table. */
+export async function loadL1(s: { file: BlockNode }, offset: number, entries: number): Promise<Uint32Array> {
+  const raw = new Uint8Array(entries * 8);
+  await s.file.read(offset, raw);
+  const view = new DataView(raw.buffer);
+  const l1 = new Uint32Array(entries * 2);
+  for (let i = 0; i < l1.length; i++) l1[i] = view.getUint32(i * 4);
+  return l1;
+}
+
+/** Writes the words of an L1 table. */
+export function l1Bytes(l1: Uint32Array): Uint8Array {
+  const raw = new Uint8Array(l1.length * 4);
+  for (let i = 0; i < l1.length; i++) writeU32be(raw, i * 4, l1[i]!);
+  return raw;
+}
+
+/** Checks that a table lies at a cluster boundary and is not unreasonably long. */
+export function checkTable(h: Header, name: string, offset: number, bytes: number, limit: number): void {
+  if (bytes > limit) throw new BlockError(`${name} too large`, ERRNO.EFBIG);
+  if (offset > MAX_OFFSET - bytes || offset % 2 ** h.clusterBits !== 0) throw new BlockError(`${name} offset invalid`);
+}
