@@ -5,6 +5,7 @@ import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/int
 import type { Block } from '../../tcg/ir/block.ts';
 import { Exit } from '../../tcg/ir/types.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
+import { Tier } from './code-cache.ts';
 import { Cpu } from './cpu.ts';
 
 /** Thrown when the two engines disagree; the message is the report. */
@@ -31,6 +32,9 @@ interface Step {
  * goes on past the polls of returns it has joined to their calls, at most through all its nodes.
  */
 const MAX_STEPS = 300;
+
+/** So many writes that the reference did later are looked for in memory: generated code must not have done them yet. */
+const LATER_WRITES = 64;
 
 /**
  * Lockstep: each time the loop would enter generated code, the interpreter first runs block after block from the same state,
@@ -102,11 +106,14 @@ export class LockstepCpu extends Cpu {
     this.recording = true;
     const steps: Step[] = [{ pc: start, state: this.snapshot(), writes: 0, faulted: false }];
     let pc = start;
+    // Generated code outside regions leaves at the first poll, so there the reference need not look further ahead.
+    let inRegion = false;
     try {
       while (steps.length < MAX_STEPS) {
         let faulted = false;
         let exit = Exit.LOOKUP;
         const from = this.journal.length;
+        inRegion ||= this.cache.find(pc, flags)?.tier === Tier.REGION;
         try {
           exit = interpretBlock(this.blockAt(pc, flags), port, env);
         } catch (error) {
@@ -119,7 +126,7 @@ export class LockstepCpu extends Cpu {
         }
         pc = view.getUint32(env + HEADER.pc, true);
         steps.push({ pc, state: this.snapshot(), writes: this.journal.length, faulted });
-        if (faulted || (exit !== Exit.LOOKUP && (exit !== Exit.POLL || !this.options.regions))) break;
+        if (faulted || (exit !== Exit.LOOKUP && (exit !== Exit.POLL || !inRegion))) break;
         if (this.guest.blockFlags(view, env) !== flags) break;
       }
     } finally {
@@ -164,7 +171,8 @@ export class LockstepCpu extends Cpu {
   /** Address at which memory is not as it was after the first `count` writes, or null. */
   private memoryDifference(count: number): number | null {
     const expected = new Map<number, number>();
-    for (let n = 0; n < this.journal.length; n++) {
+    const last = Math.min(this.journal.length, count + LATER_WRITES);
+    for (let n = 0; n < last; n++) {
       const write = this.journal[n]!;
       for (let at = 0; at < write.before.length; at++) {
         const address = write.address + at;
@@ -178,7 +186,7 @@ export class LockstepCpu extends Cpu {
 
   private report(start: number, what: string, step: Step | null, steps: readonly Step[]): string {
     const { guest, view, env, memory } = this;
-    const lines = [`lockstep: ${what}, after running from 0x${hex(start)}`];
+    const lines = [`${what}, after running from 0x${hex(start)}`];
     if (step) {
       const actual = guest.registers(view, env);
       memory.u8.set(step.state, env);

@@ -1,7 +1,8 @@
 // `wemu explain`: one or a few guest instructions through every stage, from bytes to generated code and register changes.
 import { GUESTS } from '../../targets/registry.ts';
-import type { Guest } from '../../targets/target.ts';
-import { interpretBlock } from '../../tcg/interp/interp.ts';
+import { HEADER } from '../../targets/state-layout.ts';
+import { type Guest, GuestException, type HelperFunction, type HelperRow } from '../../targets/target.ts';
+import { AccessError, interpretBlock } from '../../tcg/interp/interp.ts';
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { printBlock } from '../../tcg/ir/print.ts';
@@ -14,6 +15,8 @@ import { UserError } from '../util/errors.ts';
 
 const CODE_ADDRESS = 0x1000;
 const ENV_ADDRESS = 0x20000;
+/** Registers point here; starts as zeros. */
+const DATA_ADDRESS = 0x30000;
 
 /** Bytes from text such as `01 d8`, `01d8` or `0x01,0xd8`. Throws UserError. */
 export function parseCode(text: string): Uint8Array {
@@ -24,10 +27,16 @@ export function parseCode(text: string): Uint8Array {
   return new Uint8Array(digits.match(/../g)!.map((pair) => Number.parseInt(pair, 16)));
 }
 
-/** A small memory with the code at one place and CPU state at another. */
+/** Bytes of guest memory that the instructions may use: code, CPU state and some data. */
+const USABLE = 0x40000;
+/** Helper modules want memory of exactly the size guests have; only what is touched costs anything. */
+const WASM_PAGES = 65536;
+
+/** A memory with the code at one place and CPU state at another. */
 class Bench {
-  readonly bytes = new Uint8Array(0x40000);
-  readonly view = new DataView(this.bytes.buffer);
+  readonly memory = new WebAssembly.Memory({ initial: WASM_PAGES, maximum: WASM_PAGES, shared: true });
+  readonly bytes = new Uint8Array(this.memory.buffer);
+  readonly view = new DataView(this.memory.buffer);
 
   constructor(
     readonly guest: Guest,
@@ -37,7 +46,7 @@ class Bench {
     guest.reset(this.view, ENV_ADDRESS, guest.models[0]!.name);
     // Registers get values that tell them apart; ones that address memory stay inside it.
     for (const [n, global] of guest.layout.globals.entries()) {
-      if (n < 8) this.view.setUint32(ENV_ADDRESS + global.offset, 0x30000 + 0x1111 * n, true);
+      if (n < 8) this.view.setUint32(ENV_ADDRESS + global.offset, DATA_ADDRESS + 0x1111 * n, true);
     }
   }
 
@@ -57,7 +66,7 @@ class Bench {
   }
 
   run(block: Block): string {
-    const access = () => true;
+    const access = (address: number, length = 1) => address >= 0 && address + length <= USABLE;
     const helpers = this.guest.helpers({
       view: this.view,
       canRead: access,
@@ -69,24 +78,29 @@ class Bench {
     const port = {
       view: this.view,
       layout: CODEGEN_LAYOUT,
-      canRead: (address: number, length: number) => address + length <= this.bytes.length,
-      prepareWrite: (address: number, length: number) => address + length <= this.bytes.length,
-      helper: (row: { name: string; module?: string }) => {
-        const found = row.module ? undefined : helpers[row.name];
-        if (!found)
-          throw new UserError(`the helper ${row.name} needs the whole emulator; no register changes are shown`);
-        return found;
-      },
+      canRead: access,
+      prepareWrite: access,
+      helper: (row: HelperRow) =>
+        (row.module
+          ? this.guest.helperModules[row.module]!(this.memory)[row.name]
+          : helpers[row.name]) as HelperFunction,
     };
+    const data = this.bytes.slice(DATA_ADDRESS, USABLE);
     const before = this.guest.registers(this.view, ENV_ADDRESS);
     const exit = interpretBlock(block, port, ENV_ADDRESS);
     const after = this.guest.registers(this.view, ENV_ADDRESS);
+    const vector = this.view.getUint32(ENV_ADDRESS + HEADER.exception, true);
+    const why = exit === Exit.EXCEPTION ? ` ${vector}` : '';
     const lines: string[] = [];
     for (let n = 0; n < after.length; n++) {
       const [name, value] = after[n]!;
       if (value !== before[n]![1]) lines.push(`  ${name.padEnd(8)} ${hex(before[n]![1])} -> ${hex(value)}`);
     }
-    return `${lines.join('\n')}\n  exit     ${Exit[exit]}`;
+    for (let n = 0; n < data.length; n++) {
+      const now = this.bytes[DATA_ADDRESS + n]!;
+      if (now !== data[n]) lines.push(`  [${hex(DATA_ADDRESS + n)}] ${hexByte(data[n]!)} -> ${hexByte(now)}`);
+    }
+    return `${lines.map((line) => `${line}\n`).join('')}  exit     ${Exit[exit]}${why}`;
   }
 }
 
@@ -94,8 +108,23 @@ function hex(value: number): string {
   return (value >>> 0).toString(16).padStart(8, '0');
 }
 
+function hexByte(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
+
+/** Why running the block stopped short, in words. */
+function describeStop(error: unknown): string {
+  if (error instanceof GuestException)
+    return `exception ${error.exception}, error code ${error.errorCode}, address ${hex(error.address)}`;
+  if (error instanceof AccessError) {
+    return `no ${error.kind} at ${hex(error.address)}: here memory ends at ${hex(USABLE)}, in programs it is the guest's`;
+  }
+  throw error;
+}
+
 /**
- * Everything there is to say about a piece of code, as text. Throws UserError for an unknown guest.
+ * Everything there is to say about a piece of code, as text. Throws UserError for an unknown guest, and for
+ * bytes that end in the middle of an instruction.
  * @param code bytes of whole instructions.
  */
 export function explain(guestName: string, code: Uint8Array): string {
@@ -103,16 +132,20 @@ export function explain(guestName: string, code: Uint8Array): string {
   if (!guest) throw new UserError(`unknown guest '${guestName}'; known: ${Object.keys(GUESTS).join(', ')}`);
   const bench = new Bench(guest, code);
   const { block, end } = bench.translate();
+  const limit = CODE_ADDRESS + code.length;
   const parts: string[] = [];
   const lines: string[] = [];
   for (let pc = CODE_ADDRESS; pc < end; ) {
     const { text, length } = guest.disassemble(bench.bytes.slice(pc, pc + 16), pc);
     const bytes = [...bench.bytes.slice(pc, pc + length)].map((byte) => byte.toString(16).padStart(2, '0'));
+    if (pc + length > limit)
+      throw new UserError(`the bytes end in the middle of an instruction (${text}, ${length} bytes)`);
     lines.push(`  ${hex(pc)}  ${bytes.join(' ').padEnd(24)} ${text}`);
     const row = guest.describeRow?.(bench.bytes.slice(pc, pc + 16), pc);
     if (row) lines.push(`            row: ${row}`);
     pc += length;
   }
+  if (end < limit) lines.push(`  the block ends here; ${limit - end} bytes after it are not looked at`);
   parts.push(`instructions\n${lines.join('\n')}`, `IR\n${printBlock(block)}`);
   const optimized = bench.translate().block;
   optimize(optimized, {});
@@ -127,7 +160,7 @@ export function explain(guestName: string, code: Uint8Array): string {
   try {
     changes = bench.run(block);
   } catch (error) {
-    changes = `  (${(error as Error).message})`;
+    changes = `  (${describeStop(error)})`;
   }
   parts.push(`register changes (registers start as shown)\n${changes}`);
   return `${parts.join('\n\n')}\n`;
