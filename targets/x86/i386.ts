@@ -69,13 +69,14 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     descriptor_query: descriptorQueryHelper(port),
     cpuid: (env: number) => {
       const model = X86_MODELS[view.getUint32(env + O.model, true)]!;
-      const [a, b, c, d] = cpuidLeaf(model, view.getInt32(env + O.regs, true));
+      const [a, b, c, d] = cpuidLeaf(model, view.getUint32(env + O.regs, true), view.getUint32(env + O.regs + 4, true));
       view.setUint32(env + O.regs, a, true);
       view.setUint32(env + O.regs + 12, b, true);
       view.setUint32(env + O.regs + 4, c, true);
       view.setUint32(env + O.regs + 8, d, true);
       return undefined;
     },
+    random: () => crypto.getRandomValues(new Int32Array(1))[0]!,
     rdtsc: (env: number, withProcessor: number) => {
       // A counter of nanoseconds: constant rate, like an invariant time stamp counter of 1 GHz.
       const now = port.clock();

@@ -17,7 +17,21 @@ export interface X86Model {
 const I486 = ['FPU'] as const;
 const PENTIUM = [...I486, 'TSC', 'MSR', 'CX8'] as const;
 const PENTIUM_PRO = [...PENTIUM, 'CMOV'] as const;
-const ALL = [...PENTIUM_PRO, 'POPCNT', 'MOVBE', 'LZCNT', 'CLFSH'] as const;
+const ALL = [
+  ...PENTIUM_PRO,
+  'CLFSH',
+  'CLFLUSHOPT',
+  'CLWB',
+  'MOVBE',
+  'POPCNT',
+  'LZCNT',
+  'PREFETCHW',
+  'ADX',
+  'RDTSCP',
+  'RDPID',
+  'RDRAND',
+  'RDSEED',
+] as const;
 
 /** All models, the default first. Every feature named executes. */
 export const X86_MODELS: readonly X86Model[] = [
@@ -37,7 +51,15 @@ const BITS: Partial<Record<ModelFeature, readonly [leaf: number, register: numbe
   CLFSH: [1, 3, 19],
   MOVBE: [1, 2, 22],
   POPCNT: [1, 2, 23],
+  RDRAND: [1, 2, 30],
+  RDSEED: [7, 1, 18],
+  ADX: [7, 1, 19],
+  CLFLUSHOPT: [7, 1, 23],
+  CLWB: [7, 1, 24],
+  RDPID: [7, 2, 22],
   LZCNT: [0x80000001, 2, 5],
+  PREFETCHW: [0x80000001, 2, 8],
+  RDTSCP: [0x80000001, 3, 27],
 };
 
 const VENDOR = ['Genu', 'ineI', 'ntel'];
@@ -49,24 +71,49 @@ function word(text: string, at: number): number {
   return value;
 }
 
-/** EAX, EBX, ECX, EDX of a CPUID leaf; leaves that do not exist give those of the highest basic leaf, as Intel's do. */
-export function cpuidLeaf(model: X86Model, leaf: number): [number, number, number, number] {
+/** Leaf 4, caches, by subleaf: type (1 data, 2 code, 3 both) and level, ways - 1, sets - 1; lines of 64 bytes. */
+const CACHES: readonly (readonly [type: number, ways: number, sets: number])[] = [
+  [1 | (1 << 5), 7, 63],
+  [2 | (1 << 5), 7, 63],
+  [3 | (2 << 5), 15, 2047],
+];
+/** The level initialises itself; lines of 64 bytes. */
+const SELF_INITIALIZING = 1 << 8;
+const CACHE_LINE = 63;
+
+/** The highest basic leaf: models without features in leaf 7 are of the time before it. */
+function highestLeaf(model: X86Model): number {
+  return model.features.some((feature) => BITS[feature]?.[0] === 7) ? 7 : 1;
+}
+
+/**
+ * EAX, EBX, ECX, EDX of a CPUID leaf, u32; leaves that do not exist give those of the highest basic leaf, as Intel's do.
+ */
+export function cpuidLeaf(model: X86Model, leaf: number, subleaf = 0): [number, number, number, number] {
+  const highest = highestLeaf(model);
+  const exists = leaf < 0x80000000 ? leaf <= highest : leaf <= 0x80000004;
+  if (!exists) leaf = highest;
   const regs: [number, number, number, number] = [0, 0, 0, 0];
-  const basic = leaf >>> 0 < 0x80000000;
-  if (basic && leaf >>> 0 > 1) leaf = 1;
-  if (!basic && leaf >>> 0 > 0x80000004) leaf = 1;
   for (const feature of model.features) {
     const place = BITS[feature];
-    if (place && place[0] === leaf >>> 0) regs[place[1]] |= 1 << place[2];
+    if (place && place[0] === leaf && (leaf !== 7 || subleaf === 0)) regs[place[1]] |= 1 << place[2];
   }
-  switch (leaf >>> 0) {
+  switch (leaf) {
     case 0:
-      return [1, word(VENDOR[0]!, 0), word(VENDOR[2]!, 0), word(VENDOR[1]!, 0)];
+      return [highest, word(VENDOR[0]!, 0), word(VENDOR[2]!, 0), word(VENDOR[1]!, 0)];
     case 1:
       regs[0] = model.signature;
       // CLFLUSH line size in 8-byte units; one logical processor.
       if (model.features.includes('CLFSH')) regs[1] = (8 << 8) | (1 << 16);
       break;
+    case 2:
+      // One round of descriptors; 0xff: caches are in leaf 4.
+      return [0x00ff0001, 0, 0, 0];
+    case 4: {
+      const cache = CACHES[subleaf];
+      if (cache) return [cache[0] | SELF_INITIALIZING, (cache[1] << 22) | CACHE_LINE, cache[2], 0];
+      break;
+    }
     case 0x80000000:
       return [0x80000004 | 0, 0, 0, 0];
     case 0x80000002:

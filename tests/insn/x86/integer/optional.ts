@@ -5,10 +5,11 @@ import { AF, type InsnCase, OF, PF, SF } from '../../../oracle/insn-case.ts';
 import { corners } from '../../../oracle/random.ts';
 import { Corpus, SIZES, WIDE } from './corpus.ts';
 
-/** An instruction-set extension: its name in /proc/cpuinfo and its cases. */
+/** An instruction-set extension: its name in /proc/cpuinfo, wemu's name for it, and its cases. */
 export interface Extension {
   name: string;
   cpuinfo: string;
+  feature: string;
   cases: () => InsnCase[];
 }
 
@@ -82,12 +83,12 @@ function adxCases(): InsnCase[] {
 }
 
 export const EXTENSIONS: Extension[] = [
-  { name: 'popcnt', cpuinfo: 'popcnt', cases: () => countCases('popcnt', 0xb8, 0) },
-  { name: 'lzcnt', cpuinfo: 'abm', cases: () => countCases('lzcnt', 0xbd, OF | SF | PF | AF) },
-  { name: 'tzcnt', cpuinfo: 'bmi1', cases: () => countCases('tzcnt', 0xbc, OF | SF | PF | AF) },
-  { name: 'movbe', cpuinfo: 'movbe', cases: movbeCases },
-  { name: 'crc32', cpuinfo: 'sse4_2', cases: crc32Cases },
-  { name: 'adx', cpuinfo: 'adx', cases: adxCases },
+  { name: 'popcnt', cpuinfo: 'popcnt', feature: 'POPCNT', cases: () => countCases('popcnt', 0xb8, 0) },
+  { name: 'lzcnt', cpuinfo: 'abm', feature: 'LZCNT', cases: () => countCases('lzcnt', 0xbd, OF | SF | PF | AF) },
+  { name: 'tzcnt', cpuinfo: 'bmi1', feature: 'BMI1', cases: () => countCases('tzcnt', 0xbc, OF | SF | PF | AF) },
+  { name: 'movbe', cpuinfo: 'movbe', feature: 'MOVBE', cases: movbeCases },
+  { name: 'crc32', cpuinfo: 'sse4_2', feature: 'SSE4.2', cases: crc32Cases },
+  { name: 'adx', cpuinfo: 'adx', feature: 'ADX', cases: adxCases },
 ];
 
 /** The flags line of /proc/cpuinfo. */
@@ -96,8 +97,10 @@ export function hostFeatures(): Set<string> {
   return new Set(line ? line[1]!.split(' ') : []);
 }
 
-/** Cases of every extension the host has. */
-export function optionalCases(): InsnCase[] {
+/** Cases of every extension that the host has and, where its features are given, wemu's CPU model. */
+export function optionalCases(model?: ReadonlySet<string>): InsnCase[] {
   const features = hostFeatures();
-  return EXTENSIONS.filter(({ cpuinfo }) => features.has(cpuinfo)).flatMap(({ cases }) => cases());
+  return EXTENSIONS.filter(({ cpuinfo, feature }) => features.has(cpuinfo) && (model?.has(feature) ?? true)).flatMap(
+    ({ cases }) => cases(),
+  );
 }
