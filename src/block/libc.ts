@@ -247,14 +247,20 @@ export interface FileStat {
 }
 
 const S_IFMT = 0o170000;
-const KINDS: Record<number, FileStat['kind']> = { 16807: 'file', 14406: 'block', 4802: 'char', 9604: 'directory' };
+/** (A map: the formatter turns octal property names into wrong decimal ones.) */
+const KINDS = new Map<number, FileStat['kind']>([
+  [0o100000, 'file'],
+  [0o060000, 'block'],
+  [0o020000, 'char'],
+  [0o040000, 'directory'],
+]);
 
 /** struct stat of x86-64: device 0, inode 8, mode 24, size 48, blocks 64. */
 const statBuffer = new DataView(new ArrayBuffer(256));
 
 function readStat(): FileStat {
   return {
-    kind: KINDS[statBuffer.getUint32(24, true) & S_IFMT] ?? 'other',
+    kind: KINDS.get(statBuffer.getUint32(24, true) & S_IFMT) ?? 'other',
     size: Number(statBuffer.getBigInt64(48, true)),
     blocks: Number(statBuffer.getBigInt64(64, true)),
     identity: `${statBuffer.getBigUint64(0, true)}:${statBuffer.getBigUint64(8, true)}`,

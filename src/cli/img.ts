@@ -42,6 +42,39 @@ async function main(argv: readonly string[]): Promise<number> {
   return command(argv.slice(at + 1));
 }
 
+/**
+ * Arguments as they were given: bytes that are no UTF-8 come back as lone surrogates, which the disk layer turns into the same
+ * bytes again. (The runtime has replaced them for good in process.argv.)
+ */
+function exactArgs(argv: readonly string[]): readonly string[] {
+  if (!argv.some((a) => a.includes('\ufffd'))) return argv;
+  const raw = process.getBuiltinModule('node:fs').readFileSync('/proc/self/cmdline');
+  const all: string[] = [];
+  for (let at = 0; at < raw.length; ) {
+    const end = raw.indexOf(0, at);
+    all.push(decodeBytes(raw.subarray(at, end)));
+    at = end + 1;
+  }
+  return all.slice(all.length - argv.length);
+}
+
+function decodeBytes(bytes: Uint8Array): string {
+  let out = '';
+  for (let at = 0; at < bytes.length; ) {
+    const lead = bytes[at]!;
+    const n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    const c = Buffer.from(bytes.subarray(at, at + n)).toString('utf8');
+    if (c.includes('\ufffd')) {
+      out += String.fromCharCode(0xdc00 + lead);
+      at++;
+    } else {
+      out += c;
+      at += n;
+    }
+  }
+  return out;
+}
+
 /** Runs wemu-img and returns its exit code. */
 export async function runImg(argv: readonly string[]): Promise<number> {
   try {
@@ -60,7 +93,7 @@ export async function runImg(argv: readonly string[]): Promise<number> {
 
 if (import.meta.main) {
   // No top-level await: it would keep the file from being compiled ahead.
-  void runImg(process.argv.slice(2)).then((code) => {
+  void runImg(exactArgs(process.argv.slice(2))).then((code) => {
     process.exitCode = code;
   });
 }
