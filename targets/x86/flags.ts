@@ -27,6 +27,17 @@ export const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
 /** What POPF may change at CPL 3 with IOPL 0. */
 export const POPF_USER = ARITHMETIC | TF | DF_BIT | NT | AC | ID;
 
+/*
+ * Flags that the manual leaves undefined are as AMD's processors have them (measured in
+ * tests/insn/x86/integer/undefined-flags.ts) wherever that costs nothing. Left different, because the flags of before would
+ * have to be computed and kept for it:
+ *
+ *   MUL IMUL      SF ZF PF of the low half of the product, AF = 0      (CPU: unchanged)
+ *   DIV IDIV      all unchanged                                        (CPU: SF ZF PF = 0, AF = 1)
+ *   LZCNT TZCNT   OF = 0                                               (CPU: unchanged)
+ *   SHLD r16      counts 16 and above: OF is SF ^ CF as for the others (CPU: CF at 16, 0 above)
+ */
+
 /**
  * What set the flags: a kind times 4 plus log2 of the operand size (0 byte, 1 word, 2 doubleword). High bits of `dst`,
  * `src` and `src2` beyond the operand size are unspecified except where noted.

@@ -121,8 +121,9 @@ export function callFar(t: Translation): void {
 export function retFar(t: Translation): void {
   const { b } = t;
   const size = t.insn.operandSize;
-  const offset = t.top(size);
+  // The upper slot first: it is the one that faults when neither can be read.
   const selector = t.load(t.stackAddress(REGS[4]!, size, size, false), 2);
+  const offset = t.top(size);
   b.call(CHECK_FAR, selector, offset, RETURN);
   t.dropStack(2 * size + (t.dst.kind === OperandKind.Imm ? t.insn.imm & 0xffff : 0));
   enterSegment(t, selector, offset);
@@ -136,9 +137,9 @@ export function iret(t: Translation): void {
   b.brcond(Cond.TSTEQ, b.envLoad(X86_OFFSETS.eflags), NT, fine);
   t.fault(Vector.GP);
   b.place(fine);
-  const offset = t.top(size);
-  const selector = t.load(t.stackAddress(REGS[4]!, size, size, false), 2);
   const eflags = t.load(t.stackAddress(REGS[4]!, 2 * size, size, false), size);
+  const selector = t.load(t.stackAddress(REGS[4]!, size, size, false), 2);
+  const offset = t.top(size);
   b.call(CHECK_FAR, selector, offset, RETURN);
   t.dropStack(3 * size);
   b.call(SET_EFLAGS, eflags, size);
