@@ -82,3 +82,34 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function textOf(b: Uint8Array, start: number, end: number): string {
   return asBuffer(b).toString('utf8', start, end);
 }
+
+/**
+ * A name as it stands in a file or on a command line. Bytes that are no UTF-8 become lone surrogates U+DC80..U+DCFF, from
+ * which bytesOfName makes the same bytes again.
+ */
+export function nameOfBytes(bytes: Uint8Array): string {
+  const whole = asBuffer(bytes).toString('utf8');
+  if (!whole.includes('\ufffd')) return whole;
+  let out = '';
+  for (let at = 0; at < bytes.length; ) {
+    const lead = bytes[at]!;
+    const n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    const c = Buffer.from(bytes.subarray(at, at + n)).toString('utf8');
+    const broken = c.includes('\ufffd');
+    out += broken ? String.fromCharCode(0xdc00 + lead) : c;
+    at += broken ? 1 : n;
+  }
+  return out;
+}
+
+/** The bytes of a name (see nameOfBytes). */
+export function bytesOfName(name: string): Uint8Array {
+  if (!/[\udc80-\udcff]/.test(name)) return Buffer.from(name);
+  const out: number[] = [];
+  for (const c of name) {
+    const code = c.codePointAt(0)!;
+    if (code >= 0xdc80 && code <= 0xdcff) out.push(code - 0xdc00);
+    else out.push(...Buffer.from(c));
+  }
+  return Uint8Array.from(out);
+}

@@ -1,6 +1,7 @@
 // System calls: those node:fs lacks (sparse seeking, fallocate, OFD locks, reads that never wait), and the few others that
 // short commands need without loading it.
 import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
+import { bytesOfName } from './bytes.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
 
 /** 64-bit integers that come back as numbers where they fit. */
@@ -203,16 +204,9 @@ export function setNoCow(fd: number): void {
 /** Flags of open(2) the disk layer uses (asm-generic/fcntl.h). */
 export const OPEN = { RDONLY: 0, RDWR: 2, CREAT: 0x40, DIRECT: 0x4000, CLOEXEC: 0x80000 } as const;
 
-/** A path as C wants it. Bytes that are no UTF-8 stand as lone surrogates U+DC80..U+DCFF and become themselves again. */
-export function pathBytes(path: string): Uint8Array {
-  if (!/[\udc80-\udcff]/.test(path)) return Buffer.from(`${path}\0`);
-  const out: number[] = [];
-  for (const c of path) {
-    const code = c.codePointAt(0)!;
-    if (code >= 0xdc80 && code <= 0xdcff) out.push(code - 0xdc00);
-    else out.push(...Buffer.from(c));
-  }
-  return Uint8Array.from([...out, 0]);
+/** A path as C wants it: its bytes and a zero. */
+function pathBytes(path: string): Uint8Array {
+  return Buffer.concat([bytesOfName(path), Buffer.alloc(1)]);
 }
 
 /** A call whose first argument is a path. */
@@ -294,7 +288,7 @@ export function unlinkPath(path: string): number {
 
 /** Writes text to a descriptor such as standard output, waiting as long as it takes; returns 0 or the errno. */
 export function writeText(fd: number, text: string): number {
-  const bytes = pathBytes(text).subarray(0, -1);
+  const bytes = bytesOfName(text);
   for (let done = 0; done < bytes.length; ) {
     const n = call(NR.write, fd, at(bytes, done), bytes.length - done);
     if (n >= 0) done += n;

@@ -1,4 +1,5 @@
 // wemu-img: finds the command and runs it; every error ends as one line and an exit code.
+import { nameOfBytes } from '../block/bytes.ts';
 import { asBlockError, ExitError, reportError, sayError, usageError } from './img/common.ts';
 
 /** A command takes its arguments and returns the exit code. */
@@ -52,27 +53,10 @@ function exactArgs(argv: readonly string[]): readonly string[] {
   const all: string[] = [];
   for (let at = 0; at < raw.length; ) {
     const end = raw.indexOf(0, at);
-    all.push(decodeBytes(raw.subarray(at, end)));
+    all.push(nameOfBytes(raw.subarray(at, end)));
     at = end + 1;
   }
   return all.slice(all.length - argv.length);
-}
-
-function decodeBytes(bytes: Uint8Array): string {
-  let out = '';
-  for (let at = 0; at < bytes.length; ) {
-    const lead = bytes[at]!;
-    const n = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    const c = Buffer.from(bytes.subarray(at, at + n)).toString('utf8');
-    if (c.includes('\ufffd')) {
-      out += String.fromCharCode(0xdc00 + lead);
-      at++;
-    } else {
-      out += c;
-      at += n;
-    }
-  }
-  return out;
 }
 
 /** Runs wemu-img and returns its exit code. */

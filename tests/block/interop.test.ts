@@ -36,7 +36,7 @@ test.skipIf(!hasQemu)(
   `random operations give the same content${QEMU_NOTE}`,
   async () => {
     for (const [i, options] of VARIANTS.entries())
-      await differential({ seed: 40 + i, operations: 150, options, size: 12 << 20 });
+      await differential({ seed: 40 + i, operations: 150, options, size: 14 << 20 });
   },
   120 * SECONDS,
 );

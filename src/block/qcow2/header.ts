@@ -1,5 +1,15 @@
 // The qcow2 header: fields, feature bits and header extensions, parsed with every field checked, and written back.
-import { equalBytes, MAX_OFFSET, readU32be, readU64be, textOf, writeU32be, writeU64be } from '../bytes.ts';
+import {
+  bytesOfName,
+  equalBytes,
+  MAX_OFFSET,
+  nameOfBytes,
+  readU32be,
+  readU64be,
+  textOf,
+  writeU32be,
+  writeU64be,
+} from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 
 const MAGIC = 0x514649fb;
@@ -161,7 +171,7 @@ export function parseHeader(b: Uint8Array): Header {
     if (backingSize > Math.min(1023, clusterSize - backingOffset) || backingSize === 0) {
       fail('Backing file name too long');
     }
-    h.backingFile = textOf(b, backingOffset, backingOffset + backingSize);
+    h.backingFile = nameOfBytes(b.subarray(backingOffset, backingOffset + backingSize));
   }
   if (h.refcountOrder > 6) fail('Reference count entry width too large; may not exceed 64 bits');
   if (h.cryptMethod > 2) fail(`Unsupported encryption method ${h.cryptMethod}`);
@@ -212,7 +222,7 @@ function readExtensions(b: Uint8Array, h: Header, end: number): Map<string, stri
         h.unknownExtensions.push({ type, data: data.slice() });
         break;
       case EXTENSION.DATA_FILE:
-        h.dataFile = textOf(data, 0, length);
+        h.dataFile = nameOfBytes(data);
         break;
       default:
         h.unknownExtensions.push({ type, data: data.slice() });
@@ -296,7 +306,7 @@ export function serializeHeader(h: Header): Uint8Array {
   };
   if (h.backingFormat !== undefined) extension(EXTENSION.BACKING_FORMAT, Buffer.from(h.backingFormat));
   if (h.dataFile !== undefined && h.incompatible.lo & INCOMPAT.DATA_FILE) {
-    extension(EXTENSION.DATA_FILE, Buffer.from(h.dataFile));
+    extension(EXTENSION.DATA_FILE, bytesOfName(h.dataFile));
   }
   // The names are a courtesy; very small clusters have no room for them.
   if (h.version >= 3) {
@@ -313,7 +323,7 @@ export function serializeHeader(h: Header): Uint8Array {
   for (const { type, data } of h.unknownExtensions) extension(type, data);
   extension(EXTENSION.END, new Uint8Array(0));
   if (h.backingFile !== undefined) {
-    const name = Buffer.from(h.backingFile);
+    const name = bytesOfName(h.backingFile);
     if (at + name.length > clusterSize || name.length > 1023) fail('Backing file name too long', ERRNO.ENOSPC);
     b.set(name, at);
     writeU64be(b, FIELD.backingOffset, at);
