@@ -1,7 +1,7 @@
 // Decides where generated code stores changed guest registers to CPU state, and where CPU state becomes precise.
 import type { Block, Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
-import type { Global } from '../ir/value.ts';
+import type { Global, Value } from '../ir/value.ts';
 
 /**
  * How often CPU state becomes precise. A fault is handled by replaying the guest from the last precise point in the
@@ -50,7 +50,10 @@ for (const code of [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, FENCE
 const L_REACHED = 1;
 const L_SPOILED = 2;
 const L_LOADED = 4;
+/** A branch comes back to it. */
 const L_LOOP = 8;
+/** No precise point was made on some way here since the last loop head. */
+const L_UNPOINTED = 16;
 
 /** What `scanInsn` finds in one instruction: bits of the I_ constants. */
 const I_FAULTS = 1;
@@ -62,10 +65,13 @@ const I_LOADS = 8;
 
 const EMPTY: readonly Global[] = [];
 
+/** How far ahead to look for what overwrites a global, in ops. */
+const LOOK_AHEAD = 32;
+
 /**
  * Sets `sync` of every op of the block (see `Op.sync`). It relies on CPU state being precise at block entry, PC included:
  * whoever enters a block has stored the PC. A loop inside one instruction that writes memory needs an `insn_start` at its
- * head where the instruction can be restarted.
+ * head where the instruction can be restarted. Every round of a loop has a point, so that no replay gets long.
  */
 export function syncState(block: Block, mode: SyncMode = 'spans'): void {
   new StateSync(block, mode).run();
@@ -85,16 +91,24 @@ class StateSync {
   private fresh = true;
   /** Control has come straight from the block's entry, no instruction and no label in between. */
   private atEntry = true;
+  /** A precise point was made since the last loop head. */
+  private pointed = true;
   private changed = false;
   /**
-   * The first instruction behind what spoiled the span: the next precise point can be made there as well as where it is
-   * needed. Early is better: what is computed in between, above all lazily kept flags, is often dead by then.
+   * Where the next precise point is cheapest: an instruction behind what spoiled the span, with the fewest globals to store.
+   * The point is made when it is needed. What is computed in between is often dead by then, lazily kept flags above all.
    */
   private early: Op | null = null;
-  private earlyList: readonly Global[] = EMPTY;
+  /** The globals to store there, and how many. */
+  private readonly earlyGlobals: Int32Array;
+  private earlyCount = 0;
   /** Globals written, and whether memory was loaded, since `early`. */
   private readonly sinceEarly: Int32Array;
   private loadedSinceEarly = false;
+  /** For `findDead`: globals overwritten before anything needs them; and read before; and written by the instruction. */
+  private readonly dead: Int32Array;
+  private readonly read: Int32Array;
+  private readonly written: Int32Array;
 
   private readonly labelBits: Uint8Array | null;
   private readonly labelDirty: Int32Array | null;
@@ -110,11 +124,26 @@ class StateSync {
     const words = (block.globals.length + 31) >> 5;
     this.dirty = new Int32Array(words);
     this.sinceEarly = new Int32Array(words);
+    this.earlyGlobals = new Int32Array(words);
+    this.dead = new Int32Array(words);
+    this.read = new Int32Array(words);
+    this.written = new Int32Array(words);
     const labels = block.labelCount;
     this.labelBits = labels > 0 ? new Uint8Array(labels) : null;
     this.labelDirty = labels > 0 ? new Int32Array(labels * words) : null;
     this.placed = labels > 0 ? new Uint8Array(labels) : null;
     this.insnOfLabel = labels > 0 ? new Int32Array(labels).fill(-1) : null;
+    if (labels > 0) this.findLoops();
+  }
+
+  private findLoops(): void {
+    const ops = this.ops;
+    for (let i = 0; i < ops.length; i++) {
+      const label = ops[i]!.label;
+      if (label === null) continue;
+      if (ops[i]!.row.code === LABEL) this.placed![label.id] = 1;
+      else if (this.placed![label.id] !== 0) this.labelBits![label.id]! |= L_LOOP;
+    }
   }
 
   run(): void {
@@ -126,6 +155,7 @@ class StateSync {
       this.loaded = false;
       this.fresh = true;
       this.atEntry = true;
+      this.pointed = true;
       this.early = null;
       this.placed?.fill(0);
       this.walk();
@@ -201,27 +231,24 @@ class StateSync {
 
   /** The dirty globals in order of their ids. Lists are shared between ops: nobody may change them. */
   private dirtyList(): readonly Global[] {
-    if (this.list !== null) return this.list;
+    return (this.list ??= this.listOf(this.dirty));
+  }
+
+  private listOf(set: Int32Array): readonly Global[] {
     const globals = this.block.globals;
     const list: Global[] = [];
-    for (let word = 0; word < this.dirty.length; word++) {
-      for (let bits = this.dirty[word]!; bits !== 0; bits &= bits - 1) {
+    for (let word = 0; word < set.length; word++) {
+      for (let bits = set[word]!; bits !== 0; bits &= bits - 1) {
         list.push(globals[(word << 5) + 31 - Math.clz32(bits & -bits)]!);
       }
     }
-    this.list = list;
     return list;
   }
 
   private insnStart(op: Op, index: number): void {
     this.fresh = this.atEntry && op.imm >>> 0 === this.block.pc >>> 0;
     this.atEntry = false;
-    if (this.spoiled && this.early === null && this.mode !== 'every') {
-      this.early = op;
-      this.earlyList = this.dirtyList();
-      this.sinceEarly.fill(0);
-      this.loadedSinceEarly = false;
-    }
+    if ((this.spoiled || !this.pointed) && this.mode !== 'every') this.considerEarly(op, index);
     const insn = this.scanInsn(index);
     if (this.fresh || insn === 0) return;
     let point: boolean;
@@ -242,18 +269,73 @@ class StateSync {
     this.clean();
     this.spoiled = false;
     this.loaded = false;
+    this.pointed = true;
     this.early = null;
     this.fresh = true;
   }
 
+  /** Takes the instruction at `index` for the next precise point if it has less to store than the one chosen before. */
+  private considerEarly(op: Op, index: number): void {
+    const { dirty, dead, earlyGlobals } = this;
+    this.findDead(index);
+    let count = 0;
+    for (let word = 0; word < dirty.length; word++) {
+      for (let bits = dirty[word]! & ~dead[word]!; bits !== 0; bits &= bits - 1) count++;
+    }
+    if (this.early !== null && count >= this.earlyCount) return;
+    this.early = op;
+    this.earlyCount = count;
+    for (let word = 0; word < dirty.length; word++) earlyGlobals[word] = dirty[word]! & ~dead[word]!;
+    this.sinceEarly.fill(0);
+    this.loadedSinceEarly = false;
+  }
+
+  /**
+   * Finds the globals that the instructions from `index` on overwrite before anything can need them: a replay from there
+   * computes them anew. Only instructions that cannot fault or leave count, since those that do show all registers.
+   */
+  private findDead(index: number): void {
+    const { ops, dead, read, written } = this;
+    dead.fill(0);
+    read.fill(0);
+    written.fill(0);
+    const end = Math.min(ops.length, index + LOOK_AHEAD);
+    for (let i = index + 1; i < end; i++) {
+      const op = ops[i]!;
+      const code = op.row.code;
+      if (code === INSN_START) {
+        for (let word = 0; word < dead.length; word++) dead[word]! |= written[word]! & ~read[word]!;
+        continue;
+      }
+      if (FACTS[code] !== 0) return;
+      this.noteRead(op.a);
+      this.noteRead(op.b);
+      this.noteRead(op.c);
+      const out = op.out;
+      if (out !== null && out.kind === 'global') written[out.id >> 5]! |= 1 << (out.id & 31);
+    }
+  }
+
+  private noteRead(value: Value | null): void {
+    if (value === null || value.kind !== 'global') return;
+    const word = value.id >> 5;
+    this.read[word]! |= (1 << (value.id & 31)) & ~this.written[word]!;
+  }
+
   /** Makes CPU state precise at `early`, since when nothing was written that a replay would write twice. */
   private makeEarlyPoint(early: Op): void {
-    early.sync = this.earlyList;
+    early.sync = this.listOf(this.earlyGlobals);
     this.dirty.set(this.sinceEarly);
     this.list = null;
     this.spoiled = false;
     this.loaded = this.loadedSinceEarly;
+    this.pointed = true;
     this.early = null;
+  }
+
+  /** In front of a loop head, or of the way back to it: a point outside the loop, or at its cheapest place, is better. */
+  private pointBeforeLoop(): void {
+    if (this.early !== null && (this.spoiled || !this.pointed)) this.makeEarlyPoint(this.early);
   }
 
   /** Looks ahead over the instruction that begins at `index`. */
@@ -306,9 +388,12 @@ class StateSync {
     const labelDirty = this.labelDirty!;
     const words = this.dirty.length;
     const old = labelBits[label]!;
-    const loop = this.placed![label] !== 0;
+    if ((old & L_LOOP) !== 0) this.pointBeforeLoop();
+    const back = this.placed![label] !== 0;
+    // A round without a point makes the next one begin with one.
+    const spoiled = this.spoiled || (back && !this.pointed);
     const bits =
-      old | L_REACHED | (this.spoiled ? L_SPOILED : 0) | (this.loaded ? L_LOADED : 0) | (loop ? L_LOOP | L_SPOILED : 0);
+      old | L_REACHED | (spoiled ? L_SPOILED : 0) | (this.loaded ? L_LOADED : 0) | (this.pointed ? 0 : L_UNPOINTED);
     let grew = bits !== old;
     labelBits[label] = bits;
     for (let word = 0; word < words; word++) {
@@ -318,14 +403,16 @@ class StateSync {
       labelDirty[label * words + word] = after;
       grew = true;
     }
-    if (grew && loop) this.changed = true;
+    if (grew && back) this.changed = true;
   }
 
   /** Takes up the state at a label; returns whether any branch goes there. `falls`: control also falls into it. */
   private enterLabel(label: number, falls: boolean): boolean {
     this.placed![label] = 1;
     const bits = this.labelBits![label]!;
-    if ((bits & L_REACHED) === 0) return falls;
+    const loop = (bits & L_LOOP) !== 0;
+    if ((bits & L_REACHED) === 0 && !(loop && falls)) return falls;
+    if (loop && falls) this.pointBeforeLoop();
     const words = this.dirty.length;
     for (let word = 0; word < words; word++) {
       const merged = this.labelDirty![label * words + word]! | (falls ? this.dirty[word]! : 0);
@@ -335,6 +422,7 @@ class StateSync {
     }
     this.spoiled = (falls && this.spoiled) || (bits & L_SPOILED) !== 0;
     this.loaded = (falls && this.loaded) || (bits & L_LOADED) !== 0;
+    this.pointed = !loop && (!falls || this.pointed) && (bits & L_UNPOINTED) === 0;
     this.fresh = false;
     this.atEntry = false;
     this.early = null;

@@ -81,7 +81,7 @@ export const poll: Rule = (l, op, i) => {
   l.settleLoads();
   // Values computed inside the `if` would be missing behind it.
   for (const global of sync) l.settleGlobal(global);
-  if (l.pollsInLoops) keepLoading(l);
+  if (l.pollMayBeHoisted()) keepLoading(l);
   loadPoll(l);
   l.open(W.if);
   for (const global of sync) {

@@ -743,9 +743,19 @@ export class Lowering extends RunAnalysis {
     }
   }
 
-  /** Whether the block polls inside loops, where the engine might load the poll word only once. */
-  get pollsInLoops(): boolean {
-    return this.hasLoops;
+  /**
+   * Whether the engine might load the poll word of a poll here only once, in front of a loop. It does not where the loop
+   * stores to memory, such as in the same run.
+   */
+  pollMayBeHoisted(): boolean {
+    if (!this.hasLoops) return false;
+    const end = this.runEnd[this.run]!;
+    for (let i = this.runStart[this.run]!; i < end; i++) {
+      const op = this.ops[i]!;
+      const cls = CLASS[op.row.code]!;
+      if (cls === C_CALL || (cls === C_INSN ? op.sync !== null : op.row.flags.writes === true)) return false;
+    }
+    return true;
   }
 
   /** Whether the op in front of the `goto_tb` at `i` is a poll that it does. */

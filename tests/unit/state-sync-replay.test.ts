@@ -13,7 +13,7 @@ import { optimize } from '../../tcg/opt/pipeline.ts';
 import { type SyncMode, syncState } from '../../tcg/opt/state-sync.ts';
 import { ENV, freshMemory, LAYOUT, MEMORY_SIZE, WasmRunner } from './wasm-run.ts';
 
-const RUNS = Number(process.env['WEMU_FUZZ_RUNS'] ?? 300);
+const RUNS = Number(process.env['WEMU_FUZZ_RUNS'] ?? 3000);
 
 /** A guest with eight registers; the last is its stack pointer. */
 const REGS = Array.from({ length: 8 }, (_, id) => new Global('i32', id, `r${id}`, 32 + 4 * id));

@@ -54,6 +54,19 @@ describe('one straight run', () => {
     expect(syncs(program(ALU, STORE, LOAD, LOAD, END))).toEqual(['@1008: r1', 'goto_tb: r2']);
   });
 
+  test('what is overwritten before anything can fault is not stored', () => {
+    const SET = ['r1 = mov_i32 5'];
+    expect(syncs(program(ALU, STORE, SET, LOAD, END))).toEqual(['@1008:', 'goto_tb: r1 r2']);
+    // An instruction that reads it, may fault itself or leave shows it.
+    expect(syncs(program(ALU, STORE, ALU, LOAD, END))).toEqual(['@1008: r1', 'goto_tb: r1 r2']);
+    expect(syncs(program(ALU, STORE, [...SET, ...LOAD], END))).toEqual(['@1008: r1', 'goto_tb: r1 r2']);
+    expect(syncs(program(ALU, STORE, ['poll:0x1008', ...SET], LOAD, END))).toEqual([
+      '@1008: r1',
+      'poll: r1',
+      'goto_tb: r1 r2',
+    ]);
+  });
+
   test('stores that overwrite nothing loaded can be replayed, in idempotent mode', () => {
     expect(syncs(program(STORE, STORE, LOAD, END))).toEqual(['@1004:', '@1008:', 'goto_tb: r2']);
     expect(syncs(program(STORE, STORE, LOAD, END), 'idempotent')).toEqual(['goto_tb: r2']);
@@ -123,9 +136,18 @@ describe('control flow', () => {
     expect(syncs(program(maybe, LOAD, END))).toEqual(['@1004: r5', 'goto_tb: r2']);
   });
 
-  test('a loop head starts a span; its dirty registers come around', () => {
-    const loop = ['L0:', ...program(LOAD, ALU, ['brcond_i32:ne r1, 0 -> L0'], END)];
-    expect(syncs(loop)).toEqual(['@1000: r1 r2', 'goto_tb: r1 r2']);
+  test('every round of a loop has a point, at the cheapest place; dirty registers come around', () => {
+    const back = ['brcond_i32:ne r1, 0 -> L0'];
+    expect(syncs(['L0:', ...program(LOAD, ALU, back, END)])).toEqual(['@1000: r1 r2', 'goto_tb: r1 r2']);
+    // Flags set anew in each round are not stored in front of the instruction that sets them.
+    const flags = ['r1 = add_i32 r1, 1', 'r9 = mov_i32 r1'];
+    expect(syncs(['L0:', ...program(STORE, flags, back, END)])).toEqual(['@1004: r1', 'goto_tb: r1 r9']);
+  });
+
+  test('a store in front of a loop is no reason for a point in each round', () => {
+    const inner = ['L0:', ...program(STORE, ALU, ['brcond_i32:ne r1, 0 -> L0'], END)];
+    const before = ['insn_start:0xff0:0', ...STORE, 'insn_start:0xff4:0', 'r7 = mov_i32 1'];
+    expect(syncs([...before, ...inner])).toEqual(['@ff4:', '@1004: r1 r7', 'goto_tb: r1']);
   });
 
   test('a poll stores on its way out only', () => {

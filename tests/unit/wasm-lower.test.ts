@@ -163,12 +163,23 @@ describe('polls', () => {
     expect(polled.regs[0]).toBe(101);
   });
 
-  test('in a loop store to the scratch word, or use a fence without one', () => {
+  test('in a loop without stores store to the scratch word, or use a fence without one', () => {
     const scratch = 0x20;
-    const text = (options: object) => printFunction(runner.compile([loop], options).bytes, 0);
-    expect(text({ scratch })).toContain(`i32.const 0\n    i32.store offset=${scratch}`);
-    expect(text({ scratch })).not.toContain('atomic.fence');
-    expect(text({})).toContain('atomic.fence');
+    const text = (block: Block, options: object) => printFunction(runner.compile([block], options).bytes, 0);
+    expect(text(loop, { scratch })).toContain(`i32.const 0\n    i32.store offset=${scratch}`);
+    expect(text(loop, { scratch })).not.toContain('atomic.fence');
+    expect(text(loop, {})).toContain('atomic.fence');
+    const stores = make((b) => {
+      const head = b.label();
+      b.place(head);
+      b.insnStart(0x1004);
+      b.set(R0, b.add(R0, 1));
+      b.store(R2, R0, MO_32);
+      b.poll(0x1234);
+      b.brcond(Cond.NE, R0, 1000, head);
+      b.gotoTb(0x2000);
+    });
+    expect(text(stores, {})).not.toContain('atomic.fence');
   });
 
   test('right before a goto to the same PC share its stores', () => {
@@ -185,19 +196,26 @@ describe('polls', () => {
     expect(polled.regs[0]).toBe(5);
   });
 
-  test('are seen by optimised code in a loop that stores nothing else', async () => {
-    const forever = make((b) => {
-      const head = b.label();
-      b.place(head);
-      b.set(R0, b.add(R0, 1));
-      b.poll(0x1234);
-      b.brcond(Cond.NE, R1, 0, head);
-      b.gotoTb(0x2000);
-    });
+  test('are seen by optimised code in endless loops', async () => {
+    const forever = (stores: boolean) =>
+      make((b) => {
+        const head = b.label();
+        b.place(head);
+        b.insnStart(0x1004);
+        b.set(R0, b.add(R0, 1));
+        if (stores) b.store(0x4000, R0, MO_32);
+        b.poll(0x1234);
+        b.brcond(Cond.NE, R1, 0, head);
+        b.gotoTb(0x2000);
+      });
     const { memory } = runner;
-    for (const options of [{ scratch: 0x20 }, {}]) {
+    for (const [stores, options] of [
+      [false, { scratch: 0x20 }],
+      [false, {}],
+      [true, {}],
+    ] as const) {
       runner.bytes.set(freshMemory(1));
-      runner.load(runner.compile([forever], options));
+      runner.load(runner.compile([forever(stores)], options));
       const worker = new Worker(
         `data:text/javascript,${encodeURIComponent(`
           onmessage = ({ data: [buffer, at] }) => {
