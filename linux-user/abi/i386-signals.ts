@@ -263,8 +263,8 @@ function saveFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): v
   memory.write32(at + 4, status | 0xffff0000);
   memory.write32(at + 8, fullTags(memory, env) | 0xffff0000);
   memory.write32(at + 12, memory.read32(env + FPIP));
-  // Not the selectors the FPU had: a 64-bit kernel does not know them any more and puts the present ones.
-  memory.write32(at + 16, memory.read32(env + selectorAt(Seg.CS)) | ((memory.read32(env + FPOP) & 0x7ff) << 16));
+  // Not the selectors the FPU had: a 64-bit kernel does not know them any more and puts the present ones, no opcode.
+  memory.write32(at + 16, memory.read32(env + selectorAt(Seg.CS)));
   memory.write32(at + 20, memory.read32(env + FPDP));
   memory.write32(at + 24, memory.read32(env + selectorAt(Seg.DS)) | 0xffff0000);
   const top = memory.read32(env + FPTOP);

@@ -59,7 +59,8 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
       const start = address >>> 0;
       const fine = (at: number, bytes: number) => (writes ? port.prepareWrite(at, bytes) : port.canRead(at, bytes));
       if (fine(start, length)) return undefined;
-      for (let n = 0; n < length; n++) {
+      // The first doubleword, then the end, as the host CPU's microcode does.
+      for (const n of [0, 1, 2, 3, length - 1, ...Array(length).keys()]) {
         const at = (start + n) >>> 0;
         if (!fine(at, 1))
           throw describeFault({ address: at, kind: writes ? 'write' : 'read', mapped: port.isMapped(at) });

@@ -48,7 +48,12 @@ export const CHECK_SEGMENT: HelperRow = {
 };
 
 const FPIP = x87Offset('fpip');
+const FPCS = x87Offset('fpcs');
+const FPDP = x87Offset('fpdp');
+const FPDS = x87Offset('fpds');
+const FPOP = x87Offset('fpop');
 const NO_PC = -1;
+const NO_SEGMENT = -1;
 
 /**
  * Translates one block at a time; one object serves a whole run, `begin` makes it fresh.
@@ -75,8 +80,11 @@ export class Translation {
   trapsBehind = true;
   /** What the flags are kept as at each `goto_tb`, for the region builder. */
   exitContexts: number[] = [];
-  /** Address of the last x87 instruction, when CPU state does not have it yet. */
+  /** Address and opcode of the last x87 instruction, when CPU state does not have them yet. */
   private fpip = NO_PC;
+  private fpop = 0;
+  /** Segment of the last memory operand of one. */
+  private fpds = NO_SEGMENT;
   /** The 32-bit flat stack: pushes and pops are plain. */
   private flatStack = true;
   /** Address at which `fetch` found its memory operand. */
@@ -93,6 +101,7 @@ export class Translation {
     this.exitContexts = [];
     this.unimplemented = null;
     this.fpip = NO_PC;
+    this.fpds = NO_SEGMENT;
   }
 
   get zero(): Value {
@@ -429,21 +438,45 @@ export class Translation {
 
   // ---- x87
 
-  /** This x87 instruction is the one FNSTENV names; CPU state learns of the last one before a way out. */
-  noteX87(): void {
+  /**
+   * This x87 instruction is the one FNSTENV names; CPU state learns of the last one before a way out. With a memory operand
+   * at `address`, that is noted too.
+   */
+  noteX87(address: Value | null): void {
+    const { insn } = this;
     this.fpip = this.pc;
+    this.fpop = ((insn.opcode & 7) << 8) | insn.modrm;
+    if (address === null) return;
+    this.b.envStore(FPDP, address);
+    this.fpds = insn.eaSegment;
   }
 
   /** A control instruction has set what FNSTENV names. */
   forgetX87(): void {
     this.fpip = NO_PC;
+    this.fpds = NO_SEGMENT;
   }
 
   /** Brings CPU state up to date with what the translator has put off. */
   settle(): void {
     if (this.fpip === NO_PC) return;
-    this.b.envStore(FPIP, const32(this.fpip));
+    const { b } = this;
+    b.envStore(FPIP, const32(this.fpip));
+    b.envStore(FPCS, this.selector(Seg.CS));
+    b.envStore(FPOP, const32(this.fpop));
+    if (this.fpds !== NO_SEGMENT) b.envStore(FPDS, this.selector(this.fpds));
+  }
+
+  /** The selector in a segment register, known for flat segments. */
+  private selector(segment: number): Value {
+    if (segment < Seg.FS && (this.mode & (FLAG_SEGMENTS | FLAG_CS_BASE)) === 0) {
+      return segment === Seg.CS ? FLAT_CODE : FLAT_DATA;
+    }
+    return this.b.envLoad(X86_OFFSETS.selectors + 4 * segment);
   }
 }
 
 const ZERO = const32(0);
+/** Selectors of the only flat segments there are. */
+const FLAT_CODE = const32(0x23);
+const FLAT_DATA = const32(0x2b);

@@ -46,7 +46,6 @@ const ERROR_SUMMARY = 0x80;
 
 const FPSW = x87Offset('fpsw');
 const FPCW = x87Offset('fpcw');
-const FPDP = x87Offset('fpdp');
 const FPSTORE = x87Offset('fpstore');
 const SCRATCH = x87Offset('fpscratch');
 const SCRATCH_HIGH = x87Offset('fpscratchhi');
@@ -61,17 +60,11 @@ function wait(t: Translation): void {
   b.place(fine);
 }
 
-/** Notes the instruction's address, and its operand's, for FNSTENV. */
-function note(t: Translation, operand: Value | null): void {
-  t.noteX87();
-  if (operand) t.b.envStore(FPDP, operand);
-}
-
 /** Wraps a handler in what all waiting, non-control instructions share. */
 function arithmetic(handler: Handler): Handler {
   return (t) => {
     wait(t);
-    if (!t.isMem(t.dst)) note(t, null);
+    if (!t.isMem(t.dst)) t.noteX87(null);
     handler(t);
   };
 }
@@ -113,7 +106,7 @@ function real(name: Arithmetic, pop = 0): Handler {
 function memoryOperand(t: Translation): Value {
   const address = t.address();
   const value = t.dst.size === 4 ? t.load(address, 4) : t.b.load64(address, MO_64 | t.align);
-  note(t, address);
+  t.noteX87(address);
   return value;
 }
 
@@ -123,7 +116,7 @@ function tenBytes(t: Translation): [Value, Value] {
   const address = t.address();
   const low = b.load64(address, MO_64 | t.align);
   const high = b.load(b.add(address, 8), MO_16);
-  note(t, address);
+  t.noteX87(address);
   return [low, high];
 }
 
@@ -131,7 +124,7 @@ function tenBytes(t: Translation): [Value, Value] {
 function integerOperand(t: Translation): Value {
   const address = t.address();
   const value = t.load(address, t.dst.size, true);
-  note(t, address);
+  t.noteX87(address);
   return value;
 }
 
@@ -193,7 +186,7 @@ function storeTo(t: Translation, pop: boolean, compute: () => [Value, Value | nu
   if (size < 8) b.store(address, b.load(address, memOp | MO_RMW), memOp);
   else b.store64(address, b.load64(address, memOp | MO_RMW), memOp);
   if (upper) b.store(upper, b.load(upper, MO_16 | MO_RMW), MO_16);
-  note(t, address);
+  t.noteX87(address);
   const [low, high] = compute();
   const skip = b.label();
   // Nothing forbids the store while all exceptions are masked.
@@ -356,7 +349,7 @@ export const X87_HANDLERS: Record<X87Mnemonic, Handler> = {
   FMULP: real('fmul', 1),
   FNCLEX: control('fnclex'),
   FNINIT: control('fninit'),
-  FNOP: nothing,
+  FNOP: arithmetic(() => {}),
   FNSAVE: image('fnsave', 1),
   FNSTCW: storeWord('fnstcw'),
   FNSTENV: image('fnstenv', 1),
