@@ -15,7 +15,7 @@ const USAGE = `usage: npm test -- [OPTIONS] [PATH-PART...]
 Runs the checks and every test file whose path holds one of PATH-PART (default: all).
   --jobs N       test files at a time (default: one per CPU, at most 4)
   --no-setup     install and fetch nothing; tests that need what is missing are skipped
-  --no-checks    leave out the type check, formatting and lint
+  --no-checks    leave out the build, the type check, formatting and lint
   --timeout S    seconds one test may take (default 120); a file may take ten times as long
 `;
 
@@ -203,6 +203,12 @@ const files = [...new Bun.Glob('tests/**/*.test.ts').scanSync({ cwd: root })]
 if (files.length === 0) {
   console.error(`no test file matches ${options.parts.join(' ')}`);
   process.exit(2);
+}
+if (options.checks) {
+  // Commands are tested as they are started: from bundles. Without this they would run from source if it is newer.
+  const start = performance.now();
+  const { ok, output } = await runProgram([process.execPath, 'src/tools/build.ts'], {}, 600);
+  report('build', { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output }, (performance.now() - start) / 1000);
 }
 const checks = [
   { name: 'type check', run: () => runCheck(['tsc', '--noEmit']) },

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Disassembler } from '../exec/log-block.ts';
+import { PACKAGE_ROOT } from '../util/package-files.ts';
 
 /** The part of capstone-wasm's interface that is used. */
 interface CapstoneModule {
@@ -24,9 +25,9 @@ export async function loadCapstone(guest: string): Promise<Disassembler | null> 
   if (!names) return null;
   // The package does not export its types.
   const packageName: string = 'capstone-wasm';
-  const module = (await import(packageName)) as CapstoneModule;
-  const folder = dirname(Bun.resolveSync(packageName, import.meta.dir));
-  await module.loadCapstone({ wasmBinary: readFileSync(join(folder, 'capstone.wasm')) });
+  const file = Bun.resolveSync(packageName, PACKAGE_ROOT);
+  const module = (await import(file)) as CapstoneModule;
+  await module.loadCapstone({ wasmBinary: readFileSync(join(dirname(file), 'capstone.wasm')) });
   const capstone = new module.Capstone(module.Const[names[0]]!, module.Const[names[1]]!);
   return (bytes, pc) => {
     const [insn] = capstone.disasm(bytes.slice(0, 16), { address: pc, count: 1 });

@@ -14,6 +14,7 @@ import type { Guest } from '../../targets/target.ts';
 import type { CodeMemory } from '../exec/code-memory.ts';
 import { Cpu, type CpuOptions, DEFAULT_OPTIONS } from '../exec/cpu.ts';
 import type { Disassembler } from '../exec/log-block.ts';
+import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
 import { UserError } from '../util/errors.ts';
@@ -33,9 +34,9 @@ export function lastRawArguments(count: number): string[] {
   return count > 0 ? wordsOf('/proc/self/cmdline').slice(-count) : [];
 }
 
-/** Our environment as text of bytes, in order. */
+/** The environment we were called with as text of bytes, in order. */
 export function rawEnvironment(): string[] {
-  return wordsOf('/proc/self/environ');
+  return withoutEngineSettings(wordsOf('/proc/self/environ'));
 }
 
 /** An environment by name. */

@@ -128,6 +128,7 @@ function main(): void {
   const options = parse(process.argv.slice(2));
   const target = TARGETS[options.target]!;
   const wemu = join(ROOT, 'src/cli/bin', target.wemu);
+  execFileSync(process.execPath, [join(ROOT, 'src/tools/build.ts')]);
   const rows: Row[] = [];
   for (const program of PROGRAMS) {
     const label = program.name + (program.dynamic ? '-dynamic' : '');

@@ -1,9 +1,10 @@
 /** Tests of the launchers in src/cli/bin: however they are called, the guest sees its arguments and environment untouched. */
 
 import { afterAll, expect, test } from 'bun:test';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ENGINE_SETTINGS, withoutEngineSettings } from '../../../src/host/engine-settings.ts';
 
 const repository = resolve(import.meta.dir, '../../..');
 
@@ -39,7 +40,8 @@ interface Seen {
 function launch(command: string, args: string[], env: Record<string, string> = {}): Seen {
   const run = Bun.spawnSync([command, ...args], { cwd: top, env });
   expect(run.stderr.toString()).toBe('');
-  return JSON.parse(run.stdout.toString()) as Seen;
+  const seen = JSON.parse(run.stdout.toString()) as Seen;
+  return { ...seen, env: withoutEngineSettings(seen.env) };
 }
 
 const AWKWARD = ['-d', 'help', '--version', '--', '', 'a b', '$HOME', "'", '*', '-e', '--config=x', '\\n', 'é'];
@@ -72,6 +74,55 @@ test('the environment arrives as given, nothing added', () => {
       .map(([k, v]) => `${k}=${v}`)
       .sort(),
   );
+});
+
+test('the engine gets its settings, unless the caller has set them', () => {
+  const environment = (env: Record<string, string>) => {
+    const run = Bun.spawnSync(['node_modules/.bin/wemu-i386'], { cwd: top, env });
+    return (JSON.parse(run.stdout.toString()) as Seen).env.sort();
+  };
+  expect(environment({ A: '1' })).toEqual(['A=1', ...ENGINE_SETTINGS].sort());
+  const [first, ...others] = ENGINE_SETTINGS;
+  const [name, value] = first!.split('=');
+  // Their own spelling is what the guest is to see.
+  const own = String(Number(value));
+  expect(environment({ [name!]: own })).toEqual([`${name}=${own}`, ...others].sort());
+  expect(launch('node_modules/.bin/wemu-i386', [], { [name!]: own }).env).toEqual([`${name}=${own}`]);
+  const script = readFileSync(join(repository, 'src/cli/bin/launch.sh'), 'utf8');
+  expect([...script.matchAll(/BUN_JSC_\w+=\w+/g)].map(([text]) => text)).toEqual([...ENGINE_SETTINGS]);
+});
+
+test('a bundle runs instead of the source, in a checkout only while no source of it is newer', () => {
+  const command = 'node_modules/.bin/wemu-i386';
+  const build = join(installed, 'build');
+  const [bundle, source] = [join(build, 'user-mode.js'), join(installed, 'src/cli/user-mode.ts')];
+  mkdirSync(build);
+  writeFileSync(bundle, probe.replaceAll(': string', ''));
+  writeFileSync(join(build, 'user-mode.inputs'), "wemu_inputs='package.json src/cli/user-mode.ts'\n");
+  try {
+    const now = Date.now() / 1000;
+    utimesSync(source, now, now);
+    utimesSync(bundle, now - 1, now - 1);
+    // Installed: time stamps say nothing.
+    expect(launch(command, ['x', '']).entry).toBe('user-mode.js');
+    expect(launch(command, ['x', '']).args).toEqual(['i386', 'x', '']);
+    expect(launch(command, [], { WEMU_SOURCE: '1' })).toMatchObject({ entry: 'user-mode.ts', env: ['WEMU_SOURCE=1'] });
+    expect(launch(command, [], { A: '1' }).env).toEqual(['A=1']);
+    // The other commands have none.
+    expect(launch('node_modules/.bin/wemu', []).entry).toBe('wemu.ts');
+
+    mkdirSync(join(installed, '.git'));
+    expect(launch(command, []).entry).toBe('user-mode.ts');
+    utimesSync(source, now - 1, now - 1);
+    expect(launch(command, ['x', '']).entry).toBe('user-mode.js');
+    expect(launch(command, ['x', '']).args).toEqual(['i386', 'x', '']);
+    expect(launch(command, [], { A: '1' }).env).toEqual(['A=1']);
+    utimesSync(source, now - 0.9, now - 0.9);
+    expect(launch(command, []).entry).toBe('user-mode.ts');
+  } finally {
+    rmSync(build, { recursive: true });
+    rmSync(join(installed, '.git'), { recursive: true, force: true });
+  }
 });
 
 test('settings of the current directory have no effect', () => {

@@ -1,0 +1,104 @@
+/** `npm run build`: compiles guests' helpers to WebAssembly, and bundles commands with their bytecode so that they start fast. */
+
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import type { BunPlugin } from 'bun';
+
+const root = resolve(import.meta.dir, '../..');
+
+/** Files of src/cli that launchers start, without `.ts`. */
+export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync(join(root, `src/cli/${name}.ts`)));
+
+/** Paths (relative to the repository) of all helper build scripts, sorted; a guest without compiled helpers has none. */
+export function helperBuildScripts(): string[] {
+  const glob = new Bun.Glob('targets/*/helpers/build-*.ts');
+  return [...glob.scanSync({ cwd: root })].sort();
+}
+
+/** Runs the `build-*.ts` scripts found in targets/<guest>/helpers. Throws when one fails. */
+function buildHelpers(): void {
+  for (const script of helperBuildScripts()) {
+    const run = Bun.spawnSync([process.execPath, join(root, script)], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    if (run.exitCode !== 0) throw new Error(`${script} failed with exit code ${run.exitCode}`);
+  }
+}
+
+/**
+ * Puts loops that stand outside functions into functions. A bundle's top level is one function of 140 kB bytecode, and a
+ * loop in it makes the engine compile all of that: 6 ms of its compiler thread and 5 MB, at every start. Biome's
+ * formatting makes the ends of statements easy to find.
+ */
+export function wrapTopLevelLoops(source: string): string {
+  const lines = source.split('\n');
+  for (let n = 0; n < lines.length; n++) {
+    if (!/^(for|while) \(/.test(lines[n]!)) continue;
+    lines[n] = `(() => { ${lines[n]}`;
+    while (!/^(\}|(\(\(\) => \{ )?(for|while) \(.*;)$/.test(lines[n]!)) n++;
+    lines[n] += ' })();';
+  }
+  return lines.join('\n');
+}
+
+/** Bundles one command to build/<name>.js, with bytecode beside it and the list of its sources. Throws when it cannot be. */
+export async function bundle(name: string): Promise<void> {
+  const sources: string[] = ['package.json'];
+  // The bundle is as old as its newest source was when read: whatever is changed from then on is newer.
+  let newest = statSync(join(root, 'package.json')).mtimeMs;
+  const collect: BunPlugin = {
+    name: 'sources',
+    setup(build) {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        newest = Math.max(newest, statSync(path).mtimeMs);
+        sources.push(relative(root, path));
+        return { contents: wrapTopLevelLoops(readFileSync(path, 'utf8')), loader: 'ts' };
+      });
+    },
+  };
+  const { outputs } = await Bun.build({
+    entrypoints: [join(root, `src/cli/${name}.ts`)],
+    target: 'bun',
+    // Bytecode outside of executables exists for this format only.
+    format: 'cjs',
+    bytecode: true,
+    // Names and lines stay, for readable stack traces; shorter ones measured no faster.
+    minify: { syntax: true, whitespace: false, identifiers: false },
+    define: { WEMU_BUNDLED: 'true', WEMU_BUNDLE_FOLDER: 'module.path' },
+    plugins: [collect],
+  });
+  const code = outputs.find(({ kind }) => kind === 'entry-point');
+  const bytecode = outputs.find(({ kind }) => kind === 'bytecode');
+  if (!code || !bytecode || outputs.length !== 2) throw new Error(`the bundle of ${name} is not code and bytecode`);
+  const text = await code.text();
+  const own = text.indexOf(root);
+  if (own >= 0) {
+    const line = text.slice(text.lastIndexOf('\n', own) + 1, text.indexOf('\n', own));
+    throw new Error(`the bundle of ${name} names a folder of this machine (use util/package-files.ts): ${line.trim()}`);
+  }
+  const folder = join(root, 'build');
+  const temporary = join(folder, `.${name}-${process.pid}`);
+  mkdirSync(temporary, { recursive: true });
+  // The launcher takes the bundle when it finds the .js: the rest is there first. Bytecode of other code is not used.
+  const files: [string, string | Uint8Array][] = [
+    [`${name}.inputs`, `wemu_inputs='${sources.sort().join(' ')}'\n`],
+    [`${name}.js.jsc`, new Uint8Array(await bytecode.arrayBuffer())],
+    [`${name}.js`, text],
+  ];
+  for (const [file, content] of files) writeFileSync(join(temporary, file), content);
+  // A millisecond more, because this time stamp is rounded and those of files are not.
+  utimesSync(join(temporary, `${name}.js`), Date.now() / 1000, (newest + 1) / 1000);
+  for (const [file] of files) renameSync(join(temporary, file), join(folder, file));
+  rmSync(temporary, { recursive: true });
+}
+
+if (import.meta.main) {
+  try {
+    buildHelpers();
+    for (const name of COMMANDS) await bundle(name);
+  } catch (error) {
+    console.error(`build: ${error instanceof Error ? error.message : error}`);
+    process.exit(1);
+  }
+}
