@@ -212,6 +212,7 @@ export class LazyFlags {
     this.inherited = op !== -1;
     this.usedContext = false;
     this.left = null;
+    this.right = CC_SRC;
     this.knownCarry = null;
     this.costlySource = false;
   }
@@ -238,6 +239,7 @@ export class LazyFlags {
   join(before: number): void {
     if (this.op !== before) this.forget();
     this.left = null;
+    this.right = CC_SRC;
     this.knownCarry = null;
   }
 
