@@ -1,11 +1,12 @@
 // Fuzzer: random sequences of i386 integer instructions, built from the encoding rows, on the host CPU and an emulator.
 //
 //   bun tests/fuzz/x86-sequences.ts [--seed N] [--cases N] [--batch N] [--command 'qemu-i386'] [--options '-d x']
-//       [--without 'TEST/1 BSWAP'] [--list]
+//       [--without 'TEST/1 BSWAP'] [--repeat N] [--list]
 //
 // Straight-line pieces of 5-30 instructions with forward skips, counted loops, calls and indirect jumps around some of
 // them. A difference is shrunk to the shortest sequence that still differs. Flags that the rows call undefined are
 // followed through the sequence: no instruction reads one (a CMP goes before it), and the last ones are not compared.
+// With --repeat each sequence runs N times over, so that an emulator comes to treat it as hot; it pushes nothing then.
 
 import fc from 'fast-check';
 import { EBP, ESP, le32 } from '../oracle/asm-i386.ts';
@@ -48,6 +49,8 @@ export interface Sequence {
 
 /** The loop counter's address: outside the window that instructions may write. */
 const COUNTER = DATA_BASE + DATA_AFTER + 0x100;
+/** The counter of repetitions. */
+const REPETITIONS = COUNTER + 4;
 const STACK_BELOW = 0x420;
 const STACK_ABOVE = 0x80;
 
@@ -116,8 +119,8 @@ export function drawSequences(seed: number, count: number, templates: Template[]
   }));
 }
 
-/** Makes a case of a sequence, keeping account of undefined flags. */
-export function assemble({ seed, units }: Sequence, name: string): InsnCase {
+/** Makes a case of a sequence, `repeat` times over, keeping account of undefined flags. */
+export function assemble({ seed, units }: Sequence, name: string, repeat = 1): InsnCase {
   const random = new Random(seed);
   const regs = Uint32Array.from({ length: 8 }, () => random.value(32));
   regs[EBP] = DATA_BASE;
@@ -132,6 +135,8 @@ export function assemble({ seed, units }: Sequence, name: string): InsnCase {
     undefinedFlags = 0;
   };
   const emit = (piece: Piece) => {
+    // What is pushed time after time would run out of the window.
+    if (repeat > 1 && piece.usesStack) return;
     need(piece.tested);
     code.push(...piece.bytes);
     undefinedFlags = (undefinedFlags & ~piece.killed) | piece.undefined;
@@ -148,6 +153,8 @@ export function assemble({ seed, units }: Sequence, name: string): InsnCase {
       if (code[at]! > 127) throw new Error('the body is too long for a short jump');
     };
   };
+  if (repeat > 1) code.push(0xc7, 0x05, ...le32(REPETITIONS), ...le32(repeat)); // mov dword [REPETITIONS],repeat
+  const start = code.length;
   for (const unit of units) {
     switch (unit.kind) {
       case 'piece':
@@ -190,6 +197,11 @@ export function assemble({ seed, units }: Sequence, name: string): InsnCase {
       }
     }
   }
+  if (repeat > 1) {
+    code.push(0x83, 0x2d, ...le32(REPETITIONS), 1); // sub dword [REPETITIONS],1
+    undefinedFlags = 0;
+    code.push(0x0f, 0x85, ...le32(start - (code.length + 6))); // jne start
+  }
   return {
     name,
     code: Uint8Array.from(code),
@@ -227,8 +239,8 @@ function smaller({ seed, units }: Sequence): Sequence[] {
 }
 
 /** The first sequence among `sequences` on which the two sides differ, or undefined. */
-function findDifference(sequences: Sequence[], command: string[]) {
-  const cases = sequences.map((candidate, i) => assemble(candidate, `sequence ${i}`));
+function findDifference(sequences: Sequence[], command: string[], repeat: number) {
+  const cases = sequences.map((candidate, i) => assemble(candidate, `sequence ${i}`, repeat));
   const native = runOracle(cases, NATIVE);
   const faulty = native.findIndex((outcome) => !outcome || isDeath(outcome) || outcome.signal);
   if (faulty >= 0) {
@@ -270,19 +282,21 @@ export interface FuzzOptions {
   batch?: number;
   /** Names of instruction rows to leave out, as templateName writes them. */
   without?: string[];
+  /** How often each sequence runs. */
+  repeat?: number;
 }
 
 /** Runs the fuzzer; returns a report of the first difference, shrunk, or undefined when there is none. */
 export function fuzzSequences(options: FuzzOptions): string | undefined {
-  const { seed, cases, command, batch = 500, without = [] } = options;
+  const { seed, cases, command, batch = 500, without = [], repeat = 1 } = options;
   const templates = buildTemplates().filter((template) => !without.includes(templateName(template)));
   const sequences = drawSequences(seed, cases, templates);
   for (let start = 0; start < sequences.length; start += batch) {
-    let found = findDifference(sequences.slice(start, start + batch), command);
+    let found = findDifference(sequences.slice(start, start + batch), command, repeat);
     if (!found) continue;
     const original = found.sequence;
     for (;;) {
-      const next = findDifference(smaller(found.sequence), command);
+      const next = findDifference(smaller(found.sequence), command, repeat);
       if (!next) break;
       found = next;
     }
@@ -322,7 +336,14 @@ function main(argv: string[]): number {
   }
   console.log(`seed ${seed}, ${cases} sequences, ${command.join(' ')}`);
   const without = words(optionValue(argv, 'without'));
-  const report = fuzzSequences({ seed, cases, command, batch: number('batch', 500), without });
+  const report = fuzzSequences({
+    seed,
+    cases,
+    command,
+    batch: number('batch', 500),
+    without,
+    repeat: number('repeat', 1),
+  });
   console.log(report ?? 'no difference');
   return report ? 1 : 0;
 }
