@@ -1,9 +1,10 @@
 // Files below /proc/self whose contents would show the emulator instead of the guest: made when opened.
 
-import { HostBuffer, SYS, sys1, sys2, sys3 } from '../src/host/syscall.ts';
+import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
 import type { Process } from './process.ts';
 
+const AT_FDCWD = -100;
 const MFD_CLOEXEC = 1;
 const SEEK_SET = 0;
 const O_CLOEXEC = 0x80000;
@@ -17,13 +18,22 @@ const CONTENTS: Readonly<Record<string, (p: Process) => Uint8Array>> = {
   auxv: (p) => p.auxv,
 };
 
-/** Opens the file with the guest's view of /proc/self/`entry`; undefined when the host's own will do. */
-export function openProcFile(p: Process, entry: string, flags: number): number | undefined {
-  const make = Object.hasOwn(CONTENTS, entry) ? CONTENTS[entry] : undefined;
-  if (!make) return undefined;
-  const contents = make(p);
-  const name = new HostBuffer(16);
-  const fd = sys2(SYS.memfd_create, name.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+/** Whether /proc/self/`entry` has to be made. */
+export function isProcFile(entry: string): boolean {
+  return Object.hasOwn(CONTENTS, entry);
+}
+
+/**
+ * Opens the guest's view of /proc/self/`entry`, whose name stands at guest address `name`. The host's own is opened first:
+ * where it cannot be (no /proc in a chroot, no permission), neither can this.
+ */
+export function openProcFile(p: Process, entry: string, name: number, flags: number): number {
+  const real = sys4(SYS.openat, AT_FDCWD, p.in(name), flags, 0);
+  if (real < 0) return real;
+  const contents = CONTENTS[entry]!(p);
+  sys1(SYS.close, real);
+  const label = new HostBuffer(16);
+  const fd = sys2(SYS.memfd_create, label.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
   if (fd < 0) return fd;
   for (let at = 0; at < contents.length; ) {
     const done = sys3(SYS.write, fd, contents.subarray(at), contents.length - at);

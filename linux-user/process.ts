@@ -87,6 +87,11 @@ export class Process {
   signals: SignalHooks | null = null;
   /** Set while system calls are to be printed. */
   tracer: Tracer | null = null;
+  /**
+   * Run before the guest changes what file names mean (chroot and the like), after which files of the emulator itself
+   * cannot be opened any more: whatever is loaded on first use is loaded now.
+   */
+  readonly beforeRootChange: (() => void)[] = [];
   /** Run before the process ends by exit_group (flush caches, summaries). */
   readonly onExit: (() => void)[] = [];
 

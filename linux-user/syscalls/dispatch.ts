@@ -7,7 +7,7 @@ import { NO_RESULT } from '../errno.ts';
 import type { Process } from '../process.ts';
 import { compileRow } from './call.ts';
 import type { Handler, Row } from './row.ts';
-import { findRow } from './table.ts';
+import { findRow, loadRare } from './table.ts';
 
 /** A row an ABI brings along, as a common row. */
 function archRow(call: ArchCall): Row {
@@ -23,6 +23,7 @@ export class SystemCalls {
 
   constructor(private readonly process: Process) {
     this.names = process.abi.syscallNames();
+    process.beforeRootChange.push(loadRare);
   }
 
   /**

@@ -3,7 +3,7 @@
 import { EBADF, EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { hiddenDescriptors, isHidden } from '../host-descriptors.ts';
-import { openProcFile } from '../proc-files.ts';
+import { isProcFile, openProcFile } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import { forgetNotes, forgetRange, noteSmallFile } from './descriptor-notes.ts';
@@ -34,8 +34,7 @@ const CLOSE_RANGE_CLOEXEC = 4;
 export function openAt(p: Process, dirfd: number, path: number, flags: number, mode: number): number {
   if (p.paths.mayBeProc(path)) {
     const entry = p.paths.procSelfEntry(p.paths.read(path) ?? '');
-    const made = entry === undefined ? undefined : openProcFile(p, entry, flags);
-    if (made !== undefined) return made;
+    if (entry !== undefined && isProcFile(entry)) return openProcFile(p, entry, path, flags);
   }
   const name = p.paths.resolve(path, flags & O_NOFOLLOW ? 'lpath' : 'path');
   const fd = p.wait(SYS.openat, dirfd, name, flags, mode, 0, 0);
@@ -84,6 +83,12 @@ function closeRange(_: Process, first: number, last: number, flags: number): num
     first = fd + 1;
   }
   return 0;
+}
+
+/** A call after which the emulator may not find its own files any more. */
+export function withNewRoot(p: Process, call: () => number): number {
+  for (const load of p.beforeRootChange) load();
+  return call();
 }
 
 /** Row pieces for calls with AT_* flags: whether a link at the name's end is followed. */
@@ -193,6 +198,9 @@ export const FILE_ROWS = {
   chdir: { args: 'rawpath path', run: 'chdir' },
   fchdir: { args: 'fd fd', run: 'fchdir' },
   getcwd: { args: 'out bytes[size:result] buf, ulong size', run: 'getcwd' },
-  chroot: { args: 'rawpath path', run: 'chroot' },
-  pivot_root: { args: 'rawpath new_root, rawpath put_old', run: 'pivot_root' },
+  chroot: { args: 'rawpath path', run: (p, path) => withNewRoot(p, () => sys1(SYS.chroot, p.in(path))) },
+  pivot_root: {
+    args: 'rawpath new_root, rawpath put_old',
+    run: (p, root, old) => withNewRoot(p, () => sys2(SYS.pivot_root, p.in(root), p.in(old))),
+  },
 } satisfies Rows;

@@ -1,9 +1,10 @@
 // System calls for administration: mounts, modules, keys, namespaces, and privileges an emulated program cannot be given.
 
 import { EINVAL, ENOSPC, EOPNOTSUPP, EPERM } from '../../src/host/errno.ts';
-import { SYS, sys4, sys5 } from '../../src/host/syscall.ts';
+import { SYS, sys1, sys2, sys4, sys5 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
+import { withNewRoot } from './files.ts';
 import type { Row, Rows, Unfolded } from './row.ts';
 
 /** mount(2): which of the pointers are strings depends on the file system; all are only read. */
@@ -98,8 +99,14 @@ export const SYSTEM_ROWS = {
     unfold: unfoldKeyctl,
   },
 
-  unshare: { args: 'flags:clone flags', run: 'unshare' },
-  setns: { args: 'fd fd, flags:clone nstype', run: 'setns' },
+  unshare: {
+    args: 'flags:clone flags',
+    run: (p, flags) => withNewRoot(p, () => sys1(SYS.unshare, flags >>> 0)),
+  },
+  setns: {
+    args: 'fd fd, flags:clone nstype',
+    run: (p, fd, type) => withNewRoot(p, () => sys2(SYS.setns, fd, type >>> 0)),
+  },
   landlock_create_ruleset: { args: 'in bytes[size] attr, size size, uint flags', run: 'landlock_create_ruleset' },
   landlock_add_rule: { args: 'fd ruleset_fd, int rule_type, in bytes[16] attr, uint flags', run: 'landlock_add_rule' },
   landlock_restrict_self: { args: 'fd ruleset_fd, uint flags', run: 'landlock_restrict_self' },

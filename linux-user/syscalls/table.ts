@@ -34,8 +34,8 @@ const COMMON: readonly Rows[] = [
 
 let rare: readonly Rows[] | undefined;
 
-/** Loading is synchronous: a system call cannot wait for a promise. */
-function loadRare(): readonly Rows[] {
+/** Loads the rest. Synchronous: a system call cannot wait for a promise. */
+export function loadRare(): readonly Rows[] {
   return (rare ??= (require('./rare.ts') as typeof import('./rare.ts')).RARE_ROWS);
 }
 

@@ -31,11 +31,20 @@ export interface RegionSource {
 
 const MAPS_LINE = /^([0-9a-f]+)-([0-9a-f]+) .... ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)\s*(.*)$/;
 
+/** The host's list. Where the guest has left /proc behind (chroot), one line for all of it: the page table must do. */
+function hostMaps({ base, taskSize }: RegionSource): string[] {
+  try {
+    return readFileSync('/proc/self/maps', 'latin1').split('\n');
+  } catch {
+    return [`${base.toString(16)}-${(base + taskSize).toString(16)} ---p 00000000 00:00 0`];
+  }
+}
+
 /** Reads /proc/self/maps and cuts it by the page table; the caller adds names such as [stack]. */
 export function listRegions(source: RegionSource): Region[] {
   const { base, taskSize, pages } = source;
   const regions: Region[] = [];
-  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+  for (const line of hostMaps(source)) {
     const m = MAPS_LINE.exec(line);
     if (!m) continue;
     const hostStart = Number.parseInt(m[1]!, 16) - base;
