@@ -6,10 +6,10 @@ import { type CodegenLayout, PROFILE_ENTRIES } from '../../tcg/engine.ts';
 export const STATE_BASE = 0xfe000000;
 /** Bytes of one thread's part: CPU state first, its jump cache behind. */
 export const THREAD_STRIDE = 0x10000;
-/** How many threads have a place before the run counters begin. */
-export const MAX_THREADS = 128;
+/** How many threads have a place. Behind them one more block is for tables of the process: the x86's LDT. */
+export const MAX_THREADS = 127;
 /** One 32-bit run counter per table slot, for finding hot blocks. */
-export const COUNTER_BASE = STATE_BASE + MAX_THREADS * THREAD_STRIDE;
+export const COUNTER_BASE = STATE_BASE + (MAX_THREADS + 1) * THREAD_STRIDE;
 /** Rings of recent indirect jump targets, one per first-tier block that ends in such a jump, while there is room. */
 export const PROFILE_BASE = COUNTER_BASE + 0x400000;
 export const MAX_PROFILES = (STATE_BASE + 0x1000000 - PROFILE_BASE) / (4 * PROFILE_ENTRIES);
