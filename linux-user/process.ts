@@ -4,6 +4,7 @@ import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts'
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
+import type { ExecTarget } from './exec.ts';
 import { badAddress, Paths } from './paths.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
@@ -53,6 +54,13 @@ export interface SignalHooks {
   withMask(low: number, high: number, wait: () => number): number;
   /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
   beforeWait(): void;
+  /** Makes mask and ignored signals on the host what a program that this process becomes must inherit. */
+  prepareExec(): void;
+  /**
+   * Runs `fork` such that no signal comes between it and the moment in which the child is ready for its own. Unless it
+   * did not begin because a signal waits (-ERESTARTNOINTR), the result is that of `fork`: 0 in the child.
+   */
+  aroundFork(fork: () => number): number;
 }
 
 /** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */
@@ -87,6 +95,11 @@ export class Process {
   signals: SignalHooks | null = null;
   /** Set while system calls are to be printed. */
   tracer: Tracer | null = null;
+  /** Command line that runs a guest program in place of this process (words as latin1); null: it cannot be left. */
+  relaunch: ((target: ExecTarget, closed: readonly number[]) => string[]) | null = null;
+  /** Run before the process is forked, and in the child before it does anything. */
+  readonly beforeFork: (() => void)[] = [];
+  readonly inChild: (() => void)[] = [];
   /**
    * Run before the guest changes what file names mean (chroot and the like), after which files of the emulator itself
    * cannot be opened any more: whatever is loaded on first use is loaded now.
@@ -94,6 +107,8 @@ export class Process {
   readonly beforeRootChange: (() => void)[] = [];
   /** Run before the process ends by exit_group (flush caches, summaries). */
   readonly onExit: (() => void)[] = [];
+  /** Run before the process ends or becomes another program: whoever waits for its memory (vfork) gets it now. */
+  readonly beforeEnd: (() => void)[] = [];
 
   private scratchBuffer = new HostBuffer(SCRATCH_SIZE);
   private retiredScratch: HostBuffer | undefined;
@@ -188,8 +203,15 @@ export class Process {
     return high * 0x1_0000_0000 + this.view.getUint32(this.little ? at : at + 4, this.little);
   }
 
+  /** The last thing before the host is asked to execute another program. */
+  beforeExec(): void {
+    for (const run of this.beforeEnd) run();
+    this.signals?.prepareExec();
+  }
+
   /** Ends the whole process at once with an exit status of 0..255. */
   exitGroup(status: number): never {
+    for (const run of this.beforeEnd) run();
     for (const run of this.onExit) run();
     sys1(SYS.exit_group, status & 0xff);
     throw new Error('exit_group returned');

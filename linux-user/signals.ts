@@ -239,6 +239,20 @@ export class Signals implements SignalHooks {
     this.beforeWait();
   }
 
+  aroundFork(fork: () => number): number {
+    if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
+    this.host.setMask(-1, -1);
+    const result = fork();
+    if (result === 0) {
+      // What is pending is the parent's.
+      this.waiting.length = 0;
+      this.host.afterFork();
+      this.memory.write32(this.pollAt, 0);
+    }
+    this.host.setMask(this.hostLow, this.hostHigh);
+    return result;
+  }
+
   /** Drops instances of an ignored signal that wait here. */
   private forget(signal: number): void {
     for (let k = this.waiting.length - 1; k >= 0; k--)

@@ -47,6 +47,8 @@ export function createMemory({ stackSize, reservedVa }: MemoryOptions): GuestMem
 export interface ProgramOptions {
   /** The file, as exec would be given it. */
   readonly file: string;
+  /** AT_EXECFN: the name the program was executed by, if that is another. */
+  readonly execFn?: string;
   readonly argv: readonly string[];
   readonly envp: readonly string[];
   readonly stackSize: number;
@@ -94,7 +96,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
     size: stackSize,
     argv: options.argv,
     envp: options.envp,
-    execFn: options.file,
+    execFn: options.execFn ?? options.file,
     platform: program.platform,
     random: randomBytes(options.seed),
     aux: {

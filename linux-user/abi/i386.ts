@@ -55,6 +55,8 @@ export const I386_ABI: Abi = {
   },
   setSyscallResult: (view, env, result) => view.setInt32(env + EAX, result, true),
   stackPointer: (view, env) => view.getUint32(env + ESP, true),
+  setStackPointer: (view, env, address) => view.setUint32(env + ESP, address, true),
+  cloneTlsFirst: true,
   archCalls: I386_CALLS,
   program: I386_PROGRAM,
   signals: I386_SIGNALS,

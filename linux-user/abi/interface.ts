@@ -71,6 +71,9 @@ export interface Abi {
   /** Stores the result: a value, or -1..-4095 for an error. */
   setSyscallResult(view: DataView, env: number, result: number): void;
   stackPointer(view: DataView, env: number): number;
+  setStackPointer(view: DataView, env: number, address: number): void;
+  /** Order of the last arguments of clone(2): TLS before the child's tid word (CONFIG_CLONE_BACKWARDS), or behind it. */
+  readonly cloneTlsFirst: boolean;
   /**
    * The calls by which this guest sets up thread-local storage and descriptors, by row name. Each returns 0 or -errno.
    * Rows named here replace the common ones.

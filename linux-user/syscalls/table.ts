@@ -4,6 +4,7 @@ import { ATTRIBUTE_ROWS } from './attributes.ts';
 import { DESCRIPTOR_ROWS } from './descriptors.ts';
 import { DIRECTORY_ROWS } from './directories.ts';
 import { FILE_ROWS } from './files.ts';
+import { FORK_EXEC_ROWS } from './fork-exec.ts';
 import { ID_ROWS } from './ids.ts';
 import { INFO_ROWS } from './info.ts';
 import { IO_ROWS } from './io.ts';
@@ -28,6 +29,7 @@ const COMMON: readonly Rows[] = [
   LIMIT_ROWS,
   INFO_ROWS,
   PROCESS_ROWS,
+  FORK_EXEC_ROWS,
   MEMORY_ROWS,
   SIGNAL_ROWS,
 ];

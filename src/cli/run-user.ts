@@ -18,6 +18,7 @@ import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
 import { UserError } from '../util/errors.ts';
+import { applyExecState, type ExecState, makeRelaunch, setName } from './exec-state.ts';
 import type { UserOptions } from './user-options.ts';
 
 /** QEMU's exit status for options it does not know, bad models and the like. */
@@ -76,10 +77,10 @@ function prefixDirectory(options: UserOptions, named: boolean): string {
   }
 }
 
-function setUpLog(options: UserOptions): void {
+function setUpLog(options: UserOptions, opened = -1): void {
   let mask = parseLogItems(options.logItems) ?? 0;
   if (options.strace) mask |= LOG.strace;
-  const fd = options.logFile === null ? 2 : hideDescriptor(openLogFile(options.logFile));
+  const fd = options.logFile === null ? 2 : hideDescriptor(opened >= 0 ? opened : openLogFile(options.logFile));
   if (mask !== 0) configureLog({ mask, fd, filter: parseLogFilter(options.logFilter) });
 }
 
@@ -122,6 +123,8 @@ export interface UserCommand {
   readonly environment: readonly string[];
   /** Whether -L was asked for (it must exist then) or is the default. */
   readonly prefixNamed: boolean;
+  /** Set when a guest executed the program: what it inherits. */
+  readonly execState?: ExecState;
   /** Makes the CPU; for CPUs that do more than run. */
   readonly makeCpu?: (guest: Guest, memory: CodeMemory, options: CpuOptions) => Cpu;
   /** Called once before the process ends, however it does. */
@@ -139,8 +142,9 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   if (options.pageSize !== 4096) {
     throw new UserError(`-p: only pages of 4096 bytes are supported, not ${options.pageSize}`, EXIT_USAGE);
   }
-  arrangeDescriptors();
-  setUpLog(options);
+  const { execState } = command;
+  arrangeDescriptors(execState?.files);
+  setUpLog(options, execState?.logFd);
   const prefix = prefixDirectory(options, command.prefixNamed);
 
   let disassemble: Disassembler | null = null;
@@ -167,6 +171,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   const calls = new SystemCalls(guestProcess);
   startProgram(guestProcess, {
     file,
+    execFn: execState?.execFn ?? file,
     argv: [options.argv0 ?? file, ...program.slice(1)],
     envp: guestEnvironment(command.environment, options),
     stackSize: options.stackSize,
@@ -174,6 +179,11 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     seed: options.seed,
   });
   signals.inherit();
+  if (execState) applyExecState(guestProcess, signals, execState);
+  else setName(file);
+  guestProcess.beforeFork.push(() => cpu.prepareFork());
+  guestProcess.inChild.push(() => cpu.stopCompiling());
+  guestProcess.relaunch = makeRelaunch(guestProcess, signals, command.guest, options);
   if (logMask & LOG.strace) {
     const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
     const strace = new Strace(guestProcess, calls, writeLog);

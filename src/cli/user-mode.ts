@@ -4,6 +4,7 @@ import { GUESTS } from '../../targets/registry.ts';
 import type { Guest } from '../../targets/target.ts';
 import { logHelp, parseLogItems } from '../log/log.ts';
 import { reportFatal, UserError } from '../util/errors.ts';
+import { EXEC_STATE, parseExecState } from './exec-state.ts';
 import { EXIT_USAGE, lastRawArguments, rawEnvironment, runUserProgram, variables } from './run-user.ts';
 import { helpText, type ParsedCommand, parseUserCommand } from './user-options.ts';
 
@@ -37,14 +38,24 @@ function version(): string {
 async function main(name: string): Promise<void> {
   const guest = GUESTS[name];
   if (!guest) throw new UserError(`no guest '${name}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
-  const args = lastRawArguments(process.argv.length - 3);
+  const words = lastRawArguments(process.argv.length - 3);
+  // Executed by a guest: the options are all there, and variables are the guest's alone.
+  const execState = words[0] === EXEC_STATE ? parseExecState(words[1]!) : undefined;
+  const args = execState ? words.slice(2) : words;
   const environment = rawEnvironment();
-  const given = variables(environment);
+  const given = execState ? {} : variables(environment);
   const command = parseUserCommand(name, args, given);
   if (answered(name, guest, command)) return;
   const { options, program } = command;
   const prefixNamed = given.QEMU_LD_PREFIX !== undefined || given.WEMU_LD_PREFIX !== undefined || args.includes('-L');
-  await runUserProgram({ guest: name, options, program, environment, prefixNamed });
+  await runUserProgram({
+    guest: name,
+    options,
+    program,
+    environment,
+    prefixNamed,
+    ...(execState ? { execState } : {}),
+  });
 }
 
 const guestName = process.argv[2] ?? '';

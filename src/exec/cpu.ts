@@ -19,7 +19,7 @@ import { unimpOnce } from '../log/log.ts';
 import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
-import { CODEGEN_LAYOUT, STATE_BASE, stateAddress } from './layout.ts';
+import { CODEGEN_LAYOUT, COUNTER_BASE, STATE_BASE, stateAddress } from './layout.ts';
 import type { BlockLog } from './log-block.ts';
 import { compileEntries, translateNeighbourhood } from './neighbourhood.ts';
 import { buildRegion } from './region.ts';
@@ -119,6 +119,8 @@ export class Cpu {
   /** Guest memory as the translator reads it. */
   readonly code: CodeSource;
   private lastFlags = -1;
+  /** Off in the child of a fork, where the engine cannot make modules: what is not compiled by then is interpreted. */
+  private compiles = true;
   /** Counts invalidations, so that a replay notices that it has removed the cause of its fault. */
   private codeWrites = 0;
   /** Blocks of one instruction for the replay of faults, by flags and PC; dropped when any code changes. */
@@ -206,8 +208,27 @@ export class Cpu {
       if (flags !== this.lastFlags) this.changeFlags(flags);
       const exit = interpret ? this.interpretAt(pc, flags) : this.enterAt(pc, flags);
       if (exit === Exit.EXCEPTION) return this.takeException();
-      if (exit === Exit.HOT) buildRegion(this, this.cache.get(this.getPc(), flags));
+      if (exit === Exit.HOT) this.grow(this.cache.get(this.getPc(), flags));
     }
+  }
+
+  /** A block has become hot. */
+  private grow(entry: Entry): void {
+    if (this.compiles) buildRegion(this, entry);
+    else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
+  }
+
+  /** Makes everything that the child of a fork cannot make any more. */
+  prepareFork(): void {
+    for (const module of Object.keys(this.guest.helperModules)) {
+      if (!this.imports[module]) this.imports[module] = this.guest.helperModules[module]!(this.memory.memory);
+    }
+  }
+
+  /** From now on no module is made. */
+  stopCompiling(): void {
+    this.compiles = false;
+    this.warm = [];
   }
 
   private takeException(): CpuExit {
@@ -235,7 +256,9 @@ export class Cpu {
   protected enterAt(pc: number, flags: number): Exit {
     try {
       const entry = this.cache.get(pc, flags);
-      if (entry.tier === Tier.NONE && this.options.coldRuns > 0 && !this.warmUp(entry)) return this.interpret(entry);
+      if (entry.tier === Tier.NONE && (this.options.coldRuns > 0 || !this.compiles) && !this.warmUp(entry)) {
+        return this.interpret(entry);
+      }
       return this.enterGenerated(entry);
     } catch (error) {
       return this.recover(error);
@@ -254,6 +277,7 @@ export class Cpu {
       prepareForReplay(entry.ir);
       this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
     }
+    if (!this.compiles) return false;
     entry.runs++;
     if (entry.runs <= coldRuns) return false;
     if (entry.runs === coldRuns + 1) this.warm.push(entry);

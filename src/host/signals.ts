@@ -171,6 +171,12 @@ export class HostSignals {
     setAction(signal, module.address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
   }
 
+  /** In the child of a fork, with all signals blocked: the mailbox is empty, and this is a thread of another number. */
+  afterFork(): void {
+    this.taken = this.mailbox.view.getUint32(0, true);
+    if (this.attached) handlerModule().attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
+  }
+
   /** The next signal in the mailbox as a view of its siginfo_t, good until signals are let in again; or undefined. */
   take(): DataView | undefined {
     const { view } = this.mailbox;

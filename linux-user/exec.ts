@@ -1,0 +1,221 @@
+// Becoming another program: finds out what a file is (guest program, script, host program) and has the host execute it.
+
+import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC } from '../src/host/errno.ts';
+import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
+import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
+import { UserError } from '../src/util/errors.ts';
+import { ABIS } from './abi/registry.ts';
+import type { Process } from './process.ts';
+
+const PATH_MAX = 4096;
+/** MAX_ARG_STRLEN: the longest single argument, its zero byte included. */
+const MAX_ARGUMENT = 131072;
+/** No stack limit lets arguments become longer than this (three quarters of _STK_LIM). */
+const MAX_ARGUMENTS = 6 << 20;
+/** How much of a script's first line counts (BINPRM_BUF_SIZE). */
+const SCRIPT_LINE = 256;
+/** Interpreters of interpreters that are followed. */
+const MAX_SCRIPTS = 5;
+
+const AT_FDCWD = -100;
+const AT_EACCESS = 0x200;
+const X_OK = 1;
+const O_CLOEXEC = 0x80000;
+/** Offset and values of st_mode in struct stat of x86-64. */
+const ST_MODE = 24;
+const ST_SIZE = 48;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const F_GETFD = 1;
+const FD_CLOEXEC = 1;
+const EM_OFFSET = 18;
+
+/** What is to be run in the end, after all scripts have been followed. */
+export interface ExecTarget {
+  /** Name of the guest, or null for a program of the host. */
+  readonly guest: string | null;
+  /** Host path of the program. */
+  readonly file: string;
+  /** Name the first file was executed by: AT_EXECFN, and comm after its last slash. */
+  readonly execFn: string;
+  readonly argv: readonly string[];
+}
+
+/** The NULL-terminated vector of strings at `vector` as latin1 text, or -errno. NULL is an empty vector. */
+export function readStrings(p: Process, vector: number): string[] | number {
+  const strings: string[] = [];
+  vector >>>= 0;
+  if (vector === 0) return strings;
+  let total = 0;
+  for (let at = vector; ; at += p.abi.model.longSize) {
+    const pointer = p.readWord(at);
+    if (pointer === undefined) return -EFAULT;
+    if (pointer === 0) return strings;
+    const bytes = p.memory.readCString(pointer, MAX_ARGUMENT);
+    if (!bytes) return -EFAULT;
+    if (bytes.length >= MAX_ARGUMENT) return -E2BIG;
+    total += bytes.length + 9;
+    if (total > MAX_ARGUMENTS) return -E2BIG;
+    strings.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+  }
+}
+
+/** Text of bytes with its zero byte. */
+function cString(text: string): Uint8Array {
+  return Buffer.from(`${text}\0`, 'latin1');
+}
+
+/** An executable file's beginning, its size and a descriptor to read on with; or -errno. */
+function openExecutable(file: string): { fd: number; size: number; start: Uint8Array } | number {
+  const path = cString(file);
+  const allowed = sys4(SYS.faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+  if (allowed < 0) return allowed;
+  const fd = sys4(SYS.openat, AT_FDCWD, path, O_CLOEXEC, 0);
+  // Executable but not readable: the host can still run its own programs.
+  if (fd === -EACCES) return { fd: -1, size: 0, start: new Uint8Array(0) };
+  if (fd < 0) return fd;
+  const buffer = new HostBuffer(PATH_MAX);
+  const result = sys2(SYS.fstat, fd, buffer.address);
+  if (result < 0 || (buffer.view.getUint32(ST_MODE, true) & S_IFMT) !== S_IFREG) {
+    sys1(SYS.close, fd);
+    return result < 0 ? result : -EACCES;
+  }
+  const size = buffer.view.getUint32(ST_SIZE, true) + buffer.view.getUint32(ST_SIZE + 4, true) * 2 ** 32;
+  const length = sys4(SYS.pread64, fd, buffer.address, PATH_MAX, 0);
+  return { fd, size, start: buffer.u8.subarray(0, Math.max(0, length)) };
+}
+
+/** The guest whose programs look like this, or null. */
+function guestOf(start: Uint8Array): string | null {
+  if (start.length < 52 || start[0] !== 0x7f || start[1] !== 0x45 || start[2] !== 0x4c || start[3] !== 0x46)
+    return null;
+  const big = start[5] === 2;
+  const machine = big
+    ? (start[EM_OFFSET]! << 8) | start[EM_OFFSET + 1]!
+    : start[EM_OFFSET]! | (start[EM_OFFSET + 1]! << 8);
+  for (const [name, { program }] of Object.entries(ABIS)) {
+    const { machines, elfClass, bigEndian } = program.elf;
+    if (machines.includes(machine) && bigEndian === big && (elfClass === 64 ? 2 : 1) === start[4]) return name;
+  }
+  return null;
+}
+
+/** Interpreter and optional argument of a script's first line; undefined when it names none. */
+function scriptLine(start: Uint8Array): { interpreter: string; argument: string | undefined } | undefined {
+  const text = Buffer.from(start.subarray(2, SCRIPT_LINE)).toString('latin1');
+  const end = text.search(/[\n\0]/);
+  // A line that is cut within the interpreter's name is none.
+  if (end < 0 && !/^[ \t]*[^ \t]+[ \t]/.test(text)) return undefined;
+  const match = /^[ \t]*([^ \t]+)(?:[ \t]+(.*?))?[ \t]*$/s.exec(end < 0 ? text : text.slice(0, end));
+  return match ? { interpreter: match[1]!, argument: match[2] || undefined } : undefined;
+}
+
+/** Checks what would make the program fail after the point of no return; 0 or -errno. */
+function checkGuestProgram(
+  p: Process,
+  guest: string,
+  file: string,
+  fd: number,
+  size: number,
+  start: Uint8Array,
+): number {
+  const read = (offset: number, length: number): Uint8Array => {
+    const { u8, address } = new HostBuffer(length);
+    return u8.subarray(0, Math.max(0, sys4(SYS.pread64, fd, address, length, offset)));
+  };
+  try {
+    const header = parseElf(file, start, read, ABIS[guest]!.program.elf);
+    checkSegments(file, header, size, p.memory.taskSize);
+    const segment = header.segments.find((s) => s.type === PT_INTERP);
+    if (!segment) return 0;
+    if (segment.fileSize < 2 || segment.fileSize > PATH_MAX) return -ENOEXEC;
+    const name = Buffer.from(read(segment.offset, segment.fileSize)).toString('latin1').replace(/\0.*$/s, '');
+    return Math.min(0, sys4(SYS.faccessat2, AT_FDCWD, cString(p.paths.redirect(name, true)), X_OK, AT_EACCESS));
+  } catch (error) {
+    if (error instanceof UserError) return -ENOEXEC;
+    throw error;
+  }
+}
+
+/**
+ * Follows `name` (the guest's name of a file; `file` its host name) through scripts to a program.
+ * Returns -errno when the kernel would refuse it.
+ */
+export function findProgram(p: Process, name: string, file: string, argv: readonly string[]): ExecTarget | number {
+  const execFn = name;
+  let args = argv.length > 0 ? argv : [''];
+  for (let depth = 0; ; depth++) {
+    const opened = openExecutable(file);
+    if (typeof opened === 'number') return opened;
+    const { fd, size, start } = opened;
+    try {
+      if (start[0] !== 0x23 || start[1] !== 0x21) {
+        const guest = guestOf(start);
+        const wrong = guest === null ? 0 : checkGuestProgram(p, guest, file, fd, size, start);
+        return wrong < 0 ? wrong : { guest, file, execFn, argv: args };
+      }
+    } finally {
+      if (fd >= 0) sys1(SYS.close, fd);
+    }
+    if (depth === MAX_SCRIPTS) return -ELOOP;
+    const line = scriptLine(start);
+    if (!line) return -ENOEXEC;
+    const { interpreter, argument } = line;
+    args = [interpreter, ...(argument === undefined ? [] : [argument]), name, ...args.slice(1)];
+    name = interpreter;
+    file = p.paths.redirect(interpreter, true);
+  }
+}
+
+/** A vector of strings as the host takes it. Keep the result until the call is made. */
+function hostStrings(strings: readonly string[]): HostBuffer {
+  const table = 8 * (strings.length + 1);
+  const buffer = new HostBuffer(strings.reduce((size, s) => size + s.length + 1, table));
+  let at = table;
+  strings.forEach((s, i) => {
+    const address = buffer.address + at;
+    buffer.view.setUint32(8 * i, address >>> 0, true);
+    buffer.view.setUint32(8 * i + 4, Math.floor(address / 2 ** 32), true);
+    buffer.u8.set(Buffer.from(s, 'latin1'), at);
+    at += s.length + 1;
+  });
+  return buffer;
+}
+
+/** Standard descriptors that this exec closes: the engine would open others in their place. */
+function closedStandard(): number[] {
+  return [0, 1, 2].filter((fd) => {
+    const flags = sys3(SYS.fcntl, fd, F_GETFD, 0);
+    return flags < 0 || (flags & FD_CLOEXEC) !== 0;
+  });
+}
+
+/** Becomes the program `name` (host name `file`). Returns only when that fails: -errno. */
+export function execProgram(p: Process, name: string, file: string, argv: number, envp: number): number {
+  if (name === '') return -ENOENT;
+  const args = readStrings(p, argv);
+  if (typeof args === 'number') return args;
+  const environment = readStrings(p, envp);
+  if (typeof environment === 'number') return environment;
+  const target = findProgram(p, name, file, args);
+  if (typeof target === 'number') return target;
+  let { file: program, argv: words } = target;
+  if (target.guest !== null) {
+    if (p.relaunch === null) return -ENOEXEC;
+    words = p.relaunch(target, closedStandard());
+    program = words[0]!;
+  }
+  const vector = hostStrings(words);
+  const variables = hostStrings(environment);
+  p.beforeExec();
+  return sys3(SYS.execve, cString(program), vector.address, variables.address);
+}
+
+/** The name at `pointer`, or -errno. */
+export function readName(p: Process, pointer: number): string | number {
+  if (pointer >>> 0 >= p.memory.taskSize) return -EFAULT;
+  const bytes = p.memory.readCString(pointer, PATH_MAX);
+  if (!bytes) return -EFAULT;
+  if (bytes.length >= PATH_MAX) return -ENAMETOOLONG;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

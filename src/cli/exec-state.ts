@@ -1,0 +1,110 @@
+// The command line by which an emulator becomes the next one when its guest executes a program, and what it passes on.
+
+import type { ExecTarget } from '../../linux-user/exec.ts';
+import type { Process } from '../../linux-user/process.ts';
+import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
+import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../host/syscall.ts';
+import { logConfig, logMask } from '../log/log.ts';
+import type { UserOptions } from './user-options.ts';
+
+/** The first argument of such a command line; the next one is the state. */
+export const EXEC_STATE = '-exec-state';
+
+/** What an executed program inherits that the host cannot keep for it, because the engine changes it when it starts. */
+export interface ExecState {
+  /** AT_EXECFN, latin1 as all text here. */
+  readonly execFn: string;
+  /** Soft limit of open files. */
+  readonly files: number;
+  /** Ignored signals. */
+  readonly ignored: readonly number[];
+  /** The blocked signals: 1 to 32, 33 to 64. */
+  readonly blocked: readonly [number, number];
+  /** Standard descriptors that are closed. */
+  readonly closed: readonly number[];
+  /** Resource limits kept by the emulator: number, soft, hard (null: infinite). */
+  readonly limits: readonly (readonly [number, number | null, number | null])[];
+  /** The open log file, or -1. */
+  readonly logFd: number;
+}
+
+const RLIMIT_NOFILE = 7;
+const F_SETFD = 2;
+const PR_SET_NAME = 15;
+
+/** Options that go on unchanged: name and value as options take them, of those that are not the default. */
+function optionWords(options: UserOptions, prefix: string, sameGuest: boolean): string[] {
+  const words = ['-L', prefix || '/', '-s', String(options.stackSize)];
+  const add = (name: string, value: string | number | null, unless: string | number | null): void => {
+    if (value !== unless) words.push(`-${name}`, String(value));
+  };
+  if (sameGuest) add('cpu', options.cpu, '');
+  add('r', options.release, null);
+  add('B', options.guestBase, 0);
+  add('R', options.reservedVa, 0);
+  add('d', options.logItems, '');
+  add('dfilter', options.logFilter, '');
+  add('D', options.logFile, null);
+  add('seed', options.seed, null);
+  add('engine', options.engine, 'wasm');
+  add('disable', [...options.disable].join(','), '');
+  if (options.oneInsnPerBlock) words.push('-one-insn-per-tb');
+  if (options.strace) words.push('-strace');
+  if (options.counters) words.push('-counters');
+  return words;
+}
+
+/** The open files limit, as the kernel has it: infinite ones come out as 2^64. */
+function openFiles(): number {
+  const { view, address } = new HostBuffer(16);
+  sys4(SYS.prlimit64, 0, RLIMIT_NOFILE, 0, address);
+  return Number(view.getBigUint64(0, true));
+}
+
+/** Makes the function that gives the command line for a program to execute (Process.relaunch). */
+export function makeRelaunch(p: Process, signals: Signals, guest: string, options: UserOptions) {
+  return (target: ExecTarget, closed: readonly number[]): string[] => {
+    const ignored: number[] = [];
+    for (let n = 1; n <= NSIG; n++) if (signals.action(n).handler === SIG_IGN) ignored.push(n);
+    const logFd = options.logFile === null || logMask === 0 ? -1 : logConfig().fd;
+    if (logFd >= 0) sys3(SYS.fcntl, logFd, F_SETFD, 0);
+    const finite = (n: number): number | null => (n >= 2 ** 64 ? null : n);
+    const state: ExecState = {
+      execFn: target.execFn,
+      files: openFiles(),
+      ignored,
+      blocked: [signals.blockedLow, signals.blockedHigh],
+      closed,
+      limits: [...p.limits].map(([n, { soft, hard }]) => [n, finite(soft), finite(hard)] as const),
+      logFd,
+    };
+    const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+    return [
+      ...[process.execPath, ...process.execArgv, Bun.main, target.guest!].map(utf8),
+      ...[EXEC_STATE, JSON.stringify(state)].map(utf8),
+      ...optionWords(options, p.paths.prefix, target.guest === guest),
+      ...['-0', target.argv[0]!, '--', target.file, ...target.argv.slice(1)],
+    ];
+  };
+}
+
+/** Reads what `makeRelaunch` wrote; the text is latin1 of UTF-8. */
+export function parseExecState(text: string): ExecState {
+  return JSON.parse(Buffer.from(text, 'latin1').toString('utf8')) as ExecState;
+}
+
+/** Gives the process what the state says, once its signals are set up. */
+export function applyExecState(p: Process, signals: Signals, state: ExecState): void {
+  for (const n of state.ignored) signals.setAction(n, { ...signals.action(n), handler: SIG_IGN });
+  const [low, high] = state.blocked;
+  if ((low & ~signals.blockedLow) | (high & ~signals.blockedHigh)) signals.setBlocked(low, high);
+  for (const fd of state.closed) sys1(SYS.close, fd);
+  for (const [n, soft, hard] of state.limits) p.limits.set(n, { soft: soft ?? 2 ** 64, hard: hard ?? 2 ** 64 });
+  setName(state.execFn);
+}
+
+/** Names the process as the kernel does for a program executed by this name (comm). */
+export function setName(file: string): void {
+  const name = Buffer.from(`${file.slice(file.lastIndexOf('/') + 1).slice(0, 15)}\0`, 'latin1');
+  sys5(SYS.prctl, PR_SET_NAME, name, 0, 0, 0);
+}
