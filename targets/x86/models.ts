@@ -33,9 +33,12 @@ const ALL = [
   'RDSEED',
 ] as const;
 
-/** All models, the default first. Every feature named executes. */
+/**
+ * All models, the default first. Every feature named executes. `max` has the signature of a Pentium Pro while there is no
+ * MMX: GMP picks its functions by family and model number, whatever the feature bits say.
+ */
 export const X86_MODELS: readonly X86Model[] = [
-  { name: 'max', text: 'Everything that is implemented', signature: 0x6f1, features: ALL as readonly ModelFeature[] },
+  { name: 'max', text: 'Everything that is implemented', signature: 0x619, features: ALL as readonly ModelFeature[] },
   { name: 'pentiumpro', text: 'Pentium Pro (P6, i686): CMOV', signature: 0x619, features: PENTIUM_PRO },
   { name: 'pentium', text: 'Pentium (P5, i586): TSC, CMPXCHG8B', signature: 0x543, features: PENTIUM },
   { name: '486', text: '80486 with FPU', signature: 0x480, features: I486 },

@@ -1,0 +1,189 @@
+// Runs programs of the Debian i386 tree on the host CPU and under wemu, each in a directory of its own with the same files.
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
+import { guestTreePath } from '../setup/guests.ts';
+import type { Need } from '../setup/needs.ts';
+import { oraclePath } from '../setup/oracles.ts';
+
+/** The tree; its `tmp` holds the work directories, so that they have a path inside and outside a chroot. */
+export const TREE = guestTreePath('i386');
+
+/** A program run: path inside the tree, arguments, standard input. */
+export interface ProgramCase {
+  readonly program: string;
+  readonly args?: readonly string[];
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Record<string, string>;
+}
+
+/** What a run gave. Text is latin1, so that bytes compare exactly. */
+export interface CaseRun {
+  stdout: string;
+  stderr: string;
+  /** Exit status, or the signal's name. */
+  end: string;
+}
+
+/** Nothing from the test's own environment reaches the programs. */
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC0', HOME: '/' };
+
+/** The oracle of program runs: the host CPU where we may chroot, else qemu-i386. */
+const isRoot = process.getuid?.() === 0;
+export const NATIVE_NEED: Need = isRoot
+  ? { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }
+  : 'qemu-user';
+
+/** A chroot has none of the devices that programs expect; those of the host serve. */
+export function addDevices(): void {
+  if (!isRoot || !existsSync(TREE)) return;
+  mkdirSync(join(TREE, 'dev'), { recursive: true });
+  for (const [name, minor] of Object.entries({ null: 3, zero: 5, urandom: 9 })) {
+    const path = join(TREE, 'dev', name);
+    if (existsSync(path)) continue;
+    Bun.spawnSync(['mknod', '-m', '666', path, 'c', '1', String(minor)]);
+  }
+}
+
+/** Makes an empty directory in the tree's tmp. */
+export function makeWorkDirectory(): string {
+  mkdirSync(join(TREE, 'tmp'), { recursive: true });
+  const directory = mkdtempSync(join(TREE, 'tmp/wemu-test-'));
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
+export function removeWorkDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** What to put in a directory: file contents, or a link's target in an object. */
+export type Files = Record<string, string | Uint8Array | { readonly link: string }>;
+
+/** Files, directories and links with fixed times and modes, the same at every call. */
+export function fillDirectory(directory: string, files: Files): void {
+  const directories = new Set<string>([directory]);
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(directory, name);
+    mkdirSync(dirname(path), { recursive: true });
+    for (let up = dirname(path); up.length > directory.length; up = dirname(up)) directories.add(up);
+    if (typeof content === 'object' && 'link' in content) {
+      symlinkSync(content.link, path);
+      lutimesSync(path, FIXED_TIME, FIXED_TIME);
+      continue;
+    }
+    writeFileSync(path, content);
+    chmodSync(path, 0o644);
+    utimesSync(path, FIXED_TIME, FIXED_TIME);
+  }
+  for (const path of [...directories].sort().reverse()) {
+    chmodSync(path, 0o755);
+    utimesSync(path, FIXED_TIME, FIXED_TIME);
+  }
+}
+
+/** 13 February 2009. */
+const FIXED_TIME = 1234567890;
+
+/** One line per file below a directory: name, kind, mode, size, hash of the content. */
+export function describeDirectory(directory: string): string[] {
+  const lines: string[] = [];
+  for (const name of (readdirSync(directory, { recursive: true }) as string[]).sort()) {
+    const path = join(directory, name);
+    const stat = lstatSync(path);
+    const content = stat.isFile() ? Bun.hash(readFileSync(path)).toString(16) : '';
+    lines.push(`${name} ${stat.mode.toString(8)} ${stat.isDirectory() ? '' : stat.size} ${content}`);
+  }
+  return lines;
+}
+
+async function run(argv: string[], directory: string, { stdin, env }: ProgramCase): Promise<CaseRun> {
+  const child = Bun.spawn(argv, {
+    cwd: directory,
+    env: { ...ENVIRONMENT, ...env },
+    stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  });
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).arrayBuffer(),
+    new Response(child.stderr).arrayBuffer(),
+    child.exited,
+  ]);
+  return {
+    stdout: Buffer.from(out).toString('latin1'),
+    stderr: Buffer.from(err).toString('latin1'),
+    end: String(child.signalCode ?? child.exitCode),
+  };
+}
+
+/** Runs a case in a directory of the tree natively: in a chroot, or where that is not allowed under qemu-i386. */
+export function runNative(one: ProgramCase, directory: string): Promise<CaseRun> {
+  const args = [...(one.args ?? [])];
+  if (!isRoot)
+    return run(
+      [oraclePath('qemu-user')!, '-L', TREE, '-0', one.program, join(TREE, one.program), ...args],
+      directory,
+      one,
+    );
+  // chroot(1) goes to the new root; a shell goes on to the directory.
+  const script = 'cd "$0" && exec "$@"';
+  const inside = `/tmp/${basename(directory)}`;
+  return run(['chroot', TREE, '/bin/busybox', 'sh', '-c', script, inside, one.program, ...args], directory, one);
+}
+
+/** Runs a case in a directory under wemu with more options. */
+export function runWemu(one: ProgramCase, directory: string, options: readonly string[] = []): Promise<CaseRun> {
+  const wemu = wemuCommand();
+  if ('missing' in wemu) throw new Error(wemu.missing);
+  const start = [...wemu.command, '-L', TREE, '-0', one.program, ...options];
+  return run([...start, join(TREE, one.program), ...(one.args ?? [])], directory, one);
+}
+
+/** Pseudo-random bytes, the same at every call with the same seed: a linear congruential generator. */
+export function noise(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let x = seed >>> 0;
+  for (let n = 0; n < length; n++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    bytes[n] = x >>> 24;
+  }
+  return bytes;
+}
+
+const WORDS = 'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau'.split(
+  ' ',
+);
+
+/** Lines of a few words and a number each. */
+export function textLines(count: number, seed: number): string {
+  const random = noise(count * 4, seed);
+  const lines: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const [a, b, c, d] = random.subarray(4 * n, 4 * n + 4) as unknown as [number, number, number, number];
+    lines.push(`${WORDS[a % WORDS.length]} ${WORDS[b % WORDS.length]} ${c * 256 + d}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** So many million bytes that compress to about a half: random digits. */
+export function megabytes(count: number): Uint8Array {
+  const bytes = noise(count * 1_000_000, 8);
+  for (let n = 0; n < bytes.length; n++) bytes[n] = 0x30 + (bytes[n]! & 15);
+  return bytes;
+}
