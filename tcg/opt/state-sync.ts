@@ -1,7 +1,7 @@
 // Decides where generated code stores changed guest registers to CPU state, and where CPU state becomes precise.
 import type { Block, Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
-import type { Global, Value } from '../ir/value.ts';
+import type { Global } from '../ir/value.ts';
 
 /**
  * How often CPU state becomes precise. A fault is handled by replaying the guest from the last precise point in the
@@ -55,6 +55,11 @@ const L_LOOP = 8;
 /** No precise point was made on some way here since the last loop head. */
 const L_UNPOINTED = 16;
 
+/** What is known of `early` at a label: nothing yet; the same on all ways so far; or different. */
+const E_UNKNOWN = 0;
+const E_SAME = 1;
+const E_NONE = 2;
+
 /** What `scanInsn` finds in one instruction: bits of the I_ constants. */
 const I_FAULTS = 1;
 /** It must have a precise point of its own: running it from an earlier one may run a side effect twice. */
@@ -64,9 +69,6 @@ const I_WRITES_EARLY = 4;
 const I_LOADS = 8;
 
 const EMPTY: readonly Global[] = [];
-
-/** How far ahead to look for what overwrites a global, in ops. */
-const LOOK_AHEAD = 32;
 
 /**
  * Sets `sync` of every op of the block (see `Op.sync`). It relies on CPU state being precise at block entry, PC included:
@@ -105,10 +107,14 @@ class StateSync {
   /** Globals written, and whether memory was loaded, since `early`. */
   private readonly sinceEarly: Int32Array;
   private loadedSinceEarly = false;
-  /** For `findDead`: globals overwritten before anything needs them; and read before; and written by the instruction. */
-  private readonly dead: Int32Array;
-  private readonly read: Int32Array;
-  private readonly written: Int32Array;
+
+  /** `early` and what belongs to it on the forward ways to each label; made anew in each pass. */
+  private readonly labelEarly: (Op | null)[] = [];
+  private readonly labelEarlyState: Uint8Array | null;
+  private readonly labelEarlyCount: number[] = [];
+  private readonly labelEarlyLoaded: boolean[] = [];
+  /** For each label the words of `earlyGlobals`, then those of `sinceEarly`. */
+  private readonly labelEarlySets: Int32Array | null;
 
   private readonly labelBits: Uint8Array | null;
   private readonly labelDirty: Int32Array | null;
@@ -125,12 +131,11 @@ class StateSync {
     this.dirty = new Int32Array(words);
     this.sinceEarly = new Int32Array(words);
     this.earlyGlobals = new Int32Array(words);
-    this.dead = new Int32Array(words);
-    this.read = new Int32Array(words);
-    this.written = new Int32Array(words);
     const labels = block.labelCount;
     this.labelBits = labels > 0 ? new Uint8Array(labels) : null;
     this.labelDirty = labels > 0 ? new Int32Array(labels * words) : null;
+    this.labelEarlyState = labels > 0 ? new Uint8Array(labels) : null;
+    this.labelEarlySets = labels > 0 ? new Int32Array(labels * words * 2) : null;
     this.placed = labels > 0 ? new Uint8Array(labels) : null;
     this.insnOfLabel = labels > 0 ? new Int32Array(labels).fill(-1) : null;
     if (labels > 0) this.findLoops();
@@ -158,6 +163,7 @@ class StateSync {
       this.pointed = true;
       this.early = null;
       this.placed?.fill(0);
+      this.labelEarlyState?.fill(E_UNKNOWN);
       this.walk();
     } while (this.changed);
   }
@@ -248,7 +254,7 @@ class StateSync {
   private insnStart(op: Op, index: number): void {
     this.fresh = this.atEntry && op.imm >>> 0 === this.block.pc >>> 0;
     this.atEntry = false;
-    if ((this.spoiled || !this.pointed) && this.mode !== 'every') this.considerEarly(op, index);
+    if ((this.spoiled || !this.pointed) && this.mode !== 'every') this.considerEarly(op);
     const insn = this.scanInsn(index);
     if (this.fresh || insn === 0) return;
     let point: boolean;
@@ -274,52 +280,23 @@ class StateSync {
     this.fresh = true;
   }
 
-  /** Takes the instruction at `index` for the next precise point if it has less to store than the one chosen before. */
-  private considerEarly(op: Op, index: number): void {
-    const { dirty, dead, earlyGlobals } = this;
-    this.findDead(index);
+  /**
+   * Takes the instruction that begins with `op` for the next precise point if it has less to store than the one chosen
+   * before. All dirty globals count, even those it seems to overwrite: where a value was known when it was translated, the
+   * IR does not read what the instruction reads, and its replay would.
+   */
+  private considerEarly(op: Op): void {
+    const { dirty } = this;
     let count = 0;
     for (let word = 0; word < dirty.length; word++) {
-      for (let bits = dirty[word]! & ~dead[word]!; bits !== 0; bits &= bits - 1) count++;
+      for (let bits = dirty[word]!; bits !== 0; bits &= bits - 1) count++;
     }
     if (this.early !== null && count >= this.earlyCount) return;
     this.early = op;
     this.earlyCount = count;
-    for (let word = 0; word < dirty.length; word++) earlyGlobals[word] = dirty[word]! & ~dead[word]!;
+    this.earlyGlobals.set(dirty);
     this.sinceEarly.fill(0);
     this.loadedSinceEarly = false;
-  }
-
-  /**
-   * Finds the globals that the instructions from `index` on overwrite before anything can need them: a replay from there
-   * computes them anew. Only instructions that cannot fault or leave count, since those that do show all registers.
-   */
-  private findDead(index: number): void {
-    const { ops, dead, read, written } = this;
-    dead.fill(0);
-    read.fill(0);
-    written.fill(0);
-    const end = Math.min(ops.length, index + LOOK_AHEAD);
-    for (let i = index + 1; i < end; i++) {
-      const op = ops[i]!;
-      const code = op.row.code;
-      if (code === INSN_START) {
-        for (let word = 0; word < dead.length; word++) dead[word]! |= written[word]! & ~read[word]!;
-        continue;
-      }
-      if (FACTS[code] !== 0) return;
-      this.noteRead(op.a);
-      this.noteRead(op.b);
-      this.noteRead(op.c);
-      const out = op.out;
-      if (out !== null && out.kind === 'global') written[out.id >> 5]! |= 1 << (out.id & 31);
-    }
-  }
-
-  private noteRead(value: Value | null): void {
-    if (value === null || value.kind !== 'global') return;
-    const word = value.id >> 5;
-    this.read[word]! |= (1 << (value.id & 31)) & ~this.written[word]!;
   }
 
   /** Makes CPU state precise at `early`, since when nothing was written that a replay would write twice. */
@@ -404,6 +381,46 @@ class StateSync {
       grew = true;
     }
     if (grew && back) this.changed = true;
+    if (!back) this.mergeEarly(label);
+  }
+
+  /** Brings `early` along one more way to a label: it stays where all ways come through the same. */
+  private mergeEarly(label: number): void {
+    const state = this.labelEarlyState!;
+    const sets = this.labelEarlySets!;
+    const words = this.dirty.length;
+    const at = 2 * words * label;
+    if (state[label] === E_UNKNOWN && this.early !== null) {
+      state[label] = E_SAME;
+      this.labelEarly[label] = this.early;
+      this.labelEarlyCount[label] = this.earlyCount;
+      this.labelEarlyLoaded[label] = this.loadedSinceEarly;
+      sets.set(this.earlyGlobals, at);
+      sets.set(this.sinceEarly, at + words);
+    } else if (state[label] === E_SAME && this.early === this.labelEarly[label]) {
+      if (this.loadedSinceEarly) this.labelEarlyLoaded[label] = true;
+      for (let word = 0; word < words; word++) sets[at + words + word]! |= this.sinceEarly[word]!;
+    } else {
+      state[label] = E_NONE;
+    }
+  }
+
+  /** Takes up `early` where the forward ways to a label meet. */
+  private enterEarly(label: number): void {
+    if (this.labelEarlyState![label] !== E_SAME) {
+      this.early = null;
+      return;
+    }
+    const sets = this.labelEarlySets!;
+    const words = this.dirty.length;
+    const at = 2 * words * label;
+    this.early = this.labelEarly[label]!;
+    this.earlyCount = this.labelEarlyCount[label]!;
+    this.loadedSinceEarly = this.labelEarlyLoaded[label]!;
+    for (let word = 0; word < words; word++) {
+      this.earlyGlobals[word] = sets[at + word]!;
+      this.sinceEarly[word] = sets[at + words + word]!;
+    }
   }
 
   /** Takes up the state at a label; returns whether any branch goes there. `falls`: control also falls into it. */
@@ -412,7 +429,10 @@ class StateSync {
     const bits = this.labelBits![label]!;
     const loop = (bits & L_LOOP) !== 0;
     if ((bits & L_REACHED) === 0 && !(loop && falls)) return falls;
-    if (loop && falls) this.pointBeforeLoop();
+    if (falls) {
+      if (loop) this.pointBeforeLoop();
+      else this.mergeEarly(label);
+    }
     const words = this.dirty.length;
     for (let word = 0; word < words; word++) {
       const merged = this.labelDirty![label * words + word]! | (falls ? this.dirty[word]! : 0);
@@ -425,7 +445,8 @@ class StateSync {
     this.pointed = !loop && (!falls || this.pointed) && (bits & L_UNPOINTED) === 0;
     this.fresh = false;
     this.atEntry = false;
-    this.early = null;
+    if (loop) this.early = null;
+    else this.enterEarly(label);
     return true;
   }
 
