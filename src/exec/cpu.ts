@@ -13,71 +13,23 @@ import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/int
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { Exit } from '../../tcg/ir/types.ts';
-import { optimize, type PassSwitches, prepareForReplay } from '../../tcg/opt/pipeline.ts';
+import { optimize, prepareForReplay } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
 import { unimpOnce } from '../log/log.ts';
 import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, STATE_BASE, stateAddress } from './layout.ts';
-import type { BlockLog } from './log-block.ts';
 import { compileEntries, translateNeighbourhood } from './neighbourhood.ts';
+import { type CpuOptions, DEFAULT_OPTIONS, MAX_BLOCK_INSNS } from './options.ts';
 import { buildRegion } from './region.ts';
-
-/** How guest code is run. Every switch exists so that tests can run the same program both ways. */
-export interface CpuOptions {
-  readonly engine: 'wasm' | 'interp';
-  readonly passes: PassSwitches;
-  /** Blocks jump to each other directly; off: every block returns to the loop. */
-  readonly chain: boolean;
-  /** Hot blocks become regions. */
-  readonly regions: boolean;
-  /** Longest block in guest instructions; 1 for `-one-insn-per-tb`. */
-  readonly maxInsns: number;
-  /** How often a block is interpreted at least before it is compiled; 0: compiled at once, with what it jumps to. */
-  readonly coldRuns: number;
-  /** Runs of a block before it becomes a region. */
-  readonly hotThreshold: number;
-  readonly log: BlockLog | null;
-  /** What time stamp counters read, nanoseconds; undefined: the host's monotonic clock. */
-  readonly clock?: () => number;
-}
-
-/**
- * Blocks longer than this are cut. Long enough that real basic blocks are not, short enough that replaying one (at most
- * this many interpreted instructions) costs less than the fault itself.
- */
-export const MAX_BLOCK_INSNS = 128;
-
-/**
- * A block that has run this often is worth a region. Making one costs 1 to 3 ms and saves a few ns per block run. Measured:
- * the bench programs do not notice anything from 1,000 to 64,000, but starting python made 740 regions (of 5 times as many
- * instructions as the blocks themselves) at 1,000, 190 at 4,000 and 20 at 32,000, and took 1.6 times as long with the first.
- */
-export const HOT_THRESHOLD = 32_000;
-
-/**
- * Most blocks of a starting program run a few times: of the 2,250 that a dynamic hello reaches, 64 % once, 83 % up to three
- * times, 94 % up to twenty. Compiling one costs about 30 us (5 of them in the engine), interpreting it 3 us.
- */
-export const COLD_RUNS = 10;
+import type { Translator } from './translator.ts';
 
 /**
  * A module costs 90 us before its first block, so blocks that are warm enough to be compiled wait for each other until
  * interpreting them has cost as much as the module will: this many runs of such blocks, all taken together.
  */
 const MODULE_RUNS = 64;
-
-export const DEFAULT_OPTIONS: CpuOptions = {
-  engine: 'wasm',
-  passes: {},
-  chain: true,
-  regions: true,
-  maxInsns: MAX_BLOCK_INSNS,
-  coldRuns: COLD_RUNS,
-  hotThreshold: HOT_THRESHOLD,
-  log: null,
-};
 
 /** Why `run` returned. Exception numbers are the guest's own. */
 export type CpuExit =
@@ -102,7 +54,7 @@ function forGeneratedCode(helpers: Record<string, HelperFunction>): Record<strin
   return wrapped;
 }
 
-export class Cpu {
+export class Cpu implements Translator {
   /** Address of this CPU's state block in the shared memory. */
   readonly env: number;
   readonly view: DataView;
@@ -296,7 +248,7 @@ export class Cpu {
   protected enterGenerated(entry: Entry): Exit {
     const { pc } = entry;
     if (entry.tier === Tier.NONE) translateNeighbourhood(this, pc, entry.flags);
-    this.options.log?.enter(this, entry);
+    this.options.log?.enter(this.guest, this.view, this.env, entry);
     const cell = this.stateAt + CODEGEN_LAYOUT.jumpCache + 8 * jumpCacheIndex(pc, CODEGEN_LAYOUT.jumpCacheBits);
     this.state.setUint32(cell, pc, true);
     this.state.setUint32(cell + 4, entry.slot, true);
@@ -304,7 +256,7 @@ export class Cpu {
   }
 
   private interpret(entry: Entry): Exit {
-    this.options.log?.enter(this, entry);
+    this.options.log?.enter(this.guest, this.view, this.env, entry);
     INTERPRETED.n++;
     return interpretBlock(entry.ir!, this.blockPort, this.env);
   }

@@ -5,13 +5,13 @@ import { printBlock } from '../../tcg/ir/print.ts';
 import { printModule } from '../../tcg/wasm/wat-print.ts';
 import { LOG, log, logFilterAllows, logMask, writeLog } from '../log/log.ts';
 import type { Entry } from './code-cache.ts';
-import type { Cpu } from './cpu.ts';
+import type { BlockHooks } from './options.ts';
 
 /** Disassembles one instruction for `in_asm`: text and length in bytes. */
 export type Disassembler = (bytes: Uint8Array, pc: number) => { text: string; length: number };
 
 /** The hooks of the execution loop; in CpuOptions null when nothing is logged, so that they cost nothing. */
-export class BlockLog {
+export class BlockLog implements BlockHooks {
   private filtered = false;
 
   /** @param disassemble what in_asm prints with; the guest's own when absent. */
@@ -47,9 +47,9 @@ export class BlockLog {
   }
 
   /** The loop enters generated code (with chaining, only the first of a run of blocks is seen). */
-  enter(cpu: Cpu, entry: Entry): void {
+  enter(guest: Guest, view: DataView, env: number, entry: Entry): void {
     if (!logFilterAllows(entry.pc)) return;
     log('exec', `Trace 0: ${entry.slot} [${entry.pc.toString(16).padStart(8, '0')}/${entry.flags.toString(16)}]\n`);
-    if (logMask & LOG.cpu) writeLog(cpu.guest.dump(cpu.view, cpu.env));
+    if (logMask & LOG.cpu) writeLog(guest.dump(view, env));
   }
 }

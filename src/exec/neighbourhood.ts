@@ -7,8 +7,8 @@ import { optimize } from '../../tcg/opt/pipeline.ts';
 import { compileGroup, type GroupUnit } from '../../tcg/wasm/group.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
-import type { Cpu } from './cpu.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE } from './layout.ts';
+import type { Translator } from './translator.ts';
 
 /**
  * Blocks per module at most. A module costs about 90 us to compile and instantiate and a block in it 4 us, but blocks that
@@ -20,7 +20,7 @@ const COMPILED = defineCounter('exec.compiled', 'blocks compiled on their own');
 const MODULES = defineCounter('exec.modules', 'wasm modules made');
 
 /** Translates the block at `pc` and those that direct jumps lead to, and enters them in the shared table. */
-export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): void {
+export function translateNeighbourhood(cpu: Translator, pc: number, flags: number): void {
   const { cache, memory, options } = cpu;
   const queue: Entry[] = [cache.get(pc, flags)];
   const entries: Entry[] = [];
@@ -54,7 +54,7 @@ export function translateNeighbourhood(cpu: Cpu, pc: number, flags: number): voi
 }
 
 /** The translation of a block nobody has jumped to yet; null when its first instruction cannot be fetched. */
-function tryTranslate(cpu: Cpu, entry: Entry): Block | null {
+function tryTranslate(cpu: Translator, entry: Entry): Block | null {
   try {
     return cpu.translateOne(entry.pc, entry.flags, cpu.options.maxInsns);
   } catch (error) {
@@ -64,7 +64,7 @@ function tryTranslate(cpu: Cpu, entry: Entry): Block | null {
 }
 
 /** Optimises a block and makes it a unit with its own run counter. */
-function unitOf(cpu: Cpu, entry: Entry, block: Block): GroupUnit {
+function unitOf(cpu: Translator, entry: Entry, block: Block): GroupUnit {
   const { cache, options } = cpu;
   optimize(block, options.passes);
   options.log?.optimized(block);
@@ -78,7 +78,7 @@ function unitOf(cpu: Cpu, entry: Entry, block: Block): GroupUnit {
 }
 
 /** Compiles blocks that were interpreted so far, as one module. Entries that lost their IR meanwhile are left out. */
-export function compileEntries(cpu: Cpu, entries: readonly Entry[], flags: number): void {
+export function compileEntries(cpu: Translator, entries: readonly Entry[], flags: number): void {
   const units: GroupUnit[] = [];
   for (const entry of entries) {
     if (entry.ir === null || entry.tier !== Tier.NONE || entry.flags !== flags) continue;
@@ -90,7 +90,7 @@ export function compileEntries(cpu: Cpu, entries: readonly Entry[], flags: numbe
 }
 
 /** Compiles units to one module, which writes its functions into the shared table. */
-export function instantiate(cpu: Cpu, units: readonly GroupUnit[], flags: number): void {
+export function instantiate(cpu: Translator, units: readonly GroupUnit[], flags: number): void {
   const { cache, options } = cpu;
   const { bytes, imports } = compileGroup(units, {
     layout: CODEGEN_LAYOUT,

@@ -8,9 +8,9 @@ import { const32, type Label } from '../../tcg/ir/value.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
-import type { Cpu } from './cpu.ts';
 import { COUNTER_BASE } from './layout.ts';
 import { instantiate } from './neighbourhood.ts';
+import type { Translator } from './translator.ts';
 
 /**
  * Guest instructions per region at most. The engine's optimiser takes time more than linear in the size of a function;
@@ -67,7 +67,7 @@ class RegionBuilder {
   insns = 0;
 
   constructor(
-    private readonly cpu: Cpu,
+    private readonly cpu: Translator,
     private readonly entry: Entry,
   ) {
     this.block = new Block(entry.pc, cpu.guest.layout.globals);
@@ -206,7 +206,7 @@ class RegionBuilder {
 }
 
 /** Replaces the translation of `entry` by a region that begins there. */
-export function buildRegion(cpu: Cpu, entry: Entry): void {
+export function buildRegion(cpu: Translator, entry: Entry): void {
   // The counter has run out; in case the entry is not replaced it must not do so again soon.
   cpu.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
   const region = new RegionBuilder(cpu, entry);
