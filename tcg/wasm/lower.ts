@@ -1,10 +1,10 @@
 // Lowers one block of IR to one WebAssembly function: which values exist, where they are kept, when they are computed.
-import type { CodegenLayout } from '../engine.ts';
+
 import type { Block, Op } from '../ir/block.ts';
-import type { HelperRow } from '../ir/helper-table.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 import { Const, type Global, type Value } from '../ir/value.ts';
 import { emitCounter } from './lower-control.ts';
+import type { LoweringOptions } from './lower-options.ts';
 import {
   AT_BORDER,
   C_BR,
@@ -76,19 +76,6 @@ const ALIGN_WHOLE = [2, 3, 2, 3, 4];
  * address would have wrapped around: the engine traps instead, and the replay accesses the right address.
  */
 const MAX_FOLDED_OFFSET = 0x10000;
-
-/** What the lowering must know of its surroundings. */
-export interface LoweringOptions {
-  readonly layout: CodegenLayout;
-  /** Offset from `env` of a word that nobody reads; loops store to it so that the engine loads the poll word each time. */
-  readonly scratch?: number;
-  /** Leave by tail calls through the table; otherwise every exit returns to the execution loop. */
-  readonly chain: boolean;
-  /** The table slot through which the block at `pc` is entered. */
-  slotOf(pc: number): number;
-  /** The function index of a helper. */
-  indexOf(helper: HelperRow): number;
-}
 
 /** Lowers blocks one after the other into its own code buffer. Its tables are kept from block to block. */
 export class Lowering extends RunAnalysis {
