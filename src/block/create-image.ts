@@ -226,8 +226,12 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
   const fileSize =
     whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
-  await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options);
   try {
+    await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options).catch((error) => {
+      throw whole && error instanceof BlockError
+        ? error.prefixed('Could not resize image: Failed to resize underlying file: ')
+        : error;
+    });
     if (c.dataFile !== undefined) await createProtocol(c.dataFile, 0, 'off', new Map());
     await layoutQcow2(filename, options, fileSize);
   } catch (error) {

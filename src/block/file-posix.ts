@@ -312,7 +312,7 @@ export class FileNode extends BlockNode {
       throw new BlockError('Unsupported preallocation mode: metadata', ERRNO.EOPNOTSUPP);
     }
     if (preallocation === 'falloc' && size > before) {
-      check(fallocate(this.fd, 0, before, size - before), 'Could not preallocate data for the new file');
+      check(fallocate(this.fd, 0, before, size - before), 'Could not preallocate new data');
       return;
     }
     const errno = truncateFd(this.fd, size);

@@ -1,6 +1,6 @@
 // The command line by which an emulator becomes the next one when its guest executes a program, and what it passes on.
 
-import type { ExecTarget } from '../../linux-user/exec.ts';
+import type { ExecTarget } from '../../linux-user/exec-target.ts';
 import type { Process } from '../../linux-user/process.ts';
 import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../host/syscall.ts';

@@ -184,6 +184,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   else setName(file);
   guestProcess.beforeFork.push(() => cpu.prepareFork());
   guestProcess.inChild.push(() => cpu.stopCompiling());
+  guestProcess.abis = ABIS;
   guestProcess.relaunch = makeRelaunch(guestProcess, signals, command.guest, options);
   if (logMask & LOG.strace) {
     const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');

@@ -1,11 +1,11 @@
-// Times wemu-img against qemu-img on the same files in one run: bun src/tools/bench-block.ts [repetitions].
+// Times wemu-img (bundled, as it is shipped) against qemu-img on the same files in one run: bun src/tools/bench-block.ts [repetitions].
 import { mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildImg } from './build-img.ts';
 
 const GIB = 1 << 30;
 const BLOCK = 1 << 20;
-const IMG = join(import.meta.dir, '../cli/bin/wemu-img');
 
 /** One line of the table: what is run, and how much longer than qemu-img it may take. */
 interface Row {
@@ -84,7 +84,9 @@ function measure(cmd: string[]): { seconds: number; peakKb: number } {
 const repetitions = Number(process.argv[2] ?? 5);
 const dir = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'wemu-bench-'));
 let missed = false;
+const ours = [process.execPath, join(dir, 'wemu-img.js')];
 try {
+  await buildImg(dir);
   fill(join(dir, 'half.raw'));
   for (const [out, args] of [
     ['half.qcow2', ['convert', '-f', 'raw', '-O', 'qcow2', `${dir}/half.raw`]],
@@ -102,7 +104,7 @@ try {
     for (let i = 0; i < repetitions; i++) {
       for (const tool of ['q', 'w'] as const) {
         const out = join(dir, 'out');
-        const m = measure([tool === 'q' ? 'qemu-img' : IMG, ...row.args(dir, out)]);
+        const m = measure([...(tool === 'q' ? ['qemu-img'] : ours), ...row.args(dir, out)]);
         best[tool] = Math.min(best[tool], m.seconds);
         if (tool === 'w') best.mb = Math.max(best.mb, m.peakKb / 1024);
         if (row.output) rmSync(out, { force: true });
