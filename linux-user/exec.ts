@@ -4,7 +4,7 @@ import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC } from '../
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
 import { UserError } from '../src/util/errors.ts';
-import { ABIS } from './abi/registry.ts';
+import type { ExecTarget } from './exec-target.ts';
 import type { Process } from './process.ts';
 
 const PATH_MAX = 4096;
@@ -29,17 +29,6 @@ const S_IFREG = 0o100000;
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;
 const EM_OFFSET = 18;
-
-/** What is to be run in the end, after all scripts have been followed. */
-export interface ExecTarget {
-  /** Name of the guest, or null for a program of the host. */
-  readonly guest: string | null;
-  /** Host path of the program. */
-  readonly file: string;
-  /** Name the first file was executed by: AT_EXECFN, and comm after its last slash. */
-  readonly execFn: string;
-  readonly argv: readonly string[];
-}
 
 /** The NULL-terminated vector of strings at `vector` as latin1 text, or -errno. NULL is an empty vector. */
 export function readStrings(p: Process, vector: number): string[] | number {
@@ -86,14 +75,14 @@ function openExecutable(file: string): { fd: number; size: number; start: Uint8A
 }
 
 /** The guest whose programs look like this, or null. */
-function guestOf(start: Uint8Array): string | null {
+function guestOf(p: Process, start: Uint8Array): string | null {
   if (start.length < 52 || start[0] !== 0x7f || start[1] !== 0x45 || start[2] !== 0x4c || start[3] !== 0x46)
     return null;
   const big = start[5] === 2;
   const machine = big
     ? (start[EM_OFFSET]! << 8) | start[EM_OFFSET + 1]!
     : start[EM_OFFSET]! | (start[EM_OFFSET + 1]! << 8);
-  for (const [name, { program }] of Object.entries(ABIS)) {
+  for (const [name, { program }] of Object.entries(p.abis)) {
     const { machines, elfClass, bigEndian } = program.elf;
     if (machines.includes(machine) && bigEndian === big && (elfClass === 64 ? 2 : 1) === start[4]) return name;
   }
@@ -124,7 +113,7 @@ function checkGuestProgram(
     return u8.subarray(0, Math.max(0, sys4(SYS.pread64, fd, address, length, offset)));
   };
   try {
-    const header = parseElf(file, start, read, ABIS[guest]!.program.elf);
+    const header = parseElf(file, start, read, p.abis[guest]!.program.elf);
     checkSegments(file, header, size, p.memory.taskSize);
     const segment = header.segments.find((s) => s.type === PT_INTERP);
     if (!segment) return 0;
@@ -150,7 +139,7 @@ export function findProgram(p: Process, name: string, file: string, argv: readon
     const { fd, size, start } = opened;
     try {
       if (start[0] !== 0x23 || start[1] !== 0x21) {
-        const guest = guestOf(start);
+        const guest = guestOf(p, start);
         const wrong = guest === null ? 0 : checkGuestProgram(p, guest, file, fd, size, start);
         return wrong < 0 ? wrong : { guest, file, execFn, argv: args };
       }

@@ -4,7 +4,7 @@ import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts'
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
-import type { ExecTarget } from './exec.ts';
+import type { ExecTarget } from './exec-target.ts';
 import { badAddress, Paths } from './paths.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
@@ -95,6 +95,8 @@ export class Process {
   signals: SignalHooks | null = null;
   /** Set while system calls are to be printed. */
   tracer: Tracer | null = null;
+  /** The ABIs of all guests by name: what exec finds the guest of a file by. */
+  abis: Readonly<Record<string, Abi>> = {};
   /** Command line that runs a guest program in place of this process (words as latin1); null: it cannot be left. */
   relaunch: ((target: ExecTarget, closed: readonly number[]) => string[]) | null = null;
   /** Run before the process is forked, and in the child before it does anything. */
