@@ -4,8 +4,7 @@ import type { Op } from '../ir/block.ts';
 import { Jump } from '../ir/ops.ts';
 import { Exit } from '../ir/types.ts';
 import type { Global } from '../ir/value.ts';
-import type { Lowering } from './lower.ts';
-import type { Rule } from './lower-table.ts';
+import type { Emitter, Rule } from './lower-emitter.ts';
 import { W } from './opcodes.ts';
 
 const GET = W['local.get'];
@@ -24,13 +23,13 @@ const NOTHING: readonly Global[] = [];
 
 // ---- CPU state
 
-function storePc(l: Lowering, pc: number): void {
+function storePc(l: Emitter, pc: number): void {
   l.env();
   l.i32Const(pc);
   l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
 }
 
-function returnExit(l: Lowering, reason: Exit): void {
+function returnExit(l: Emitter, reason: Exit): void {
   l.i32Const(reason);
   l.op(W.return);
 }
@@ -43,7 +42,7 @@ export const insnStart: Rule = (l, op) => {
 };
 
 /** Counts a run of the block; at 0 the function returns HOT with CPU state untouched. */
-export function emitCounter(l: Lowering, address: number): void {
+export function emitCounter(l: Emitter, address: number): void {
   const count = l.allocate(I32);
   l.i32Const(address);
   l.i32Const(address);
@@ -62,13 +61,13 @@ export function emitCounter(l: Lowering, address: number): void {
 
 // ---- exits
 
-function loadPoll(l: Lowering): void {
+function loadPoll(l: Emitter): void {
   l.env();
   l.memory(W['i32.load'], WORD_ALIGN, l.options.layout.poll);
 }
 
 /** Returns POLL where attention is wanted; CPU state is stored already. */
-function pollBeforeLeaving(l: Lowering): void {
+function pollBeforeLeaving(l: Emitter): void {
   loadPoll(l);
   l.open(W.if);
   returnExit(l, Exit.POLL);
@@ -95,7 +94,7 @@ export const poll: Rule = (l, op, i) => {
 };
 
 /** Keeps the engine from loading the poll word once in front of a loop that stores nothing. */
-function keepLoading(l: Lowering): void {
+function keepLoading(l: Emitter): void {
   const scratch = l.options.scratch;
   if (scratch === undefined) {
     l.op(W['atomic.fence']);
@@ -118,7 +117,7 @@ export const gotoTb: Rule = (l, op, i) => {
   tailCall(l);
 };
 
-function tailCall(l: Lowering): void {
+function tailCall(l: Emitter): void {
   l.op(W.return_call_indirect);
   l.u8(BLOCK_TYPE);
   l.u8(TABLE);
@@ -163,7 +162,7 @@ export const gotoPtr: Rule = (l, op, i) => {
 };
 
 /** Stores a jump's target in the block's ring of recent targets; the run counter says where. */
-function noteTarget(l: Lowering, pc: number): void {
+function noteTarget(l: Emitter, pc: number): void {
   l.i32Const(l.counter);
   l.memory(W['i32.load'], WORD_ALIGN, 0);
   l.i32Const(PROFILE_ENTRIES - 1);
@@ -177,7 +176,7 @@ function noteTarget(l: Lowering, pc: number): void {
 }
 
 /** Operand a, a new PC, in a local: it may hang on a load, which must be done before CPU state is stored. */
-function pcLocal(l: Lowering, op: Op, i: number): number {
+function pcLocal(l: Emitter, op: Op, i: number): number {
   l.a(op, i);
   const local = l.allocate(I32);
   l.opU32(SET, local);

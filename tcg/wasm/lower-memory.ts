@@ -2,8 +2,7 @@
 import type { Op } from '../ir/block.ts';
 import { type MemOp, MO_8, MO_16, MO_32, MO_64, MO_128, MO_ALIGN, MO_BE, MO_SIGN, MO_SIZE } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
-import type { Lowering } from './lower.ts';
-import type { Rule } from './lower-table.ts';
+import type { Emitter, Rule } from './lower-emitter.ts';
 import { W } from './opcodes.ts';
 
 const GET = W['local.get'];
@@ -54,7 +53,7 @@ function opcodeFor(table: Record<number, number>, op: Op, memOp: MemOp): number 
 // ---- byte order
 
 /** Exchanges the low two bytes of the i32 on the stack; the high half of the result is 0. */
-export function swap16(l: Lowering): void {
+export function swap16(l: Emitter): void {
   const x = l.allocate(I32);
   l.opU32(TEE, x);
   l.i32Const(8);
@@ -71,7 +70,7 @@ export function swap16(l: Lowering): void {
 }
 
 /** The same for a loaded half, whose high bits are 0; extends the result with its sign if wanted. */
-function swapLoaded16(l: Lowering, signed: boolean): void {
+function swapLoaded16(l: Emitter, signed: boolean): void {
   const x = l.allocate(I32);
   l.opU32(TEE, x);
   l.i32Const(signed ? 24 : 8);
@@ -86,7 +85,7 @@ function swapLoaded16(l: Lowering, signed: boolean): void {
 }
 
 /** Reverses the four bytes of the i32 on the stack by two rotations. */
-export function swap32(l: Lowering): void {
+export function swap32(l: Emitter): void {
   const x = l.allocate(I32);
   l.opU32(TEE, x);
   l.i32Const(8);
@@ -106,7 +105,7 @@ const BYTES_LOW = 0x00ff00ff00ff00ffn;
 const HALVES_LOW = 0x0000ffff0000ffffn;
 
 /** Reverses the eight bytes of the i64 on the stack: bytes within halves, halves within words, words. */
-export function swap64(l: Lowering): void {
+export function swap64(l: Emitter): void {
   const x = l.allocate(I64);
   for (let step = 0; step < 2; step++) {
     const mask = step === 0 ? BYTES_LOW : HALVES_LOW;
@@ -129,14 +128,14 @@ export function swap64(l: Lowering): void {
 }
 
 /** Exchanges the low bytes of an i32 of the given size. */
-function swapI32(l: Lowering, memOp: MemOp): void {
+function swapI32(l: Emitter, memOp: MemOp): void {
   const size = memOp & MO_SIZE;
   if (size === MO_32) swap32(l);
   else if (size === MO_16) swap16(l);
 }
 
 /** The same for an i64; the high bits of the result are 0. */
-function swapI64(l: Lowering, memOp: MemOp): void {
+function swapI64(l: Emitter, memOp: MemOp): void {
   const size = memOp & MO_SIZE;
   if (size === MO_64) {
     swap64(l);
@@ -148,7 +147,7 @@ function swapI64(l: Lowering, memOp: MemOp): void {
 }
 
 /** Exchanges the bytes of an i32 loaded without its sign, and extends it as the memop says. */
-function swapLoadedI32(l: Lowering, memOp: MemOp): void {
+function swapLoadedI32(l: Emitter, memOp: MemOp): void {
   const size = memOp & MO_SIZE;
   if (size === MO_32) swap32(l);
   else if (size === MO_16) swapLoaded16(l, (memOp & MO_SIGN) !== 0);
@@ -157,7 +156,7 @@ function swapLoadedI32(l: Lowering, memOp: MemOp): void {
 // ---- guest addresses
 
 /** Puts the address of an access on the stack; returns the offset to add. Tests the alignment where the memop asks. */
-function guestAddress(l: Lowering, op: Op, i: number): number {
+function guestAddress(l: Emitter, op: Op, i: number): number {
   const size = op.imm & MO_SIZE;
   if ((op.imm & MO_ALIGN) === 0 || size === MO_8) return l.address(op, i);
   const mask = (1 << size) - 1;
@@ -217,7 +216,7 @@ export const guestLoadF64: Rule = (l, op, i) => {
 };
 
 /** Reverses the sixteen bytes of the v128 on the stack. */
-function swap128(l: Lowering): void {
+function swap128(l: Emitter): void {
   const x = l.allocate(4);
   l.opU32(TEE, x);
   l.opU32(GET, x);
@@ -317,7 +316,7 @@ export function atomicI32(code8: number, code16: number, code32: number, carries
   };
 }
 
-function atomicSumBigEndian(l: Lowering, op: Op, i: number, sum: number): void {
+function atomicSumBigEndian(l: Emitter, op: Op, i: number, sum: number): void {
   const size = op.imm & MO_SIZE;
   const memOp = op.imm & ~MO_SIGN;
   const address = l.allocate(I32);

@@ -3,13 +3,10 @@ import type { Op } from '../ir/block.ts';
 import type { OpName } from '../ir/ops.ts';
 import { Cond, invertCond } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
-import type { Lowering } from './lower.ts';
 import { call, exitTb, gotoPtr, gotoTb, insnStart, poll } from './lower-control.ts';
+import type { Emitter, Rule } from './lower-emitter.ts';
 import * as memory from './lower-memory.ts';
 import { W } from './opcodes.ts';
-
-/** Emits an op whose operands are resolved; the result, if any, is left on the stack. */
-export type Rule = (l: Lowering, op: Op, i: number) => void;
 
 const GET = W['local.get'];
 const SET = W['local.set'];
@@ -45,7 +42,7 @@ const COMPARE_F64 = [W['f64.eq'], W['f64.ne'], W['f64.lt'], W['f64.ge'], W['f64.
 // ---- comparisons
 
 /** Puts 1 on the stack where a cond b, else 0. */
-function compareI32(l: Lowering, op: Op, i: number, cond: Cond): void {
+function compareI32(l: Emitter, op: Op, i: number, cond: Cond): void {
   if (cond >= Cond.TSTEQ) {
     l.a(op, i);
     l.b(op, i);
@@ -62,7 +59,7 @@ function compareI32(l: Lowering, op: Op, i: number, cond: Cond): void {
 }
 
 /** a == 0 or a != 0 as 1 or 0; the comparison of a comparison is the comparison or its opposite. */
-function compareWithZero(l: Lowering, op: Op, i: number, cond: Cond): void {
+function compareWithZero(l: Emitter, op: Op, i: number, cond: Cond): void {
   const operand = l.pendingOperand(i);
   const name = operand?.row.name;
   if (operand && (name === 'setcond_i32' || name === 'setcond_i64')) {
@@ -83,7 +80,7 @@ function compareWithZero(l: Lowering, op: Op, i: number, cond: Cond): void {
   }
 }
 
-function compareI64(l: Lowering, op: Op, i: number, cond: Cond): void {
+function compareI64(l: Emitter, op: Op, i: number, cond: Cond): void {
   l.a(op, i);
   if (cond >= Cond.TSTEQ) {
     l.b(op, i);
@@ -99,7 +96,7 @@ function compareI64(l: Lowering, op: Op, i: number, cond: Cond): void {
 }
 
 /** Puts the condition of a `brcond` (its opposite if `invert`) on the stack: not 0 where it holds. */
-export function emitCondition(l: Lowering, op: Op, i: number, invert: boolean): void {
+export function emitCondition(l: Emitter, op: Op, i: number, invert: boolean): void {
   const cond: Cond = invert ? invertCond(op.imm) : op.imm;
   if (op.row.name === 'brcond_i64') {
     compareI64(l, op, i, cond);
@@ -139,7 +136,7 @@ function ones(length: number): number {
   return length === 32 ? -1 : (1 << length) - 1;
 }
 
-function withConst(l: Lowering, value: number, code: number): void {
+function withConst(l: Emitter, value: number, code: number): void {
   l.i32Const(value);
   l.op(code);
 }
@@ -338,7 +335,7 @@ const pmax = byLane({ 32: W['f32x4.pmax'], 64: W['f64x2.pmax'] });
 
 // ---- byte swaps of values
 
-function onA(then: (l: Lowering) => void): Rule {
+function onA(then: (l: Emitter) => void): Rule {
   return (l, op, i) => {
     l.a(op, i);
     then(l);

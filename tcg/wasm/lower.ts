@@ -4,6 +4,7 @@ import type { Block, Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 import { Const, type Global, type Value } from '../ir/value.ts';
 import { emitCounter } from './lower-control.ts';
+import type { Emitter, Rule } from './lower-emitter.ts';
 import type { LoweringOptions } from './lower-options.ts';
 import {
   AT_BORDER,
@@ -26,7 +27,7 @@ import {
   RunAnalysis,
   SPENT,
 } from './lower-runs.ts';
-import { emitCondition, LOWERING, type Rule } from './lower-table.ts';
+import { emitCondition, LOWERING } from './lower-table.ts';
 import { VALTYPE_NUMBER, type ValType } from './module-writer.ts';
 import { W } from './opcodes.ts';
 import { SCRIPT, type Successors, structure } from './structure.ts';
@@ -78,7 +79,7 @@ const ALIGN_WHOLE = [2, 3, 2, 3, 4];
 const MAX_FOLDED_OFFSET = 0x10000;
 
 /** Lowers blocks one after the other into its own code buffer. Its tables are kept from block to block. */
-export class Lowering extends RunAnalysis {
+export class Lowering extends RunAnalysis implements Emitter {
   options!: LoweringOptions;
   private run = 0;
   private closedBlocks = 0;
