@@ -120,7 +120,9 @@ export function parseElf(
   if (!isElf(start)) throw new UserError(`Error while loading ${name}: Exec format error`);
   const wide = start[4] === 2;
   const headerSize = wide ? 64 : 52;
-  if (start.length < headerSize) throw badImage(name, 'the file header is truncated');
+  // QEMU ends with 1 here and says nothing.
+  if (start.length < headerSize)
+    throw new UserError(`Error while loading ${name}: Exec format error (the file header is truncated)`);
   if (start[4] !== 1 && start[4] !== 2) throw badImage(name, `unknown class ${start[4]}`);
   if (start[5] !== 1 && start[5] !== 2) throw badImage(name, `unknown byte order ${start[5]}`);
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
