@@ -226,17 +226,21 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
   const fileSize =
     whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
+  let claimed = false;
+  const claim = (): void => {
+    claimed = true;
+  };
   try {
-    await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options).catch((error) => {
-      throw whole && error instanceof BlockError
+    await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options, claim).catch((error) => {
+      throw whole && claimed && error instanceof BlockError
         ? error.prefixed('Could not resize image: Failed to resize underlying file: ')
         : error;
     });
     if (c.dataFile !== undefined) await createProtocol(c.dataFile, 0, 'off', new Map());
     await layoutQcow2(filename, options, fileSize);
   } catch (error) {
-    // What was begun is of no use to anybody.
-    if (protocolDriver(filename).name === 'file') removeUnfinished(filename);
+    // What was begun is of no use to anybody; a file somebody else has locked was not begun.
+    if (claimed) removeUnfinished(filename);
     throw error;
   }
 }
@@ -246,11 +250,12 @@ async function createProtocol(
   size: number,
   preallocation: Preallocation,
   options: Map<string, string>,
+  claimed?: () => void,
 ): Promise<void> {
   const driver = protocolDriver(filename);
   if (driver.name === 'file') {
     const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
-    await createFile(filename, size, preallocation, nocow);
+    await createFile(filename, size, preallocation, nocow, claimed);
     return;
   }
   // A device is there already; it only has to be large enough.

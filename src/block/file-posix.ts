@@ -430,12 +430,16 @@ export function isDevicePath(path: string): boolean {
   return kind === 'block' || kind === 'char';
 }
 
-/** Creates an empty file of the given size, or empties an existing one, holding its lock meanwhile. */
+/**
+ * Creates an empty file of the given size, or empties an existing one, holding its lock meanwhile. `claimed` is called once
+ * the file is ours to change.
+ */
 export async function createFile(
   filename: string,
   size: number,
   preallocation: Preallocation,
   nocow: boolean,
+  claimed: () => void = () => {},
 ): Promise<void> {
   const path = filename.replace(/^file:/, '');
   const fd = openPath(path, OPEN.RDWR | OPEN.CREAT);
@@ -444,6 +448,7 @@ export async function createFile(
     // Others may have the file open, but not with the right to resize it, nor count on its content.
     const lock = new ImageLock(fd, path);
     lock.set(2 | 8, 15 & ~8);
+    claimed();
     const errno = truncateFd(fd, 0);
     // Devices cannot be cut; there is nothing to empty.
     if (errno !== ERRNO.EINVAL) check(errno);
