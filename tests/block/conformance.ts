@@ -140,7 +140,7 @@ const PARTS: Record<string, (s: Subject, dir: string) => Promise<void>> = {
 export function conformance(subject: Subject): void {
   for (const [part, body] of Object.entries(PARTS)) {
     const skipped = subject.skip?.tests.includes(part);
-    const title = `${subject.name}: ${part}${skipped ? ` (skipped: ${subject.skip!.reason})` : ''}`;
+    const title = `${subject.name}: ${part}${skipped ? ` [skipped: ${subject.skip!.reason}]` : ''}`;
     test.skipIf(skipped === true)(title, () => inScratch((dir) => body(subject, dir)));
   }
 }
