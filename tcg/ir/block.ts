@@ -5,29 +5,54 @@ import { OPS } from './ops.ts';
 import type { Type } from './types.ts';
 import { type Global, Label, Temp, type Value, type Variable } from './value.ts';
 
-/** One op. All ops have the same shape so that passes stay fast; unused fields are null or 0. */
+/**
+ * One op. All ops have the same shape so that passes stay fast; unused fields are null or 0. Fields are declared, not
+ * defined: thousands of ops are made before the engine compiles anything, and defining fields would double what one costs.
+ */
 export class Op {
   /**
    * Globals to store to CPU state before this op (set by the state-sync pass). Not null on an `insn_start` means that
    * CPU state becomes precise here: the PC is stored too and a fault further on replays from this instruction.
    */
-  sync: readonly Global[] | null = null;
+  declare sync: readonly Global[] | null;
+  declare row: OpRow<OpName>;
+  declare out: Variable | null;
+  declare a: Value | null;
+  declare b: Value | null;
+  declare c: Value | null;
+  declare imm: number;
+  declare imm2: number;
+  /** Target of `br` and `brcond`, place of `label`. */
+  declare label: Label | null;
+  /** The function of `call`. */
+  declare helper: HelperRow | null;
+  /** The arguments of `call`. */
+  declare args: readonly Value[] | null;
 
   constructor(
-    public row: OpRow<OpName>,
-    public out: Variable | null,
-    public a: Value | null,
-    public b: Value | null,
-    public c: Value | null,
-    public imm: number,
-    public imm2: number,
-    /** Target of `br` and `brcond`, place of `label`. */
-    public label: Label | null,
-    /** The function of `call`. */
-    public helper: HelperRow | null,
-    /** The arguments of `call`. */
-    public args: readonly Value[] | null,
-  ) {}
+    row: OpRow<OpName>,
+    out: Variable | null,
+    a: Value | null,
+    b: Value | null,
+    c: Value | null,
+    imm: number,
+    imm2: number,
+    label: Label | null,
+    helper: HelperRow | null,
+    args: readonly Value[] | null,
+  ) {
+    this.sync = null;
+    this.row = row;
+    this.out = out;
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.imm = imm;
+    this.imm2 = imm2;
+    this.label = label;
+    this.helper = helper;
+    this.args = args;
+  }
 }
 
 const NO_ARGS: readonly Value[] = [];

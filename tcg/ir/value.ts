@@ -16,12 +16,15 @@ export class Global {
 
 /** A temporary of one block. It may be written more than once and its value does not outlive the block. */
 export class Temp {
-  readonly kind = 'temp' as const;
-  constructor(
-    readonly type: Type,
-    /** Value id, unique in the block, counted from the number of globals. */
-    readonly id: number,
-  ) {}
+  declare readonly kind: 'temp';
+  declare readonly type: Type;
+  /** Value id, unique in the block, counted from the number of globals. */
+  declare readonly id: number;
+
+  constructor(type: Type, id: number) {
+    this.type = type;
+    this.id = id;
+  }
 }
 
 /**
@@ -29,12 +32,20 @@ export class Temp {
  * those from bits with `reinterpret`), v128 as 16 bytes.
  */
 export class Const {
-  readonly kind = 'const' as const;
-  constructor(
-    readonly type: Type,
-    readonly value: number | bigint | Uint8Array,
-  ) {}
+  declare readonly kind: 'const';
+  declare readonly type: Type;
+  declare readonly value: number | bigint | Uint8Array;
+
+  constructor(type: Type, value: number | bigint | Uint8Array) {
+    this.type = type;
+    this.value = value;
+  }
 }
+
+// On the prototypes, and fields declared rather than defined: these objects are made by the thousand before the engine
+// compiles anything, when each definition of a field costs as much as a call.
+(Temp.prototype as { kind: 'temp' }).kind = 'temp';
+(Const.prototype as { kind: 'const' }).kind = 'const';
 
 export type Variable = Global | Temp;
 export type Value = Variable | Const;

@@ -69,7 +69,8 @@ const EXCLUSION: Operation = { row: rowOf('xor_i32'), atomic: 'atomic_xor_i32', 
 
 /** Destination = destination op `y`; returns the new value, which may be the destination register itself. */
 function combine(t: Translation, { row, atomic, compute }: Operation, y: Value): Value {
-  const { b, dst } = t;
+  const { b } = t;
+  const dst = t.insn.op0;
   if (dst.kind === OperandKind.Reg32) {
     const reg = REGS[dst.num]!;
     t.flags.wrote(reg);
@@ -93,19 +94,20 @@ function combine(t: Translation, { row, atomic, compute }: Operation, y: Value):
 export function add(t: Translation): void {
   const y = secondOperand(t);
   t.b.set(CC_DST, combine(t, ADDITION, y));
-  t.flags.finish(Cc.ADD | sizeLog(t.dst.size));
+  t.flags.finish(Cc.ADD | sizeLog(t.insn.op0.size));
 }
 
 /** SUB. */
 export function sub(t: Translation): void {
   const y = secondOperand(t);
   t.b.set(CC_DST, combine(t, SUBTRACTION, y));
-  t.flags.finish(Cc.SUB | sizeLog(t.dst.size));
+  t.flags.finish(Cc.SUB | sizeLog(t.insn.op0.size));
 }
 
 /** Puts the second operand into CC_SRC; returns the value to compute with. */
 function secondOperand(t: Translation): Value {
-  const { b, src } = t;
+  const { b } = t;
+  const src = t.insn.op1;
   if (src.kind === OperandKind.Mem) {
     t.readInto(CC_SRC, src);
     return CC_SRC;
@@ -146,7 +148,8 @@ export function sbb(t: Translation): void {
 
 /** CMP: SUB without the write. */
 export function cmp(t: Translation): void {
-  const { b, dst, src } = t;
+  const { b } = t;
+  const { op0: dst, op1: src } = t.insn;
   const left = t.read(dst);
   if (src.kind === OperandKind.Mem) t.readInto(CC_SRC, src);
   const right = src.kind === OperandKind.Mem ? CC_SRC : t.read(src);
@@ -156,8 +159,9 @@ export function cmp(t: Translation): void {
 }
 
 function logic(t: Translation, operation: Operation): void {
-  t.b.set(CC_DST, combine(t, operation, t.read(t.src)));
-  t.flags.finish(Cc.LOGIC | sizeLog(t.dst.size));
+  const { op0, op1 } = t.insn;
+  t.b.set(CC_DST, combine(t, operation, t.read(op1)));
+  t.flags.finish(Cc.LOGIC | sizeLog(op0.size));
 }
 
 export function and(t: Translation): void {
@@ -170,10 +174,11 @@ export function or(t: Translation): void {
 
 export function xor(t: Translation): void {
   // XOR of a register with itself needs neither operand: the usual way to clear one.
-  if (t.dst === t.src) {
-    t.write(t.dst, 0);
+  const { op0, op1 } = t.insn;
+  if (op0 === op1) {
+    t.write(op0, 0);
     t.b.set(CC_DST, 0);
-    t.flags.finish(Cc.LOGIC | sizeLog(t.dst.size));
+    t.flags.finish(Cc.LOGIC | sizeLog(op0.size));
     return;
   }
   logic(t, EXCLUSION);
@@ -181,9 +186,9 @@ export function xor(t: Translation): void {
 
 /** TEST: AND without the write. */
 export function test(t: Translation): void {
-  const { b, dst } = t;
+  const { op0: dst, op1: src } = t.insn;
   const left = t.read(dst);
-  t.flags.result(t.dst === t.src ? left : b.and(left, t.read(t.src)));
+  t.flags.result(dst === src ? left : t.b.and(left, t.read(src)));
   t.flags.finish(Cc.LOGIC | sizeLog(dst.size));
 }
 

@@ -85,6 +85,8 @@ export class Translation {
   private fpop = 0;
   /** Segment of the last memory operand of one. */
   private fpds = NO_SEGMENT;
+  /** ES, CS, SS and DS are flat: offsets in them are addresses. */
+  private flat = true;
   /** The 32-bit flat stack: pushes and pops are plain. */
   private flatStack = true;
   /** Address at which `fetch` found its memory operand. */
@@ -95,6 +97,7 @@ export class Translation {
     this.flags.begin(b, context);
     this.mode = mode;
     this.align = mode & FLAG_ALIGN ? MO_ALIGN : 0;
+    this.flat = (mode & (FLAG_SEGMENTS | FLAG_CS_BASE)) === 0;
     this.flatStack = (mode & (FLAG_STACK16 | FLAG_SEGMENTS)) === 0;
     this.ended = false;
     this.trapsBehind = true;
@@ -245,7 +248,12 @@ export class Translation {
       if (disp !== 0) sum = b.add(sum, disp);
     } else if (base >= 0) {
       sum = REGS[base] as Global;
-      if (disp !== 0) sum = b.add(sum, disp);
+      if (disp !== 0) {
+        // The most frequent op of all: made without the builder's looking for something to fold.
+        const out = b.block.temp('i32');
+        b.push(ADD, out, sum, const32(disp), null, 0, 0);
+        sum = out;
+      }
     } else {
       sum = const32(disp);
     }
@@ -254,12 +262,17 @@ export class Translation {
 
   /** The linear address of the memory operand, for reading. It may be a register: no good once that is written. */
   address(): Value {
-    return this.linear(this.insn.eaSegment, this.offset(), 0, false);
+    const offset = this.offset();
+    if (this.flat && this.insn.eaSegment < Seg.FS) return offset;
+    return this.linear(this.insn.eaSegment, offset, 0, false);
   }
 
   /** The same for writing, or for reading and writing. */
   writeAddress(): Value {
-    return this.linear(this.insn.eaSegment, this.offset(), 0, true);
+    const offset = this.offset();
+    const { eaSegment } = this.insn;
+    if (this.flat && eaSegment < Seg.FS && eaSegment !== Seg.CS) return offset;
+    return this.linear(eaSegment, offset, 0, true);
   }
 
   /**
@@ -337,6 +350,7 @@ export class Translation {
 
   /** The value `bytes` wide on top of the stack; ESP moves when the caller says so with `dropStack`. */
   top(bytes: number): Value {
+    if (this.flatStack) return this.b.load(ESP, sizeLog(bytes) | this.align);
     return this.load(this.stackAddress(ESP, 0, bytes, false), bytes);
   }
 
@@ -384,7 +398,7 @@ export class Translation {
   /** Leaves to a known address; the block may still go on behind it on another path. */
   jumpTo(pc: number, jump: Jump = Jump.PLAIN): void {
     const { b } = this;
-    this.settle();
+    if (this.fpip !== NO_PC) this.settle();
     this.exitContexts.push(this.flags.op);
     // Every loop has a backward jump, or an indirect one, which polls by itself.
     if (pc <= this.pc) b.poll(pc);

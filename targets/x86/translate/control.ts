@@ -16,7 +16,7 @@ const [, ECX] = REGS as [Global, Global];
 export function jcc(t: Translation): void {
   const { b } = t;
   const taken = b.label();
-  const test = t.flags.test(t.insn.cond);
+  const test = t.flags.test(t.insn.row.cond);
   b.brcond(test.cond, test.a, test.b, taken);
   leaveBothWays(t, taken);
 }
@@ -31,19 +31,20 @@ function leaveBothWays(t: Translation, taken: Label): void {
 
 /** JMP rel, r/m. */
 export function jmp(t: Translation): void {
-  if (t.dst.kind === OperandKind.Rel) t.jumpToTarget();
-  else t.jumpToValue(t.read(t.dst));
+  const { op0 } = t.insn;
+  if (op0.kind === OperandKind.Rel) t.jumpToTarget();
+  else t.jumpToValue(t.read(op0));
   t.ended = true;
 }
 
 /** CALL rel, r/m: pushes the address of the next instruction. */
 export function call(t: Translation): void {
-  const size = t.insn.operandSize;
-  if (t.dst.kind === OperandKind.Rel) {
+  const { op0, operandSize: size } = t.insn;
+  if (op0.kind === OperandKind.Rel) {
     t.push(t.returnOffset(), size);
     t.jumpToTarget(Jump.CALL);
   } else {
-    const target = t.b.copy(t.read(t.dst));
+    const target = t.b.copy(t.read(op0));
     t.push(t.returnOffset(), size);
     t.jumpToValue(target, Jump.CALL);
   }

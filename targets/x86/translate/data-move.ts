@@ -14,9 +14,9 @@ const LOAD = rowOf('guest_ld_i32');
 
 /** MOV between general registers, memory and immediates; moves from a segment register store the selector. */
 export function mov(t: Translation): void {
-  const { dst, src } = t;
-  if (dst.kind === OperandKind.Reg32 && src.kind === OperandKind.Mem) loadRegister(t, dst.num, MO_32);
-  else t.write(dst, t.read(src));
+  const { op0, op1 } = t.insn;
+  if (op0.kind === OperandKind.Reg32 && op1.kind === OperandKind.Mem) loadRegister(t, op0.num, MO_32);
+  else t.write(op0, t.read(op1));
 }
 
 /** Loads a whole register from the memory operand. */
@@ -29,7 +29,7 @@ function loadRegister(t: Translation, n: number, memOp: MemOp): void {
 
 /** MOVZX. */
 export function movzx(t: Translation): void {
-  const { dst, src } = t;
+  const { op0: dst, op1: src } = t.insn;
   if (dst.kind === OperandKind.Reg32 && src.kind === OperandKind.Mem) loadRegister(t, dst.num, sizeLog(src.size));
   else t.giveTo(dst, t.read(src));
 }
@@ -159,16 +159,15 @@ export function xlat(t: Translation): void {
 
 /** PUSH r/m, imm or segment register (stored with zeros above its 16 bits; some processors leave those as they were). */
 export function push(t: Translation): void {
-  const { dst } = t;
+  const { op0, operandSize } = t.insn;
   // PUSH ESP stores the value before the push.
-  const value = t.read(dst);
-  t.push(value === ESP ? t.b.copy(ESP) : value, t.insn.operandSize);
+  const value = t.read(op0);
+  t.push(value === ESP ? t.b.copy(ESP) : value, operandSize);
 }
 
 /** POP r/m: a memory destination addressed by ESP uses the value after the pop. */
 export function pop(t: Translation): void {
-  const { dst, insn } = t;
-  const size = insn.operandSize;
+  const { op0: dst, operandSize: size } = t.insn;
   if (dst.kind === OperandKind.Mem) {
     const value = t.top(size);
     t.dropStack(size);

@@ -43,7 +43,7 @@ function endOfLoad(t: Translation, segment: Seg): void {
 
 /** MOV with a segment register as destination; otherwise MOV. */
 export function movSegment(t: Translation): void {
-  if (t.dst.kind !== OperandKind.Seg) {
+  if (t.insn.op0.kind !== OperandKind.Seg) {
     mov(t);
     return;
   }
@@ -53,7 +53,7 @@ export function movSegment(t: Translation): void {
 
 /** POP of a segment register; otherwise POP. */
 export function popSegment(t: Translation): void {
-  if (t.dst.kind !== OperandKind.Seg) {
+  if (t.insn.op0.kind !== OperandKind.Seg) {
     pop(t);
     return;
   }

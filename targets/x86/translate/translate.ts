@@ -15,29 +15,41 @@ import { unimplemented } from './system.ts';
 
 const PAGE = 4096;
 
-/** The decoder's window on guest memory: the page at hand and those behind it as far as they are needed. */
+const NOTHING = new Uint8Array(0);
+
+/** The decoder's window on guest memory: the page at hand and the one behind it. */
 class GuestWindow extends CodeSource {
   private code: GuestCode | null = null;
+  /** The last window made; a view of the memory costs more to make than an instruction to decode. */
+  private last: Uint8Array = NOTHING;
+  private lastBase = 0;
 
-  attach(code: GuestCode): void {
-    this.code = code;
-    this.bytes = NOTHING;
+  /** Starts a translation at `pc`: whether pages can be fetched is asked anew. */
+  attach(code: GuestCode, pc: number): void {
+    if (code !== this.code) {
+      this.code = code;
+      this.last = NOTHING;
+    }
+    if (!this.seek(pc)) this.bytes = NOTHING;
   }
 
   seek(address: number): boolean {
-    const { code } = this;
-    if (!code?.canFetch(address)) return false;
-    const start = address & -PAGE;
-    this.base = start >>> 0;
-    let end = this.base + PAGE;
+    const code = this.code!;
+    if (!code.canFetch(address)) return false;
+    const base = (address & -PAGE) >>> 0;
+    let end = base + PAGE;
     // A second page saves the border path for instructions that cross into it.
     if (end < code.bytes.length && code.canFetch(end)) end += PAGE;
-    this.bytes = code.bytes.subarray(this.base, end);
+    if (this.lastBase !== base || this.last.length !== end - base) {
+      this.last = code.bytes.subarray(base, end);
+      this.lastBase = base;
+    }
+    this.bytes = this.last;
+    this.base = base;
     return true;
   }
 }
 
-const NOTHING = new Uint8Array(0);
 const window = new GuestWindow();
 const insn = new Insn();
 const translation = new Translation();
@@ -81,10 +93,10 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     flags & (FLAG_CODE16 | FLAG_STACK16)
       ? { code32: !(flags & FLAG_CODE16), stack32: !(flags & FLAG_STACK16) }
       : FLAT_32;
-  window.attach(request.code);
+  let { pc } = request;
+  window.attach(request.code, pc);
   t.begin(builder, flags, request.context);
   let handlers = handlerOfRow[model];
-  let { pc } = request;
   let count = 0;
   while (!t.ended) {
     if (count >= maxInsns || (pc === stopAt && count > 0)) {
