@@ -19,7 +19,6 @@ import { GuestMemory } from '../../../src/memory/guest-memory.ts';
  * appears for one of them must be taken out here.
  */
 const MISSING = `
-  fork vfork clone clone3 execve execveat
   ptrace
 
   quotactl quotactl_fd io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents io_pgetevents_time64
