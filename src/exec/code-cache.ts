@@ -24,6 +24,8 @@ export class Entry {
   runs = 0;
   /** Address of its ring of indirect jump targets, or 0. */
   profile = 0;
+  /** How many blocks its region was made of; lockstep wants to know. */
+  regionBlocks = 0;
   /** How often translations of this address were thrown away because its page was written. */
   invalidations = 0;
 

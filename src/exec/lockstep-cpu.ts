@@ -106,14 +106,16 @@ export class LockstepCpu extends Cpu {
     this.recording = true;
     const steps: Step[] = [{ pc: start, state: this.snapshot(), writes: 0, faulted: false }];
     let pc = start;
-    // Generated code outside regions leaves at the first poll, so there the reference need not look further ahead.
-    let inRegion = false;
+    // Generated code leaves at the first poll. Regions pass polls of jumps they have joined, but every loop in them polls, so
+    // that they run through each of their blocks at most once: so far the reference must look ahead.
+    let ahead = 0;
     try {
       while (steps.length < MAX_STEPS) {
         let faulted = false;
         let exit = Exit.LOOKUP;
         const from = this.journal.length;
-        inRegion ||= this.cache.find(pc, flags)?.tier === Tier.REGION;
+        const entry = this.cache.find(pc, flags);
+        if (entry?.tier === Tier.REGION) ahead = Math.max(ahead, steps.length + entry.regionBlocks);
         try {
           exit = interpretBlock(this.blockAt(pc, flags), port, env);
         } catch (error) {
@@ -126,7 +128,7 @@ export class LockstepCpu extends Cpu {
         }
         pc = view.getUint32(env + HEADER.pc, true);
         steps.push({ pc, state: this.snapshot(), writes: this.journal.length, faulted });
-        if (faulted || (exit !== Exit.LOOKUP && (exit !== Exit.POLL || !inRegion))) break;
+        if (faulted || (exit !== Exit.LOOKUP && (exit !== Exit.POLL || steps.length > ahead))) break;
         if (this.guest.blockFlags(view, env) !== flags) break;
       }
     } finally {

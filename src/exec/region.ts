@@ -218,6 +218,7 @@ export function buildRegion(cpu: Translator, entry: Entry): void {
   const pages = new Set<number>();
   for (const node of nodes) for (const page of cpu.pagesOf(node.pc, node.end)) pages.add(page);
   cpu.cache.setTranslated(entry, Tier.REGION, [...pages]);
+  entry.regionBlocks = nodes.length;
   REGIONS.n++;
   REGION_INSNS.n += region.insns;
 }

@@ -67,7 +67,7 @@ export function makeWorkDirectory(): string {
 }
 
 export function removeWorkDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  if (directory !== '') rmSync(directory, { recursive: true, force: true });
 }
 
 /** What to put in a directory: file contents, or a link's target in an object. */
