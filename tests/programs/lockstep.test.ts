@@ -19,6 +19,9 @@ function lockstep(options: readonly string[], program: readonly string[], one: P
   return { output: child.stdout.toString(), comparisons: Number(count), status: child.exitCode };
 }
 
+/** Lockstep is slow, and the machine may be busy. Milliseconds. */
+const TIMEOUT = 120_000;
+
 const WHOLE_RUNS: Record<string, ProgramCase & { output: RegExp }> = {
   dash: {
     program: '/bin/dash',
@@ -54,30 +57,49 @@ beforeAll(addDevices);
 
 describe('whole runs without regions', () => {
   for (const [name, one] of Object.entries(WHOLE_RUNS)) {
-    testWith(['guest-i386'], name, () => {
-      const run = lockstep(['-L', TREE], [join(TREE, one.program), ...one.args!], one);
-      expect(run.output).toMatch(one.output);
-      expect(run.status).toBe(0);
-      expect(run.comparisons).toBeGreaterThan(10_000);
-    });
-  }
-  testWith(['guest-i386'], 'sed, without chaining', () => {
-    const one = WHOLE_RUNS['sed']!;
-    expect(lockstep(['--no-chain', '-L', TREE], [join(TREE, one.program), ...one.args!], one).output).toMatch(
-      one.output,
+    testWith(
+      ['guest-i386'],
+      name,
+      () => {
+        const run = lockstep(['-L', TREE], [join(TREE, one.program), ...one.args!], one);
+        expect(run.output).toMatch(one.output);
+        expect(run.status).toBe(0);
+        expect(run.comparisons).toBeGreaterThan(10_000);
+      },
+      TIMEOUT,
     );
-  });
+  }
+  testWith(
+    ['guest-i386'],
+    'sed, without chaining',
+    () => {
+      const one = WHOLE_RUNS['sed']!;
+      expect(lockstep(['--no-chain', '-L', TREE], [join(TREE, one.program), ...one.args!], one).output).toMatch(
+        one.output,
+      );
+    },
+    TIMEOUT,
+  );
 });
 
 describe('with regions', () => {
-  test('the bundled programs', () => {
-    for (const name of ['hello', 'smc']) {
-      const run = lockstep(['--regions', '--hot', '5'], [join(import.meta.dir, name, name)]);
-      expect(run.comparisons).toBeGreaterThan(0);
-    }
-  });
-  testWith(['guest-i386'], 'busybox expr', () => {
-    const run = lockstep(['--regions', '--hot', '100'], [join(TREE, 'bin/busybox'), 'expr', '6', '*', '7']);
-    expect(run.output).toBe('42\n');
-  });
+  test(
+    'the bundled programs',
+    () => {
+      for (const name of ['hello', 'smc']) {
+        const run = lockstep(['--regions', '--hot', '5'], [join(import.meta.dir, name, name)]);
+        expect(run.comparisons).toBeGreaterThan(0);
+      }
+    },
+    TIMEOUT,
+  );
+  testWith(
+    ['guest-i386'],
+    'busybox expr',
+    () => {
+      const run = lockstep(['--regions', '--hot', '100'], [join(TREE, 'bin/busybox'), 'expr', '6', '*', '7']);
+      expect(run.output).toBe('42\n');
+    },
+    TIMEOUT,
+  );
 });
