@@ -73,7 +73,7 @@ const EMPTY: readonly Global[] = [];
 /**
  * Sets `sync` of every op of the block (see `Op.sync`). It relies on CPU state being precise at block entry, PC included:
  * whoever enters a block has stored the PC. A loop inside one instruction that writes memory needs an `insn_start` at its
- * head where the instruction can be restarted. Every round of a loop has a point, so that no replay gets long.
+ * head where the instruction can be restarted. Each round of a loop has a point before what may fault: replays stay short.
  */
 export function syncState(block: Block, mode: SyncMode = 'spans'): void {
   new StateSync(block, mode).run();
@@ -254,7 +254,7 @@ class StateSync {
   private insnStart(op: Op, index: number): void {
     this.fresh = this.atEntry && op.imm >>> 0 === this.block.pc >>> 0;
     this.atEntry = false;
-    if ((this.spoiled || !this.pointed) && this.mode !== 'every') this.considerEarly(op);
+    if (this.spoiled && this.mode !== 'every') this.considerEarly(op);
     const insn = this.scanInsn(index);
     if (this.fresh || insn === 0) return;
     let point: boolean;
@@ -310,11 +310,6 @@ class StateSync {
     this.early = null;
   }
 
-  /** In front of a loop head, or of the way back to it: a point outside the loop, or at its cheapest place, is better. */
-  private pointBeforeLoop(): void {
-    if (this.early !== null && (this.spoiled || !this.pointed)) this.makeEarlyPoint(this.early);
-  }
-
   /** Looks ahead over the instruction that begins at `index`. */
   private scanInsn(index: number): number {
     const ops = this.ops;
@@ -365,7 +360,6 @@ class StateSync {
     const labelDirty = this.labelDirty!;
     const words = this.dirty.length;
     const old = labelBits[label]!;
-    if ((old & L_LOOP) !== 0) this.pointBeforeLoop();
     const back = this.placed![label] !== 0;
     // A round without a point makes the next one begin with one.
     const spoiled = this.spoiled || (back && !this.pointed);
@@ -429,10 +423,7 @@ class StateSync {
     const bits = this.labelBits![label]!;
     const loop = (bits & L_LOOP) !== 0;
     if ((bits & L_REACHED) === 0 && !(loop && falls)) return falls;
-    if (falls) {
-      if (loop) this.pointBeforeLoop();
-      else this.mergeEarly(label);
-    }
+    if (falls && !loop) this.mergeEarly(label);
     const words = this.dirty.length;
     for (let word = 0; word < words; word++) {
       const merged = this.labelDirty![label * words + word]! | (falls ? this.dirty[word]! : 0);
