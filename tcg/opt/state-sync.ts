@@ -76,13 +76,18 @@ const EMPTY: readonly Global[] = [];
  * head where the instruction can be restarted. Each round of a loop has a point before what may fault: replays stay short.
  */
 export function syncState(block: Block, mode: SyncMode = 'spans'): void {
-  new StateSync(block, mode).run();
+  pass.run(block, mode);
 }
 
+/** The pass. One object serves all blocks: its tables are kept. */
 class StateSync {
-  private readonly ops: Op[];
-  /** Bits of the globals written since they were stored, 32 to a word. */
-  private readonly dirty: Int32Array;
+  private block!: Block;
+  private mode: SyncMode = 'spans';
+  private ops: Op[] = [];
+  /** Words in a set of globals, 32 to a word. */
+  private words = 0;
+  /** The globals written since they were stored. */
+  private dirty = new Int32Array(0);
   /** The same as a list, null when it must be made anew. */
   private list: readonly Global[] | null = EMPTY;
   /** A replay from the last precise point would not do the same again. */
@@ -102,43 +107,73 @@ class StateSync {
    */
   private early: Op | null = null;
   /** The globals to store there, and how many. */
-  private readonly earlyGlobals: Int32Array;
+  private earlyGlobals = new Int32Array(0);
   private earlyCount = 0;
   /** Globals written, and whether memory was loaded, since `early`. */
-  private readonly sinceEarly: Int32Array;
+  private sinceEarly = new Int32Array(0);
   private loadedSinceEarly = false;
 
   /** `early` and what belongs to it on the forward ways to each label; made anew in each pass. */
   private readonly labelEarly: (Op | null)[] = [];
-  private readonly labelEarlyState: Uint8Array | null;
+  private labelEarlyState = new Uint8Array(0);
   private readonly labelEarlyCount: number[] = [];
   private readonly labelEarlyLoaded: boolean[] = [];
   /** For each label the words of `earlyGlobals`, then those of `sinceEarly`. */
-  private readonly labelEarlySets: Int32Array | null;
+  private labelEarlySets = new Int32Array(0);
 
-  private readonly labelBits: Uint8Array | null;
-  private readonly labelDirty: Int32Array | null;
+  private labelBits = new Uint8Array(0);
+  private labelDirty = new Int32Array(0);
   /** Labels placed so far in this pass; for `scanInsn`, the index of the instruction that placed them. */
-  private readonly placed: Uint8Array | null;
-  private readonly insnOfLabel: Int32Array | null;
+  private placed = new Uint8Array(0);
+  private insnOfLabel = new Int32Array(0);
 
-  constructor(
-    private readonly block: Block,
-    private readonly mode: SyncMode,
-  ) {
+  run(block: Block, mode: SyncMode): void {
+    this.block = block;
+    this.mode = mode;
     this.ops = block.ops;
     const words = (block.globals.length + 31) >> 5;
-    this.dirty = new Int32Array(words);
-    this.sinceEarly = new Int32Array(words);
-    this.earlyGlobals = new Int32Array(words);
     const labels = block.labelCount;
-    this.labelBits = labels > 0 ? new Uint8Array(labels) : null;
-    this.labelDirty = labels > 0 ? new Int32Array(labels * words) : null;
-    this.labelEarlyState = labels > 0 ? new Uint8Array(labels) : null;
-    this.labelEarlySets = labels > 0 ? new Int32Array(labels * words * 2) : null;
-    this.placed = labels > 0 ? new Uint8Array(labels) : null;
-    this.insnOfLabel = labels > 0 ? new Int32Array(labels).fill(-1) : null;
-    if (labels > 0) this.findLoops();
+    this.words = words;
+    if (words > this.dirty.length) {
+      this.dirty = new Int32Array(words);
+      this.sinceEarly = new Int32Array(words);
+      this.earlyGlobals = new Int32Array(words);
+    }
+    if (labels > 0) this.prepareLabels(labels, words);
+    do {
+      this.changed = false;
+      this.clean();
+      this.spoiled = false;
+      this.loaded = false;
+      this.fresh = true;
+      this.atEntry = true;
+      this.pointed = true;
+      this.early = null;
+      if (labels > 0) {
+        this.placed.fill(0, 0, labels);
+        this.labelEarlyState.fill(E_UNKNOWN, 0, labels);
+      }
+      this.walk();
+    } while (this.changed);
+  }
+
+  private prepareLabels(labels: number, words: number): void {
+    if (labels > this.placed.length) {
+      const size = labels * 2;
+      this.placed = new Uint8Array(size);
+      this.labelBits = new Uint8Array(size);
+      this.labelEarlyState = new Uint8Array(size);
+      this.insnOfLabel = new Int32Array(size);
+    }
+    if (labels * words > this.labelDirty.length) {
+      this.labelDirty = new Int32Array(labels * words * 2);
+      this.labelEarlySets = new Int32Array(labels * words * 4);
+    }
+    this.placed.fill(0, 0, labels);
+    this.labelBits.fill(0, 0, labels);
+    this.labelDirty.fill(0, 0, labels * words);
+    this.insnOfLabel.fill(-1, 0, labels);
+    this.findLoops();
   }
 
   private findLoops(): void {
@@ -146,26 +181,9 @@ class StateSync {
     for (let i = 0; i < ops.length; i++) {
       const label = ops[i]!.label;
       if (label === null) continue;
-      if (ops[i]!.row.code === LABEL) this.placed![label.id] = 1;
-      else if (this.placed![label.id] !== 0) this.labelBits![label.id]! |= L_LOOP;
+      if (ops[i]!.row.code === LABEL) this.placed[label.id] = 1;
+      else if (this.placed[label.id] !== 0) this.labelBits[label.id]! |= L_LOOP;
     }
-  }
-
-  run(): void {
-    do {
-      this.changed = false;
-      this.dirty.fill(0);
-      this.list = EMPTY;
-      this.spoiled = false;
-      this.loaded = false;
-      this.fresh = true;
-      this.atEntry = true;
-      this.pointed = true;
-      this.early = null;
-      this.placed?.fill(0);
-      this.labelEarlyState?.fill(E_UNKNOWN);
-      this.walk();
-    } while (this.changed);
   }
 
   /** One pass in layout order; backward branches that teach a label something new ask for another. */
@@ -231,7 +249,7 @@ class StateSync {
   }
 
   private clean(): void {
-    this.dirty.fill(0);
+    for (let word = 0; word < this.words; word++) this.dirty[word] = 0;
     this.list = EMPTY;
   }
 
@@ -243,7 +261,7 @@ class StateSync {
   private listOf(set: Int32Array): readonly Global[] {
     const globals = this.block.globals;
     const list: Global[] = [];
-    for (let word = 0; word < set.length; word++) {
+    for (let word = 0; word < this.words; word++) {
       for (let bits = set[word]!; bits !== 0; bits &= bits - 1) {
         list.push(globals[(word << 5) + 31 - Math.clz32(bits & -bits)]!);
       }
@@ -286,23 +304,25 @@ class StateSync {
    * IR does not read what the instruction reads, and its replay would.
    */
   private considerEarly(op: Op): void {
-    const { dirty } = this;
+    const { dirty, words } = this;
     let count = 0;
-    for (let word = 0; word < dirty.length; word++) {
+    for (let word = 0; word < words; word++) {
       for (let bits = dirty[word]!; bits !== 0; bits &= bits - 1) count++;
     }
     if (this.early !== null && count >= this.earlyCount) return;
     this.early = op;
     this.earlyCount = count;
-    this.earlyGlobals.set(dirty);
-    this.sinceEarly.fill(0);
+    for (let word = 0; word < words; word++) {
+      this.earlyGlobals[word] = dirty[word]!;
+      this.sinceEarly[word] = 0;
+    }
     this.loadedSinceEarly = false;
   }
 
   /** Makes CPU state precise at `early`, since when nothing was written that a replay would write twice. */
   private makeEarlyPoint(early: Op): void {
     early.sync = this.listOf(this.earlyGlobals);
-    this.dirty.set(this.sinceEarly);
+    for (let word = 0; word < this.words; word++) this.dirty[word] = this.sinceEarly[word]!;
     this.list = null;
     this.spoiled = false;
     this.loaded = this.loadedSinceEarly;
@@ -334,10 +354,10 @@ class StateSync {
         if (helper.sideEffects || (helper.raises && globals)) found |= I_OWN_POINT;
         if (helper.sideEffects || globals) wrote = true;
       } else if (code === LABEL) {
-        this.insnOfLabel![op.label!.id] = index;
+        this.insnOfLabel[op.label!.id] = index;
       } else if ((code === BR || code === BRCOND32 || code === BRCOND64) && wrote) {
         // A loop inside the instruction: what it has written comes before what it accesses next time around.
-        if (this.insnOfLabel![op.label!.id] === index && (found & I_FAULTS) !== 0) found |= I_WRITES_EARLY;
+        if (this.insnOfLabel[op.label!.id] === index && (found & I_FAULTS) !== 0) found |= I_WRITES_EARLY;
       }
     }
     return found;
@@ -356,11 +376,11 @@ class StateSync {
 
   /** Merges the current state into that of a label. */
   private branchTo(label: number): void {
-    const labelBits = this.labelBits!;
-    const labelDirty = this.labelDirty!;
-    const words = this.dirty.length;
+    const labelBits = this.labelBits;
+    const labelDirty = this.labelDirty;
+    const words = this.words;
     const old = labelBits[label]!;
-    const back = this.placed![label] !== 0;
+    const back = this.placed[label] !== 0;
     // A round without a point makes the next one begin with one.
     const spoiled = this.spoiled || (back && !this.pointed);
     const bits =
@@ -380,17 +400,19 @@ class StateSync {
 
   /** Brings `early` along one more way to a label: it stays where all ways come through the same. */
   private mergeEarly(label: number): void {
-    const state = this.labelEarlyState!;
-    const sets = this.labelEarlySets!;
-    const words = this.dirty.length;
+    const state = this.labelEarlyState;
+    const sets = this.labelEarlySets;
+    const words = this.words;
     const at = 2 * words * label;
     if (state[label] === E_UNKNOWN && this.early !== null) {
       state[label] = E_SAME;
       this.labelEarly[label] = this.early;
       this.labelEarlyCount[label] = this.earlyCount;
       this.labelEarlyLoaded[label] = this.loadedSinceEarly;
-      sets.set(this.earlyGlobals, at);
-      sets.set(this.sinceEarly, at + words);
+      for (let word = 0; word < words; word++) {
+        sets[at + word] = this.earlyGlobals[word]!;
+        sets[at + words + word] = this.sinceEarly[word]!;
+      }
     } else if (state[label] === E_SAME && this.early === this.labelEarly[label]) {
       if (this.loadedSinceEarly) this.labelEarlyLoaded[label] = true;
       for (let word = 0; word < words; word++) sets[at + words + word]! |= this.sinceEarly[word]!;
@@ -401,12 +423,12 @@ class StateSync {
 
   /** Takes up `early` where the forward ways to a label meet. */
   private enterEarly(label: number): void {
-    if (this.labelEarlyState![label] !== E_SAME) {
+    if (this.labelEarlyState[label] !== E_SAME) {
       this.early = null;
       return;
     }
-    const sets = this.labelEarlySets!;
-    const words = this.dirty.length;
+    const sets = this.labelEarlySets;
+    const words = this.words;
     const at = 2 * words * label;
     this.early = this.labelEarly[label]!;
     this.earlyCount = this.labelEarlyCount[label]!;
@@ -419,14 +441,14 @@ class StateSync {
 
   /** Takes up the state at a label; returns whether any branch goes there. `falls`: control also falls into it. */
   private enterLabel(label: number, falls: boolean): boolean {
-    this.placed![label] = 1;
-    const bits = this.labelBits![label]!;
+    this.placed[label] = 1;
+    const bits = this.labelBits[label]!;
     const loop = (bits & L_LOOP) !== 0;
     if ((bits & L_REACHED) === 0 && !(loop && falls)) return falls;
     if (falls && !loop) this.mergeEarly(label);
-    const words = this.dirty.length;
+    const words = this.words;
     for (let word = 0; word < words; word++) {
-      const merged = this.labelDirty![label * words + word]! | (falls ? this.dirty[word]! : 0);
+      const merged = this.labelDirty[label * words + word]! | (falls ? this.dirty[word]! : 0);
       if (merged === this.dirty[word]) continue;
       this.dirty[word] = merged;
       this.list = null;
@@ -464,3 +486,5 @@ class StateSync {
     return index < ops.length && (FACTS[ops[index]!.row.code]! & F_EXIT) !== 0 ? index + 1 : -1;
   }
 }
+
+const pass = new StateSync();
