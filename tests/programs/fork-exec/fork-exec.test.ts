@@ -14,6 +14,8 @@ const program = join(directory, 'fork-exec');
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
+const ATTEMPTS = 3;
+
 let built = false;
 
 /** Output, and how the program ended when that was not exit status 0. */
@@ -23,7 +25,7 @@ function output(command: string[]): string {
     expect(Bun.spawnSync([COMPILER, '-O1', '-static', '-s', '-o', program, source]).exitCode).toBe(0);
     built = true;
   }
-  const run = runProgram(program, command);
+  const run = runProgram(program, command, { timeout: 30_000 });
   const text = Buffer.from(run.stdout).toString('latin1');
   return run.exitCode === 0 ? text : `${text}(${run.signal ?? run.exitCode}) ${run.stderr}`;
 }
@@ -39,7 +41,14 @@ describe('processes', () => {
     expect(output(NATIVE)).toBe(expected);
   });
 
+  // About one fork in some hundreds still hangs (the engine's helper threads, docs/runtime.md): a run that was killed for
+  // its time is repeated, any other difference counts at once.
   testWith([compiler, runnable], 'wemu gives the expected output', () => {
-    expect(output('command' in wemu ? wemu.command : [])).toBe(expected);
+    let text = '';
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      text = output('command' in wemu ? wemu.command : []);
+      if (!/\(SIG(KILL|TERM)\)/.test(text)) break;
+    }
+    expect(text).toBe(expected);
   });
 });
