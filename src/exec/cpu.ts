@@ -207,7 +207,7 @@ export class Cpu implements Translator {
 
   protected enterAt(pc: number, flags: number): Exit {
     try {
-      const entry = this.cache.get(pc, flags);
+      const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
       if (entry.tier === Tier.NONE && (this.options.coldRuns > 0 || !this.compiles) && !this.warmUp(entry)) {
         return this.interpret(entry);
       }
@@ -215,6 +215,12 @@ export class Cpu implements Translator {
     } catch (error) {
       return this.recover(error);
     }
+  }
+
+  /** The entry of an address nobody has named yet; jumps to where there is no code must not use up the slots. */
+  private newEntry(pc: number, flags: number): Entry {
+    if (this.memory.canFetch(pc)) return this.cache.get(pc, flags);
+    throw this.guest.describeFault({ address: pc, kind: 'fetch', mapped: this.memory.isMapped(pc) });
   }
 
   /**
@@ -265,8 +271,8 @@ export class Cpu implements Translator {
   noteWrite(_address: number, _length: number): void {}
 
   private interpretAt(pc: number, flags: number): Exit {
-    const entry = this.cache.get(pc, flags);
     try {
+      const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
       if (entry.ir === null) {
         entry.ir = this.translateOne(pc, flags, this.options.maxInsns);
         optimize(entry.ir, this.options.passes);

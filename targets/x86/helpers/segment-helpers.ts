@@ -4,10 +4,14 @@ import { PLAIN_READ, PLAIN_WRITE, updateMode } from '../mode.ts';
 import { X86_OFFSETS as O, Seg } from '../state.ts';
 import { Vector } from '../vectors.ts';
 
-/** GDT entries as a 64-bit kernel has them (arch/x86/include/asm/segment.h): flat 32-bit code and data, 64-bit code. */
+/**
+ * GDT entries as a 64-bit kernel has them (arch/x86/include/asm/segment.h): flat 32-bit code and data, 64-bit code, and one
+ * whose limit is the number of the processor.
+ */
 const USER32_CS = 4;
 const USER_DS = 5;
 const USER64_CS = 6;
+const CPU_NUMBER = 15;
 const TLS_FIRST = 12;
 const TLS_COUNT = 3;
 
@@ -20,6 +24,8 @@ interface Descriptor {
 const FLAT_CODE: Descriptor = { low: 0x0000ffff, high: 0x00cffb00 };
 const FLAT_DATA: Descriptor = { low: 0x0000ffff, high: 0x00cff300 };
 const LONG_CODE: Descriptor = { low: 0x0000ffff, high: 0x00affb00 };
+/** Processor 0, as RDPID says. */
+const CPU_ZERO: Descriptor = { low: 0, high: 0x0040f500 };
 
 // Descriptor bits in the second word (Intel SDM vol. 3, 3.4.5).
 const PRESENT = 1 << 15;
@@ -45,6 +51,7 @@ function find(view: DataView, env: number, selector: number): Descriptor | null 
   if (index === USER32_CS) return FLAT_CODE;
   if (index === USER_DS) return FLAT_DATA;
   if (index === USER64_CS) return LONG_CODE;
+  if (index === CPU_NUMBER) return CPU_ZERO;
   if (index >= TLS_FIRST && index < TLS_FIRST + TLS_COUNT) {
     const at = env + O.tls + 8 * (index - TLS_FIRST);
     return { low: view.getUint32(at, true), high: view.getUint32(at + 4, true) };
