@@ -193,7 +193,12 @@ function immediates(row: OpRow<OpName>): [number, number][] {
 const PURE = OP_LIST.filter(
   (row) => row.out !== null && row.ins.length > 0 && !row.flags.effect && !/^(env|shuffle)/.test(row.name),
 );
-const ROUNDS = 40;
+/** Operands tried with each op, fewer for each immediate where there are many. */
+const ROUNDS = 240;
+const MIN_ROUNDS = 12;
+const MAX_ROUNDS = 40;
+/** Each op takes a fraction of a second on an idle machine. */
+const TIMEOUT_MS = 60_000;
 
 /** Operands an op must not be given. */
 function undefinedFor(row: OpRow<OpName>, ins: readonly (number | bigint | Uint8Array)[]): boolean {
@@ -205,38 +210,44 @@ function undefinedFor(row: OpRow<OpName>, ins: readonly (number | bigint | Uint8
 }
 
 describe('as the interpreter does it', () => {
-  test.each(PURE.map((row) => [row.name, row] as const))('%s', (_name, row) => {
-    for (const [imm, imm2] of immediates(row)) {
-      const blocks = [blockOf(row, imm, imm2)];
-      // The same with a constant in place of the last operand.
-      const last = row.ins.length - 1;
-      for (let k = 0; k < 3; k++) {
-        const value = CORNERS[row.ins[last]!][(k * 5 + 2) % CORNERS[row.ins[last]!].length]!;
-        if (Number.isNaN(value) || undefinedFor(row, [0, value])) continue;
-        const constants: (Const | null)[] = row.ins.map(() => null);
-        constants[last] = new Const(row.ins[last]!, value);
-        blocks.push(blockOf(row, imm, imm2, constants));
+  test.each(PURE.map((row) => [row.name, row] as const))(
+    '%s',
+    (_name, row) => {
+      const all = immediates(row);
+      const rounds = Math.min(MAX_ROUNDS, Math.max(MIN_ROUNDS, Math.round(ROUNDS / all.length)));
+      for (const [imm, imm2] of all) {
+        const blocks = [blockOf(row, imm, imm2)];
+        // The same with a constant in place of the last operand.
+        const last = row.ins.length - 1;
+        for (let k = 0; k < 3; k++) {
+          const value = CORNERS[row.ins[last]!][(k * 5 + 2) % CORNERS[row.ins[last]!].length]!;
+          if (Number.isNaN(value) || undefinedFor(row, [0, value])) continue;
+          const constants: (Const | null)[] = row.ins.map(() => null);
+          constants[last] = new Const(row.ins[last]!, value);
+          blocks.push(blockOf(row, imm, imm2, constants));
+        }
+        runner.load(runner.compile(blocks));
+        for (let round = 0; round < rounds; round++) {
+          const memory = freshMemory(round);
+          const ins = row.ins.map(
+            (type, i) => CORNERS[type][(Math.imul(round + 1, [17, 5, 3][i]!) + i) % CORNERS[type].length]!,
+          );
+          if (undefinedFor(row, ins)) continue;
+          setInputs(memory, row, ins);
+          blocks.forEach((block, n) => {
+            const constant = block.ops[1]![(['a', 'b', 'c'] as const)[last]!];
+            if (constant instanceof Const && undefinedFor(row, [ins[0]!, constant.value])) return;
+            const expected = runInterpreter(block, memory);
+            runner.bytes.set(memory);
+            const exit = runner.call(BLOCK_SLOT + n);
+            const found = differences(expected.memory, runner.bytes.slice(), GLOBALS);
+            if (exit !== expected.exit || found.length > 0) throw new Error(`${imm} ${imm2} of ${ins}: ${found}`);
+          });
+        }
       }
-      runner.load(runner.compile(blocks));
-      for (let round = 0; round < ROUNDS; round++) {
-        const memory = freshMemory(round);
-        const ins = row.ins.map(
-          (type, i) => CORNERS[type][(Math.imul(round + 1, [17, 5, 3][i]!) + i) % CORNERS[type].length]!,
-        );
-        if (undefinedFor(row, ins)) continue;
-        setInputs(memory, row, ins);
-        blocks.forEach((block, n) => {
-          const constant = block.ops[1]![(['a', 'b', 'c'] as const)[last]!];
-          if (constant instanceof Const && undefinedFor(row, [ins[0]!, constant.value])) return;
-          const expected = runInterpreter(block, memory);
-          runner.bytes.set(memory);
-          const exit = runner.call(BLOCK_SLOT + n);
-          const found = differences(expected.memory, runner.bytes.slice(), GLOBALS);
-          if (exit !== expected.exit || found.length > 0) throw new Error(`${imm} ${imm2} of ${ins}: ${found}`);
-        });
-      }
-    }
-  });
+    },
+    TIMEOUT_MS,
+  );
 });
 
 // ---- guest memory
@@ -269,47 +280,51 @@ function accessBlock(row: OpRow<OpName>, memOp: number, displacement: number): B
 
 const ACCESSES = OP_LIST.filter(({ name }) => /^(guest|atomic)_/.test(name));
 
-test.each(ACCESSES.map((row) => [row.name, row] as const))('%s at any address', (_name, row) => {
-  const type = (row.out ?? row.ins[row.ins.length - 1]) as Type;
-  const atomic = row.name.startsWith('atomic');
-  for (let memOp = 0; memOp < 64; memOp++) {
-    if (!memOpFits(row, type, memOp)) continue;
-    const displacements = [0, 8, 0x7ff8, -8];
-    const blocks = displacements.map((displacement) => accessBlock(row, memOp, displacement));
-    runner.load(runner.compile(blocks));
-    for (let at = 0; at < 20; at++) {
-      const address = 0x2000 + (atomic ? at << (memOp & MO_SIZE) : at);
-      const memory = freshMemory(at);
-      const view = new DataView(memory.buffer);
-      setGlobal(view, input('i32', 0), address);
-      // Half of the compare-and-swaps must succeed.
-      if (row.name.includes('cas') && at % 2 === 0) {
-        const big = (memOp & MO_BE) !== 0;
-        const low = [view.getUint8(address), view.getUint16(address, !big), view.getUint32(address, !big), 0][
-          memOp & MO_SIZE
-        ]!;
-        setGlobal(
-          view,
-          input(row.ins[1]!, 1),
-          row.ins[1] === 'i64' ? view.getBigInt64(address, !big) : low | 0x5500_0000,
-        );
-        if ((memOp & MO_SIZE) === MO_32 && row.ins[1] === 'i32') setGlobal(view, input('i32', 1), low);
-      }
-      blocks.forEach((block, n) => {
-        // At 0x2000 plus the displacement all of them stay inside memory, aligned as before.
-        const expected = runInterpreter(block, memory);
-        runner.bytes.set(memory);
-        const exit = runner.call(BLOCK_SLOT + n);
-        const found = differences(expected.memory, runner.bytes.slice(), GLOBALS);
-        if (exit !== expected.exit || found.length > 0) {
-          throw new Error(
-            `${memOpName(memOp)} at ${address} + ${displacements[n]}: ${expected.exit}, ${exit}; ${found}`,
+test.each(ACCESSES.map((row) => [row.name, row] as const))(
+  '%s at any address',
+  (_name, row) => {
+    const type = (row.out ?? row.ins[row.ins.length - 1]) as Type;
+    const atomic = row.name.startsWith('atomic');
+    for (let memOp = 0; memOp < 64; memOp++) {
+      if (!memOpFits(row, type, memOp)) continue;
+      const displacements = [0, 8, 0x7ff8, -8];
+      const blocks = displacements.map((displacement) => accessBlock(row, memOp, displacement));
+      runner.load(runner.compile(blocks));
+      for (let at = 0; at < 20; at++) {
+        const address = 0x2000 + (atomic ? at << (memOp & MO_SIZE) : at);
+        const memory = freshMemory(at);
+        const view = new DataView(memory.buffer);
+        setGlobal(view, input('i32', 0), address);
+        // Half of the compare-and-swaps must succeed.
+        if (row.name.includes('cas') && at % 2 === 0) {
+          const big = (memOp & MO_BE) !== 0;
+          const low = [view.getUint8(address), view.getUint16(address, !big), view.getUint32(address, !big), 0][
+            memOp & MO_SIZE
+          ]!;
+          setGlobal(
+            view,
+            input(row.ins[1]!, 1),
+            row.ins[1] === 'i64' ? view.getBigInt64(address, !big) : low | 0x5500_0000,
           );
+          if ((memOp & MO_SIZE) === MO_32 && row.ins[1] === 'i32') setGlobal(view, input('i32', 1), low);
         }
-      });
+        blocks.forEach((block, n) => {
+          // At 0x2000 plus the displacement all of them stay inside memory, aligned as before.
+          const expected = runInterpreter(block, memory);
+          runner.bytes.set(memory);
+          const exit = runner.call(BLOCK_SLOT + n);
+          const found = differences(expected.memory, runner.bytes.slice(), GLOBALS);
+          if (exit !== expected.exit || found.length > 0) {
+            throw new Error(
+              `${memOpName(memOp)} at ${address} + ${displacements[n]}: ${expected.exit}, ${exit}; ${found}`,
+            );
+          }
+        });
+      }
     }
-  }
-});
+  },
+  TIMEOUT_MS,
+);
 
 test('big-endian and sign-extending loads give the numbers the bytes stand for', () => {
   const cases: [OpName, number, number | bigint][] = [

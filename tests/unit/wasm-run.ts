@@ -7,12 +7,12 @@ import { Cond, type Type } from '../../tcg/ir/types.ts';
 import { Const, type Global, type Value, type Variable } from '../../tcg/ir/value.ts';
 import { compileGroup, type Group, type GroupOptions } from '../../tcg/wasm/group.ts';
 
-export const PAGES = 2;
+export const PAGES = 1;
 const LIMITS = { initial: PAGES, maximum: PAGES };
 export const MEMORY_SIZE = PAGES * 0x10000;
 /** Where CPU state lies, and the run counter of blocks that have one. */
-export const ENV = 0x10000;
-export const COUNTER = 0x18000;
+export const ENV = 0x8000;
+export const COUNTER = 0xc000;
 /** Result of the function that stands for all blocks not translated. */
 export const STUB_SLOT = 1;
 export const BLOCK_SLOT = 2;
