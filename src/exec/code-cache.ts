@@ -20,6 +20,8 @@ export class Entry {
   pages: readonly number[] | null = null;
   /** Its IR while it is interpreted: always with the interpreter engine, else until it has run often enough to compile. */
   ir: Block | null = null;
+  /** `Builder.writtenEarly` of that IR; -1 when it has been prepared for replay. */
+  writtenEarly = -1;
   /** How often it was interpreted. */
   runs = 0;
   /** Address of its ring of indirect jump targets, or 0. */

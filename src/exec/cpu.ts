@@ -9,7 +9,7 @@ import {
   type HelperRow,
 } from '../../targets/target.ts';
 import { jumpCacheIndex } from '../../tcg/engine.ts';
-import { AccessError, type InterpreterPort, interpretBlock } from '../../tcg/interp/interp.ts';
+import { AccessError, type InterpreterPort, interpretBlock, interpretUnsynced } from '../../tcg/interp/interp.ts';
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { Exit } from '../../tcg/ir/types.ts';
@@ -232,7 +232,8 @@ export class Cpu implements Translator {
     if (entry.ir === null) {
       entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
       // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
-      prepareForReplay(entry.ir);
+      entry.writtenEarly = this.lastWrittenEarly;
+      if (entry.writtenEarly === -1) prepareForReplay(entry.ir);
       this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
     }
     if (!this.compiles) return false;
@@ -264,7 +265,9 @@ export class Cpu implements Translator {
   private interpret(entry: Entry): Exit {
     this.options.log?.enter(this.guest, this.view, this.env, entry);
     INTERPRETED.n++;
-    return interpretBlock(entry.ir!, this.blockPort, this.env);
+    const block = entry.ir!;
+    if (entry.writtenEarly === -1) return interpretBlock(block, this.blockPort, this.env);
+    return interpretUnsynced(block, entry.writtenEarly, this.blockPort, this.env);
   }
 
   /** Told before a helper writes guest memory; lockstep wants to know. */
@@ -287,6 +290,8 @@ export class Cpu implements Translator {
 
   /** End of the last block `translateOne` made. */
   lastEnd = 0;
+  /** `Builder.writtenEarly` of that block. */
+  private lastWrittenEarly = 0;
 
   /**
    * Translates the straight run at `pc`; nothing is optimised or entered in the cache. Throws the guest's exception when not
@@ -294,8 +299,9 @@ export class Cpu implements Translator {
    */
   translateOne(pc: number, flags: number, maxInsns: number): Block {
     const block = new Block(pc, this.guest.layout.globals);
+    const builder = new Builder(block);
     const result = this.guest.translate({
-      builder: new Builder(block),
+      builder,
       code: this.code,
       pc,
       flags,
@@ -304,6 +310,7 @@ export class Cpu implements Translator {
       stopAt: -1,
     });
     this.lastEnd = result.end;
+    this.lastWrittenEarly = builder.writtenEarly;
     if (result.fetchFault >= 0) {
       const address = result.fetchFault;
       throw this.guest.describeFault({ address, kind: 'fetch', mapped: this.memory.isMapped(address) });

@@ -5,8 +5,8 @@ import type { HelperRow } from '../ir/helper-table.ts';
 import { OP_LIST } from '../ir/ops.ts';
 import { compareI32, compareI64, type IrValue } from '../ir/scalar.ts';
 import { type PureOpName, SEMANTICS } from '../ir/semantics.ts';
-import { type Cond, Exit, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
-import type { Global, Value } from '../ir/value.ts';
+import { type Cond, Exit, MO_32, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
+import type { Global, Value, Variable } from '../ir/value.ts';
 import { atomic32, cas32, cas64 } from './atomic.ts';
 import { load32, loadValue, store32, storeValue } from './memory.ts';
 
@@ -116,195 +116,290 @@ for (const row of OP_LIST) {
 
 const MEMOP_OF_TYPE = { i32: 2, i64: 3, f32: 2, f64: 3, v128: 4 } as const;
 
+/** What is known while a block runs. */
+class Frame {
+  /** The values of variables by id; undefined while a global is only in CPU state or a temporary not written. */
+  readonly values: (IrValue | undefined)[];
+  /** The current instruction of an unsynced block, unless a helper has taken over the globals. */
+  insn: Op | null = null;
+  /** For unsynced blocks: ids of the globals written early, and their values at the start of the instruction. */
+  early: number[] | null = null;
+  readonly saved: (IrValue | undefined)[] = [];
+
+  constructor(
+    readonly block: Block,
+    readonly port: InterpreterPort,
+    readonly env: number,
+    /** The memory as words: much faster than a view in code that is not optimised, and above 2 GiB. */
+    readonly words: Int32Array,
+  ) {
+    this.values = new Array(block.valueCount);
+  }
+}
+
+let lastView: DataView | null = null;
+let lastWords = new Int32Array(0);
+
+/** Memory as 32-bit words; index: address / 4. */
+function wordsOf(view: DataView): Int32Array {
+  if (view !== lastView) {
+    lastWords = new Int32Array(view.buffer as ArrayBuffer, 0, Math.floor(view.byteLength / 4));
+    lastView = view;
+  }
+  return lastWords;
+}
+
 /**
- * Runs a block from its first op until it leaves, on the CPU state at address `env`. Globals are kept apart from CPU state
- * between the points where ops say `sync`, just as generated code keeps them in locals; an exit or a helper call without
- * `sync` (the pass has not run) stores them all. Leaves the PC in CPU state and returns the reason.
+ * Runs a block from its first op until it leaves, on the CPU state at address `env` (a multiple of 4). Globals are kept apart
+ * from CPU state between the points where ops say `sync`, just as generated code keeps them in locals; an exit or a helper
+ * call without `sync` (the pass has not run) stores them all. Leaves the PC in CPU state and returns the reason.
  * Throws AccessError where an access is not allowed, and whatever helpers throw; CPU state is then that of the last point
  * where it was made precise.
  */
 export function interpretBlock(block: Block, port: InterpreterPort, env: number): Exit {
-  const { view, layout } = port;
-  const { ops, globals } = block;
-  const values: Values = new Array(block.valueCount);
-  let places: number[] | null = null;
+  return run(new Frame(block, port, env, wordsOf(port.view)), false);
+}
 
+/**
+ * The same for a block on which the state-sync pass has not run. When something is thrown, CPU state is that of the start of
+ * the instruction, without having been stored at each. `writtenEarly` is that of the block's builder, and not -1.
+ */
+export function interpretUnsynced(block: Block, writtenEarly: number, port: InterpreterPort, env: number): Exit {
+  const frame = new Frame(block, port, env, wordsOf(port.view));
+  if (writtenEarly !== 0) frame.early = idsOf(block.globals, writtenEarly);
+  try {
+    return run(frame, true);
+  } catch (error) {
+    if (frame.insn !== null) {
+      if (frame.early !== null) restoreEarly(frame, frame.early);
+      store(frame, block.globals);
+      setPc(frame, frame.insn.imm);
+    }
+    throw error;
+  }
+}
+
+/** Ids of the globals in a mask. */
+function idsOf(globals: readonly Global[], mask: number): number[] {
+  const ids: number[] = [];
+  for (let id = 0; id < globals.length; id++) if ((mask & (1 << id)) !== 0) ids.push(id);
+  return ids;
+}
+
+function saveEarly(frame: Frame, ids: readonly number[]): void {
+  for (let k = 0; k < ids.length; k++) frame.saved[k] = frame.values[ids[k]!];
+}
+
+function restoreEarly(frame: Frame, ids: readonly number[]): void {
+  for (let k = 0; k < ids.length; k++) frame.values[ids[k]!] = frame.saved[k];
+}
+
+/** The frequent ops. The others are apart, because the engine compiles a small function sooner, and better. */
+function run(frame: Frame, unsynced: boolean): Exit {
+  const { block, values, port, env, words } = frame;
+  const { ops, globals } = block;
   for (let i = 0; ; i++) {
     const op = ops[i];
     if (op === undefined) throw new Error(`the block at 0x${block.pc.toString(16)} runs off its end`);
     const { code } = op.row;
     switch (KINDS[code]) {
-      case MOVE:
-        values[op.out!.id] = get(values, view, env, op.a!);
+      case MOVE: {
+        const a = op.a!;
+        values[op.out!.id] = a.kind === 'const' ? a.value : (values[a.id] ?? load(frame, a));
         break;
-      case PURE1:
-        values[op.out!.id] = MEANINGS[code]!(get(values, view, env, op.a!), op.imm, op.imm2);
+      }
+      case PURE2: {
+        const a = op.a!;
+        const b = op.b!;
+        const x = a.kind === 'const' ? a.value : (values[a.id] ?? load(frame, a));
+        const y = b.kind === 'const' ? b.value : (values[b.id] ?? load(frame, b));
+        values[op.out!.id] = MEANINGS[code]!(x, y, op.imm, op.imm2);
         break;
-      case PURE2:
-        values[op.out!.id] = MEANINGS[code]!(
-          get(values, view, env, op.a!),
-          get(values, view, env, op.b!),
-          op.imm,
-          op.imm2,
-        );
-        break;
-      case PURE3:
-        values[op.out!.id] = MEANINGS[code]!(
-          get(values, view, env, op.a!),
-          get(values, view, env, op.b!),
-          get(values, view, env, op.c!),
-          op.imm,
-          op.imm2,
-        );
-        break;
+      }
       case INSN_START:
-        if (op.sync !== null) {
-          store(values, view, env, op.sync);
-          view.setUint32(env + layout.pc, op.imm, true);
+        if (unsynced) {
+          frame.insn = op;
+          if (frame.early !== null) saveEarly(frame, frame.early);
+        } else if (op.sync !== null) {
+          store(frame, op.sync);
+          setPc(frame, op.imm);
         }
         break;
-      case LABEL:
-        break;
-      case GUEST_LD: {
-        if (op.sync !== null) store(values, view, env, op.sync);
-        const address = (get(values, view, env, op.a!) as number) >>> 0;
-        checkRead(port, address, op.imm);
-        values[op.out!.id] = loadValue(view, address, op.out!.type, op.imm);
-        break;
-      }
       case GUEST_LD32: {
-        if (op.sync !== null) store(values, view, env, op.sync);
-        const address = (get(values, view, env, op.a!) as number) >>> 0;
-        checkRead(port, address, op.imm);
-        values[op.out!.id] = load32(view, address, op.imm);
-        break;
-      }
-      case GUEST_ST: {
-        if (op.sync !== null) store(values, view, env, op.sync);
-        const address = (get(values, view, env, op.a!) as number) >>> 0;
-        checkWrite(port, address, op.imm);
-        storeValue(view, address, op.b!.type, op.imm, get(values, view, env, op.b!));
+        if (op.sync !== null) store(frame, op.sync);
+        const { imm } = op;
+        const address = (get(frame, op.a!) as number) >>> 0;
+        checkRead(port, address, imm);
+        values[op.out!.id] =
+          imm === MO_32 && (address & 3) === 0 ? words[address >>> 2] : load32(port.view, address, imm);
         break;
       }
       case GUEST_ST32: {
-        if (op.sync !== null) store(values, view, env, op.sync);
-        const address = (get(values, view, env, op.a!) as number) >>> 0;
-        checkWrite(port, address, op.imm);
-        store32(view, address, op.imm, get(values, view, env, op.b!) as number);
+        if (op.sync !== null) store(frame, op.sync);
+        const { imm } = op;
+        const address = (get(frame, op.a!) as number) >>> 0;
+        checkWrite(port, address, imm);
+        const value = get(frame, op.b!) as number;
+        if (imm === MO_32 && (address & 3) === 0) words[address >>> 2] = value;
+        else store32(port.view, address, imm, value);
         break;
       }
-      case ATOMIC:
-      case CAS32:
-      case CAS64: {
-        if (op.sync !== null) store(values, view, env, op.sync);
-        const address = (get(values, view, env, op.a!) as number) >>> 0;
-        checkWrite(port, address, op.imm);
-        const b = get(values, view, env, op.b!);
-        values[op.out!.id] =
-          KINDS[code] === ATOMIC
-            ? atomic32(op.row.name, view, address, op.imm, b as number)
-            : KINDS[code] === CAS32
-              ? cas32(view, address, op.imm, b as number, get(values, view, env, op.c!) as number)
-              : cas64(view, address, op.imm, b as bigint, get(values, view, env, op.c!) as bigint);
-        break;
-      }
+      case LABEL:
       case FENCE:
         break;
-      case ENV_LD:
-        values[op.out!.id] = loadValue(view, env + op.imm, op.out!.type, op.imm2);
-        break;
-      case ENV_ST:
-        storeValue(view, env + op.imm, op.a!.type, op.imm2, get(values, view, env, op.a!));
-        break;
-      case ENV_ADDR:
-        values[op.out!.id] = (env + op.imm) | 0;
-        break;
       case BR:
-        i = placeOf((places ??= placesOf(ops)), op);
+        i = placeOf(ops, i);
         break;
       case BRCOND32:
-        if (op.sync !== null) store(values, view, env, op.sync);
-        if (
-          compareI32(op.imm as Cond, get(values, view, env, op.a!) as number, get(values, view, env, op.b!) as number)
-        )
-          i = placeOf((places ??= placesOf(ops)), op);
+        if (op.sync !== null) store(frame, op.sync);
+        if (compareI32(op.imm as Cond, get(frame, op.a!) as number, get(frame, op.b!) as number)) i = placeOf(ops, i);
         break;
       case BRCOND64:
-        if (op.sync !== null) store(values, view, env, op.sync);
-        if (
-          compareI64(op.imm as Cond, get(values, view, env, op.a!) as bigint, get(values, view, env, op.b!) as bigint)
-        )
-          i = placeOf((places ??= placesOf(ops)), op);
+        if (op.sync !== null) store(frame, op.sync);
+        if (compareI64(op.imm as Cond, get(frame, op.a!) as bigint, get(frame, op.b!) as bigint)) i = placeOf(ops, i);
         break;
-      case CALL: {
-        const row = op.helper!;
-        const args = op.args!.map((arg) => toHost(get(values, view, env, arg), arg.type));
-        if (op.sync !== null) store(values, view, env, op.sync);
-        else if (row.readsGlobals || row.writesGlobals) store(values, view, env, globals);
-        const result = port.helper(row)(env, ...args) as IrValue | undefined;
-        if (row.writesGlobals) for (let k = 0; k < globals.length; k++) values[k] = undefined;
-        if (op.out !== null) values[op.out.id] = fromHost(row, result);
-        break;
-      }
       case POLL:
         // Stored on the way out only: a fault behind the poll is replayed from an earlier point, with its registers.
-        if (view.getUint32(env + layout.poll, true) !== 0) {
-          store(values, view, env, op.sync ?? globals);
-          view.setUint32(env + layout.pc, op.imm, true);
+        if (words[(env + port.layout.poll) >>> 2] !== 0) {
+          store(frame, op.sync ?? globals);
+          setPc(frame, op.imm);
           return Exit.POLL;
         }
         break;
       case GOTO_TB:
-        store(values, view, env, op.sync ?? globals);
-        view.setUint32(env + layout.pc, op.imm, true);
+        store(frame, op.sync ?? globals);
+        setPc(frame, op.imm);
         return Exit.LOOKUP;
       case GOTO_PTR:
-        store(values, view, env, op.sync ?? globals);
-        view.setInt32(env + layout.pc, get(values, view, env, op.a!) as number, true);
-        return view.getUint32(env + layout.poll, true) === 0 ? Exit.LOOKUP : Exit.POLL;
+        store(frame, op.sync ?? globals);
+        setPc(frame, get(frame, op.a!) as number);
+        return words[(env + port.layout.poll) >>> 2] === 0 ? Exit.LOOKUP : Exit.POLL;
       case EXIT_TB:
-        store(values, view, env, op.sync ?? globals);
-        view.setInt32(env + layout.pc, get(values, view, env, op.a!) as number, true);
+        store(frame, op.sync ?? globals);
+        setPc(frame, get(frame, op.a!) as number);
         return op.imm as Exit;
+      case CALL:
+        call(frame, op);
+        break;
+      default:
+        runOther(frame, op);
     }
   }
 }
 
-/** The values of a block's variables by id; undefined while a global is only in CPU state or a temporary not written. */
-type Values = (IrValue | undefined)[];
+/** Runs an op that is not in the loop of `run`. */
+function runOther(frame: Frame, op: Op): void {
+  if (op.sync !== null) store(frame, op.sync);
+  const { values, port, env } = frame;
+  const { view } = port;
+  const { code } = op.row;
+  const out = op.out!;
+  switch (KINDS[code]) {
+    case PURE1:
+      values[out.id] = MEANINGS[code]!(get(frame, op.a!), op.imm, op.imm2);
+      break;
+    case PURE3:
+      values[out.id] = MEANINGS[code]!(get(frame, op.a!), get(frame, op.b!), get(frame, op.c!), op.imm, op.imm2);
+      break;
+    case GUEST_LD: {
+      const address = (get(frame, op.a!) as number) >>> 0;
+      checkRead(port, address, op.imm);
+      values[out.id] = loadValue(view, address, out.type, op.imm);
+      break;
+    }
+    case GUEST_ST: {
+      const address = (get(frame, op.a!) as number) >>> 0;
+      checkWrite(port, address, op.imm);
+      storeValue(view, address, op.b!.type, op.imm, get(frame, op.b!));
+      break;
+    }
+    case ATOMIC:
+    case CAS32:
+    case CAS64: {
+      const address = (get(frame, op.a!) as number) >>> 0;
+      checkWrite(port, address, op.imm);
+      const b = get(frame, op.b!);
+      values[out.id] =
+        KINDS[code] === ATOMIC
+          ? atomic32(op.row.name, view, address, op.imm, b as number)
+          : KINDS[code] === CAS32
+            ? cas32(view, address, op.imm, b as number, get(frame, op.c!) as number)
+            : cas64(view, address, op.imm, b as bigint, get(frame, op.c!) as bigint);
+      break;
+    }
+    case ENV_LD:
+      values[out.id] = loadValue(view, env + op.imm, out.type, op.imm2);
+      break;
+    case ENV_ST:
+      storeValue(view, env + op.imm, op.a!.type, op.imm2, get(frame, op.a!));
+      break;
+    case ENV_ADDR:
+      values[out.id] = (env + op.imm) | 0;
+      break;
+  }
+}
 
-/** The value of an operand; globals are loaded when they are first needed. */
-function get(values: Values, view: DataView, env: number, value: Value): IrValue {
-  if (value.kind === 'const') return value.value;
-  const known = values[value.id];
-  if (known !== undefined) return known;
+function call(frame: Frame, op: Op): void {
+  const { values, port, insn } = frame;
+  const { globals } = frame.block;
+  const row = op.helper!;
+  const args = op.args!.map((arg) => toHost(get(frame, arg), arg.type));
+  const sees = row.readsGlobals || row.writesGlobals;
+  if (op.sync !== null) store(frame, op.sync);
+  else if (sees) store(frame, globals);
+  if (insn !== null && sees) {
+    setPc(frame, insn.imm);
+    // If it throws, CPU state is as it left it.
+    frame.insn = null;
+  }
+  const result = port.helper(row)(frame.env, ...args) as IrValue | undefined;
+  frame.insn = insn;
+  if (row.writesGlobals) for (let k = 0; k < globals.length; k++) values[k] = undefined;
+  if (op.out !== null) values[op.out.id] = fromHost(row, result);
+}
+
+function setPc(frame: Frame, pc: number): void {
+  frame.words[(frame.env + frame.port.layout.pc) >>> 2] = pc;
+}
+
+/** The value of an operand. */
+function get(frame: Frame, value: Value): IrValue {
+  return value.kind === 'const' ? value.value : (frame.values[value.id] ?? load(frame, value));
+}
+
+/** Loads a global, which happens when it is first needed. */
+function load(frame: Frame, value: Variable): IrValue {
   if (value.kind === 'temp') throw new Error(`t${value.id} is read before it is written`);
-  return (values[value.id] = loadValue(view, env + value.offset, value.type, MEMOP_OF_TYPE[value.type]));
+  const { type } = value;
+  const address = frame.env + value.offset;
+  return (frame.values[value.id] =
+    type === 'i32' ? frame.words[address >>> 2]! : loadValue(frame.port.view, address, type, MEMOP_OF_TYPE[type]));
 }
 
 /** Stores globals to CPU state. One that has not been loaded or written here cannot differ from what is there. */
-function store(values: Values, view: DataView, env: number, list: readonly Global[]): void {
+function store(frame: Frame, list: readonly Global[]): void {
+  const { values, words, env } = frame;
   for (let i = 0; i < list.length; i++) {
-    const { id, offset, type } = list[i]!;
-    const value = values[id];
-    if (value !== undefined) storeValue(view, env + offset, type, MEMOP_OF_TYPE[type], value);
+    const global = list[i]!;
+    const value = values[global.id];
+    if (value === undefined) continue;
+    const { type } = global;
+    const address = env + global.offset;
+    if (type === 'i32') words[address >>> 2] = value as number;
+    else storeValue(frame.port.view, address, type, MEMOP_OF_TYPE[type], value);
   }
 }
 
-/** The index of the label op of each label. */
-function placesOf(ops: readonly Op[]): number[] {
-  const places: number[] = [];
-  for (let i = 0; i < ops.length; i++) {
-    const { label, row } = ops[i]!;
-    if (label !== null && KINDS[row.code] === LABEL) places[label.id] = i;
-  }
-  return places;
+/** The index of the label that the branch at index `from` goes to; mostly it is close behind. */
+function placeOf(ops: readonly Op[], from: number): number {
+  const { label } = ops[from]!;
+  for (let i = from + 1; i < ops.length; i++) if (ops[i]!.label === label && isLabel(ops[i]!)) return i;
+  for (let i = 0; i < from; i++) if (ops[i]!.label === label && isLabel(ops[i]!)) return i;
+  throw new Error(`label L${label!.id} is not placed`);
 }
 
-function placeOf(places: readonly number[], op: Op): number {
-  const place = places[op.label!.id];
-  if (place === undefined) throw new Error(`label L${op.label!.id} is not placed`);
-  return place;
+function isLabel(op: Op): boolean {
+  return KINDS[op.row.code] === LABEL;
 }
 
 /** A NaN whose bits were kept goes to a helper as any NaN: numbers do not carry payloads reliably. */

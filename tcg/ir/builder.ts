@@ -22,6 +22,16 @@ function num(x: Value): number {
  * result is known at once. A returned operand may be a global: copy it with `copy32` before the global is written.
  */
 export class Builder {
+  /**
+   * Globals that some instruction writes before it may fault for the last time: bit `id` modulo 32 of each. Of the others a
+   * fault finds the values of the instruction's start. -1 where control flow inside of an instruction leaves it open.
+   */
+  writtenEarly = 0;
+  /** Globals that ops of the current instruction before the last one may have written, in the same form. */
+  private written = 0;
+  /** The last op of the current instruction; until the next one its result may still be changed to a global. */
+  private last: Op | null = null;
+
   constructor(public block: Block) {}
 
   // ---- plumbing
@@ -37,7 +47,16 @@ export class Builder {
   ): Op {
     const op = new Op(row, out, a, b, c, imm, imm2, null, null, null);
     this.block.ops.push(op);
+    if (this.last !== null) this.noteWritten(this.last.out);
+    if (this.written !== 0 && row.flags.faults) this.writtenEarly |= this.written;
+    this.last = op;
     return op;
+  }
+
+  private noteWritten(out: Variable | null): void {
+    if (out === null || out.kind !== 'global') return;
+    const { id } = out;
+    this.written |= 1 << id;
   }
 
   /** Any op with a result, by row. */
@@ -367,7 +386,9 @@ export class Builder {
   // ---- control
 
   insnStart(pc: number, word = 0): void {
+    this.last = null;
     this.push(OPS.insn_start, null, null, null, null, pc, word);
+    this.written = 0;
   }
 
   label(): Label {
@@ -377,6 +398,8 @@ export class Builder {
   /** Places `label` here. */
   place(label: Label): void {
     this.push(OPS.label, null, null, null, null, 0, 0).label = label;
+    // Control may come here a second time.
+    this.written = -1;
   }
 
   br(label: Label): void {
@@ -399,7 +422,12 @@ export class Builder {
   /** Calls a helper; returns its result (or a dummy 0 for helpers without one). */
   call(helper: HelperRow, ...args: Int[]): Value {
     const out = helper.result ? this.block.temp(helper.result) : null;
-    this.block.ops.push(new Op(OPS.call, out, null, null, null, 0, 0, null, helper, args.map(val)));
+    const op = new Op(OPS.call, out, null, null, null, 0, 0, null, helper, args.map(val));
+    this.block.ops.push(op);
+    if (this.last !== null) this.noteWritten(this.last.out);
+    if (helper.raises) this.writtenEarly |= this.written;
+    if (helper.writesGlobals) this.written = -1;
+    this.last = op;
     return out ?? const32(0);
   }
 
