@@ -1,5 +1,5 @@
 // Whole runs of programs on both engines in lockstep: registers and memory agree at every step.
-import { beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect } from 'bun:test';
 import { join } from 'node:path';
 import { testWith } from '../setup/needs.ts';
 import { addDevices, type ProgramCase, TREE } from './debian-run.ts';
@@ -77,28 +77,6 @@ describe('whole runs without regions', () => {
       expect(lockstep(['--no-chain', '-L', TREE], [join(TREE, one.program), ...one.args!], one).output).toMatch(
         one.output,
       );
-    },
-    TIMEOUT,
-  );
-});
-
-describe('with regions', () => {
-  test(
-    'the bundled programs',
-    () => {
-      for (const name of ['hello', 'smc']) {
-        const run = lockstep(['--regions', '--hot', '5'], [join(import.meta.dir, name, name)]);
-        expect(run.comparisons).toBeGreaterThan(0);
-      }
-    },
-    TIMEOUT,
-  );
-  testWith(
-    ['guest-i386'],
-    'busybox expr',
-    () => {
-      const run = lockstep(['--regions', '--hot', '100'], [join(TREE, 'bin/busybox'), 'expr', '6', '*', '7']);
-      expect(run.output).toBe('42\n');
     },
     TIMEOUT,
   );
