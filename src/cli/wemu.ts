@@ -23,6 +23,7 @@ interface LockstepWords {
   hot?: number;
   chain: boolean;
   strace?: boolean;
+  counters?: boolean;
   /** -d */
   log?: string;
   /** -D */
@@ -85,6 +86,7 @@ function commandLine(): Command {
     .option('--hot <runs>', 'runs of a block before it is hot', positive)
     .option('--no-chain', 'no jumps from block to block')
     .option('--strace', 'log system calls')
+    .option('--counters', 'print counts of what the emulator did')
     .option('-d, --log <items>', 'log items, as for wemu-i386 -d')
     .option('-D, --log-file <file>', 'write the log to a file')
     .addHelpText('after', '\nExample:\n  wemu lockstep -L /srv/i386 -- /srv/i386/usr/bin/perl -e "print 6 * 7"')
@@ -101,6 +103,7 @@ function commandLine(): Command {
           user: {
             cpu: words.cpu ?? '',
             strace: words.strace === true,
+            counters: words.counters === true,
             logItems: words.log ?? '',
             logFile: words.logFile ?? null,
           },

@@ -47,6 +47,8 @@ export class LockstepCpu extends Cpu {
   private journal: Write[] = [];
   /** How many comparisons were made. */
   comparisons = 0;
+  /** How often a region left without doing anything, so that there was nothing to compare. */
+  steppedOver = 0;
 
   protected override invalidate(firstPage: number, lastPage: number): void {
     this.blocks.clear();
@@ -89,13 +91,28 @@ export class LockstepCpu extends Cpu {
       fault = error;
       exit = Exit.LOOKUP;
     }
+    const stuck = exit === Exit.POLL && sameBytes(before, this.snapshot());
     this.compare(pc, steps, fault !== null, exit);
     this.comparisons++;
     const pending =
       view.getUint32(env + HEADER.pendingSignals, true) | view.getUint32(env + HEADER.pendingSignalsHigh, true);
     view.setUint32(env + HEADER.poll, poll || pending ? 1 : 0, true);
     if (fault !== null) return this.recover(fault);
+    if (stuck) return this.stepOver(pc, flags);
     return exit === Exit.POLL ? Exit.LOOKUP : exit;
+  }
+
+  /**
+   * A region whose first block is the target of a loop polls before it does anything, and here it is always told to leave.
+   * Its first block is then interpreted, so that the program goes on; what follows is compared again.
+   */
+  private stepOver(pc: number, flags: number): Exit {
+    this.steppedOver++;
+    try {
+      return interpretBlock(this.blockAt(pc, flags), this.blockPort, this.env);
+    } catch (error) {
+      return this.recover(error);
+    }
   }
 
   /** Interprets from the present state until something other than the next block is to be done. */

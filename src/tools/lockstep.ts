@@ -52,7 +52,7 @@ export async function lockstep(options: LockstepOptions, program: readonly strin
         });
         return cpu;
       },
-      atEnd: () => report(`no difference in ${cpu!.comparisons} comparisons`),
+      atEnd: () => report(`no difference in ${cpu!.comparisons - cpu!.steppedOver} comparisons`),
     });
   } catch (error) {
     if (!(error instanceof LockstepDifference)) throw error;
