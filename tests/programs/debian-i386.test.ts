@@ -18,6 +18,9 @@ import {
   TREE,
 } from './debian-run.ts';
 
+/** Milliseconds for one program on a busy machine; usually it takes less than one second. */
+const TIMEOUT = 110_000;
+
 const NEEDS = ['guest-i386', NATIVE_NEED] as const;
 
 beforeAll(addDevices);
@@ -39,10 +42,15 @@ async function seen(one: ProgramCase, runner: typeof runNative): Promise<Seen> {
 function compareAll(title: string, cases: Cases): void {
   describe(title, () => {
     for (const [name, one] of Object.entries(cases)) {
-      testWith(NEEDS, name, async () => {
-        const [native, wemu] = await Promise.all([seen(one, runNative), seen(one, runWemu)]);
-        expect(wemu).toEqual(native);
-      });
+      testWith(
+        NEEDS,
+        name,
+        async () => {
+          const [native, wemu] = await Promise.all([seen(one, runNative), seen(one, runWemu)]);
+          expect(wemu).toEqual(native);
+        },
+        TIMEOUT,
+      );
     }
   });
 }
@@ -61,16 +69,21 @@ describe('20 MB there and back', () => {
   afterAll(() => removeWorkDirectory(directory));
 
   for (const [name, program] of Object.entries(roundTrips) as [keyof typeof roundTrips, string][]) {
-    testWith(NEEDS, name, async () => {
-      const plain = megabytes(20);
-      const pack = { program, args: [...level[name], '-c'], stdin: plain };
-      const [native, packed] = await Promise.all([runNative(pack, directory), runWemu(pack, directory)]);
-      expect(packed.stderr).toBe('');
-      expect(packed.stdout === native.stdout).toBe(true);
-      const unpack = { program, args: ['-dc'], stdin: Buffer.from(packed.stdout, 'latin1') };
-      const back = await runWemu(unpack, directory);
-      expect([back.stderr, back.end]).toEqual(['', '0']);
-      expect(Buffer.from(back.stdout, 'latin1').equals(plain)).toBe(true);
-    });
+    testWith(
+      NEEDS,
+      name,
+      async () => {
+        const plain = megabytes(20);
+        const pack = { program, args: [...level[name], '-c'], stdin: plain };
+        const [native, packed] = await Promise.all([runNative(pack, directory), runWemu(pack, directory)]);
+        expect(packed.stderr).toBe('');
+        expect(packed.stdout === native.stdout).toBe(true);
+        const unpack = { program, args: ['-dc'], stdin: Buffer.from(packed.stdout, 'latin1') };
+        const back = await runWemu(unpack, directory);
+        expect([back.stderr, back.end]).toEqual(['', '0']);
+        expect(Buffer.from(back.stdout, 'latin1').equals(plain)).toBe(true);
+      },
+      TIMEOUT,
+    );
   }
 });

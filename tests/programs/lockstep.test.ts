@@ -81,3 +81,21 @@ describe('whole runs without regions', () => {
     TIMEOUT,
   );
 });
+
+describe('with regions', () => {
+  const busybox = (args: string[], stdin = '') =>
+    lockstep(['--regions', '--hot', '200'], [join(TREE, 'bin/busybox'), ...args], { stdin });
+
+  testWith(['guest-i386'], 'busybox expr', () => expect(busybox(['expr', '6', '*', '7']).output).toBe('42\n'), TIMEOUT);
+
+  testWith(
+    ['guest-i386'],
+    'busybox sort',
+    () => {
+      const numbers = Array.from({ length: 20 }, (_, n) => (n * 7) % 20);
+      const sorted = [...numbers].sort((a, b) => a - b);
+      expect(busybox(['sort', '-n'], `${numbers.join('\n')}\n`).output).toBe(`${sorted.join('\n')}\n`);
+    },
+    TIMEOUT,
+  );
+});
