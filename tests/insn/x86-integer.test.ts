@@ -153,7 +153,7 @@ describe('host CPU', () => {
     expect(count).toBeGreaterThan(100);
   });
 
-  const family: Need = { met: hostFollowsRules(), reason: 'the rules were measured on AMD family 1Ah' };
+  const family: Need = { met: hostFollowsRules(), reason: 'the rules were measured on AMD families 19h and 1Ah' };
   for (const rule of UNDEFINED_RULES) {
     testWith([native, family], `undefined flags of ${rule.name}`, () => {
       const cases = ruleCases(rule);

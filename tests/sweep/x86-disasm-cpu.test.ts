@@ -93,6 +93,11 @@ int main(void) {
 const CPU_EXCEPTIONS: readonly { openings: readonly string[]; when?: (s: Sequence) => boolean; why: string }[] = [
   { openings: ['0f0d'], when: (s) => s.modrm >= 0xc0, why: 'the register forms are NOPs on Intel, #UD on AMD' },
   { openings: ['0f20', '0f22'], when: (s) => s.prefixes.includes(0xf0), why: 'AMD: LOCK MOV CR0 means CR8' },
+  {
+    openings: ['0f00'],
+    when: (s) => s.prefixes.includes(0xf0) && (s.modrm & 0xf8) === 0x28,
+    why: 'AMD family 19h with microcode that clears buffers at VERW: LOCK VERW m runs as without LOCK',
+  },
 ];
 
 /** Not executed: system calls would be made for real. */

@@ -1,6 +1,7 @@
 // What the host CPU really does where the manual says undefined: a rule per instruction, measured and kept measured.
 //
-// Measured on an AMD EPYC 9005 (family 1Ah, Zen 5); every rule below holds for every input tried. In words:
+// Measured on an AMD EPYC 9005 (family 1Ah, Zen 5) and an EPYC 9004 (family 19h, Zen 4); every rule below holds for every
+// input tried on both. In words:
 //
 //   AND OR XOR TEST     AF = 0
 //   MUL IMUL            SF ZF AF PF unchanged
@@ -22,8 +23,8 @@
 //   AAD                 OF AF CF of AL + AH * base as a byte addition
 //   BSWAP r16           the low word becomes 0
 //
-// Other CPUs differ (Intel computes SF and PF of MUL from the result, for instance), so nothing but a CPU of this family
-// is held to these rules, and nobody's emulator.
+// Other CPUs differ (Intel computes SF and PF of MUL from the result, for instance), so nothing but a CPU of these
+// families is held to these rules, and nobody's emulator.
 
 import { readFileSync } from 'node:fs';
 import { AF, type CaseResult, CF, type InsnCase, OF, PF, SF, STATUS_FLAGS, ZF } from '../../../oracle/insn-case.ts';
@@ -297,8 +298,8 @@ export function ruleViolations(rule: UndefinedRule, cases: InsnCase[], results: 
   return violations;
 }
 
-/** Whether the host is of the family the rules were measured on. */
+/** Whether the host is of a family the rules were measured on. */
 export function hostFollowsRules(): boolean {
   const info = readFileSync('/proc/cpuinfo', 'utf8');
-  return /vendor_id\s*: AuthenticAMD/.test(info) && /cpu family\s*: 26\b/.test(info);
+  return /vendor_id\s*: AuthenticAMD/.test(info) && /cpu family\s*: (25|26)\b/.test(info);
 }
