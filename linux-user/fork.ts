@@ -1,7 +1,8 @@
-// Making processes: the host's fork of an emulator whose other threads sleep, and the memory a vfork child gives back.
+// Making processes: the host's fork of the emulator with all its threads, and the memory a vfork child gives back.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { EAGAIN, EINTR, EINVAL, ENOSYS } from '../src/host/errno.ts';
+import { forkAll } from '../src/host/signals.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import { unimpOnce } from '../src/log/log.ts';
 import { PAGE_SHARED, PAGE_SIZE, PAGE_WRITE } from '../src/memory/page-flags.ts';
@@ -21,6 +22,7 @@ const CLONE_CHILD_SETTID = 0x1000000;
 const MADV_DOFORK = 11;
 const PR_GET_TID_ADDRESS = 40;
 const O_CLOEXEC = 0x80000;
+const O_DIRECTORY = 0x10000;
 
 /** A process to make, from fork, vfork, clone or clone3. */
 export interface CloneRequest {
@@ -38,13 +40,17 @@ export interface CloneRequest {
 }
 
 let prepared = false;
+/** Descriptor of /proc, kept because the guest can leave the directory behind (chroot). */
+let proc = -1;
 /** Where the C library keeps the thread's number, so that the kernel corrects it in the child; 0: unknown. */
 let tidAddress = 0;
 
 /** Once per process family: the engine excludes its machine code from being inherited. */
-function prepareOnce(): void {
+export function prepareFork(): void {
   if (prepared) return;
   prepared = true;
+  const fd = sys4(SYS.openat, -100, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
+  if (fd >= 0) proc = hideDescriptor(fd);
   for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) rwxp/.exec(line);
     if (!match) continue;
@@ -53,31 +59,6 @@ function prepareOnce(): void {
   }
   const { view, address } = new HostBuffer(8);
   if (sys5(SYS.prctl, PR_GET_TID_ADDRESS, address, 0, 0, 0) === 0) tidAddress = Number(view.getBigUint64(0, true));
-}
-
-/** Rounds of waiting for the engine's threads: each is a few system calls, a few ten microseconds. */
-const MAX_ROUNDS = 20_000;
-
-/**
- * Waits until every other thread of the process sleeps: one that is forked away while it holds a lock of the engine
- * would leave it locked in the child for ever (0.3 % of forks under load hung without this).
- */
-function waitForHelpers(): void {
-  const own = String(sys1(SYS.gettid, 0));
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    // Listed anew each time: helpers are started when there is something for them to do.
-    if (readdirSync('/proc/self/task').every((tid) => tid === own || sleeps(tid))) return;
-    sys1(SYS.sched_yield, 0);
-  }
-}
-
-function sleeps(tid: string): boolean {
-  try {
-    const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
-    return stat[stat.lastIndexOf(')') + 2] === 'S';
-  } catch {
-    return true; // it has ended
-  }
 }
 
 /** In a vfork child: the pipe that tells the parent what was written, or -1. */
@@ -98,7 +79,11 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
   }
   const hooks = p.signals;
   if (hooks === null) return -ENOSYS;
-  prepareOnce();
+  prepareFork();
+  if (proc < 0) {
+    unimpOnce('fork without /proc');
+    return -EAGAIN;
+  }
   for (const run of p.beforeFork) run();
   const pipe = flags & CLONE_VFORK ? makePipe() : null;
   if (typeof pipe === 'number') return pipe;
@@ -108,8 +93,7 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
   const told = flags & CLONE_PIDFD ? request.pidfd : flags & CLONE_PARENT_SETTID ? request.parentTid : 0;
   const hostTold = told === 0 ? 0 : p.out(told, 4);
   const result = hooks.aroundFork(() => {
-    waitForHelpers();
-    const pid = sys5(SYS.clone, hostFlags, 0, hostTold, tidAddress, 0);
+    const pid = forkAll(proc, hostFlags, hostTold, tidAddress);
     if (pid === 0) enterChild(p);
     return pid;
   });

@@ -16,6 +16,7 @@ import { Cpu } from '../exec/cpu.ts';
 import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
+import { threadsMissing } from '../host/signals.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
 import { UserError } from '../util/errors.ts';
@@ -183,7 +184,9 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   if (execState) applyExecState(guestProcess, signals, execState);
   else setName(file);
   guestProcess.beforeFork.push(() => cpu.prepareFork());
-  guestProcess.inChild.push(() => cpu.stopCompiling());
+  guestProcess.inChild.push(() => {
+    if (threadsMissing()) cpu.stopCompiling();
+  });
   guestProcess.abis = ABIS;
   guestProcess.relaunch = makeRelaunch(guestProcess, signals, command.guest, options);
   if (logMask & LOG.strace) {

@@ -1,5 +1,6 @@
 /*
- * The host signal handler: notes the signal for the guest thread that took it, and stops what that thread is doing. The
+ * What has to be done in signal handlers of the host. The first notes a signal for the guest thread that took it, and stops
+ * what that thread is doing; the second stops the engine's threads, so that the process can be forked with all of them. The
  * machine code stands in signal-handler-code.ts: run src/tools/build-signal-handler.ts after a change here.
  */
 
@@ -9,7 +10,9 @@ typedef unsigned int uint;
 #define EXPORT __attribute__((used, visibility("default")))
 
 enum {
-  SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_RT_SIGQUEUEINFO = 129, SYS_GETTID = 186,
+  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_CLONE = 56, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
+  SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
+  SYS_GET_ROBUST_LIST = 274, SYS_RT_TGSIGQUEUEINFO = 297,
   SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
   MAX_THREADS = 1024,
   /* A mailbox: how many signals were put in so far, and from byte 64 on a ring of siginfo_t, 32 words each. */
@@ -89,4 +92,179 @@ EXPORT int attach(int tid, void *poll, void *mailbox) {
 EXPORT void detach(int tid) {
   int k;
   for (k = 0; k < thread_count; k++) if (threads[k].tid == tid) threads[k].tid = 0;
+}
+
+/*
+ * Forking an emulator with all its threads. The engine's threads (compilers, garbage collector) may hold any lock at any
+ * moment, and the child needs them: each is stopped in a handler on its own stack, and in the child a new thread with the
+ * same thread pointer goes on from there. Neither side can tell that anything happened; a system call it was in has been
+ * interrupted or is repeated.
+ */
+
+enum {
+  /* The C library's own (SIGSETXID), which no thread ever blocks and nobody here uses. */
+  SIG_PARK = 33,
+  SI_QUEUE = -1,
+  /* Words of siginfo_t. */
+  INFO_CODE = 2, INFO_PID = 4, INFO_UID = 5, INFO_VALUE = 6,
+  PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_TID_ADDRESS = 40,
+  FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129,
+  O_DIRECTORY_CLOEXEC = 0x90000,
+  ESRCH = 3, EAGAIN = 11,
+  /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS, as the C library makes threads; with a tid: PARENT_SETTID and
+     CHILD_CLEARTID. */
+  THREAD_FLAGS = 0x0d0f00, TID_FLAGS = 0x300000
+};
+
+struct parked_thread {
+  /* Where `park` has left the registers a function must preserve. */
+  ulong stack;
+  ulong thread_pointer, tid_address, robust_list, robust_size;
+  char name[16];
+  /* 0: it has ended before it could be parked. */
+  int tid;
+};
+
+enum { MAX_PARKED = 256 };
+static struct parked_thread parked[MAX_PARKED];
+static volatile uint parked_count;
+/* Odd while threads are to be parked. */
+static volatile uint park_epoch;
+
+/* park(&stack, &park_epoch, epoch, &parked_count): waits until the epoch is over; 0. In the child it returns 1. */
+int park(ulong *stack, volatile uint *epoch_word, uint epoch, volatile uint *count);
+/* clone(2) with `tid_address` twice; the new thread returns from the `park` that left its stack there. */
+long clone_parked(ulong flags, ulong stack, ulong tid_address, ulong thread_pointer);
+/* clone(2) without a stack. */
+long clone_process(ulong flags, void *told, ulong tid_address);
+__asm__(
+    ".globl park\n.hidden park\npark:\n"
+    "push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n"
+    "mov %rsp, (%rdi)\n"
+    "mov %rsi, %rbx\n\tmov %edx, %ebp\n\tmov %rcx, %rdi\n"
+    "lock incl (%rdi)\n"
+    /* futex(&parked_count, FUTEX_WAKE_PRIVATE, 1) */
+    "mov $129, %esi\n\tmov $1, %edx\n\tmov $202, %eax\n\tsyscall\n"
+    "1: cmp %ebp, (%rbx)\n\tjne 2f\n"
+    /* futex(&park_epoch, FUTEX_WAIT_PRIVATE, epoch, no timeout) */
+    "mov %rbx, %rdi\n\tmov $128, %esi\n\tmov %ebp, %edx\n\txor %r10d, %r10d\n\tmov $202, %eax\n\tsyscall\n\tjmp 1b\n"
+    "2: xor %eax, %eax\n"
+    "3: pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\tret\n"
+    ".globl clone_parked\n.hidden clone_parked\nclone_parked:\n"
+    "mov %rcx, %r8\n\tmov %rdx, %r10\n\tmov $56, %eax\n\tsyscall\n\ttest %rax, %rax\n\tjz 4f\n\tret\n"
+    "4: mov $1, %eax\n\tjmp 3b\n"
+    ".globl clone_process\n.hidden clone_process\nclone_process:\n"
+    "mov %rdx, %r10\n\tmov %rsi, %rdx\n\txor %esi, %esi\n\txor %r8d, %r8d\n\tmov $56, %eax\n\tsyscall\n\tret\n");
+
+/* Signal SIG_PARK. */
+EXPORT void on_park(int signal, uint *info, ulong *context) {
+  uint epoch = park_epoch;
+  struct parked_thread *t;
+  (void)context;
+  if ((int)info[INFO_CODE] != SI_QUEUE || *(ulong *)(info + INFO_VALUE) != (ulong)&park_epoch) {
+    /* Somebody else's: it does what it does by default when this returns. */
+    ulong action[4] = {0, 0, 0, 0};
+    call4(SYS_RT_SIGACTION, signal, (long)action, 0, 8);
+    call4(SYS_TGKILL, call4(SYS_GETPID, 0, 0, 0, 0), call4(SYS_GETTID, 0, 0, 0, 0), signal, 0);
+    return;
+  }
+  if (!(epoch & 1)) return;
+  t = &parked[info[INFO_UID]];
+  __asm__("mov %%fs:0, %0" : "=r"(t->thread_pointer));
+  call4(SYS_PRCTL, PR_GET_TID_ADDRESS, (long)&t->tid_address, 0, 0);
+  call4(SYS_GET_ROBUST_LIST, 0, (long)&t->robust_list, (long)&t->robust_size, 0);
+  call4(SYS_PRCTL, PR_GET_NAME, (long)t->name, 0, 0);
+  if (park(&t->stack, &park_epoch, epoch, &parked_count)) {
+    call4(SYS_SET_ROBUST_LIST, t->robust_list, t->robust_size, 0, 0);
+    call4(SYS_PRCTL, PR_SET_NAME, (long)t->name, 0, 0);
+  }
+}
+
+/* Sends the threads in /proc/self/task that have no place yet to theirs; how many there were, or -errno. */
+static int park_more(int proc, int pid, int own, int *places) {
+  static const char task[] = "self/task";
+  char entries[2048];
+  int found = 0, directory = (int)call4(SYS_OPENAT, proc, (long)task, O_DIRECTORY_CLOEXEC, 0);
+  if (directory < 0) return directory;
+  for (;;) {
+    long at, length = call4(SYS_GETDENTS64, directory, (long)entries, sizeof entries, 0);
+    if (length <= 0) break;
+    /* struct linux_dirent64: inode, offset, 16 bits of length, type, name. */
+    for (at = 0; at < length; at += *(unsigned short *)(entries + at + 16)) {
+      const char *name = entries + at + 19;
+      uint info[INFO_WORDS];
+      int tid = 0, k;
+      while (*name >= '0' && *name <= '9') tid = tid * 10 + *name++ - '0';
+      if (tid == 0 || tid == own || *places == MAX_PARKED) continue;
+      for (k = 0; k < *places && parked[k].tid != tid;) k++;
+      if (k < *places) continue;
+      for (k = 0; k < INFO_WORDS; k++) info[k] = 0;
+      info[0] = SIG_PARK;
+      info[INFO_CODE] = (uint)SI_QUEUE;
+      info[INFO_PID] = (uint)pid;
+      info[INFO_UID] = (uint)*places;
+      *(ulong *)(info + INFO_VALUE) = (ulong)&park_epoch;
+      parked[*places].stack = 0;
+      parked[*places].tid = tid;
+      if (call4(SYS_RT_TGSIGQUEUEINFO, pid, tid, SIG_PARK, (long)info) < 0) continue;
+      ++*places;
+      found++;
+    }
+  }
+  call4(SYS_CLOSE, directory, 0, 0, 0);
+  return found;
+}
+
+/* Waits until every thread that has a place is there. */
+static void await_parked(int pid, int places) {
+  const long millisecond[2] = {0, 1000000};
+  for (;;) {
+    uint count = parked_count, missing = 0;
+    int k;
+    for (k = 0; k < places; k++) {
+      if (parked[k].tid == 0 || *(volatile ulong *)&parked[k].stack != 0) continue;
+      if (call4(SYS_TGKILL, pid, parked[k].tid, 0, 0) == -ESRCH) parked[k].tid = 0;
+      else missing++;
+    }
+    if (missing == 0) return;
+    call4(SYS_FUTEX, (long)&parked_count, FUTEX_WAIT_PRIVATE, count, (long)millisecond);
+  }
+}
+
+/* Threads the last child has been made without, because the system refused them. */
+static int missing_threads;
+
+/*
+ * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked.
+ * `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address` where the C library
+ * keeps the calling thread's number, or 0. Returns what clone does, or -errno when the threads cannot be listed.
+ */
+EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address) {
+  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places = 0, more, k;
+  ulong robust_list = 0, robust_size = 0;
+  long child;
+  call4(SYS_GET_ROBUST_LIST, 0, (long)&robust_list, (long)&robust_size, 0);
+  parked_count = 0;
+  park_epoch++;
+  /* Threads that were not there yet are made by others that were not parked yet. */
+  while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
+  child = more < 0 ? more : clone_process(flags, told, tid_address);
+  park_epoch++;
+  if (child != 0) {
+    call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
+    return child;
+  }
+  call4(SYS_SET_ROBUST_LIST, (long)robust_list, (long)robust_size, 0, 0);
+  missing_threads = 0;
+  for (k = 0; k < places; k++) {
+    struct parked_thread *t = &parked[k];
+    if (t->tid == 0) continue;
+    if (clone_parked(THREAD_FLAGS | (t->tid_address ? TID_FLAGS : 0), t->stack, t->tid_address, t->thread_pointer) < 0)
+      missing_threads++;
+  }
+  return 0;
+}
+
+EXPORT int missing(void) {
+  return missing_threads;
 }

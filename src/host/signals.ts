@@ -1,6 +1,6 @@
 /** Signals of the host: dispositions, the mask, and the mailbox in which the handler leaves what arrived. */
 
-import { CFunction, type FFITypeOrString, type Pointer, toArrayBuffer } from 'bun:ffi';
+import { CFunction, FFIType, type FFITypeOrString, type Pointer, toArrayBuffer } from 'bun:ffi';
 import { HostBuffer, SIGNAL_RESTORER, SYS, SYSCALL_WINDOW, sys0, sys1, sys3, sys4, sys5, sys6 } from './syscall.ts';
 
 const SIGILL = 4;
@@ -31,7 +31,7 @@ const SA_RESTART = 0x10000000;
 
 /**
  * Signals whose host disposition belongs to the JavaScript engine: memory faults of compiled wasm (SEGV, BUS), stopping
- * its threads (PWR), and the C library's own (33).
+ * its threads (PWR), and the C library's own (33), by which all threads are stopped to be forked.
  */
 const ENGINE_SIGNALS: readonly number[] = [SIGBUS, SIGSEGV, SIGPWR, SIGSETXID];
 /** Signals that must never be blocked on the host: the engine's, and those our own machine code can raise. */
@@ -59,6 +59,8 @@ export type Disposition = 'default' | 'ignore' | 'catch';
 interface HandlerModule {
   readonly address: number;
   attach(tid: number, poll: number, mailbox: number): number;
+  forkAll(proc: number, flags: number, told: number, tidAddress: number): number;
+  missing(): number;
 }
 
 const PROT_READ_WRITE = 3;
@@ -67,7 +69,7 @@ const MAP_PRIVATE_ANONYMOUS = 0x22;
 
 let installed: HandlerModule | undefined;
 
-/** Puts the handler's code into memory: only in processes that catch or block a signal. */
+/** Puts the handlers' code into memory: only in processes that catch or block a signal, or fork. */
 function handlerModule(): HandlerModule {
   if (installed) return installed;
   const { CODE, DATA_OFFSET, OFFSETS, SIZE } =
@@ -88,8 +90,28 @@ function handlerModule(): HandlerModule {
   installed = {
     address: base + OFFSETS.on_signal,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
+    forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
+    missing: bind(OFFSETS.missing, [], 'i32') as HandlerModule['missing'],
   };
+  setAction(SIGSETXID, base + OFFSETS.on_park, SA_SIGINFO | SA_RESTART, -1, -1);
   return installed;
+}
+
+/**
+ * clone(2) of the process with all its threads, of which the caller's is the only one that JavaScript knows; to be called
+ * with signals blocked (`setMask(-1, -1)`). Returns the child's number, 0 in the child, or -errno.
+ * @param proc descriptor of the directory /proc, which knows the threads
+ * @param flags CLONE_* (nothing that shares memory) and the signal at the child's end
+ * @param told host address where CLONE_PARENT_SETTID and CLONE_PIDFD store, or 0
+ * @param tidAddress host address of the calling thread's number, for CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID
+ */
+export function forkAll(proc: number, flags: number, told: number, tidAddress: number): number {
+  return handlerModule().forkAll(proc, flags, told, tidAddress);
+}
+
+/** In the child of `forkAll`: whether the system has refused some of the engine's threads (limits of processes). */
+export function threadsMissing(): boolean {
+  return handlerModule().missing() !== 0;
 }
 
 /** The mailbox as signal-handler.c fills it: a count, then a ring of siginfo_t. */
