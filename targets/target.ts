@@ -94,7 +94,14 @@ export interface Guest {
   readonly layout: StateLayout;
   /** Names of the models `-cpu` accepts, first the default. */
   readonly models: readonly { readonly name: string; readonly text: string }[];
-  /** Puts CPU state into the state a fresh user process sees. Throws UserError for an unknown model. */
+  /** What `-cpu help` prints, where a list of the models is not all. */
+  modelHelp?(): string;
+  /** What is to be said about an argument of `-cpu` before it is used. Throws UserError for what cannot be used. */
+  modelWarnings?(option: string): readonly string[];
+  /**
+   * Puts CPU state into the state a fresh user process sees. `model` is a name of `models`, with properties behind it where
+   * the guest knows some. Throws UserError for an unknown one.
+   */
   reset(view: DataView, env: number, model: string): void;
   /** The state that selects among translations of the same address. */
   blockFlags(view: DataView, env: number): number;

@@ -1,9 +1,10 @@
 // Signals of the i386 ABI: which exception is which signal, and frames as a 64-bit kernel builds them for 32-bit processes.
 
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import { cpuidLeaf } from '../../targets/x86/cpuid.ts';
 import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
 import { loadSegment, resetSegments, restoreCodeSegment } from '../../targets/x86/helpers/segment-helpers.ts';
-import { cpuidLeaf, X86_MODELS } from '../../targets/x86/models.ts';
+import { modelAt } from '../../targets/x86/models.ts';
 import { X86_OFFSETS as O, Seg } from '../../targets/x86/state.ts';
 import { X87_AREA_SIZE, X87_FIELDS } from '../../targets/x86/x87-state.ts';
 import type { CpuException } from '../cpu.ts';
@@ -146,7 +147,7 @@ const fxsrModels: (boolean | undefined)[] = [];
 /** Whether the CPU model has FXSAVE. */
 function hasFxsr(memory: GuestMemory, env: number): boolean {
   const model = memory.read32(env + O.model);
-  return (fxsrModels[model] ??= (cpuidLeaf(X86_MODELS[model]!, 1)[3] & (1 << 24)) !== 0);
+  return (fxsrModels[model] ??= (cpuidLeaf(modelAt(model), 1)[3] & (1 << 24)) !== 0);
 }
 
 function fault(signal: number, code: number, address: number): SigInfo {

@@ -1,6 +1,7 @@
 // The Linux binary interface of 32-bit x86: system calls by int 0x80, arguments in ebx ecx edx esi edi ebp.
 
-import { cpuidLeaf, X86_MODELS } from '../../targets/x86/models.ts';
+import { cpuidLeaf } from '../../targets/x86/cpuid.ts';
+import { modelOf } from '../../targets/x86/models.ts';
 import { X86_OFFSETS } from '../../targets/x86/state.ts';
 import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
 import { I386_SIGNALS } from './i386-signals.ts';
@@ -27,7 +28,7 @@ const I386_PROGRAM: ProgramAbi = {
   execStackByDefault: true,
   platform: 'i686',
   // The feature bits of CPUID leaf 1, EDX.
-  hwcaps: (view, env) => ({ hwcap: cpuidLeaf(X86_MODELS[view.getUint32(env + X86_OFFSETS.model, true)]!, 1)[3] >>> 0 }),
+  hwcaps: (view, env) => ({ hwcap: cpuidLeaf(modelOf(view, env), 1)[3] >>> 0 }),
   enter(view, env, start, stackPointer) {
     view.setUint32(env + X86_OFFSETS.pc, start, true);
     view.setUint32(env + ESP, stackPointer, true);

@@ -19,7 +19,7 @@ import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { threadsMissing } from '../host/signals.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
-import { UserError } from '../util/errors.ts';
+import { reportWarning, UserError } from '../util/errors.ts';
 import { applyExecState, type ExecState, makeRelaunch, setName } from './exec-state.ts';
 import type { UserOptions } from './user-options.ts';
 
@@ -157,7 +157,10 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   const memory = createMemory(options);
   const switches = cpuOptions(options, disassemble);
   const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches);
-  guest.reset(memory.view, cpu.env, options.cpu || guest.models[0]!.name);
+  const model = options.cpu || guest.models[0]!.name;
+  // Executed by a guest: said once, when the first program was started.
+  if (!execState) for (const text of guest.modelWarnings?.(model) ?? []) reportWarning(text, `wemu-${command.guest}`);
+  guest.reset(memory.view, cpu.env, model);
   const file = program[0]!;
   const guestProcess = new Process({
     memory,

@@ -18,7 +18,10 @@ function answered(name: string, guest: Guest, { options, program }: ParsedComman
   else if (options.show === 'version')
     print(`wemu-${name} version ${version()}\nCopyright (c) 2026 the wemu authors\n`);
   else if (options.cpu === 'help' || options.cpu === '?') {
-    print(`Available CPUs:\n${guest.models.map((m) => `${name} ${m.name.padEnd(16)} ${m.text}\n`).join('')}`);
+    print(
+      guest.modelHelp?.() ??
+        `Available CPUs:\n${guest.models.map((m) => `${name} ${m.name.padEnd(16)} ${m.text}\n`).join('')}`,
+    );
   } else if (options.logItems !== '' && parseLogItems(options.logItems) === undefined) {
     print(logHelp());
     process.exit(EXIT_USAGE);

@@ -89,7 +89,7 @@ const ROWS: readonly OptionRow[] = [
   { names: ['g'], variable: 'GDB', arg: 'port', help: "wait gdb connection to 'port' (not built yet: refused by name)", apply: (o, v) => { o.gdb = v; } },
   { names: ['L'], variable: 'LD_PREFIX', arg: 'path', help: "set the elf interpreter prefix to 'path'", apply: (o, v) => { o.prefix = v; } },
   { names: ['s'], variable: 'STACK_SIZE', arg: 'size', help: "set the stack size to 'size' bytes", apply: (o, v) => { o.stackSize = size('s', v); } },
-  { names: ['cpu'], variable: 'CPU', arg: 'model', help: 'select CPU (-cpu help for list)', apply: (o, v) => { o.cpu = v; } },
+  { names: ['cpu'], variable: 'CPU', arg: 'model', help: 'select CPU (-cpu help for list)', apply: (o, v) => { if (v === '') throw new UserError('-cpu option cannot be empty', 1); o.cpu = v; } },
   { names: ['E'], variable: 'SET_ENV', arg: 'var=value', help: 'sets guest environment variable (see below)', apply: (o, v) => { for (const item of v.split(',')) setVariable(o, item); } },
   { names: ['U'], variable: 'UNSET_ENV', arg: 'var', help: 'unsets guest environment variable (see below)', apply: (o, v) => { for (const item of v.split(',')) unsetVariable(o, item); } },
   { names: ['0'], variable: 'ARGV0', arg: 'argv0', help: "forces guest process argv[0] to be 'argv0'", apply: (o, v) => { o.argv0 = v; } },

@@ -30,6 +30,15 @@ export function describeFatal(error: unknown, program = 'wemu'): { text: string;
   return { text, exitCode: EXIT_INTERNAL_BUG };
 }
 
+/** Prints a line to standard error about something that is done differently than asked. */
+export function reportWarning(message: string, program = 'wemu'): void {
+  try {
+    writeSync(2, `${program}: warning: ${message}\n`);
+  } catch {
+    // As in reportFatal.
+  }
+}
+
 /** Prints what went wrong to standard error, at once, and returns the exit code; the caller exits. */
 export function reportFatal(error: unknown, program = 'wemu'): number {
   const { text, exitCode } = describeFatal(error, program);

@@ -1,7 +1,7 @@
 // The 32-bit x86 guest: what the execution loop needs of it, put together.
-import { UserError } from '../../src/util/errors.ts';
 import type { AccessFault, Guest, HelperFunction, HelperPort } from '../target.ts';
 import { GuestException } from '../target.ts';
+import { cpuidLeaf } from './cpuid.ts';
 import { ArrayCode, decode, FLAT_32 } from './decode.ts';
 import { disassemble } from './disasm.ts';
 import { readEflags, writeEflags } from './flags.ts';
@@ -17,7 +17,8 @@ import {
 import { repMovs, repStos } from './helpers/string-helpers.ts';
 import { instantiateX87 } from './helpers/x87-table.ts';
 import { blockFlags, updateMode } from './mode.ts';
-import { cpuidLeaf, X86_MODELS } from './models.ts';
+import { modelHelp, selectModel } from './model-option.ts';
+import { modelOf, X86_MODELS } from './models.ts';
 import { X86_OFFSETS as O, REGS, X86_STATE } from './state.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
@@ -25,10 +26,7 @@ import { resetX87 } from './x87-reset.ts';
 import { X87_FIELDS } from './x87-state.ts';
 
 function reset(view: DataView, env: number, modelName: string): void {
-  const model = X86_MODELS.findIndex((m) => m.name === modelName);
-  if (model < 0) {
-    throw new UserError(`unable to find CPU model '${modelName}'; -cpu help lists them`, 1);
-  }
+  const model = selectModel(modelName).index;
   for (const reg of REGS) view.setUint32(env + reg.offset, 0, true);
   writeEflags(view, env, 0x202);
   view.setUint32(env + O.model, model, true);
@@ -69,7 +67,7 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     },
     descriptor_query: descriptorQueryHelper(port),
     cpuid: (env: number) => {
-      const model = X86_MODELS[view.getUint32(env + O.model, true)]!;
+      const model = modelOf(view, env);
       const [a, b, c, d] = cpuidLeaf(model, view.getUint32(env + O.regs, true), view.getUint32(env + O.regs + 4, true));
       view.setUint32(env + O.regs, a, true);
       view.setUint32(env + O.regs + 12, b, true);
@@ -140,6 +138,8 @@ export const I386: Guest = {
   bigEndian: false,
   layout: X86_STATE,
   models: X86_MODELS,
+  modelHelp,
+  modelWarnings: (option) => selectModel(option).warnings,
   reset,
   blockFlags,
   translate: translateBlock,

@@ -1,126 +1,146 @@
 // CPU models: what each advertises through CPUID, and thereby which instructions exist for the guest.
+import { availableWords, FEATURE_WORDS, FeatureWord, featureOfRow } from './features.ts';
 import type { X86Feature } from './insns.ts';
-
-/** Features a model may have that no row names (they concern the system or are implied by others). */
-type PlainFeature = 'FPU' | 'PSE' | 'MCE' | 'PGE' | 'DE';
-
-export type ModelFeature = Exclude<X86Feature, ''> | PlainFeature;
+import { X86_OFFSETS as O } from './state.ts';
 
 export interface X86Model {
   readonly name: string;
   readonly text: string;
+  /** Twelve characters, as CPUID leaf 0 spells them. */
+  readonly vendor: string;
   /** CPUID leaf 1 EAX: stepping, model, family. */
   readonly signature: number;
-  readonly features: readonly ModelFeature[];
+  /** Highest basic leaf. */
+  readonly level: number;
+  /** Highest extended leaf, 0 for none. */
+  readonly xlevel: number;
+  /** Feature bits by FeatureWord. */
+  readonly words: readonly number[];
+  /** Text of CPUID leaves 80000002-80000004. */
+  readonly brand: string;
 }
 
-const I486 = ['FPU'] as const;
-const PENTIUM = [...I486, 'TSC', 'MSR', 'CX8'] as const;
-const PENTIUM_PRO = [...PENTIUM, 'CMOV'] as const;
-const ALL = [
-  ...PENTIUM_PRO,
-  'CLFSH',
-  'CLFLUSHOPT',
-  'CLWB',
-  'MOVBE',
-  'POPCNT',
-  'LZCNT',
-  'PREFETCHW',
-  'ADX',
-  'RDTSCP',
-  'RDPID',
-  'RDRAND',
-  'RDSEED',
-] as const;
+const INTEL = 'GenuineIntel';
+const AMD = 'AuthenticAMD';
+/** Bit 31 of leaf 1 ECX: not a real processor. */
+const HYPERVISOR = 1 << 31;
 
-/**
- * All models, the default first. Every feature named executes. `max` has the signature of a Pentium Pro while there is no
- * MMX: GMP picks its functions by family and model number, whatever the feature bits say.
- */
-export const X86_MODELS: readonly X86Model[] = [
-  { name: 'max', text: 'Everything that is implemented', signature: 0x619, features: ALL as readonly ModelFeature[] },
-  { name: 'pentiumpro', text: 'Pentium Pro (P6, i686): CMOV', signature: 0x619, features: PENTIUM_PRO },
-  { name: 'pentium', text: 'Pentium (P5, i586): TSC, CMPXCHG8B', signature: 0x543, features: PENTIUM },
-  { name: '486', text: '80486 with FPU', signature: 0x480, features: I486 },
-];
+function row(
+  name: string,
+  vendor: string,
+  signature: number,
+  [level, xlevel]: readonly [number, number],
+  [edx1, ecx1, edxExt = 0, ecxExt = 0]: readonly [number, number, number?, number?],
+  text: string,
+  brand = text,
+): X86Model {
+  const words = FEATURE_WORDS.map(() => 0);
+  words[FeatureWord.Edx1] = edx1;
+  words[FeatureWord.Ecx1] = ecx1 | HYPERVISOR;
+  words[FeatureWord.EdxExt] = edxExt;
+  words[FeatureWord.EcxExt] = ecxExt;
+  return { name, text, vendor, signature, level, xlevel, words, brand };
+}
 
-/** CPUID bits: leaf, register (0 EAX 1 EBX 2 ECX 3 EDX), bit (Intel SDM vol. 2, CPUID). */
-const BITS: Partial<Record<ModelFeature, readonly [leaf: number, register: number, bit: number]>> = {
-  FPU: [1, 3, 0],
-  TSC: [1, 3, 4],
-  MSR: [1, 3, 5],
-  CX8: [1, 3, 8],
-  CMOV: [1, 3, 15],
-  CLFSH: [1, 3, 19],
-  MOVBE: [1, 2, 22],
-  POPCNT: [1, 2, 23],
-  RDRAND: [1, 2, 30],
-  RDSEED: [7, 1, 18],
-  ADX: [7, 1, 19],
-  CLFLUSHOPT: [7, 1, 23],
-  CLWB: [7, 1, 24],
-  RDPID: [7, 2, 22],
-  LZCNT: [0x80000001, 2, 5],
-  PREFETCHW: [0x80000001, 2, 8],
-  RDTSCP: [0x80000001, 3, 27],
-};
-
-const VENDOR = ['Genu', 'ineI', 'ntel'];
+const QEMU_BRAND = 'QEMU Virtual CPU version 2.5+';
 const BRAND = 'wemu virtual CPU';
 
-function word(text: string, at: number): number {
-  let value = 0;
-  for (let n = 0; n < 4; n++) value |= (at + n < text.length ? text.charCodeAt(at + n) : 0) << (8 * n);
-  return value;
-}
-
-/** Leaf 4, caches, by subleaf: type (1 data, 2 code, 3 both) and level, ways - 1, sets - 1; lines of 64 bytes. */
-const CACHES: readonly (readonly [type: number, ways: number, sets: number])[] = [
-  [1 | (1 << 5), 7, 63],
-  [2 | (1 << 5), 7, 63],
-  [3 | (2 << 5), 15, 2047],
+/**
+ * The models QEMU also has, with the CPUID words it gives them in 32-bit user mode: signature, levels, and the registers
+ * EDX and ECX of leaves 1 and 80000001. 64-bit mode and SYSCALL are left out, as no 32-bit program has them.
+ */
+// biome-ignore format: a table, one row per model
+const ROWS: readonly X86Model[] = [
+  row('pentiumpro', INTEL, 0x619, [2, 0], [0x0000b9bd, 0], 'Pentium Pro (P6, i686): CMOV', ''),
+  row('486', INTEL, 0x480, [1, 0], [0x00000009, 0], '80486 with FPU', ''),
+  row('pentium', INTEL, 0x543, [1, 0], [0x008003bd, 0], 'Pentium with MMX (P55C)', ''),
+  row('pentium2', INTEL, 0x652, [2, 0], [0x0183fbfd, 0], 'Pentium II', ''),
+  row('pentium3', INTEL, 0x673, [3, 0], [0x0383fbfd, 0], 'Pentium III: SSE', ''),
+  row('athlon', AMD, 0x623, [2, 0x80000008], [0x0783fbfd, 0, 0xc1c3f3fd], 'Athlon: SSE2, 3DNow!', QEMU_BRAND),
+  row('n270', INTEL, 0x106c2, [10, 0x80000008], [0x0fc9fbfd, 0x00400209, 0x00100000, 0x001], 'Intel(R) Atom(TM) CPU N270   @ 1.60GHz'),
+  row('coreduo', INTEL, 0x6e8, [10, 0x80000008], [0x0fc9fbfd, 0x00000009, 0x00100000], 'Genuine Intel(R) CPU           T2600  @ 2.16GHz'),
+  row('core2duo', INTEL, 0x6fb, [10, 0x80000008], [0x0fcbfbfd, 0x00002209, 0x00100000, 0x001], 'Intel(R) Core(TM)2 Duo CPU     T7700  @ 2.40GHz'),
+  row('qemu32', INTEL, 0x663, [4, 0x80000004], [0x0781abfd, 0x00000001], QEMU_BRAND),
+  row('kvm32', INTEL, 0xf61, [5, 0x80000008], [0x078bfbfd, 0x00000001], 'Common 32-bit KVM processor'),
+  row('qemu64', AMD, 0x60fb1, [13, 0x8000000a], [0x078bfbfd, 0x00002001, 0x0193f3fd, 0x005], QEMU_BRAND),
+  row('kvm64', INTEL, 0xf61, [13, 0x80000008], [0x078bfbfd, 0x00002001, 0x00100000], 'Common KVM processor'),
+  row('phenom', AMD, 0x100f23, [5, 0x8000001a], [0x078bfbfd, 0x00802009, 0xcdd3f3fd, 0x065], 'AMD Phenom(tm) 9550 Quad-Core Processor'),
+  row('Conroe', INTEL, 0x6f3, [10, 0x80000008], [0x078bfbfd, 0x00000201, 0x00100000, 0x001], 'Intel Celeron_4x0 (Conroe/Merom Class Core 2)'),
+  row('Penryn', INTEL, 0x10673, [10, 0x80000008], [0x078bfbfd, 0x00082201, 0x00100000, 0x001], 'Intel Core 2 Duo P9xxx (Penryn Class Core 2)'),
+  row('Nehalem', INTEL, 0x106a3, [11, 0x80000008], [0x078bfbfd, 0x00982201, 0x00100000, 0x001], 'Intel Core i7 9xx (Nehalem Class Core i7)'),
+  row('Westmere', INTEL, 0x206c1, [11, 0x80000008], [0x078bfbfd, 0x02982203, 0x00100000, 0x001], 'Westmere E56xx/L56xx/X56xx (Nehalem-C)'),
+  row('Opteron_G1', AMD, 0xf61, [5, 0x80000008], [0x078bfbfd, 0x00000001, 0x0193f3fd], 'AMD Opteron 240 (Gen 1 Class Opteron)'),
+  row('Opteron_G2', AMD, 0xf61, [5, 0x8000000a], [0x078bfbfd, 0x00002001, 0x0193f3fd, 0x005], 'AMD Opteron 22xx (Gen 2 Class Opteron)'),
+  row('Opteron_G3', AMD, 0x100f23, [5, 0x8000000a], [0x078bfbfd, 0x00802009, 0x0993f3fd, 0x065], 'AMD Opteron 23xx (Gen 3 Class Opteron)'),
 ];
-/** The level initialises itself; lines of 64 bytes. */
-const SELF_INITIALIZING = 1 << 8;
-const CACHE_LINE = 63;
 
-/** The highest basic leaf: models without features in leaf 7 are of the time before it. */
-function highestLeaf(model: X86Model): number {
-  return model.features.some((feature) => BITS[feature]?.[0] === 7) ? 7 : 1;
-}
+const MMX = 1 << 23;
 
 /**
- * EAX, EBX, ECX, EDX of a CPUID leaf, u32; leaves that do not exist give those of the highest basic leaf, as Intel's do.
+ * Everything that executes. While there is no MMX its signature is a Pentium Pro's: GMP picks its functions by family and
+ * model number, whatever the feature bits say.
  */
-export function cpuidLeaf(model: X86Model, leaf: number, subleaf = 0): [number, number, number, number] {
-  const highest = highestLeaf(model);
-  const exists = leaf < 0x80000000 ? leaf <= highest : leaf <= 0x80000004;
-  if (!exists) leaf = highest;
-  const regs: [number, number, number, number] = [0, 0, 0, 0];
-  for (const feature of model.features) {
-    const place = BITS[feature];
-    if (place && place[0] === leaf && (leaf !== 7 || subleaf === 0)) regs[place[1]] |= 1 << place[2];
+function maxModel(): X86Model {
+  const words = availableWords();
+  return {
+    name: 'max',
+    text: 'Everything that is implemented',
+    vendor: INTEL,
+    signature: words[FeatureWord.Edx1]! & MMX ? 0x663 : 0x619,
+    level: 0xd,
+    xlevel: 0x80000008,
+    words,
+    brand: BRAND,
+  };
+}
+
+const BASE: X86Model = {
+  name: 'base',
+  text: 'No features enabled',
+  vendor: '\0'.repeat(12),
+  signature: 0,
+  level: 0,
+  xlevel: 0,
+  words: FEATURE_WORDS.map(() => 0),
+  brand: '',
+};
+
+/** All models that have names, the default first. Their features are still to be cut down to those that execute. */
+export const X86_MODELS: readonly X86Model[] = [maxModel(), ...ROWS, BASE];
+
+/**
+ * Models in use, by the index that CPU state holds and translations are keyed by: each `-cpu` option a process was given.
+ * It only ever grows. A worker that shares a CPU's state selects the same models in the same order.
+ */
+const selected: X86Model[] = [];
+const indexOfKey = new Map<string, number>();
+
+/** The index of a model, all of whose features execute; the same for models that are the same in everything. */
+export function modelIndex(model: X86Model): number {
+  const key = JSON.stringify([model.vendor, model.signature, model.level, model.xlevel, model.words, model.brand]);
+  let index = indexOfKey.get(key);
+  if (index === undefined) {
+    index = selected.push(model) - 1;
+    indexOfKey.set(key, index);
   }
-  switch (leaf) {
-    case 0:
-      return [highest, word(VENDOR[0]!, 0), word(VENDOR[2]!, 0), word(VENDOR[1]!, 0)];
-    case 1:
-      regs[0] = model.signature;
-      // CLFLUSH line size in 8-byte units; one logical processor.
-      if (model.features.includes('CLFSH')) regs[1] = (8 << 8) | (1 << 16);
-      break;
-    case 2:
-      // One round of descriptors; 0xff: caches are in leaf 4.
-      return [0x00ff0001, 0, 0, 0];
-    case 4: {
-      const cache = CACHES[subleaf];
-      if (cache) return [cache[0] | SELF_INITIALIZING, (cache[1] << 22) | CACHE_LINE, cache[2], 0];
-      break;
-    }
-    case 0x80000000:
-      return [0x80000004 | 0, 0, 0, 0];
-    case 0x80000002:
-      return [word(BRAND, 0), word(BRAND, 4), word(BRAND, 8), word(BRAND, 12)];
-  }
-  return regs;
+  return index;
+}
+
+/** The model with an index. */
+export function modelAt(index: number): X86Model {
+  const model = selected[index];
+  if (!model) throw new Error(`CPU model ${index} was not selected in this process`);
+  return model;
+}
+
+/** The model of a CPU. */
+export function modelOf(view: DataView, env: number): X86Model {
+  return modelAt(view.getUint32(env + O.model, true));
+}
+
+/** Whether a model executes the instructions of a row's feature. */
+export function modelHas(model: X86Model, feature: X86Feature): boolean {
+  if (feature === '') return true;
+  const place = featureOfRow(feature);
+  return place !== null && ((model.words[place.word]! >>> place.bit) & 1) !== 0;
 }

@@ -22,7 +22,7 @@ export const SEG_BASES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'].map((name) => layo
 
 /** EFLAGS without the arithmetic flags and DF: TF IF IOPL NT RF VM AC ID. */
 const eflags = layout.field('eflags');
-/** Index of the CPU model in X86_MODELS. */
+/** Index of the CPU model; see modelAt. */
 const model = layout.field('model');
 /** Selectors of ES CS SS DS FS GS. */
 const selectors = layout.field('selectors', 4, 6);

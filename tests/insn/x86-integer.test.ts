@@ -1,7 +1,7 @@
 // i386 integer instructions: the host CPU runs every corpus, and wemu and qemu-i386 must agree with it.
 
 import { beforeAll, describe, expect, test } from 'bun:test';
-import { X86_MODELS } from '../../targets/x86/models.ts';
+import { modelHas, X86_MODELS } from '../../targets/x86/models.ts';
 import { fuzzSequences } from '../fuzz/x86-sequences.ts';
 import { type CompareOptions, compareOutcomes, type Difference, formatDifferences } from '../oracle/compare.ts';
 import { type CaseResult, type InsnCase, RF, STATUS_FLAGS } from '../oracle/insn-case.ts';
@@ -17,7 +17,7 @@ import {
 } from '../oracle/runner.ts';
 import { type Need, testWith } from '../setup/needs.ts';
 import { INTEGER_CORPORA } from './x86/integer/index.ts';
-import { optionalCases } from './x86/integer/optional.ts';
+import { EXTENSIONS, optionalCases } from './x86/integer/optional.ts';
 import { hostFollowsRules, ruleCases, ruleViolations, UNDEFINED_RULES } from './x86/integer/undefined-flags.ts';
 
 /** An option set wemu runs the corpora with. */
@@ -79,7 +79,9 @@ const QEMU_WITHOUT = ['TEST/1', 'CMPXCHG8B/1'];
 const FUZZ = { seed: 20240, cases: 1000 };
 
 /** Extensions the default CPU model of wemu has; it raises #UD for the others, or runs an older instruction. */
-const WEMU_FEATURES: ReadonlySet<string> = new Set(X86_MODELS[0]!.features);
+const WEMU_FEATURES: ReadonlySet<string> = new Set(
+  EXTENSIONS.map(({ feature }) => feature).filter((feature) => modelHas(X86_MODELS[0]!, feature)),
+);
 const wemuLacks = new Set(optionalCases().map(({ name }) => name));
 for (const { name } of optionalCases(WEMU_FEATURES)) wemuLacks.delete(name);
 

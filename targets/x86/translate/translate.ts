@@ -6,8 +6,7 @@ import type { CodeSource as GuestCode, TranslatedBlock, TranslateRequest } from 
 import { CodeSource, DecodeFault, type DecodeMode, decodeInto, FLAT_32, Insn } from '../decode.ts';
 import { RowBit } from '../insns-table.ts';
 import { FLAG_CODE16, FLAG_STACK16, MODEL_SHIFT } from '../mode.ts';
-import type { ModelFeature } from '../models.ts';
-import { X86_MODELS } from '../models.ts';
+import { modelAt, modelHas } from '../models.ts';
 import { Vector } from '../vectors.ts';
 import { Translation } from './context.ts';
 import { HANDLERS, type Handler } from './handlers.ts';
@@ -63,9 +62,8 @@ const FALLBACK: Partial<Record<string, 'BSR' | 'BSF'>> = { LZCNT: 'BSR', TZCNT: 
 
 function findHandler(model: number): Handler {
   const { row } = insn;
-  const features = X86_MODELS[model]!.features;
   let handler: Handler;
-  if (row.feature === '' || ALWAYS.has(row.feature) || features.includes(row.feature as ModelFeature)) {
+  if (ALWAYS.has(row.feature) || modelHas(modelAt(model), row.feature)) {
     handler =
       row.bits & (RowBit.Privileged | RowBit.IoPrivileged) ? HANDLERS.HLT! : (HANDLERS[row.mnemonic] ?? unimplemented);
   } else {

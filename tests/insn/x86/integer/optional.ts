@@ -1,6 +1,7 @@
 // Integer instructions beyond the i686: POPCNT, LZCNT, TZCNT, MOVBE, CRC32, ADX, each corpus only where the host has it.
 
 import { readFileSync } from 'node:fs';
+import type { X86Feature } from '../../../../targets/x86/insns.ts';
 import { AF, type InsnCase, OF, PF, SF } from '../../../oracle/insn-case.ts';
 import { corners } from '../../../oracle/random.ts';
 import { Corpus, SIZES, WIDE } from './corpus.ts';
@@ -9,7 +10,7 @@ import { Corpus, SIZES, WIDE } from './corpus.ts';
 export interface Extension {
   name: string;
   cpuinfo: string;
-  feature: string;
+  feature: X86Feature;
   cases: () => InsnCase[];
 }
 
