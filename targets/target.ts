@@ -83,8 +83,8 @@ export interface AccessFault {
   readonly kind: 'read' | 'write' | 'fetch';
   /** The page is mapped, only not for this. */
   readonly mapped: boolean;
-  /** The access was misaligned where alignment is required. */
-  readonly misaligned?: boolean;
+  /** The access was misaligned where alignment is required: its size in bytes, else 0. */
+  readonly misaligned?: number;
 }
 
 /** A guest CPU. Stateless: all state is in the CPU state block, so several can live in one process. */
@@ -120,6 +120,15 @@ export interface Guest {
   disassemble(bytes: Uint8Array, pc: number): { text: string; length: number };
   /** The encoding row an instruction decodes to, as text; for `explain`. */
   describeRow?(bytes: Uint8Array, pc: number): string;
+}
+
+/**
+ * How a helper module gives TypeScript a helper with vectors in its signature: under this name, as a function of the address
+ * of CPU state, the address of 16-byte boxes and the arguments that are no vectors. The boxes hold the vector arguments in
+ * order; a vector result is put into the first.
+ */
+export function boxedName(name: string): string {
+  return `${name}_boxed`;
 }
 
 export type { HelperRow };

@@ -19,7 +19,7 @@ import { unimpOnce } from '../log/log.ts';
 import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
-import { CODEGEN_LAYOUT, COUNTER_BASE, STATE_BASE, stateAddress } from './layout.ts';
+import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
 import { compileEntries, translateNeighbourhood } from './neighbourhood.ts';
 import { type CpuOptions, DEFAULT_OPTIONS, MAX_BLOCK_INSNS } from './options.ts';
 import { buildRegion } from './region.ts';
@@ -113,7 +113,9 @@ export class Cpu implements Translator {
       unimplemented: unimpOnce,
     });
     const helper = (row: HelperRow) =>
-      (row.module ? this.moduleHelper(row.module, row.name) : helpers[row.name]) as HelperFunction;
+      (row.module
+        ? callableHelper(this.helperModule(row.module), row, memory.u8)
+        : helpers[row.name]) as HelperFunction;
     this.code = {
       bytes: memory.u8,
       canFetch: (address) => memory.canFetch(address),
@@ -137,15 +139,15 @@ export class Cpu implements Translator {
     this.state.setUint32(this.stateAt + HEADER.pc, pc, true);
   }
 
-  /** A function of one of the guest's wasm helper modules; instantiates the module at first use. */
-  moduleHelper(module: string, name: string): CallableFunction {
+  /** The exports of one of the guest's wasm helper modules, which is instantiated at first use. */
+  helperModule(module: string): Record<string, unknown> {
     let exports = this.imports[module];
     if (!exports) {
       const instantiate = this.guest.helperModules[module];
       if (!instantiate) throw new Error(`${this.guest.name} has no helper module ${module}`);
       this.imports[module] = exports = instantiate(this.memory.memory);
     }
-    return exports[name] as CallableFunction;
+    return exports;
   }
 
   /** Runs guest code until something needs the caller: an exception (system calls included) or a set poll word. */
@@ -172,9 +174,7 @@ export class Cpu implements Translator {
 
   /** Makes everything that the child of a fork cannot make any more. */
   prepareFork(): void {
-    for (const module of Object.keys(this.guest.helperModules)) {
-      if (!this.imports[module]) this.imports[module] = this.guest.helperModules[module]!(this.memory.memory);
-    }
+    for (const module of Object.keys(this.guest.helperModules)) this.helperModule(module);
   }
 
   /** From now on no module is made. */

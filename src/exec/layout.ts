@@ -1,5 +1,6 @@
 // Where emulator state lives in the 4 GiB memory, and the sizes generated code relies on.
 import { HEADER } from '../../targets/state-layout.ts';
+import { boxedName, type HelperRow } from '../../targets/target.ts';
 import { type CodegenLayout, PROFILE_ENTRIES } from '../../tcg/engine.ts';
 
 /** First byte of the region that belongs to the emulator; the guest never maps anything there. */
@@ -23,6 +24,34 @@ export const CODEGEN_LAYOUT: CodegenLayout = {
   // 4096 entries of 8 bytes: 32 KiB, the size of a first-level data cache; larger tables measured slower.
   jumpCacheBits: 12,
 };
+
+/** Offset from `env` of the boxes through which TypeScript passes vectors to helpers; right before the jump cache. */
+const VECTOR_BOXES = CODEGEN_LAYOUT.jumpCache - 0x100;
+
+/** The function of a row that a helper module exports, as TypeScript may call it: vectors are arrays of 16 bytes. */
+export function callableHelper(
+  exports: Readonly<Record<string, unknown>>,
+  row: HelperRow,
+  bytes: Uint8Array,
+): CallableFunction {
+  if (row.result !== 'v128' && !row.args.includes('v128')) return exports[row.name] as CallableFunction;
+  const boxed = exports[boxedName(row.name)] as CallableFunction;
+  return (env: number, ...args: unknown[]) => {
+    const boxes = env + VECTOR_BOXES;
+    const scalars: unknown[] = [];
+    let box = boxes;
+    for (const arg of args) {
+      if (!(arg instanceof Uint8Array)) {
+        scalars.push(arg);
+        continue;
+      }
+      bytes.set(arg, box);
+      box += 16;
+    }
+    const result: unknown = boxed(env, boxes, ...scalars);
+    return row.result === 'v128' ? bytes.slice(boxes, boxes + 16) : result;
+  };
+}
 
 /** Address of the CPU state block of thread number `index`. */
 export function stateAddress(index: number): number {

@@ -98,7 +98,7 @@ export function instantiate(cpu: Translator, units: readonly GroupUnit[], flags:
     scratch: HEADER.pollScratch,
     slotOf: (pc) => cache.get(pc, flags).slot,
   });
-  for (const { module, name } of imports) if (module !== 'e' && module !== 'h') cpu.moduleHelper(module, name);
+  for (const { module } of imports) if (module !== 'e' && module !== 'h') cpu.helperModule(module);
   options.log?.compiled(bytes);
   MODULES.n++;
   new WebAssembly.Instance(new WebAssembly.Module(bytes), cpu.imports as never);

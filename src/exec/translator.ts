@@ -23,5 +23,5 @@ export interface Translator {
   /** The pages of [start, end), write-protected so that translations made from them stay true. */
   pagesOf(start: number, end: number): number[];
   /** A function of one of the guest's wasm helper modules. */
-  moduleHelper(module: string, name: string): CallableFunction;
+  helperModule(module: string): Record<string, unknown>;
 }

@@ -10,7 +10,7 @@ import { Exit } from '../../tcg/ir/types.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { compileGroup } from '../../tcg/wasm/group.ts';
 import { printModule } from '../../tcg/wasm/wat-print.ts';
-import { CODEGEN_LAYOUT } from '../exec/layout.ts';
+import { CODEGEN_LAYOUT, callableHelper } from '../exec/layout.ts';
 import { UserError } from '../util/errors.ts';
 
 const CODE_ADDRESS = 0x1000;
@@ -46,7 +46,7 @@ class Bench {
     guest.reset(this.view, ENV_ADDRESS, guest.models[0]!.name);
     // Registers get values that tell them apart; ones that address memory stay inside it.
     for (const [n, global] of guest.layout.globals.entries()) {
-      if (n < 8) this.view.setUint32(ENV_ADDRESS + global.offset, DATA_ADDRESS + 0x1111 * n, true);
+      if (n < 8) this.view.setUint32(ENV_ADDRESS + global.offset, DATA_ADDRESS + 0x1110 * n, true);
     }
   }
 
@@ -82,7 +82,7 @@ class Bench {
       prepareWrite: access,
       helper: (row: HelperRow) =>
         (row.module
-          ? this.guest.helperModules[row.module]!(this.memory)[row.name]
+          ? callableHelper(this.guest.helperModules[row.module]!(this.memory), row, this.bytes)
           : helpers[row.name]) as HelperFunction,
     };
     const data = this.bytes.slice(DATA_ADDRESS, USABLE);

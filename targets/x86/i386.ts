@@ -19,7 +19,7 @@ import { instantiateX87 } from './helpers/x87-table.ts';
 import { blockFlags, updateMode } from './mode.ts';
 import { modelHelp, selectModel } from './model-option.ts';
 import { modelOf, X86_MODELS } from './models.ts';
-import { X86_OFFSETS as O, REGS, X86_STATE } from './state.ts';
+import { MXCSR_RESET, X86_OFFSETS as O, REGS, X86_STATE, XMM } from './state.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
 import { resetX87 } from './x87-reset.ts';
@@ -32,6 +32,8 @@ function reset(view: DataView, env: number, modelName: string): void {
   view.setUint32(env + O.model, model, true);
   resetSegments(view, env);
   resetX87(view, env);
+  for (let at = 0; at < 16 * XMM.length; at += 4) view.setUint32(env + O.xmm + at, 0, true);
+  view.setUint32(env + O.mxcsr, MXCSR_RESET, true);
   updateMode(view, env);
 }
 
@@ -88,6 +90,8 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
 }
 
 function describeFault(fault: AccessFault): GuestException {
+  // Vectors must be aligned, whatever EFLAGS.AC says.
+  if (fault.misaligned === 16) return new GuestException(Vector.GP);
   if (fault.misaligned) return new GuestException(Vector.AC, 0, fault.address);
   const code = 4 | (fault.kind === 'write' ? 2 : 0) | (fault.kind === 'fetch' ? 16 : 0) | (fault.mapped ? 1 : 0);
   return new GuestException(Vector.PF, code, fault.address);
@@ -109,6 +113,10 @@ function registers(view: DataView, env: number): [string, number][] {
     if (type === 'i64') all.push([`${name}.hi`, view.getUint32(env + O.fpu + offset + 4, true)]);
     all.push([type === 'i64' ? `${name}.lo` : name, view.getUint32(env + O.fpu + offset, true)]);
   }
+  for (const { name, offset } of XMM) {
+    for (let n = 3; n >= 0; n--) all.push([`${name}.${n}`, view.getUint32(env + offset + 4 * n, true)]);
+  }
+  all.push(['mxcsr', view.getUint32(env + O.mxcsr, true)]);
   return all;
 }
 

@@ -1,7 +1,15 @@
 // The argument of -cpu: a model's name, features added and taken away, other properties; with QEMU's rules and messages.
 import { UserError } from '../../src/util/errors.ts';
-import { availableWords, describePlace, FEATURE_WORDS, FeatureWord, featureTable, findFeature } from './features.ts';
-import { modelIndex, X86_MODELS, type X86Model } from './models.ts';
+import {
+  availableWords,
+  describePlace,
+  developmentWords,
+  FEATURE_WORDS,
+  FeatureWord,
+  featureTable,
+  findFeature,
+} from './features.ts';
+import { developmentModel, modelIndex, X86_MODELS, type X86Model } from './models.ts';
 
 /** What an option selects. */
 export interface Selection {
@@ -19,6 +27,7 @@ const YES = ['on', 'yes', 'true', 'y'];
 const NO = ['off', 'no', 'false', 'n'];
 
 const XSAVE = 1 << 26;
+const DEVELOPMENT = 'development';
 
 class Parser {
   readonly warnings: string[] = [];
@@ -34,7 +43,10 @@ class Parser {
 
   constructor(option: string) {
     const [name, ...settings] = option.split(',') as [string, ...string[]];
-    const found = X86_MODELS.find((model) => model.name === name || `${model.name}-v1` === name);
+    const found =
+      name === DEVELOPMENT
+        ? developmentModel()
+        : X86_MODELS.find((model) => model.name === name || `${model.name}-v1` === name);
     if (!found) throw new UserError(`unable to find CPU model '${name}'`, 1);
     this.model = found;
     this.name = name;
@@ -112,7 +124,13 @@ class Parser {
     const seen = new Set<string>();
     for (const feature of featureTable().values()) {
       const { word, bit } = feature;
-      if (feature.available || !((this.words[word]! >>> bit) & 1) || seen.has(feature.name)) continue;
+      if (
+        this.name === DEVELOPMENT ||
+        feature.available ||
+        !((this.words[word]! >>> bit) & 1) ||
+        seen.has(feature.name)
+      )
+        continue;
       seen.add(feature.name);
       missing = true;
       if (check || enforce) this.warnings.push(`wemu doesn't support requested feature: ${describePlace(feature)}`);
@@ -120,7 +138,8 @@ class Parser {
     if (missing && enforce) {
       throw new UserError(`wemu doesn't support requested features (${[...seen].join(', ')})`, 1);
     }
-    available.forEach((mask, word) => {
+    const masks = this.name === DEVELOPMENT ? developmentWords() : available;
+    masks.forEach((mask, word) => {
       this.words[word]! &= mask;
     });
   }

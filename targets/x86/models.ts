@@ -1,5 +1,5 @@
 // CPU models: what each advertises through CPUID, and thereby which instructions exist for the guest.
-import { availableWords, FEATURE_WORDS, FeatureWord, featureOfRow } from './features.ts';
+import { availableWords, developmentWords, FEATURE_WORDS, FeatureWord, featureOfRow } from './features.ts';
 import type { X86Feature } from './insns.ts';
 import { X86_OFFSETS as O } from './state.ts';
 
@@ -92,6 +92,11 @@ function maxModel(): X86Model {
     words,
     brand: BRAND,
   };
+}
+
+/** What executes so far of extensions that are not complete: for tests, and so not in the list. */
+export function developmentModel(): X86Model {
+  return { ...maxModel(), name: 'development', text: 'For tests', words: developmentWords() };
 }
 
 const BASE: X86Model = {

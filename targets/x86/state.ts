@@ -1,4 +1,4 @@
-// CPU state of the 32-bit x86 guest: general registers, lazily kept flags, segments, x87.
+// CPU state of the 32-bit x86 guest: general registers, lazily kept flags, segments, x87, XMM.
 import { HEADER, HEADER_SIZE, StateLayout } from '../state-layout.ts';
 
 const layout = new StateLayout();
@@ -42,10 +42,15 @@ const mode = layout.field('mode');
 layout.skipTo(256);
 /** The x87 area; its fields are declared in x87-state.ts. */
 const fpu = layout.field('fpu', 256, 1, 16);
-/** XMM registers, 16 bytes each, and MXCSR. */
-const xmm = layout.field('xmm', 16, 8);
+/** XMM registers. */
+export const XMM = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => layout.global(`xmm${n}`, 'v128'));
 const mxcsr = layout.field('mxcsr');
 const scratch = layout.field('scratch', 16, 4);
+
+/** MXCSR after power-up and in a new process: all exceptions masked, round to nearest. */
+export const MXCSR_RESET = 0x1f80;
+/** The bits of MXCSR that can be set; 1 in any other raises #GP (SDM vol. 1, 11.6.6: MXCSR_MASK). */
+export const MXCSR_MASK = 0xffff;
 
 /** Offsets of the fields that are not IR globals, from the start of CPU state. */
 export const X86_OFFSETS = {
@@ -67,7 +72,7 @@ export const X86_OFFSETS = {
   ldtEntries,
   mode,
   fpu,
-  xmm,
+  xmm: XMM[0]!.offset,
   mxcsr,
   scratch,
 } as const;

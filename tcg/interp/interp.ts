@@ -16,8 +16,8 @@ export class AccessError extends Error {
     /** What a CPU would report: the access's address if its first page is bad, else the start of its second page. */
     readonly address: number,
     readonly kind: 'read' | 'write',
-    /** The access was misaligned where alignment is required. */
-    readonly misaligned = false,
+    /** The access was misaligned where alignment is required: its size in bytes, else 0. */
+    readonly misaligned = 0,
   ) {
     super(`guest ${kind} at 0x${address.toString(16)}${misaligned ? ' misaligned' : ''}`);
   }
@@ -426,7 +426,7 @@ function checkRead(port: InterpreterPort, address: number, memOp: number): void 
     checkBytes(port, address, memOp);
     return;
   }
-  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'read', true);
+  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'read', size);
   if (address + size <= TOP && port.canRead(address, size)) return;
   const first = PAGE - (address & (PAGE - 1));
   if (first >= size || !port.canRead(address, first)) throw new AccessError(address, 'read');
@@ -442,7 +442,7 @@ function checkWrite(port: InterpreterPort, address: number, memOp: number): void
 /** Makes sure that the bytes may be written. */
 function checkBytes(port: InterpreterPort, address: number, memOp: number): void {
   const size = 1 << (memOp & MO_SIZE);
-  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'write', true);
+  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'write', size);
   if (address + size > TOP || !port.prepareWrite(address, size)) {
     const first = PAGE - (address & (PAGE - 1));
     if (first >= size || !port.prepareWrite(address, first)) throw new AccessError(address, 'write');

@@ -32,7 +32,7 @@ export function loadValue(view: DataView, address: number, type: Type, memOp: Me
     }
     case 'v128': {
       const bytes = new Uint8Array(16);
-      bytes.set(new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset + address, 16));
+      bytes.set(new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset + address, 1 << (memOp & MO_SIZE)));
       return little ? bytes : bytes.reverse();
     }
   }
@@ -83,7 +83,8 @@ export function storeValue(view: DataView, address: number, type: Type, memOp: M
       break;
     case 'v128': {
       const bytes = value as Uint8Array;
-      for (let i = 0; i < 16; i++) view.setUint8(address + i, bytes[little ? i : 15 - i]!);
+      const size = 1 << (memOp & MO_SIZE);
+      for (let i = 0; i < size; i++) view.setUint8(address + i, bytes[little ? i : 15 - i]!);
       break;
     }
   }

@@ -2,7 +2,7 @@
 import type { Block, Op } from './block.ts';
 import type { ImmKind, OpRow } from './ops.ts';
 import { printBlock, printOp } from './print.ts';
-import { COND_NAMES, MO_RMW, MO_SIGN, MO_SIZE, type Type } from './types.ts';
+import { COND_NAMES, MO_32, MO_BE, MO_RMW, MO_SIGN, MO_SIZE, type Type } from './types.ts';
 import type { Value } from './value.ts';
 
 /** What a caller may allow. */
@@ -63,7 +63,7 @@ const ACCESS: Readonly<Record<Type, { readonly log: number; readonly narrow: boo
   i64: { log: 3, narrow: true },
   f32: { log: 2, narrow: false },
   f64: { log: 3, narrow: false },
-  v128: { log: 4, narrow: false },
+  v128: { log: 4, narrow: true },
 };
 
 /** Whether a `memop` immediate fits an op that accesses a value of `type`. */
@@ -72,6 +72,8 @@ export function memOpFits(row: OpRow, type: Type, memOp: number): boolean {
   const { log, narrow } = ACCESS[type];
   const size = memOp & MO_SIZE;
   if (narrow && !row.name.endsWith('cas_i64') ? size > log : size !== log) return false;
+  // A part of a vector is 32 or 64 bits, low byte first.
+  if (type === 'v128' && size < log && (size < MO_32 || memOp & MO_BE)) return false;
   if (memOp & MO_RMW && !row.name.startsWith('guest_ld')) return false;
   const extends_ = row.name.startsWith('guest_ld_i') || row.name.startsWith('env_ld_i');
   return (memOp & MO_SIGN) === 0 || (extends_ && size < log);
@@ -161,10 +163,12 @@ class Verifier {
     }
     if (args.length !== helper.args.length) this.error(index, `has ${args.length} arguments for ${helper.args.length}`);
     helper.args.forEach((type, i) => {
-      if (type === 'v128') this.error(index, 'passes a vector, which the host cannot take');
+      if (type === 'v128' && helper.module === undefined)
+        this.error(index, 'passes a vector, which the host cannot take');
       if (i < args.length) this.value(index, args[i]!, type, `argument ${i + 1}`);
     });
-    if (helper.result === 'v128') this.error(index, 'returns a vector, which the host cannot give');
+    if (helper.result === 'v128' && helper.module === undefined)
+      this.error(index, 'returns a vector, which the host cannot give');
     if (op.out !== null) {
       if (helper.result === null) this.error(index, `has a result but helper ${helper.name} has none`);
       else this.value(index, op.out, helper.result, 'result');

@@ -42,6 +42,23 @@ const STORE_I64: Record<number, number> = {
   [MO_64]: W['i64.store'],
 };
 
+const LOAD_V128: Record<number, number> = {
+  [MO_32]: W['v128.load32_zero'],
+  [MO_64]: W['v128.load64_zero'],
+  [MO_128]: W['v128.load'],
+};
+const STORE_V128: Record<number, number> = {
+  [MO_32]: W['v128.store32_lane'],
+  [MO_64]: W['v128.store64_lane'],
+  [MO_128]: W['v128.store'],
+};
+
+/** Emits the store of a vector or of its low part. */
+function storeVector(l: Emitter, op: Op, size: number, align: number, offset: number): void {
+  l.memory(opcodeFor(STORE_V128, op, size), align, offset);
+  if (size !== MO_128) l.u8(0);
+}
+
 const REVERSE_LANES = Uint8Array.of(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 
 function opcodeFor(table: Record<number, number>, op: Op, memOp: MemOp): number {
@@ -226,7 +243,7 @@ function swap128(l: Emitter): void {
 
 export const guestLoadV128: Rule = (l, op, i) => {
   const offset = guestAddress(l, op, i);
-  l.memory(W['v128.load'], 0, offset);
+  l.memory(opcodeFor(LOAD_V128, op, op.imm & MO_SIZE), 0, offset);
   if (op.imm & MO_BE) swap128(l);
 };
 
@@ -277,7 +294,7 @@ export const guestStoreV128: Rule = (l, op, i) => {
   l.b(op, i);
   if (op.imm & MO_BE) swap128(l);
   l.settleLoads();
-  l.memory(W['v128.store'], 0, offset);
+  storeVector(l, op, op.imm & MO_SIZE, 0, offset);
 };
 
 // ---- atomics
@@ -433,12 +450,20 @@ export const envLoadI32 = envLoad(LOAD_I32);
 export const envLoadI64 = envLoad(LOAD_I64);
 export const envLoadF32 = envLoad(oneSize(MO_32, W['f32.load']));
 export const envLoadF64 = envLoad(oneSize(MO_64, W['f64.load']));
-export const envLoadV128 = envLoad(oneSize(MO_128, W['v128.load']));
+export const envLoadV128 = envLoad(LOAD_V128);
 export const envStoreI32 = envStore(STORE_I32);
 export const envStoreI64 = envStore(STORE_I64);
 export const envStoreF32 = envStore(oneSize(MO_32, W['f32.store']));
 export const envStoreF64 = envStore(oneSize(MO_64, W['f64.store']));
-export const envStoreV128 = envStore(oneSize(MO_128, W['v128.store']));
+
+export const envStoreV128: Rule = (l, op, i) => {
+  const size = op.imm2 & MO_SIZE;
+  l.env();
+  l.a(op, i);
+  l.settleLoads();
+  l.settleEnvLoads();
+  storeVector(l, op, size, size, op.imm);
+};
 
 export const envAddress: Rule = (l, op) => {
   l.env();

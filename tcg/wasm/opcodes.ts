@@ -47,6 +47,7 @@ export const W = {
   'i64.trunc_sat_f32_s': 0xfc004, 'i64.trunc_sat_f32_u': 0xfc005, 'i64.trunc_sat_f64_s': 0xfc006, 'i64.trunc_sat_f64_u': 0xfc007,
   'i64.mul_wide_s': 0xfc015, 'i64.mul_wide_u': 0xfc016,
   // ---- prefix 0xfd: vectors
+  'v128.load32_zero': 0xfd05c, 'v128.load64_zero': 0xfd05d, 'v128.store32_lane': 0xfd05a, 'v128.store64_lane': 0xfd05b,
   'v128.load': 0xfd000, 'v128.store': 0xfd00b, 'v128.const': 0xfd00c, 'i8x16.shuffle': 0xfd00d, 'i8x16.swizzle': 0xfd00e,
   'i8x16.splat': 0xfd00f, 'i16x8.splat': 0xfd010, 'i32x4.splat': 0xfd011, 'i64x2.splat': 0xfd012, 'f32x4.splat': 0xfd013,
   'f64x2.splat': 0xfd014, 'i8x16.extract_lane_u': 0xfd016, 'i8x16.replace_lane': 0xfd017, 'i16x8.extract_lane_u': 0xfd019,

@@ -61,7 +61,7 @@ function floatText(bytes: Uint8Array): string {
 
 /** log2 of the bytes an access opcode touches. */
 function accessSize(name: string): number {
-  const narrow = /(?:load|store|rmw)(8|16|32)/.exec(name);
+  const narrow = /(?:load|store|rmw)(8|16|32|64)/.exec(name);
   const bits = narrow ? Number(narrow[1]) : name.startsWith('v128') ? 128 : name.includes('64') ? 64 : 32;
   return Math.log2(bits / 8);
 }
@@ -75,7 +75,10 @@ function immediates(reader: Reader, name: string): string {
   if (/\.(load|store|atomic\.rmw)/.test(name)) {
     const align = reader.u32();
     const offset = reader.u32();
-    return (offset === 0 ? '' : ` offset=${offset}`) + (align === accessSize(name) ? '' : ` align=${1 << align}`);
+    const lane = name.endsWith('_lane') ? ` ${reader.u8()}` : '';
+    return (
+      (offset === 0 ? '' : ` offset=${offset}`) + (align === accessSize(name) ? '' : ` align=${1 << align}`) + lane
+    );
   }
   switch (name) {
     case 'block':

@@ -85,6 +85,9 @@ export class Translation {
   private fpop = 0;
   /** Segment of the last memory operand of one. */
   private fpds = NO_SEGMENT;
+  /** In this block an MMX instruction has set the tags and TOP, and the exponents of these registers (by bit). */
+  mmxEntered = false;
+  mmxWritten = 0;
   /** ES, CS, SS and DS are flat: offsets in them are addresses. */
   private flat = true;
   /** The 32-bit flat stack: pushes and pops are plain. */
@@ -103,8 +106,7 @@ export class Translation {
     this.trapsBehind = true;
     this.exitContexts = [];
     this.unimplemented = null;
-    this.fpip = NO_PC;
-    this.fpds = NO_SEGMENT;
+    this.forgetX87();
   }
 
   get zero(): Value {
@@ -459,6 +461,8 @@ export class Translation {
   noteX87(address: Value | null): void {
     const { insn } = this;
     this.fpip = this.pc;
+    this.mmxEntered = false;
+    this.mmxWritten = 0;
     this.fpop = ((insn.opcode & 7) << 8) | insn.modrm;
     if (address === null) return;
     this.b.envStore(FPDP, address);
@@ -469,6 +473,8 @@ export class Translation {
   forgetX87(): void {
     this.fpip = NO_PC;
     this.fpds = NO_SEGMENT;
+    this.mmxEntered = false;
+    this.mmxWritten = 0;
   }
 
   /** Brings CPU state up to date with what the translator has put off. */

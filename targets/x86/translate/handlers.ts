@@ -8,6 +8,7 @@ import * as control from './control.ts';
 import * as move from './data-move.ts';
 import * as segment from './segment.ts';
 import * as shift from './shift.ts';
+import { SIMD_HANDLERS } from './simd-handlers.ts';
 import * as string from './string.ts';
 import * as system from './system.ts';
 import { X87_HANDLERS, type X87Mnemonic } from './x87.ts';
@@ -15,8 +16,8 @@ import { X87_HANDLERS, type X87Mnemonic } from './x87.ts';
 export type Handler = (t: Translation) => void;
 
 /**
- * Mnemonics that only the vector tables have, with the vector shifts, tests and saves of the groups. No CPU model has
- * their features yet, so they raise #UD by their feature before a handler is looked for.
+ * Mnemonics that only the vector tables have, with the vector shifts, tests and saves of the groups. Their handlers are in
+ * simd-handlers.ts.
  */
 export type SimdMnemonic =
   | Exclude<
@@ -221,4 +222,4 @@ const INTEGER: Record<Handled, Handler> = {
 };
 
 /** Handlers by mnemonic; undefined for vector instructions. */
-export const HANDLERS: Partial<Record<X86Mnemonic, Handler>> = { ...INTEGER, ...X87_HANDLERS };
+export const HANDLERS: Partial<Record<X86Mnemonic, Handler>> = { ...INTEGER, ...X87_HANDLERS, ...SIMD_HANDLERS };

@@ -18,7 +18,7 @@ type Handler = (t: Translation) => void;
 const rows: Partial<Record<X87HelperName, HelperRow>> = {};
 
 /** The IR helper row of an x87 helper, made from its table row at first use. */
-function helper(name: X87HelperName): HelperRow {
+export function x87Helper(name: X87HelperName): HelperRow {
   const known = rows[name];
   if (known) return known;
   const row: X87Helper = X87_HELPERS[name];
@@ -51,7 +51,7 @@ const SCRATCH = x87Offset('fpscratch');
 const SCRATCH_HIGH = x87Offset('fpscratchhi');
 
 /** #MF for an exception an earlier instruction left pending; none is while all are masked. */
-function wait(t: Translation): void {
+export function waitForX87(t: Translation): void {
   if (!(t.mode & FLAG_UNMASKED)) return;
   const { b } = t;
   const fine = b.label();
@@ -63,7 +63,7 @@ function wait(t: Translation): void {
 /** Wraps a handler in what all waiting, non-control instructions share. */
 function arithmetic(handler: Handler): Handler {
   return (t) => {
-    wait(t);
+    waitForX87(t);
     if (!t.isMem(t.dst)) t.noteX87(null);
     handler(t);
   };
@@ -71,7 +71,7 @@ function arithmetic(handler: Handler): Handler {
 
 function waiting(handler: Handler): Handler {
   return (t) => {
-    if (!(t.insn.row.bits & RowBit.NoWait)) wait(t);
+    if (!(t.insn.row.bits & RowBit.NoWait)) waitForX87(t);
     handler(t);
   };
 }
@@ -79,7 +79,7 @@ function waiting(handler: Handler): Handler {
 /** A helper call without operands. */
 function plain(name: X87HelperName, ...args: number[]): Handler {
   return arithmetic((t) => {
-    t.b.call(helper(name), ...args);
+    t.b.call(x87Helper(name), ...args);
   });
 }
 
@@ -95,10 +95,10 @@ function real(name: Arithmetic, pop = 0): Handler {
   return arithmetic((t) => {
     const { b, dst } = t;
     if (t.isMem(dst)) {
-      b.call(dst.size === 4 ? helper(`${name}_m32`) : helper(`${name}_m64`), memoryOperand(t));
+      b.call(dst.size === 4 ? x87Helper(`${name}_m32`) : x87Helper(`${name}_m64`), memoryOperand(t));
       return;
     }
-    b.call(helper(`${name}_r`), dst.num, t.src.num, pop);
+    b.call(x87Helper(`${name}_r`), dst.num, t.src.num, pop);
   });
 }
 
@@ -131,7 +131,7 @@ function integerOperand(t: Translation): Value {
 /** FIADD, FISUB … */
 function integer(name: 'fiadd' | 'fisub' | 'fisubr' | 'fimul' | 'fidiv' | 'fidivr'): Handler {
   return arithmetic((t) => {
-    t.b.call(helper(name), integerOperand(t));
+    t.b.call(x87Helper(name), integerOperand(t));
   });
 }
 
@@ -140,17 +140,17 @@ function compare(name: 'fcom' | 'fucom', pops: number): Handler {
   return arithmetic((t) => {
     const { b, dst } = t;
     if (!t.isMem(dst)) {
-      b.call(helper(`${name}_r`), pops === 2 ? 1 : st(t), pops);
+      b.call(x87Helper(`${name}_r`), pops === 2 ? 1 : st(t), pops);
       return;
     }
-    b.call(dst.size === 4 ? helper('fcom_m32') : helper('fcom_m64'), memoryOperand(t), pops);
+    b.call(dst.size === 4 ? x87Helper('fcom_m32') : x87Helper('fcom_m64'), memoryOperand(t), pops);
   });
 }
 
 /** FCOMI family: ZF, PF and CF by the comparison, the other arithmetic flags cleared. */
 function compareFlags(name: 'fcomi' | 'fucomi', pop: number): Handler {
   return arithmetic((t) => {
-    t.flags.setAll(t.b.call(helper(name), st(t), pop));
+    t.flags.setAll(t.b.call(x87Helper(name), st(t), pop));
   });
 }
 
@@ -158,18 +158,18 @@ function compareFlags(name: 'fcomi' | 'fucomi', pop: number): Handler {
 const load = arithmetic((t) => {
   const { b, dst } = t;
   if (!t.isMem(dst)) {
-    b.call(helper('fld_st'), st(t));
+    b.call(x87Helper('fld_st'), st(t));
     return;
   }
-  if (dst.size === 10) b.call(helper('fld_m80'), ...tenBytes(t));
-  else b.call(dst.size === 4 ? helper('fld_m32') : helper('fld_m64'), memoryOperand(t));
+  if (dst.size === 10) b.call(x87Helper('fld_m80'), ...tenBytes(t));
+  else b.call(dst.size === 4 ? x87Helper('fld_m32') : x87Helper('fld_m64'), memoryOperand(t));
 });
 
 /** FILD: 16, 32 or 64 bits. */
 const loadInteger = arithmetic((t) => {
   const { b } = t;
-  if (t.dst.size < 8) b.call(helper('fild'), integerOperand(t));
-  else b.call(helper('fild_m64'), memoryOperand(t));
+  if (t.dst.size < 8) b.call(x87Helper('fild'), integerOperand(t));
+  else b.call(x87Helper('fild_m64'), memoryOperand(t));
 });
 
 /**
@@ -194,7 +194,7 @@ function storeTo(t: Translation, pop: boolean, compute: () => [Value, Value | nu
   if (size < 8) b.store(address, low, memOp);
   else b.store64(address, low, memOp);
   if (upper && high) b.store(upper, high, MO_16);
-  if (pop) b.call(helper('fpop'));
+  if (pop) b.call(x87Helper('fpop'));
   b.place(skip);
 }
 
@@ -203,13 +203,13 @@ function store(pop: number): Handler {
   return arithmetic((t) => {
     const { b, dst } = t;
     if (!t.isMem(dst)) {
-      b.call(helper('fst_st'), st(t), pop);
+      b.call(x87Helper('fst_st'), st(t), pop);
       return;
     }
     storeTo(t, pop === 1, () => {
-      if (dst.size === 4) return [b.call(helper('fst_m32')), null];
-      if (dst.size === 8) return [b.call(helper('fst_m64')), null];
-      b.call(helper('fst_m80'));
+      if (dst.size === 4) return [b.call(x87Helper('fst_m32')), null];
+      if (dst.size === 8) return [b.call(x87Helper('fst_m64')), null];
+      b.call(x87Helper('fst_m80'));
       return fromScratch(t);
     });
   });
@@ -225,19 +225,19 @@ function storeInteger(pop: boolean, truncate: number): Handler {
   return arithmetic((t) => {
     const { b, dst } = t;
     const name = dst.size === 2 ? 'fist_m16' : dst.size === 4 ? 'fist_m32' : 'fist_m64';
-    storeTo(t, pop, () => [b.call(helper(name), truncate), null]);
+    storeTo(t, pop, () => [b.call(x87Helper(name), truncate), null]);
   });
 }
 
 /** FBLD. */
 const loadBcd = arithmetic((t) => {
-  t.b.call(helper('fbld'), ...tenBytes(t));
+  t.b.call(x87Helper('fbld'), ...tenBytes(t));
 });
 
 /** FBSTP. */
 const storeBcd = arithmetic((t) => {
   storeTo(t, true, () => {
-    t.b.call(helper('fbst'));
+    t.b.call(x87Helper('fbst'));
     return fromScratch(t);
   });
 });
@@ -246,7 +246,7 @@ const storeBcd = arithmetic((t) => {
 const conditionalMove = arithmetic((t) => {
   const { b } = t;
   const test = t.flags.test(t.insn.cond);
-  b.call(helper('fcmov'), st(t), b.setcond(test.cond, test.a, test.b));
+  b.call(x87Helper('fcmov'), st(t), b.setcond(test.cond, test.a, test.b));
 });
 
 /**
@@ -259,7 +259,7 @@ function image(name: 'fnstenv' | 'fldenv' | 'fnsave' | 'frstor', writes: number)
     const address = b.copy(writes ? t.writeAddress() : t.address());
     b.call(PROBE, address, t.dst.size, writes);
     t.settle();
-    b.call(helper(name), address, t.insn.operandSize === 4 ? 1 : 0);
+    b.call(x87Helper(name), address, t.insn.operandSize === 4 ? 1 : 0);
     t.forgetX87();
     t.endForModeChange();
   });
@@ -268,7 +268,7 @@ function image(name: 'fnstenv' | 'fldenv' | 'fnsave' | 'frstor', writes: number)
 /** FLDCW. Masking what was masked before goes straight on. */
 const loadControl = waiting((t) => {
   const { b } = t;
-  b.call(helper('fldcw'), t.load(t.address(), 2));
+  b.call(x87Helper('fldcw'), t.load(t.address(), 2));
   if (t.mode & FLAG_UNMASKED) {
     t.endForModeChange();
     return;
@@ -282,7 +282,7 @@ const loadControl = waiting((t) => {
 /** FNSTCW and FNSTSW to memory or AX. */
 function storeWord(name: 'fnstcw' | 'fnstsw'): Handler {
   return (t) => {
-    const value = t.b.call(helper(name));
+    const value = t.b.call(x87Helper(name));
     t.write(t.dst, value);
   };
 }
@@ -290,7 +290,7 @@ function storeWord(name: 'fnstcw' | 'fnstsw'): Handler {
 /** FNINIT, which masks everything, and FNCLEX. */
 function control(name: 'fninit' | 'fnclex'): Handler {
   return (t) => {
-    t.b.call(helper(name));
+    t.b.call(x87Helper(name));
     if (name === 'fnclex') return;
     t.forgetX87();
     if (t.mode & FLAG_UNMASKED) t.endForModeChange();
@@ -388,13 +388,13 @@ export const X87_HANDLERS: Record<X87Mnemonic, Handler> = {
 /** An instruction on ST(i). */
 function register(name: 'ffree' | 'fxch', ...more: number[]): Handler {
   return arithmetic((t) => {
-    t.b.call(helper(name), st(t), ...more);
+    t.b.call(x87Helper(name), st(t), ...more);
   });
 }
 
 /** FICOM, FICOMP. */
 function compareInteger(pop: number): Handler {
   return arithmetic((t) => {
-    t.b.call(helper('ficom'), integerOperand(t), pop);
+    t.b.call(x87Helper('ficom'), integerOperand(t), pop);
   });
 }

@@ -1,0 +1,11 @@
+// Which handler translates which vector mnemonic. One list from a file of each manual chapter.
+import type { X86Mnemonic } from '../insns.ts';
+import { STATE_HANDLERS } from './fxsave.ts';
+import { SSE_MOVE_HANDLERS } from './sse-move.ts';
+import type { Handler } from './vector.ts';
+
+/** Handlers of vector instructions by mnemonic; models.ts may advertise a feature only when all its rows are here. */
+export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
+  ...STATE_HANDLERS,
+  ...SSE_MOVE_HANDLERS,
+};

@@ -1,0 +1,205 @@
+// Cases of vector instructions made from the decoder's rows: register and memory forms, corner and random vectors, faults.
+
+import { modrmMem, modrmReg } from '../../../oracle/asm-i386.ts';
+import { AC, type InsnCase, MEMORY_MAP, regsFrom, STATUS_FLAGS } from '../../../oracle/insn-case.ts';
+import { corners, Random } from '../../../oracle/random.ts';
+import { encode, type SimdRow } from './rows.ts';
+
+const { DATA, READ_ONLY, SCRATCH_END, STACK } = MEMORY_MAP;
+const FXSAVE_BYTES = 512;
+const AT_MXCSR = 24;
+const AT_FPR = 32;
+const AT_XMM = 160;
+const EBX = 3;
+/** Bytes of memory at DATA that each case starts with and captures. */
+const WINDOW = 96;
+/** MXCSR with all exceptions masked; the flags (bits 0-5) and rounding control vary. */
+const MXCSR_MASKED = 0x1f80;
+
+/** Fills 16 or 8 bytes at `at`. */
+export type VectorMaker = (r: Random, bytes: Uint8Array, at: number, length: number) => void;
+
+/** Lanes of one width: corners and random values, or whole random bytes. */
+export function integerVector(r: Random, bytes: Uint8Array, at: number, length: number): void {
+  const kind = r.below(6);
+  if (kind === 0) {
+    for (let i = 0; i < length; i++) bytes[at + i] = r.u32();
+    return;
+  }
+  const width = [1, 2, 4][kind % 3]!;
+  const same = r.below(8) === 0 ? r.pick(corners(width * 8)) : -1;
+  for (let i = 0; i < length; i += width) {
+    const value = same >= 0 ? same : r.value(width * 8);
+    for (let k = 0; k < width; k++) bytes[at + i + k] = value >>> (8 * k);
+  }
+}
+
+/** An FXSAVE image: XMM and MMX registers by `make`, no x87 exception pending. */
+export function fxsaveImage(r: Random, make: VectorMaker): Uint8Array {
+  const image = new Uint8Array(FXSAVE_BYTES);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, 0x37f, true);
+  view.setUint16(2, (r.below(8) << 11) | (r.u32() & 0x4700), true);
+  image[4] = r.u32();
+  view.setUint32(AT_MXCSR, MXCSR_MASKED | (r.u32() & 0x603f), true);
+  for (let n = 0; n < 8; n++) {
+    make(r, image, AT_FPR + 16 * n, 8);
+    view.setUint16(AT_FPR + 16 * n + 8, r.u32(), true);
+    make(r, image, AT_XMM + 16 * n, 16);
+    // Equal values in several registers, so that comparisons find some.
+    if (n > 0 && r.below(3) === 0) image.copyWithin(AT_XMM + 16 * n, AT_XMM, AT_XMM + 16);
+  }
+  return image;
+}
+
+/** Whether the row has an operand in ModRM.rm. */
+function hasRm({ operands }: SimdRow): boolean {
+  return operands.some((operand) => /^[EWQMNUR]/.test(operand));
+}
+
+export interface CaseOptions {
+  readonly make?: VectorMaker;
+  readonly seed?: number;
+  /** Cases of each row in each form. */
+  readonly count?: number;
+}
+
+const IMMEDIATES = [0, 1, 3, 7, 8, 15, 16, 17, 31, 32, 63, 64, 0x80, 0xff];
+
+function oneCase(row: SimdRow, r: Random, form: string, rm: readonly number[], make: VectorMaker): InsnCase {
+  const immediates = row.operands.filter((operand) => operand === 'Ib');
+  const code = encode(
+    row,
+    r.below(8),
+    rm,
+    immediates.map(() => (r.bool() ? r.pick(IMMEDIATES) : r.u32() & 0xff)),
+  );
+  const bytes = new Uint8Array(WINDOW);
+  for (let at = 0; at < WINDOW; at += 16) make(r, bytes, at, 16);
+  const regs = regsFrom({ eax: r.value(32), ecx: r.u32(), edx: r.value(32), ebx: DATA, ebp: r.u32(), esi: r.u32() });
+  regs[4] = STACK;
+  regs[7] = DATA + 32;
+  if (row.mnemonic === 'LDMXCSR') makeControlWords(r, bytes);
+  return {
+    name: `${row.mnemonic} ${row.operands.join(',')}: ${form}`,
+    code,
+    regs,
+    eflags: 0x202 | (r.u32() & STATUS_FLAGS),
+    memory: [{ at: DATA, bytes }],
+    fpu: { format: 'fxsave', image: fxsaveImage(r, make) },
+    flagMask: 0,
+    // Reserved bits raise #GP.
+    ...(row.mnemonic === 'LDMXCSR' ? { faults: true } : {}),
+  };
+}
+
+/** Words for MXCSR: mostly ones that can be loaded. Bit 17 is AMD's. */
+function makeControlWords(r: Random, bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; at += 4) {
+    view.setUint32(at, r.below(4) === 0 ? r.u32() | 0x10000 : r.u32() & 0xffff, true);
+  }
+}
+
+/** Register and memory forms of rows, `count` cases each, and a misaligned memory operand where there is one. */
+export function simdCases(rows: readonly SimdRow[], options: CaseOptions = {}): InsnCase[] {
+  const { make = integerVector, seed = 1, count = 8 } = options;
+  const cases: InsnCase[] = [];
+  rows.forEach((row, index) => {
+    const r = new Random(seed * 1000003 + index);
+    if (!hasRm(row)) {
+      for (let n = 0; n < count; n++) cases.push(oneCase(row, r, 'no operand', [], make));
+      return;
+    }
+    if (!row.memoryOnly) {
+      for (let n = 0; n < count; n++) cases.push(oneCase(row, r, 'registers', modrmReg(0, r.below(8)), make));
+    }
+    if (row.registerOnly) return;
+    for (let n = 0; n < count; n++) {
+      const disp = 16 * r.below(5);
+      cases.push(oneCase(row, r, 'memory', modrmMem(0, { base: EBX, disp }), make));
+    }
+    for (let n = 0; n < Math.ceil(count / 4); n++) {
+      const disp = 16 * r.below(4) + 1 + r.below(15);
+      cases.push({ ...oneCase(row, r, 'misaligned', modrmMem(0, { base: EBX, disp }), make), faults: true });
+    }
+  });
+  return cases;
+}
+
+/** Memory operands that cannot be accessed, in whole or in part, of every row that can have one. */
+export function simdFaultCases(
+  rows: readonly SimdRow[],
+  { make = integerVector, seed = 2 }: CaseOptions = {},
+): InsnCase[] {
+  const places: [string, number][] = [
+    ['beyond', SCRATCH_END],
+    ['across the end', SCRATCH_END - 3],
+    ['last bytes', SCRATCH_END - 8],
+    ['read-only', READ_ONLY + 16],
+    ['across into read-only', READ_ONLY - 1],
+  ];
+  return rows
+    .filter((row) => hasRm(row) && !row.registerOnly)
+    .flatMap((row, index) => {
+      const r = new Random(seed * 1000003 + index);
+      return places.map(([where, at]) => ({
+        ...oneCase(row, r, where, modrmMem(0, { disp: at }), make),
+        faults: true,
+      }));
+    });
+}
+
+/**
+ * FXSAVE and FXRSTOR. Other images than those of an idle x87 are not loaded: what becomes of the pointers of the last
+ * instruction differs between makers.
+ */
+export function stateCases(rows: readonly SimdRow[], count = 24): InsnCase[] {
+  return rows
+    .filter(({ mnemonic }) => mnemonic === 'FXSAVE' || mnemonic === 'FXRSTOR')
+    .flatMap((row, index) => {
+      const r = new Random(3000 + index);
+      return Array.from({ length: count }, (_, n) => {
+        const [form, at] = (
+          [
+            ['aligned', DATA],
+            ['misaligned', DATA + 8],
+            ['across the end', SCRATCH_END - 256],
+            ['read-only', READ_ONLY],
+            ['beyond', SCRATCH_END],
+          ] as const
+        )[n % 8 < 4 ? 0 : (n % 8) - 3]!;
+        const insn = oneCase(row, r, form, modrmMem(0, { disp: at }), integerVector);
+        const image = fxsaveImage(r, integerVector);
+        // A reserved bit of MXCSR.
+        if (row.mnemonic === 'FXRSTOR' && n % 8 === 0) image[AT_MXCSR + 2] = 1 << r.pick([0, 2, 3, 7]);
+        return {
+          ...insn,
+          memory: [{ at: DATA, bytes: image }],
+          memBytes: [
+            { at: DATA, bytes: 28 },
+            { at: DATA + 32, bytes: 256 },
+          ],
+          faults: true,
+        };
+      });
+    });
+}
+
+/** With EFLAGS.AC set, misaligned operands of all sizes raise #AC or #GP. */
+export function alignmentCheckCases(rows: readonly SimdRow[]): InsnCase[] {
+  return rows
+    .filter((row) => hasRm(row) && !row.registerOnly)
+    .flatMap((row, index) => {
+      const r = new Random(4000 + index);
+      return [0, 1, 2, 4, 8].map((disp) => {
+        const insn = oneCase(row, r, `ac +${disp}`, modrmMem(0, { base: EBX, disp }), integerVector);
+        return { ...insn, eflags: insn.eflags | AC, faults: true };
+      });
+    });
+}
+
+/** Bytes of an FXSAVE image in which processors differ: MXCSR_MASK, and what is reserved. */
+export function ignoredFxsaveByte(offset: number): boolean {
+  return (offset >= 28 && offset < 32) || offset >= 288;
+}
