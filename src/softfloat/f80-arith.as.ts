@@ -211,10 +211,10 @@ export function f80Sqrt(dst: usize, aSe: i32, aSig: u64, mode: i32): i32 {
 }
 
 /** What follows the last `sqrt128` root: zero, below half or above half (exactly half cannot occur). */
-let sqrtRest: u64 = 0;
+export let sqrtRest: u64 = 0;
 
 /** floor(sqrt(hi:lo)) for hi >= 2^62: a 32-bit root of the high half by f64, then one more base-2^32 digit. */
-function sqrt128(hi: u64, lo: u64): u64 {
+export function sqrt128(hi: u64, lo: u64): u64 {
   let s = u64(sqrt<f64>(f64(hi)));
   if (s > 0xffffffff) s = 0xffffffff;
   if (s * s > hi) s--;
