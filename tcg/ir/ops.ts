@@ -30,7 +30,7 @@ export interface OpRow<N extends string = string> {
   readonly text: string;
 }
 
-/** What an immediate holds. `lane` is a lane width in bits, `fpround` 0 ceil, 1 floor, 2 trunc, 3 nearest even. */
+/** What an immediate holds. `lane` is a lane width in bits, `half` 0 the low, 1 the high one, `fpround` 0 ceil, 1 floor, 2 trunc, 3 nearest even. */
 export type ImmKind =
   | 'cond'
   | 'memop'
@@ -40,6 +40,7 @@ export type ImmKind =
   | 'bits'
   | 'lane'
   | 'index'
+  | 'half'
   | 'fpround'
   | 'word'
   | 'jump';
@@ -216,6 +217,14 @@ const SPECS = {
   cmp_vec:   ['v128', V2, ['lane', 'cond'], NONE, 'all ones where a cond b; unsigned order only for 8 16 32'],
   narrows_vec: ['v128', V2, ['lane'], NONE, 'lanes of imm (16 32) bits of a then b, signed, saturated to signed halves'],
   narrowu_vec: ['v128', V2, ['lane'], NONE, 'lanes of imm (16 32) bits of a then b, signed, saturated to unsigned halves'],
+  widens_vec: ['v128', V1, ['lane', 'half'], NONE, 'lanes (8 16 32) of half imm2 sign-extended to twice the width'],
+  widenu_vec: ['v128', V1, ['lane', 'half'], NONE, 'lanes (8 16 32) of half imm2 zero-extended to twice the width'],
+  mulwides_vec: ['v128', V2, ['lane', 'half'], COMM, 'full signed products of the lanes (8 16 32) of half imm2'],
+  mulwideu_vec: ['v128', V2, ['lane', 'half'], COMM, 'full unsigned products of the lanes (8 16 32) of half imm2'],
+  addpairs_vec: ['v128', V1, ['lane'], NONE, 'sums of neighbouring signed lanes (8 16) in lanes of twice the width'],
+  addpairu_vec: ['v128', V1, ['lane'], NONE, 'sums of neighbouring unsigned lanes (8 16) in lanes of twice the width'],
+  mulq15_vec: ['v128', V2, [], COMM, '(a * b + 2^14) >> 15 of signed 16-bit lanes, saturated'],
+  any_v128:  ['i32', V1, [], NONE, '1 if any bit is set, else 0'],
   dot_s16_vec: ['v128', V2, [], COMM, 'pairs of signed 16-bit products added into 32-bit lanes'],
   bitmask_vec: ['i32', V1, ['lane'], NONE, 'sign bits of the lanes, lane 0 in bit 0'],
   shuffle_v128: ['v128', ['v128', 'v128', 'v128'], [], NONE, 'byte i of the result is byte c[i] (0-31) of a:b; c must be a constant'],

@@ -154,6 +154,35 @@ function narrow(a: Vector, b: Vector, lane: number, least: number, most: number)
   return R.u8.slice();
 }
 
+function widen(a: Vector, lane: number, half: number, zeros: boolean): Vector {
+  const x = zeros ? A.set(a).unsigned(lane) : A.set(a).signed(lane);
+  const count = x.length / 2;
+  for (let i = 0; i < count; i++) {
+    const value = x[half * count + i]!;
+    if (lane === 32) R.s64[i] = BigInt(value);
+    else R.signed(2 * lane)[i] = value;
+  }
+  return R.u8.slice();
+}
+
+function multiplyWide(a: Vector, b: Vector, lane: number, half: number, unsigned: boolean): Vector {
+  const x = unsigned ? A.set(a).unsigned(lane) : A.set(a).signed(lane);
+  const y = unsigned ? B.set(b).unsigned(lane) : B.set(b).signed(lane);
+  const count = x.length / 2;
+  for (let i = 0; i < count; i++) {
+    const at = half * count + i;
+    if (lane === 32) R.s64[i] = BigInt(x[at]!) * BigInt(y[at]!);
+    else R.signed(2 * lane)[i] = x[at]! * y[at]!;
+  }
+  return R.u8.slice();
+}
+
+/** Sums of neighbours of what A holds, into lanes of R. */
+function addPairs(x: ArrayLike<number>, r: { [index: number]: number }): Vector {
+  for (let i = 0; 2 * i < x.length; i++) r[i] = x[2 * i]! + x[2 * i + 1]!;
+  return R.u8.slice();
+}
+
 function splat(size: number, write: () => void): Vector {
   write();
   for (let i = size; i < 16; i++) R.u8[i] = R.u8[i - size]!;
@@ -237,6 +266,14 @@ export const VECTOR_SEMANTICS: Readonly<Record<VectorMeaningName, Meaning>> = {
     return narrow(a, b, lane, -half, half - 1);
   },
   narrowu_vec: (a: Vector, b: Vector, lane: number) => narrow(a, b, lane, 0, 2 ** (lane / 2) - 1),
+  widens_vec: (a: Vector, lane: number, half: number) => widen(a, lane, half, false),
+  widenu_vec: (a: Vector, lane: number, half: number) => widen(a, lane, half, true),
+  mulwides_vec: (a: Vector, b: Vector, lane: number, half: number) => multiplyWide(a, b, lane, half, false),
+  mulwideu_vec: (a: Vector, b: Vector, lane: number, half: number) => multiplyWide(a, b, lane, half, true),
+  addpairs_vec: (a: Vector, lane: number) => addPairs(A.set(a).signed(lane), R.signed(2 * lane)),
+  addpairu_vec: (a: Vector, lane: number) => addPairs(A.set(a).unsigned(lane), R.unsigned(2 * lane)),
+  mulq15_vec: (a: Vector, b: Vector) => signed2(a, b, 16, (x, y) => clamp((x * y + 0x4000) >> 15, -0x8000, 0x7fff)),
+  any_v128: (a: Vector) => (a.some((byte) => byte !== 0) ? 1 : 0),
   dot_s16_vec: (a: Vector, b: Vector) => {
     const x = A.set(a).s16;
     const y = B.set(b).s16;

@@ -42,6 +42,12 @@ const LANES: Readonly<Record<string, readonly number[]>> = {
   avgu_vec: [8, 16],
   narrows_vec: [16, 32],
   narrowu_vec: [16, 32],
+  widens_vec: [8, 16, 32],
+  widenu_vec: [8, 16, 32],
+  mulwides_vec: [8, 16, 32],
+  mulwideu_vec: [8, 16, 32],
+  addpairs_vec: [8, 16],
+  addpairu_vec: [8, 16],
 };
 const ALL_LANES = [8, 16, 32, 64];
 const FLOAT_LANES = [32, 64];
@@ -208,6 +214,8 @@ class Verifier {
         return lanesOf(row).includes(imm);
       case 'index':
         return between(0, 128 / (row.imm === 'lane' ? op.imm : /32$/.test(row.name) ? 32 : 64) - 1);
+      case 'half':
+        return between(0, 1);
       case 'fpround':
         return between(0, 3);
       case 'word':

@@ -90,6 +90,7 @@ const RULE_OF: Partial<Record<OpName, number>> = {
   popcnt_i32: SMALL,
   bswap16_i32: SMALL,
   bitmask_vec: SMALL,
+  any_v128: SMALL,
   xor_v128: XOR_V128,
 };
 
@@ -106,6 +107,7 @@ const SMALL_MASKS: Partial<Record<OpName, number>> = {
   popcnt_i32: 63,
   bswap16_i32: 0xffff,
   bitmask_vec: 0xffff,
+  any_v128: 1,
 };
 for (const { name, code, out, flags } of OP_LIST) {
   RULES[code] = RULE_OF[name] ?? NONE;

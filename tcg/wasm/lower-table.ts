@@ -253,6 +253,17 @@ function laneAccess(codes: { readonly [width: number]: number }): Rule {
   };
 }
 
+/** The opcode for the low and for the high half, by lane width; the half is `imm2`. */
+function byHalf(codes: { readonly [width: number]: readonly [low: number, high: number] }): Rule {
+  return (l, op, i) => {
+    const pair = codes[op.imm];
+    if (pair === undefined) throw new Error(`${op.row.name}: no lanes of ${op.imm} bits`);
+    l.a(op, i);
+    if (op.b !== null) l.b(op, i);
+    l.op(pair[op.imm2]!);
+  };
+}
+
 /** The same for ops of one lane width, with the number in `imm`. */
 function wideLane(code: number): Rule {
   return (l, op, i) => {
@@ -418,6 +429,29 @@ export const LOWERING: Record<OpName, number | Rule> = {
   cmp_vec: compareLanes,
   narrows_vec: byLane({ 16: W['i8x16.narrow_i16x8_s'], 32: W['i16x8.narrow_i32x4_s'] }),
   narrowu_vec: byLane({ 16: W['i8x16.narrow_i16x8_u'], 32: W['i16x8.narrow_i32x4_u'] }),
+  widens_vec: byHalf({
+    8: [W['i16x8.extend_low_i8x16_s'], W['i16x8.extend_high_i8x16_s']],
+    16: [W['i32x4.extend_low_i16x8_s'], W['i32x4.extend_high_i16x8_s']],
+    32: [W['i64x2.extend_low_i32x4_s'], W['i64x2.extend_high_i32x4_s']],
+  }),
+  widenu_vec: byHalf({
+    8: [W['i16x8.extend_low_i8x16_u'], W['i16x8.extend_high_i8x16_u']],
+    16: [W['i32x4.extend_low_i16x8_u'], W['i32x4.extend_high_i16x8_u']],
+    32: [W['i64x2.extend_low_i32x4_u'], W['i64x2.extend_high_i32x4_u']],
+  }),
+  mulwides_vec: byHalf({
+    8: [W['i16x8.extmul_low_i8x16_s'], W['i16x8.extmul_high_i8x16_s']],
+    16: [W['i32x4.extmul_low_i16x8_s'], W['i32x4.extmul_high_i16x8_s']],
+    32: [W['i64x2.extmul_low_i32x4_s'], W['i64x2.extmul_high_i32x4_s']],
+  }),
+  mulwideu_vec: byHalf({
+    8: [W['i16x8.extmul_low_i8x16_u'], W['i16x8.extmul_high_i8x16_u']],
+    16: [W['i32x4.extmul_low_i16x8_u'], W['i32x4.extmul_high_i16x8_u']],
+    32: [W['i64x2.extmul_low_i32x4_u'], W['i64x2.extmul_high_i32x4_u']],
+  }),
+  addpairs_vec: byLane({ 8: W['i16x8.extadd_pairwise_i8x16_s'], 16: W['i32x4.extadd_pairwise_i16x8_s'] }),
+  addpairu_vec: byLane({ 8: W['i16x8.extadd_pairwise_i8x16_u'], 16: W['i32x4.extadd_pairwise_i16x8_u'] }),
+  mulq15_vec: W['i16x8.q15mulr_sat_s'], any_v128: W['v128.any_true'],
   dot_s16_vec: W['i32x4.dot_i16x8_s'],
   bitmask_vec: byLane({ 8: W['i8x16.bitmask'], 16: W['i16x8.bitmask'], 32: W['i32x4.bitmask'], 64: W['i64x2.bitmask'] }),
   shuffle_v128: shuffle, swizzle_v128: W['i8x16.swizzle'],

@@ -110,6 +110,8 @@ const SINGLE: Partial<Record<OpName, number[]>> = {
   or_v128: simd(0x50),
   xor_v128: simd(0x51),
   dot_s16_vec: simd(0xba),
+  mulq15_vec: simd(0x82),
+  any_v128: simd(0x53),
   mov_i32: [],
   mov_i64: [],
   mov_f32: [],
@@ -143,6 +145,8 @@ const BY_LANE: Partial<Record<OpName, readonly number[]>> = {
   avgu_vec: [0x7b, 0x9b],
   narrows_vec: [0, 0x65, 0x85],
   narrowu_vec: [0, 0x66, 0x86],
+  addpairs_vec: [0x7c, 0x7e],
+  addpairu_vec: [0x7d, 0x7f],
   bitmask_vec: [0x64, 0x84, 0xa4, 0xc4],
   fadd_vec: [0, 0, 0xe4, 0xf0],
   fsub_vec: [0, 0, 0xe5, 0xf1],
@@ -153,6 +157,13 @@ const BY_LANE: Partial<Record<OpName, readonly number[]>> = {
   fpmax_vec: [0, 0, 0xeb, 0xf7],
   fabs_vec: [0, 0, 0xe0, 0xec],
   fneg_vec: [0, 0, 0xe1, 0xed],
+};
+/** The same for ops on the low half; the instruction for the high half is the next one. */
+const BY_HALF: Partial<Record<OpName, readonly number[]>> = {
+  widens_vec: [0x87, 0xa7, 0xc7],
+  widenu_vec: [0x89, 0xa9, 0xc9],
+  mulwides_vec: [0x9c, 0xbc, 0xdc],
+  mulwideu_vec: [0x9e, 0xbe, 0xde],
 };
 const laneIndex = (lane: number) => [8, 16, 32, 64].indexOf(lane);
 
@@ -169,6 +180,8 @@ function codeOf(row: OpRow<OpName>, imm: number, imm2: number): Code {
   if (single) return single;
   const byLane = BY_LANE[row.name];
   if (byLane) return simd(byLane[laneIndex(imm)]!);
+  const byHalf = BY_HALF[row.name];
+  if (byHalf) return simd(byHalf[laneIndex(imm)]! + imm2);
   switch (row.name) {
     case 'setcond_i32':
       return imm >= 10 ? [0x71, ...i32(0), 0x46 + (imm - 10)] : [0x46 + INT_CONDS[imm]!];
@@ -309,6 +322,7 @@ function immediates(row: OpRow<OpName>): [number, number][] {
   return lanesOf(row).flatMap((lane): [number, number][] => {
     if (row.imm2 === 'cond') return conds(lane).map((cond) => [lane, cond]);
     if (row.imm2 === 'index') return indexes(lane).map((index) => [lane, index]);
+    if (row.imm2 === 'half') return [0, 1].map((half) => [lane, half]);
     return [[lane, 0]];
   });
 }

@@ -223,6 +223,8 @@ class Generator {
         return choices.of(lanesOf(row));
       case 'index':
         return choices.pick(128 / (row.imm === 'lane' ? imm : /32$/.test(row.name) ? 32 : 64));
+      case 'half':
+        return choices.pick(2);
       case 'fpround':
         return choices.pick(4);
       case 'bits':

@@ -124,6 +124,11 @@ const FACTS: readonly Fact[] = [
   ['mins_vec', [8], [v('ff'.repeat(16)), v('01'.repeat(16))], 'ff'.repeat(16)], ['minu_vec', [8], [v('ff'.repeat(16)), v('01'.repeat(16))], '01'.repeat(16)],
   ['cmp_vec', [8, 6], [v('01'.repeat(16)), v('ff'.repeat(16))], 'ff'.repeat(16)], ['cmp_vec', [64, 2], [v('01'.repeat(16)), v('ff'.repeat(16))], '00'.repeat(16)],
   ['narrowu_vec', [16], [v('ff7f'.repeat(8)), v('0080'.repeat(8))], 'ff'.repeat(8) + '00'.repeat(8)], ['bitmask_vec', [8], [v('80' + '00'.repeat(14) + '80')], 0x8001],
+  ['widens_vec', [8, 0], [v('80'.repeat(16))], '80ff'.repeat(8)], ['widenu_vec', [32, 1], [v(B0TOF)], '08090a0b000000000c0d0e0f00000000'],
+  ['mulwides_vec', [16, 1], [v('0'.repeat(16) + '0080'.repeat(4)), v('0080'.repeat(8))], '00000040'.repeat(4)],
+  ['mulwideu_vec', [32, 0], [v('ffffffff'.repeat(4)), v('ffffffff'.repeat(4))], '01000000feffffff'.repeat(2)],
+  ['addpairs_vec', [8], [v('80'.repeat(16))], '00ff'.repeat(8)], ['addpairu_vec', [16], [v('ffff'.repeat(8))], 'feff0100'.repeat(4)],
+  ['mulq15_vec', [], [v('0080'.repeat(8)), v('0080'.repeat(8))], 'ff7f'.repeat(8)], ['any_v128', [], [v('0'.repeat(30) + '80')], 1],
   ['dot_s16_vec', [], [v('0200'.repeat(8)), v('0300'.repeat(8))], '0c000000'.repeat(4)], ['andc_v128', [], [v('ff'.repeat(16)), v(B0TOF)], 'fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0'],
   ['bitselect_v128', [], [v('0f'.repeat(16)), v('aa'.repeat(16)), v('55'.repeat(16))], '5a'.repeat(16)],
   ['swizzle_v128', [], [v(B0TOF), v('0f100e1f' + '00'.repeat(12))], '0f000e00' + '00'.repeat(12)],
@@ -177,7 +182,7 @@ function immediates(row: OpRow<OpName>): [number, number][] {
   const second = (imm: number): number[] => {
     if (row.imm2 === 'cond') return Array.from({ length: condCount(row, imm) }, (_, n) => n);
     if (row.imm2 === 'index') return Array.from({ length: 128 / imm }, (_, n) => n);
-    return [0];
+    return row.imm2 === 'half' ? [0, 1] : [0];
   };
   if (row.imm === 'bits') {
     for (const start of [0, 1, 8, 15, 31])
