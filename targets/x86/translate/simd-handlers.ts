@@ -3,9 +3,15 @@ import type { X86Mnemonic } from '../insns.ts';
 import { STATE_HANDLERS } from './fxsave.ts';
 import { SSE_MOVE_HANDLERS } from './sse-move.ts';
 import type { Handler } from './vector.ts';
+import { ARITHMETIC_HANDLERS } from './vector-arithmetic.ts';
+import { SHIFT_HANDLERS } from './vector-shift.ts';
+import { SHUFFLE_HANDLERS } from './vector-shuffle.ts';
 
 /** Handlers of vector instructions by mnemonic; models.ts may advertise a feature only when all its rows are here. */
 export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
   ...STATE_HANDLERS,
   ...SSE_MOVE_HANDLERS,
+  ...ARITHMETIC_HANDLERS,
+  ...SHIFT_HANDLERS,
+  ...SHUFFLE_HANDLERS,
 };
