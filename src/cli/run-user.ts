@@ -21,6 +21,7 @@ import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
 import { reportWarning, UserError } from '../util/errors.ts';
 import { applyExecState, type ExecState, makeRelaunch, setName } from './exec-state.ts';
+import { openTranslations, saveTranslations } from './translation-file.ts';
 import type { UserOptions } from './user-options.ts';
 
 /** QEMU's exit status for options it does not know, bad models and the like. */
@@ -156,7 +157,10 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   }
   const memory = createMemory(options);
   const switches = cpuOptions(options, disassemble);
-  const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches);
+  const store = command.makeCpu
+    ? null
+    : openTranslations(command.guest, program[0]!, options, switches, variables(command.environment));
+  const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches, 0, store);
   const model = options.cpu || guest.models[0]!.name;
   // Executed by a guest: said once, when the first program was started.
   if (!execState) for (const text of guest.modelWarnings?.(model) ?? []) reportWarning(text, `wemu-${command.guest}`);
@@ -190,6 +194,12 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   guestProcess.inChild.push(() => {
     if (threadsMissing()) cpu.stopCompiling();
   });
+  const atEnd: (() => void)[] = [];
+  if (store) {
+    guestProcess.inChild.push(() => store.stopSaving());
+    guestProcess.beforeRootChange.push(() => store.stopSaving());
+    atEnd.push(() => saveTranslations(store, cpu.cache));
+  }
   guestProcess.abis = ABIS;
   guestProcess.relaunch = makeRelaunch(guestProcess, signals, command.guest, options);
   if (logMask & LOG.strace) {
@@ -198,13 +208,14 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     guestProcess.tracer = strace;
     signals.onSignal = (info) => strace.signal(info);
   }
-  if (options.counters || command.atEnd) {
-    const report = () => {
-      if (options.counters) writeLog(counterReport());
-      command.atEnd?.();
+  if (options.counters) atEnd.push(() => writeLog(counterReport()));
+  if (command.atEnd) atEnd.push(command.atEnd);
+  if (atEnd.length > 0) {
+    const end = () => {
+      for (const run of atEnd) run();
     };
-    guestProcess.onExit.push(report);
-    signals.beforeDeath = report;
+    guestProcess.onExit.push(end);
+    signals.beforeDeath = end;
   }
   runProcess(guestProcess, cpu, calls, signals);
 }

@@ -24,6 +24,8 @@ export class Entry {
   writtenEarly = -1;
   /** How often it was interpreted. */
   runs = 0;
+  /** Address behind the guest code of that IR. */
+  end = 0;
   /** Address of its ring of indirect jump targets, or 0. */
   profile = 0;
   /** How many blocks its region was made of; lockstep wants to know. */
@@ -36,6 +38,15 @@ export class Entry {
     readonly flags: number,
     readonly slot: number,
   ) {}
+}
+
+/** Slots that addresses had in an earlier run and keep. */
+export interface KnownSlots {
+  readonly slotCount: number;
+  /** How many profile rings are given away already. */
+  readonly profileCount: number;
+  /** The slot of an address, or -1. */
+  find(pc: number, flags: number): number;
 }
 
 /** Filling a slot costs 0.1 us, growing little more than filling: a small program needs about 2,300 slots. */
@@ -54,10 +65,34 @@ export class CodeCache {
   private current = new Map<number, Entry>();
   private readonly byPage = new Map<number, Set<Entry>>();
 
-  /** @param miss wasm function that returns `Exit.LOOKUP`; every slot without a translation leads to it. */
-  constructor(private readonly miss: CallableFunction) {
-    const limits = { initial: FIRST_TABLE_SIZE, maximum: MAX_SLOTS, element: 'anyfunc' } as const;
+  /**
+   * @param miss wasm function that returns `Exit.LOOKUP`; every slot without a translation leads to it.
+   * @param known slots that are taken from the start
+   */
+  constructor(
+    private readonly miss: CallableFunction,
+    private readonly known: KnownSlots | null = null,
+  ) {
+    this.nextSlot = known?.slotCount ?? 0;
+    this.nextProfile = known?.profileCount ?? 0;
+    const initial = Math.max(FIRST_TABLE_SIZE, this.nextSlot + (this.nextSlot >>> 3));
+    const limits = { initial, maximum: MAX_SLOTS, element: 'anyfunc' } as const;
     this.table = new WebAssembly.Table(limits, miss as never);
+  }
+
+  /** Slots given away so far. */
+  get slotCount(): number {
+    return this.nextSlot;
+  }
+
+  /** Profile rings given away so far. */
+  get profileCount(): number {
+    return this.nextProfile;
+  }
+
+  /** All entries, in the order in which they were first named. */
+  *entries(): Iterable<Entry> {
+    for (const map of this.byFlags.values()) yield* map.values();
   }
 
   private select(flags: number): Map<number, Entry> {
@@ -80,7 +115,8 @@ export class CodeCache {
     const map = this.select(flags);
     let entry = map.get(pc);
     if (!entry) {
-      const slot = this.nextSlot++;
+      const before = this.known === null ? -1 : this.known.find(pc, flags);
+      const slot = before >= 0 ? before : this.nextSlot++;
       if (slot >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} translated addresses`);
       if (slot >= this.table.length) this.table.grow(this.table.length, this.miss as never);
       entry = new Entry(pc, flags, slot);

@@ -23,7 +23,7 @@ import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress 
 import { compileEntries, translateNeighbourhood } from './neighbourhood.ts';
 import { type CpuOptions, DEFAULT_OPTIONS, MAX_BLOCK_INSNS } from './options.ts';
 import { buildRegion } from './region.ts';
-import type { Translator } from './translator.ts';
+import type { TranslationStore, Translator } from './translator.ts';
 
 /**
  * A module costs 90 us before its first block, so blocks that are warm enough to be compiled wait for each other until
@@ -83,6 +83,7 @@ export class Cpu implements Translator {
     readonly memory: CodeMemory,
     readonly options: CpuOptions = DEFAULT_OPTIONS,
     threadIndex = 0,
+    readonly store: TranslationStore | null = null,
   ) {
     this.env = stateAddress(threadIndex);
     this.view = memory.view;
@@ -122,7 +123,7 @@ export class Cpu implements Translator {
       isMapped,
     };
     this.generated = bootstrap();
-    this.cache = new CodeCache(this.generated.miss);
+    this.cache = new CodeCache(this.generated.miss, store);
     this.generated.connect(this.cache.table);
     this.imports = { e: { m: memory.memory, t: this.cache.table }, h: forGeneratedCode(helpers) };
     // Whole blocks must not write to translated code behind their own back: there they fault, and the replay writes.
@@ -230,10 +231,12 @@ export class Cpu implements Translator {
   private warmUp(entry: Entry): boolean {
     const { coldRuns } = this.options;
     if (entry.ir === null) {
+      if (this.compiles && this.store?.load(this, entry)) return true;
       entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
       // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
       entry.writtenEarly = this.lastWrittenEarly;
       if (entry.writtenEarly === -1) prepareForReplay(entry.ir);
+      entry.end = this.lastEnd;
       this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
     }
     if (!this.compiles) return false;

@@ -8,7 +8,7 @@ import { compileGroup, type GroupUnit } from '../../tcg/wasm/group.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE } from './layout.ts';
-import type { Translator } from './translator.ts';
+import type { RecordedUnit, Translator } from './translator.ts';
 
 /**
  * Blocks per module at most. A module costs about 90 us to compile and instantiate and a block in it 4 us, but blocks that
@@ -46,11 +46,31 @@ export function translateNeighbourhood(cpu: Translator, pc: number, flags: numbe
     }
     units.push(unitOf(cpu, entry, block));
   }
-  instantiate(cpu, units, flags);
-  for (let n = 0; n < units.length; n++) {
-    const entry = entries[n]!;
-    cache.setTranslated(entry, Tier.BLOCK, cpu.pagesOf(entry.pc, ends[n]!));
+  enter(cpu, units, entries, ends, flags);
+}
+
+/** Compiles units to one module and enters them as blocks of their own. */
+function enter(cpu: Translator, units: GroupUnit[], entries: Entry[], ends: number[], flags: number): void {
+  const recorded = entries.map((entry, n) => ({ entry, ranges: [entry.pc, ends[n]!] }));
+  instantiate(cpu, units, flags, Tier.BLOCK, recorded);
+  entries.forEach((entry, n) => {
+    cpu.cache.setTranslated(entry, Tier.BLOCK, cpu.pagesOf(entry.pc, ends[n]!));
+  });
+}
+
+/** Translates and compiles blocks that have not been interpreted, as one module. Those without code are left out. */
+export function translateTogether(cpu: Translator, wanted: readonly Entry[], flags: number): void {
+  const entries: Entry[] = [];
+  const units: GroupUnit[] = [];
+  const ends: number[] = [];
+  for (const entry of wanted) {
+    const block = tryTranslate(cpu, entry);
+    if (block === null) continue;
+    entries.push(entry);
+    ends.push(cpu.lastEnd);
+    units.push(unitOf(cpu, entry, block));
   }
+  if (units.length > 0) enter(cpu, units, entries, ends, flags);
 }
 
 /** The translation of a block nobody has jumped to yet; null when its first instruction cannot be fetched. */
@@ -80,17 +100,28 @@ function unitOf(cpu: Translator, entry: Entry, block: Block): GroupUnit {
 /** Compiles blocks that were interpreted so far, as one module. Entries that lost their IR meanwhile are left out. */
 export function compileEntries(cpu: Translator, entries: readonly Entry[], flags: number): void {
   const units: GroupUnit[] = [];
+  const recorded: RecordedUnit[] = [];
   for (const entry of entries) {
     if (entry.ir === null || entry.tier !== Tier.NONE || entry.flags !== flags) continue;
     units.push(unitOf(cpu, entry, entry.ir));
+    recorded.push({ entry, ranges: [entry.pc, entry.end] });
     entry.ir = null;
     entry.tier = Tier.BLOCK;
   }
-  instantiate(cpu, units, flags);
+  instantiate(cpu, units, flags, Tier.BLOCK, recorded);
 }
 
-/** Compiles units to one module, which writes its functions into the shared table. */
-export function instantiate(cpu: Translator, units: readonly GroupUnit[], flags: number): void {
+/**
+ * Compiles units to one module, which writes its functions into the shared table. `tier` and `recorded` say what they are
+ * for whoever keeps translations.
+ */
+export function instantiate(
+  cpu: Translator,
+  units: readonly GroupUnit[],
+  flags: number,
+  tier: Tier,
+  recorded: readonly RecordedUnit[],
+): void {
   const { cache, options } = cpu;
   const { bytes, imports } = compileGroup(units, {
     layout: CODEGEN_LAYOUT,
@@ -98,8 +129,16 @@ export function instantiate(cpu: Translator, units: readonly GroupUnit[], flags:
     scratch: HEADER.pollScratch,
     slotOf: (pc) => cache.get(pc, flags).slot,
   });
-  for (const { module } of imports) if (module !== 'e' && module !== 'h') cpu.helperModule(module);
+  const modules = new Set<string>();
+  for (const { module } of imports) if (module !== 'e' && module !== 'h') modules.add(module);
+  for (const module of modules) cpu.helperModule(module);
   options.log?.compiled(bytes);
   MODULES.n++;
   new WebAssembly.Instance(new WebAssembly.Module(bytes), cpu.imports as never);
+  if (cpu.store === null) return;
+  let mask = 0;
+  Object.keys(cpu.guest.helperModules).forEach((module, n) => {
+    if (modules.has(module)) mask |= 1 << n;
+  });
+  cpu.store.record(cpu, bytes, tier, recorded, mask);
 }

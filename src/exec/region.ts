@@ -214,7 +214,8 @@ export function buildRegion(cpu: Translator, entry: Entry): void {
   const { block, nodes } = region;
   optimize(block, cpu.options.passes);
   cpu.options.log?.optimized(block);
-  instantiate(cpu, [{ block, slot: entry.slot }], entry.flags);
+  const ranges = nodes.flatMap((node) => [node.pc, node.end]);
+  instantiate(cpu, [{ block, slot: entry.slot }], entry.flags, Tier.REGION, [{ entry, ranges }]);
   const pages = new Set<number>();
   for (const node of nodes) for (const page of cpu.pagesOf(node.pc, node.end)) pages.add(page);
   cpu.cache.setTranslated(entry, Tier.REGION, [...pages]);

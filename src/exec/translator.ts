@@ -1,9 +1,23 @@
 // What compiling blocks and regions needs of the CPU they are for.
 import type { CodeSource, Guest } from '../../targets/target.ts';
 import type { Block } from '../../tcg/ir/block.ts';
-import type { CodeCache } from './code-cache.ts';
+import type { CodeCache, Entry, KnownSlots, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import type { CpuOptions } from './options.ts';
+
+/** A unit of a module and the guest code it was made from: start and end of each piece. */
+export interface RecordedUnit {
+  readonly entry: Entry;
+  readonly ranges: readonly number[];
+}
+
+/** Translations kept from one run to the next; `StoredTranslations` is one. */
+export interface TranslationStore extends KnownSlots {
+  /** Takes over the translation of an entry that has none; returns whether it has one now. */
+  load(cpu: Translator, entry: Entry): boolean;
+  /** Notes a module that has just been made. `modules`: bit n for the guest's n-th helper module. */
+  record(cpu: Translator, bytes: Uint8Array, tier: Tier, units: readonly RecordedUnit[], modules: number): void;
+}
 
 /** A CPU as the compiling side sees it; `Cpu` is one. */
 export interface Translator {
@@ -11,6 +25,8 @@ export interface Translator {
   readonly memory: CodeMemory;
   readonly options: CpuOptions;
   readonly cache: CodeCache;
+  /** Where translations are kept for the next run; null: nowhere. */
+  readonly store: TranslationStore | null;
   readonly view: DataView;
   /** Guest memory as the translator reads it. */
   readonly code: CodeSource;
@@ -22,6 +38,6 @@ export interface Translator {
   translateOne(pc: number, flags: number, maxInsns: number): Block;
   /** The pages of [start, end), write-protected so that translations made from them stay true. */
   pagesOf(start: number, end: number): number[];
-  /** A function of one of the guest's wasm helper modules. */
+  /** The exports of one of the guest's wasm helper modules, which is instantiated at first use. */
   helperModule(module: string): Record<string, unknown>;
 }

@@ -42,6 +42,15 @@ export function wrapTopLevelLoops(source: string): string {
   return lines.join('\n');
 }
 
+/** Names a bundle with the helpers it loads, in hex: what is kept on disk between runs holds only for the same name. */
+function buildId(text: string): string {
+  let hash = Bun.hash(text);
+  for (const helper of [...new Bun.Glob('targets/*/helpers/*.wasm').scanSync({ cwd: root })].sort()) {
+    hash = Bun.hash(readFileSync(join(root, helper)), hash);
+  }
+  return hash.toString(16);
+}
+
 /** Bundles one command to build/<name>.js, with bytecode beside it and the list of its sources. Throws when it cannot be. */
 export async function bundle(name: string): Promise<void> {
   const sources: string[] = ['package.json'];
@@ -83,6 +92,7 @@ export async function bundle(name: string): Promise<void> {
   // The launcher takes the bundle when it finds the .js: the rest is there first. Bytecode of other code is not used.
   const files: [string, string | Uint8Array][] = [
     [`${name}.inputs`, `wemu_inputs='${sources.sort().join(' ')}'\n`],
+    [`${name}.id`, `${buildId(text)}\n`],
     [`${name}.js.jsc`, new Uint8Array(await bytecode.arrayBuffer())],
     [`${name}.js`, text],
   ];
