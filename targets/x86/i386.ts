@@ -14,6 +14,7 @@ import {
   loadSegmentHelper,
   resetSegments,
 } from './helpers/segment-helpers.ts';
+import { instantiateSimd } from './helpers/simd-table.ts';
 import { repMovs, repStos } from './helpers/string-helpers.ts';
 import { instantiateX87 } from './helpers/x87-table.ts';
 import { blockFlags, updateMode } from './mode.ts';
@@ -152,7 +153,10 @@ export const I386: Guest = {
   blockFlags,
   translate: translateBlock,
   helpers,
-  helperModules: { x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown> },
+  helperModules: {
+    x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown>,
+    simd: instantiateSimd,
+  },
   describeFault,
   dump,
   registers,
