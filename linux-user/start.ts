@@ -89,6 +89,8 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
     throw new UserError(`Error while loading ${options.file}: no room for the stack`);
   }
 
+  for (const page of program.fixedPages ?? []) memory.mapKernelPage(page.address, page.contents());
+
   const ids = [SYS.getuid, SYS.geteuid, SYS.getgid, SYS.getegid].map((call) => sys0(call));
   const [uid, euid, gid, egid] = ids as [number, number, number, number];
   const stack = writeStackImage(memory, {

@@ -5,7 +5,7 @@ import { errnoText, isError, NO_RESULT } from './errno.ts';
 import type { Process, Tracer } from './process.ts';
 import { infoText, type SigInfo } from './siginfo.ts';
 import * as values from './strace-values.ts';
-import { gatherArgs, registerPlan } from './syscalls/call.ts';
+import { gatherArgs, isOpenFlags, registerPlan } from './syscalls/call.ts';
 import type { SystemCalls } from './syscalls/dispatch.ts';
 import { type Arg, parseArgs, type Row } from './syscalls/row.ts';
 
@@ -77,7 +77,7 @@ export class Strace implements Tracer {
     const value = actual[i]!;
     switch (arg.direction) {
       case 'value':
-        return values.scalar(arg.type, arg.signed ? value : value >>> 0);
+        return this.scalar(arg.type, arg.signed ? value : value >>> 0);
       case 'loff':
       case 'loffpair':
         return String(value);
@@ -88,6 +88,12 @@ export class Strace implements Tracer {
       default:
         return this.pointee(args, actual, i, -1);
     }
+  }
+
+  /** A number by its kind; the names of flags are those of the host's numbers. */
+  private scalar(kind: string, value: number): string {
+    const { openFlags } = this.process.abi;
+    return values.scalar(kind, openFlags && isOpenFlags(kind) ? openFlags(value) : value);
   }
 
   /** What a pointer argument leads to; `result` limits arrays that the call filled, -1 before the call. */
@@ -125,7 +131,7 @@ export class Strace implements Tracer {
       case 'none':
         return String(result);
       default:
-        return `${values.hex(result)} (${values.scalar(row!.result!, result)})`;
+        return `${values.hex(result)} (${this.scalar(row!.result!, result)})`;
     }
   }
 

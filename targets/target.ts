@@ -35,6 +35,8 @@ export interface TranslateRequest {
 export interface TranslatedBlock {
   /** Address behind the last byte that was translated. */
   readonly end: number;
+  /** PC of the instruction there, as the guest's calls leave it in return addresses (ARM: bit 0 says Thumb). */
+  readonly next: number;
   readonly insnCount: number;
   /** The translation is only good for predecessors that leave the same context. */
   readonly usedContext: boolean;
@@ -85,8 +87,6 @@ export interface AccessFault {
   readonly mapped: boolean;
   /** The access was misaligned where alignment is required: its size in bytes, else 0. */
   readonly misaligned?: number;
-  /** The access goes on behind the last byte of the 4 GiB. */
-  readonly wraps?: boolean;
 }
 
 /** A guest CPU. Stateless: all state is in the CPU state block, so several can live in one process. */
@@ -112,8 +112,8 @@ export interface Guest {
   helpers(port: HelperPort): Record<string, HelperFunction>;
   /** Helper modules in WebAssembly by the name rows give in `module`; instantiated on first use. */
   readonly helperModules: Record<string, (memory: WebAssembly.Memory) => Record<string, unknown>>;
-  /** Turns a failed access into the guest's exception; CPU state is that of the instruction that made it. */
-  describeFault(fault: AccessFault, view?: DataView, env?: number): GuestException;
+  /** Turns a failed access into the guest's exception. */
+  describeFault(fault: AccessFault): GuestException;
   /** Registers as text, one dump as `-d cpu` prints it. */
   dump(view: DataView, env: number): string;
   /** Registers that lockstep compares: name and value, flags computed. */

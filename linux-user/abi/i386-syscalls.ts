@@ -1,4 +1,5 @@
 // The i386 system call names by number (kernel headers asm/unistd_32.h), and which rows they mean. A pure table.
+import { UID16_ROW_NAMES } from './uid16-rows.ts';
 
 /** Ten names or so a line, number 0 first; `-` where i386 has no call of that number. */
 const NAMES = `
@@ -56,6 +57,7 @@ export function i386SyscallNames(): readonly string[] {
 
 /** Names that mean another row here than on ABIs made later: 16-bit ids, structures in place of arguments. */
 export const I386_ROW_NAMES: Readonly<Record<string, string>> = {
+  ...UID16_ROW_NAMES,
   select: 'old_select',
   _newselect: 'select',
   mmap: 'old_mmap',
@@ -65,42 +67,4 @@ export const I386_ROW_NAMES: Readonly<Record<string, string>> = {
   getrlimit: 'old_getrlimit',
   ugetrlimit: 'getrlimit',
   fstatat64: 'fstatat64',
-  lchown: 'lchown16',
-  chown: 'chown16',
-  fchown: 'fchown16',
-  setuid: 'setuid16',
-  getuid: 'getuid16',
-  setgid: 'setgid16',
-  getgid: 'getgid16',
-  geteuid: 'geteuid16',
-  getegid: 'getegid16',
-  setreuid: 'setreuid16',
-  setregid: 'setregid16',
-  getgroups: 'getgroups16',
-  setgroups: 'setgroups16',
-  setfsuid: 'setfsuid16',
-  setfsgid: 'setfsgid16',
-  setresuid: 'setresuid16',
-  getresuid: 'getresuid16',
-  setresgid: 'setresgid16',
-  getresgid: 'getresgid16',
-  lchown32: 'lchown',
-  chown32: 'chown',
-  fchown32: 'fchown',
-  setuid32: 'setuid',
-  getuid32: 'getuid',
-  setgid32: 'setgid',
-  getgid32: 'getgid',
-  geteuid32: 'geteuid',
-  getegid32: 'getegid',
-  setreuid32: 'setreuid',
-  setregid32: 'setregid',
-  getgroups32: 'getgroups',
-  setgroups32: 'setgroups',
-  setfsuid32: 'setfsuid',
-  setfsgid32: 'setfsgid',
-  setresuid32: 'setresuid',
-  getresuid32: 'getresuid',
-  setresgid32: 'setresgid',
-  getresgid32: 'getresgid',
 };

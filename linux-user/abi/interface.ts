@@ -45,6 +45,8 @@ export interface ProgramAbi {
   readonly platform: string | undefined;
   /** AT_HWCAP and AT_HWCAP2 for the CPU model in the state. */
   hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number };
+  /** Pages the kernel gives every process at addresses above its own (ARM's helper page): readable and executable. */
+  readonly fixedPages?: readonly { readonly address: number; readonly contents: () => Uint8Array }[];
   /** Points a CPU fresh from its reset at the program's first instruction. */
   enter(view: DataView, env: number, start: number, stackPointer: number): void;
 }
@@ -64,6 +66,8 @@ export interface Abi {
   readonly rowNames: Readonly<Record<string, string>>;
   /** 64-bit arguments in registers start at an even argument number (ARM EABI, MIPS o32, PowerPC). */
   readonly pairedRegisters: boolean;
+  /** Flags of open(2) where they are not the host's: turns the guest's into the host's, and the host's into the guest's. */
+  readonly openFlags?: (flags: number) => number;
   /** Number of the system call the guest asks for. */
   syscallNumber(view: DataView, env: number): number;
   /** Its six argument registers, as signed 32-bit numbers on 32-bit ABIs. False: arguments on the stack are unreadable. */

@@ -14,10 +14,39 @@ const LOFF_MAX = 2 ** 63 - 1024;
 /** The function that runs `row` for processes of `p`'s ABI. It takes the argument registers. */
 export function compileRow(row: Row, p: Process): Handler {
   const args = parseArgs(row.args);
-  const run = typeof row.run === 'function' ? row.run : compilePass(row, args, SYS[row.run], p);
+  let run = typeof row.run === 'function' ? row.run : compilePass(row, args, SYS[row.run], p);
+  if (p.abi.openFlags) run = withOpenFlags(row, args, run, p.abi.openFlags);
   return args.some((arg) => arg.direction === 'loff' || arg.direction === 'loffpair')
     ? joinRegisters(run, registerPlan(args, p))
     : run;
+}
+
+/** Whether numbers of this kind are flags of open(2). */
+export function isOpenFlags(kind: string | undefined): boolean {
+  return kind === 'flags:open' || kind === 'flags:openflag';
+}
+
+/** Gives `run` the host's flags of open(2) for the guest's, and the guest's back where they are the result. */
+function withOpenFlags(row: Row, args: readonly Arg[], run: Handler, change: (flags: number) => number): Handler {
+  const at = args.findIndex((arg) => isOpenFlags(arg.type));
+  if (isOpenFlags(row.result)) {
+    return (p, a, b, c, d, e, f) => {
+      const result = run(p, a, b, c, d, e, f);
+      return isError(result) ? result : change(result);
+    };
+  }
+  switch (at) {
+    case -1:
+      return run;
+    case 0:
+      return (p, a, b, c, d, e, f) => run(p, change(a), b, c, d, e, f);
+    case 1:
+      return (p, a, b, c, d, e, f) => run(p, a, change(b), c, d, e, f);
+    case 2:
+      return (p, a, b, c, d, e, f) => run(p, a, b, change(c), d, e, f);
+    default:
+      throw new Error(`flags of open(2) as argument ${at} are not expected`);
+  }
 }
 
 /** Which registers make up each argument. */

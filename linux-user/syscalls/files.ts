@@ -14,6 +14,8 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_SYMLINK_FOLLOW = 0x400;
 /** Flags of open(2) with x86 numbers. */
+/** Structures larger than this are refused by the kernel. */
+const PAGE_SIZE = 4096;
 const O_WRONLY = 1;
 const O_CREAT = 0x40;
 const O_TRUNC = 0x200;
@@ -57,7 +59,15 @@ function openat2(p: Process, dirfd: number, path: number, how: number, size: num
   size >>>= 0;
   // The name is resolved as the flags say; the host reads and judges the structure itself.
   const flags = p.memory.checkRead(how, 8) ? p.view.getUint32((how >>> 0) + (p.little ? 0 : 4), p.little) : 0;
-  const name = p.paths.resolve(path, flags & O_NOFOLLOW ? 'lpath' : 'path');
+  const change = p.abi.openFlags;
+  const name = p.paths.resolve(path, (change ? change(flags) : flags) & O_NOFOLLOW ? 'lpath' : 'path');
+  if (change && size >= 8 && size <= PAGE_SIZE && p.memory.checkRead(how, size)) {
+    // The host is given a copy with its own flags.
+    const copy = p.scratch(size);
+    for (let k = 0; k < size; k++) copy.view.setUint8(k, p.view.getUint8((how >>> 0) + k));
+    copy.view.setUint32(0, change(flags), true);
+    return p.wait(SYS.openat2, dirfd, name, copy.address, size, 0, 0);
+  }
   return p.wait(SYS.openat2, dirfd, name, p.in(how), p.room(how, size), 0, 0);
 }
 

@@ -1,7 +1,7 @@
 // System calls that move data through descriptors: read, write and their vector, positioned and in-kernel relatives.
 
 import { EFAULT } from '../../src/host/errno.ts';
-import { SYS, sys3, sys5 } from '../../src/host/syscall.ts';
+import { SYS, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { write64 } from '../structs.ts';
@@ -79,6 +79,10 @@ function arm_sync_file_range(_: Process, fd: number, flags: number, offset: numb
   return sys5(SYS.sync_file_range, fd, offset, length, flags, 0);
 }
 
+function arm_fadvise64_64(_: Process, fd: number, advice: number, offset: number, length: number): number {
+  return sys4(SYS.fadvise64, fd, offset, length, advice);
+}
+
 export const IO_ROWS = {
   read: { args: 'fd fd, out bytes[count:result] buf, size count', run: read, blocks: true },
   write: { args: 'fd fd, in bytes[count] buf, size count', run: write, blocks: true },
@@ -136,6 +140,7 @@ export const IO_ROWS = {
   readahead: { args: 'fd fd, loff offset, size count', run: 'readahead' },
   fadvise64: { args: 'fd fd, loff offset, size len, enum:fadvise advice', run: 'fadvise64' },
   fadvise64_64: { args: 'fd fd, loff offset, loff len, enum:fadvise advice', run: 'fadvise64' },
+  arm_fadvise64_64: { args: 'fd fd, enum:fadvise advice, loff offset, loff len', run: arm_fadvise64_64 },
   fallocate: { args: 'fd fd, flags:fallocate mode, loff offset, loff len', run: 'fallocate', blocks: true },
   truncate: { args: 'rawpath path, off length', run: 'truncate' },
   truncate64: { args: 'rawpath path, loff length', run: 'truncate' },

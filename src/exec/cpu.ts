@@ -394,9 +394,8 @@ export class Cpu implements Translator {
       kind: error.kind,
       mapped: this.memory.isMapped(error.address),
       misaligned: error.misaligned,
-      wraps: error.wraps,
     };
-    return this.raise(this.guest.describeFault(fault, this.view, this.env));
+    return this.raise(this.guest.describeFault(fault));
   }
 
   private raise(exception: GuestException): Exit {

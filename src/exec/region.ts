@@ -45,6 +45,8 @@ class RegionNode {
   needsPoll = false;
   translated = false;
   end = 0;
+  /** PC behind it, as calls leave it. */
+  next = 0;
 
   constructor(
     readonly pc: number,
@@ -127,6 +129,7 @@ class RegionBuilder {
     });
     if (!result.usedContext) node.context = -1;
     node.end = result.end;
+    node.next = result.next;
     this.insns += result.insnCount;
     this.link(node, result.exitContexts);
   }
@@ -196,7 +199,7 @@ class RegionBuilder {
 
   /** The path of calls after following one from the end of `node`, or null when it is not worth it. */
   private follow(node: RegionNode, callee: number): readonly number[] | null {
-    const back = node.end;
+    const back = node.next;
     if (node.calls.length >= MAX_CALL_DEPTH) return null;
     let same = 0;
     for (const other of node.calls) if (other === back) same++;

@@ -130,6 +130,17 @@ export class GuestMemory extends GuestPages {
     }
   }
 
+  /** Puts a page of the kernel's, readable and executable, at an address above the task size. It must not fail. */
+  mapKernelPage(address: number, contents: Uint8Array): void {
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const result = hostMap(this.base + address, PAGE_SIZE, hostProtection(PAGE_READ | PAGE_WRITE), flags, -1, 0);
+    if (result < 0) throw new Error(`cannot map the page at 0x${address.toString(16)}: error ${-result}`);
+    this.u8.set(contents, address);
+    const bits = PAGE_READ | PAGE_EXEC | PAGE_MAPPED | PAGE_ANON;
+    hostProtect(this.base + address, PAGE_SIZE, hostProtection(bits));
+    this.pages[address >>> PAGE_SHIFT] = bits;
+  }
+
   /** Where a new mapping goes, or -errno (get_unmapped_area and the checks before it). */
   private mapAddress(addr: number, length: number, flags: number): number {
     if (length === 0) return -EINVAL;

@@ -237,13 +237,20 @@ export class GuestPages {
     if (length === 0) return true;
     addr >>>= 0;
     const last = addr + length - 1;
-    if (last >= this.taskSize) return false;
+    if (last >= this.taskSize) return this.checkKernelPage(addr, last, need);
     const pages = this.pages;
     const end = last >>> PAGE_SHIFT;
     let all = 0xff;
     for (let page = addr >>> PAGE_SHIFT; page <= end; page++) all &= pages[page]!;
     if (!(all & need)) return this.growAndCheck(addr, length, need);
     return all & PAGE_ANON ? true : this.populate(addr, length, need);
+  }
+
+  /** Above the guest's own addresses there may be pages the kernel gives it (`mapKernelPage`). */
+  private checkKernelPage(addr: number, last: number, need: number): boolean {
+    return (
+      addr >>> PAGE_SHIFT === last >>> PAGE_SHIFT && last < 2 ** 32 && (this.pages[addr >>> PAGE_SHIFT]! & need) !== 0
+    );
   }
 
   /** The rare way to a yes: the bytes lie just below a mapping that grows downwards. */

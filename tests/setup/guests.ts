@@ -15,6 +15,8 @@ const BASE_PACKAGES = [
 /** One row per guest tree: Debian's name of the architecture and what is unpacked. */
 export const GUEST_TREES = {
   i386: { packages: BASE_PACKAGES },
+  armhf: { packages: BASE_PACKAGES },
+  armel: { packages: BASE_PACKAGES },
 } as const satisfies Record<string, { packages: readonly string[] }>;
 
 export type GuestTree = keyof typeof GUEST_TREES;

@@ -18,6 +18,16 @@ export const ORACLES = {
     packages: ['gcc-i686-linux-gnu', 'libc6-dev-i386-cross'],
     asks: 'test programs for i386, which the host CPU then runs',
   },
+  'gcc-armhf': {
+    program: 'arm-linux-gnueabihf-gcc',
+    packages: ['gcc-arm-linux-gnueabihf', 'libc6-dev-armhf-cross'],
+    asks: 'test programs for ARM with hardware floating point',
+  },
+  'gcc-armel': {
+    program: 'arm-linux-gnueabi-gcc',
+    packages: ['gcc-arm-linux-gnueabi', 'libc6-dev-armel-cross'],
+    asks: 'test programs for ARM without floating point, and for big-endian ARM',
+  },
   objdump: { program: 'objdump', packages: ['binutils'], asks: 'disassembly' },
   'qemu-img': { program: 'qemu-img', packages: ['qemu-utils'], asks: 'disk images' },
 } as const satisfies Record<string, OracleRow>;

@@ -122,6 +122,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
   if (t.traced) endTraced(t);
   return {
     end: pc,
+    next: pc,
     insnCount: count,
     usedContext: t.flags.usedContext,
     exitContexts: t.exitContexts,

@@ -28,6 +28,9 @@ const MISSING = `
   lsm_list_modules mseal
 `;
 
+/** The same of ARM alone: of another bus, of 26-bit processors, and a breakpoint that no debugger uses any more. */
+const MISSING_ARM = 'breakpoint kexec_file_load pciconfig_iobase pciconfig_read pciconfig_write usr26 usr32';
+
 const VALUE_TYPES = new Set(
   'int uint long ulong off size hex addr fd dirfd pid uid gid uid16 gid16 mode filemode dev signal futex'.split(' '),
 );
@@ -46,7 +49,8 @@ for (const [guest, abi] of Object.entries(ABIS)) {
   const p = new Process({ memory, abi, env: 0xfe000000, pollWord: 0 });
   const calls = new SystemCalls(p);
 
-  const rows: [string, Row][] = [...allRows()];
+  // Rows that only some ABIs reach are looked at with the first of them.
+  const rows: [string, Row][] = guest === 'i386' ? [...allRows()] : [];
   for (const number of calls.numbers()) {
     const row = calls.rowOf(number);
     if (row) rows.push([`${guest} ${calls.nameOf(number)}`, row]);
@@ -91,7 +95,8 @@ for (const [guest, abi] of Object.entries(ABIS)) {
     });
 
     test('the calls without a row are the known ones', () => {
-      const missing = MISSING.trim().split(/\s+/);
+      const own = guest.startsWith('arm') ? MISSING_ARM : '';
+      const missing = `${MISSING} ${own}`.trim().split(/\s+/);
       expect(calls.unimplemented().sort()).toEqual(missing.sort());
     });
 

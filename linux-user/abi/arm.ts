@@ -1,0 +1,88 @@
+// The Linux binary interface of 32-bit ARM (EABI), both byte orders: SVC with the number in R7, arguments in R0 to R5.
+import { EINVAL } from '../../src/host/errno.ts';
+import { ARM_MODELS, type ArmModel, hwcap, hwcap2 } from '../../targets/arm/models.ts';
+import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
+import { KUSER_PAGE, kuserPage } from './arm-kuser.ts';
+import { ARM_SIGNALS, ARMEB_SIGNALS } from './arm-signals.ts';
+import { ARM_STRUCTS } from './arm-structs.ts';
+import { ARM_ROW_NAMES, armSyscallIndex, armSyscallNames } from './arm-syscalls.ts';
+import type { Abi, AbiMemory, ArchCall, ProgramAbi } from './interface.ts';
+
+const EM_ARM = 40;
+
+const R0 = O.regs;
+const R7 = O.regs + 4 * 7;
+const SP = O.regs + 4 * 13;
+
+function modelOf(view: DataView, env: number): ArmModel {
+  return ARM_MODELS[view.getUint32(env + O.model, true)]!;
+}
+
+/** cacheflush(start, end, flags): translations follow writes by themselves; only the arguments are looked at. */
+function cacheflush(_: AbiMemory, _env: number, start: number, end: number, flags: number): number {
+  return end >>> 0 < start >>> 0 || flags !== 0 ? -EINVAL : 0;
+}
+
+function setTls(memory: AbiMemory, env: number, value: number): number {
+  memory.i32[(env + O.tpidruro) >>> 2] = value;
+  return 0;
+}
+
+const ARM_CALLS: Readonly<Record<string, ArchCall>> = {
+  cacheflush: { args: 'hex start, hex end, int flags', run: cacheflush },
+  set_tls: { args: 'hex tp', run: setTls },
+  get_tls: { args: '', run: (memory, env) => memory.i32[(env + O.tpidruro) >>> 2]! },
+};
+
+/** O_DIRECTORY and O_DIRECT, O_NOFOLLOW and O_LARGEFILE have each other's numbers (asm/fcntl.h). */
+function openFlags(flags: number): number {
+  return (flags & ~0x3c000) | ((flags & 0xc000) << 2) | ((flags >>> 2) & 0xc000);
+}
+
+function program(bigEndian: boolean): ProgramAbi {
+  return {
+    elf: { name: bigEndian ? 'armeb' : 'arm', machines: [EM_ARM], elfClass: 32, bigEndian },
+    pieBase: 0x00400000,
+    execStackByDefault: true,
+    platform: 'v7l',
+    hwcaps: (view, env) => {
+      const model = modelOf(view, env);
+      return { hwcap: hwcap(model), hwcap2: hwcap2(model) };
+    },
+    fixedPages: [{ address: KUSER_PAGE, contents: () => kuserPage(bigEndian) }],
+    enter(view, env, start, stackPointer) {
+      view.setUint32(env + O.pc, start, true);
+      view.setUint32(env + SP, stackPointer, true);
+    },
+  };
+}
+
+function makeAbi(bigEndian: boolean): Abi {
+  return {
+    name: bigEndian ? 'armeb' : 'arm',
+    machine: bigEndian ? 'armv7b' : 'armv7l',
+    model: { bigEndian, longSize: 4, align64: 8 },
+    structs: ARM_STRUCTS,
+    syscallNames: armSyscallNames,
+    rowNames: ARM_ROW_NAMES,
+    pairedRegisters: true,
+    openFlags,
+    syscallNumber: (view, env) => armSyscallIndex(view.getInt32(env + R7, true)),
+    syscallArguments({ i32 }, env, into) {
+      const at = (env + R0) >>> 2;
+      for (let n = 0; n < 6; n++) into[n] = i32[at + n]!;
+      return true;
+    },
+    setSyscallResult: (view, env, result) => view.setInt32(env + R0, result, true),
+    stackPointer: (view, env) => view.getUint32(env + SP, true),
+    setStackPointer: (view, env, address) => view.setUint32(env + SP, address, true),
+    cloneTlsFirst: true,
+    archCalls: ARM_CALLS,
+    program: program(bigEndian),
+    signals: bigEndian ? ARMEB_SIGNALS : ARM_SIGNALS,
+    setTls,
+  };
+}
+
+export const ARM_ABI: Abi = makeAbi(false);
+export const ARMEB_ABI: Abi = makeAbi(true);

@@ -1,0 +1,25 @@
+// The part of CPU state that translations take for granted, kept as one word beside ITSTATE.
+import { ARM_OFFSETS as O } from './state.ts';
+
+/** Bits 0-7 of the block flags are ITSTATE at the block's start. */
+export const FLAG_ITSTATE = 0xff;
+/** CPSR.E: data is big-endian. */
+export const FLAG_BIG_ENDIAN = 0x100;
+/** Instructions are big-endian too (BE32, the byte order of armeb before ARMv6). */
+export const FLAG_BIG_CODE = 0x200;
+/** Four bits for what translations of floating point depend on. */
+export const FLAG_FP_SHIFT = 10;
+/** The rest is the index of the CPU model. */
+export const MODEL_SHIFT = 16;
+
+/** What translations of the present state are keyed by. */
+export function blockFlags(view: DataView, env: number): number {
+  const flags = view.getInt32(env + O.mode, true) | view.getInt32(env + O.itstate, true);
+  return view.getInt32(env + O.bigEndian, true) ? flags | FLAG_BIG_ENDIAN : flags;
+}
+
+/** Sets the mode word: model index, byte order of instructions. */
+export function setMode(view: DataView, env: number, model: number, bigCode: boolean): void {
+  view.setUint32(env + O.model, model, true);
+  view.setUint32(env + O.mode, (model << MODEL_SHIFT) | (bigCode ? FLAG_BIG_CODE : 0), true);
+}

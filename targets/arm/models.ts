@@ -1,0 +1,109 @@
+// The CPU models of the ARM guest: what each can do, and what Linux says of it.
+
+/** Feature names of encoding rows. */
+export const FEATURES = [
+  // Architecture versions and their parts.
+  ...['v4t', 'v5', 'v5te', 'v5j', 'v6', 'v6k', 'v6t2', 'v7', 'v7mp', 'v8'],
+  // Divisions in A32 and in Thumb, CRC32, speculation barrier, swap.
+  ...['adiv', 'tdiv', 'crc', 'sb'],
+  // Floating point and Advanced SIMD.
+  ...[
+    'vfp2',
+    'vfp3',
+    'd32',
+    'half',
+    'vfp4',
+    'vfp8',
+    'neon',
+    'neon8',
+    'fp16',
+    'dotprod',
+    'aes',
+    'pmull',
+    'sha1',
+    'sha2',
+  ],
+] as const;
+export type Feature = (typeof FEATURES)[number];
+
+export interface ArmModel {
+  readonly name: string;
+  readonly text: string;
+  readonly features: readonly Feature[];
+  /** MIDR, from which /proc/cpuinfo and uname come. */
+  readonly midr: number;
+  /** Architecture version as the kernel names it: `v7l`, without the byte order `v7`. */
+  readonly platform: string;
+}
+
+const V4T: readonly Feature[] = ['v4t'];
+const V5TE: readonly Feature[] = [...V4T, 'v5', 'v5te'];
+const V5TEJ: readonly Feature[] = [...V5TE, 'v5j'];
+const V6: readonly Feature[] = [...V5TEJ, 'v6'];
+const V6K: readonly Feature[] = [...V6, 'v6k'];
+const V7: readonly Feature[] = [...V6K, 'v6t2', 'v7'];
+const V7MP: readonly Feature[] = [...V7, 'v7mp'];
+const V7VE: readonly Feature[] = [...V7MP, 'adiv', 'tdiv'];
+const V8: readonly Feature[] = [...V7VE, 'v8', 'crc'];
+const VFP3: readonly Feature[] = ['vfp2', 'vfp3', 'd32'];
+const VFP4: readonly Feature[] = [...VFP3, 'half', 'vfp4'];
+
+// biome-ignore format: a table, one row per model
+export const ARM_MODELS: readonly ArmModel[] = [
+  { name: 'max', text: 'everything this emulator has', features: [...V8, ...VFP4, 'sb'], midr: 0x411fd080, platform: 'v8' },
+  { name: 'arm926', text: 'ARM926EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x41069265, platform: 'v5' },
+  { name: 'arm946', text: 'ARM946E-S, ARMv5TE', features: V5TE, midr: 0x41059461, platform: 'v5' },
+  { name: 'arm1026', text: 'ARM1026EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x4106a262, platform: 'v5' },
+  { name: 'arm1136', text: 'ARM1136J-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x4117b363, platform: 'v6' },
+  { name: 'arm1136-r2', text: 'ARM1136J-S r0p2, ARMv6', features: [...V6, 'vfp2'], midr: 0x4107b362, platform: 'v6' },
+  { name: 'arm1176', text: 'ARM1176JZF-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb767, platform: 'v6' },
+  { name: 'arm11mpcore', text: 'ARM11 MPCore, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb022, platform: 'v6' },
+  { name: 'cortex-a7', text: 'Cortex-A7, ARMv7 with virtualization', features: [...V7VE, ...VFP4], midr: 0x410fc075, platform: 'v7' },
+  { name: 'cortex-a8', text: 'Cortex-A8, ARMv7', features: [...V7, ...VFP3], midr: 0x410fc080, platform: 'v7' },
+  { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half'], midr: 0x410fc090, platform: 'v7' },
+  { name: 'cortex-a15', text: 'Cortex-A15, ARMv7 with virtualization', features: [...V7VE, ...VFP4], midr: 0x412fc0f1, platform: 'v7' },
+];
+
+/** AT_HWCAP bits (asm/hwcap.h): those every model has, and by feature. */
+const HWCAP_SWP = 1 << 0;
+const HWCAP_HALF = 1 << 1;
+const HWCAP_THUMB = 1 << 2;
+const HWCAP_FAST_MULT = 1 << 4;
+const HWCAP_BY_FEATURE: readonly (readonly [Feature, number])[] = [
+  ['vfp2', 1 << 6],
+  ['v5te', 1 << 7],
+  ['neon', 1 << 12],
+  ['vfp3', 1 << 13],
+  ['v6k', 1 << 15],
+  ['vfp4', 1 << 16],
+  ['adiv', 1 << 17],
+  ['tdiv', 1 << 18],
+  ['d32', 1 << 19],
+];
+const HWCAP_VFPV3D16 = 1 << 14;
+
+/** AT_HWCAP2 bits. */
+const HWCAP2_BY_FEATURE: readonly (readonly [Feature, number])[] = [
+  ['aes', 1 << 0],
+  ['pmull', 1 << 1],
+  ['sha1', 1 << 2],
+  ['sha2', 1 << 3],
+  ['crc', 1 << 4],
+  ['sb', 1 << 5],
+];
+
+function bits(features: readonly Feature[], table: readonly (readonly [Feature, number])[]): number {
+  return table.reduce((sum, [feature, bit]) => (features.includes(feature) ? sum | bit : sum), 0);
+}
+
+/** AT_HWCAP of a model. */
+export function hwcap({ features }: ArmModel): number {
+  let caps = HWCAP_SWP | HWCAP_HALF | HWCAP_THUMB | HWCAP_FAST_MULT | bits(features, HWCAP_BY_FEATURE);
+  if (features.includes('vfp3') && !features.includes('d32')) caps |= HWCAP_VFPV3D16;
+  return caps >>> 0;
+}
+
+/** AT_HWCAP2 of a model. */
+export function hwcap2({ features }: ArmModel): number {
+  return bits(features, HWCAP2_BY_FEATURE);
+}

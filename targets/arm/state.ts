@@ -1,0 +1,78 @@
+// CPU state of the 32-bit ARM guest: core registers, split flags, exclusive monitor, vector registers.
+import type { Global } from '../../tcg/ir/value.ts';
+import { HEADER, HEADER_SIZE, StateLayout } from '../state-layout.ts';
+
+const layout = new StateLayout();
+layout.skipTo(HEADER_SIZE);
+
+/**
+ * R0 to R14. R15 is the PC of the header, which holds the address of the instruction and in bit 0 whether it is a Thumb
+ * instruction: blocks of the two instruction sets are found by different PCs, and interworking jumps cost no more than others.
+ */
+export const REGS: readonly Global[] = Array.from({ length: 15 }, (_, n) => layout.global(`r${n}`));
+
+/** The condition flags: N is bit 31 of `nf`, Z is set when `zf` is 0, C is `cf` (0 or 1), V is bit 31 of `vf`. */
+export const NF = layout.global('nf');
+export const ZF = layout.global('zf');
+export const CF = layout.global('cf');
+export const VF = layout.global('vf');
+/** Cumulative saturation, 0 or 1. */
+export const QF = layout.global('qf');
+/** The four greater-or-equal flags of SIMD instructions, bits 0-3. */
+export const GE = layout.global('ge');
+/** ITSTATE before the instruction at the PC; 0 outside of IT blocks. */
+export const ITSTATE = layout.global('itstate');
+/** The exclusive monitor: address of the last exclusive load (all ones: none) and what it loaded. */
+export const EXCLUSIVE_ADDRESS = layout.global('exaddr');
+export const EXCLUSIVE_LOW = layout.global('exlow');
+export const EXCLUSIVE_HIGH = layout.global('exhigh');
+
+/** TPIDRURO, which the kernel points to thread-local storage, and TPIDRURW, which is the program's own. */
+const tpidruro = layout.field('tpidruro');
+const tpidrurw = layout.field('tpidrurw');
+/** Index of the CPU model in ARM_MODELS. */
+const model = layout.field('model');
+/** CPSR.E: data accesses are big-endian. */
+const bigEndian = layout.field('bigEndian');
+/** What translations depend on besides ITSTATE, in one word; see mode.ts. */
+const mode = layout.field('mode');
+/** FPSCR without the cumulative exception flags and the condition flags; the latter in bits 28-31 of `fpflags`. */
+const fpscr = layout.field('fpscr');
+
+layout.skipTo(256);
+/**
+ * Q0 to Q15. D and S registers are parts of them: D(2n) and D(2n+1) are the low and high half of Qn, S(4n) to S(4n+3) its
+ * words, as in memory.
+ */
+export const QREGS: readonly Global[] = Array.from({ length: 16 }, (_, n) => layout.global(`q${n}`, 'v128'));
+/** FPSCR.NZCV in bits 28-31 and the cumulative exception flags IOC DZC OFC UFC IXC IDC QC at their places. */
+export const FPFLAGS = layout.global('fpflags');
+
+const scratch = layout.field('scratch', 16, 4);
+
+/** Offsets of fields from the start of CPU state. */
+export const ARM_OFFSETS = {
+  ...HEADER,
+  regs: REGS[0]!.offset,
+  nf: NF.offset,
+  zf: ZF.offset,
+  cf: CF.offset,
+  vf: VF.offset,
+  qf: QF.offset,
+  ge: GE.offset,
+  itstate: ITSTATE.offset,
+  exclusiveAddress: EXCLUSIVE_ADDRESS.offset,
+  exclusiveLow: EXCLUSIVE_LOW.offset,
+  exclusiveHigh: EXCLUSIVE_HIGH.offset,
+  tpidruro,
+  tpidrurw,
+  model,
+  bigEndian,
+  mode,
+  fpscr,
+  qregs: QREGS[0]!.offset,
+  fpflags: FPFLAGS.offset,
+  scratch,
+} as const;
+
+export const ARM_STATE = layout;

@@ -1,0 +1,211 @@
+// Floating point: loads, stores and transfers of S and D registers, FPSCR.
+import { MO_32, MO_64 } from '../../../tcg/ir/types.ts';
+import type { Value } from '../../../tcg/ir/value.ts';
+import type { VfpRow } from '../insns.ts';
+import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
+import { type Handler, PC, type Translation } from './context.ts';
+
+/** Number of an S register: four bits and a low one. */
+export function sNumber(four: number, one: number): number {
+  return (four << 1) | one;
+}
+
+/** Number of a D register: a high bit and four. */
+export function dNumber(four: number, one: number): number {
+  return (one << 4) | four;
+}
+
+/** The bits of an S register. */
+export function readS({ b }: Translation, n: number): Value {
+  return b.emit('lane_i32', QREGS[n >> 2]!, null, null, 32, n & 3);
+}
+
+export function writeS({ b }: Translation, n: number, value: Value): void {
+  const q = QREGS[n >> 2]!;
+  b.set(q, b.emit('setlane_i32', q, value, null, 32, n & 3));
+}
+
+/** The bits of a D register. */
+export function readD({ b }: Translation, n: number): Value {
+  return b.emit('lane_i64', QREGS[n >> 1]!, null, null, n & 1);
+}
+
+export function writeD({ b }: Translation, n: number, value: Value): void {
+  const q = QREGS[n >> 1]!;
+  b.set(q, b.emit('setlane_i64', q, value, null, n & 1));
+}
+
+/** Whether a D register exists on the model: the upper 16 are an option. */
+export function hasD(t: Translation, n: number): boolean {
+  return n < 16 || t.has('d32');
+}
+
+/** The address of VLDR and VSTR: word-aligned. */
+function address(t: Translation, writes: boolean): Value {
+  const { insn, b } = t;
+  const base = insn.n === PC ? b.add(t.pcValue & ~3, 0) : t.reg(insn.n);
+  const at = b.copy(b.add(base, insn.U ? insn.i << 2 : -(insn.i << 2)));
+  t.checkAlignment(at, 3, writes);
+  return at;
+}
+
+const loadS: Handler = (t) => {
+  writeS(t, sNumber(t.insn.d, t.insn.D), t.load(address(t, false), MO_32));
+};
+
+const storeS: Handler = (t) => {
+  t.store(address(t, true), readS(t, sNumber(t.insn.d, t.insn.D)), MO_32);
+};
+
+const loadD: Handler = (t) => {
+  const n = dNumber(t.insn.d, t.insn.D);
+  if (!hasD(t, n)) return t.undefined();
+  writeD(t, n, t.b.load64(address(t, false), MO_64 | t.be));
+};
+
+const storeD: Handler = (t) => {
+  const n = dNumber(t.insn.d, t.insn.D);
+  if (!hasD(t, n)) return t.undefined();
+  t.b.store64(address(t, true), readD(t, n), MO_64 | t.be);
+};
+
+/** VLDM, VSTM, VPUSH, VPOP: registers in ascending order; with an odd count of words FLDMX and FSTMX. */
+function multiple(double: boolean, loads: boolean): Handler {
+  return (t) => {
+    const { insn, b } = t;
+    const first = double ? dNumber(insn.d, insn.D) : sNumber(insn.d, insn.D);
+    const count = double ? insn.i >> 1 : insn.i;
+    const limit = double ? (t.has('d32') ? 32 : 16) : 32;
+    if (count === 0 || first + count > limit || (insn.n === PC && (insn.W || t.thumb))) return t.undefined();
+    const base = t.copy(insn.n);
+    const start = b.copy(insn.P ? b.add(base, -(insn.i << 2)) : base);
+    t.checkAlignment(start, 3, !loads);
+    for (let k = 0; k < count; k++) {
+      const at = b.add(start, k * (double ? 8 : 4));
+      if (double) {
+        if (loads) writeD(t, first + k, b.load64(at, MO_64 | t.be));
+        else b.store64(at, readD(t, first + k), MO_64 | t.be);
+      } else if (loads) {
+        writeS(t, first + k, t.load(at, MO_32));
+      } else {
+        t.store(at, readS(t, first + k), MO_32);
+      }
+    }
+    if (insn.W) t.setReg(insn.n, insn.P ? start : b.add(base, insn.i << 2));
+  };
+}
+
+const toS: Handler = (t) => {
+  if (t.insn.t === PC) return t.undefined();
+  writeS(t, sNumber(t.insn.n, t.insn.N), t.reg(t.insn.t));
+};
+
+const fromS: Handler = (t) => {
+  if (t.insn.t === PC) return t.undefined();
+  t.setReg(t.insn.t, readS(t, sNumber(t.insn.n, t.insn.N)));
+};
+
+/** Two core registers and two S registers in a row. */
+function twoS(toCore: boolean): Handler {
+  return (t) => {
+    const { insn } = t;
+    const m = sNumber(insn.m, insn.M);
+    if (m === 31 || insn.t === PC || insn.u === PC) return t.undefined();
+    if (toCore) {
+      const low = readS(t, m);
+      const high = readS(t, m + 1);
+      t.setReg(insn.t, low);
+      t.setReg(insn.u, high);
+    } else {
+      writeS(t, m, t.reg(insn.t));
+      writeS(t, m + 1, t.reg(insn.u));
+    }
+  };
+}
+
+function oneD(toCore: boolean): Handler {
+  return (t) => {
+    const { insn, b } = t;
+    const m = dNumber(insn.m, insn.M);
+    if (!hasD(t, m) || insn.t === PC || insn.u === PC) return t.undefined();
+    if (toCore) {
+      const value = readD(t, m);
+      t.setReg(insn.t, b.wrap(value));
+      t.setReg(insn.u, b.high(value));
+    } else {
+      writeD(t, m, b.concat(t.reg(insn.t), t.reg(insn.u)));
+    }
+  };
+}
+
+/** One word of a D register. */
+function laneOfD(toCore: boolean): Handler {
+  return (t) => {
+    const { insn, b } = t;
+    const n = dNumber(insn.n, insn.N);
+    if (!hasD(t, n) || insn.t === PC) return t.undefined();
+    const q = QREGS[n >> 1]!;
+    const lane = ((n & 1) << 1) | insn.x;
+    if (toCore) t.setReg(insn.t, b.emit('lane_i32', q, null, null, 32, lane));
+    else b.set(q, b.emit('setlane_i32', q, t.reg(insn.t), null, 32, lane));
+  };
+}
+
+/** The number of the only floating-point system register of user mode. */
+const FPSCR = 1;
+/** The bits of FPSCR that `fpflags` has: NZCV, QC, the cumulative exceptions. */
+const FLAG_BITS = 0xf800009f | 0;
+/** The bits of it that can be written besides: AHP DN FZ RMode Stride Len. */
+const CONTROL_BITS = 0x07f70000;
+
+const readSystem: Handler = (t) => {
+  const { insn, b } = t;
+  if (insn.n === FPSCR) {
+    if (insn.t === PC) return t.setFlagsFrom(t.b.copy(FPFLAGS));
+    return t.setReg(insn.t, b.or(b.envLoad(O.fpscr), FPFLAGS));
+  }
+  // The others need privilege.
+  t.undefined();
+};
+
+const writeSystem: Handler = (t) => {
+  const { insn, b } = t;
+  if (insn.n !== FPSCR || insn.t === PC) return t.undefined();
+  const value = t.reg(insn.t);
+  b.set(FPFLAGS, b.and(value, FLAG_BITS));
+  b.envStore(O.fpscr, b.and(value, CONTROL_BITS));
+};
+
+const copyS: Handler = (t) => {
+  writeS(t, sNumber(t.insn.d, t.insn.D), readS(t, sNumber(t.insn.m, t.insn.M)));
+};
+
+const copyD: Handler = (t) => {
+  const d = dNumber(t.insn.d, t.insn.D);
+  const m = dNumber(t.insn.m, t.insn.M);
+  if (!hasD(t, d) || !hasD(t, m)) return t.undefined();
+  writeD(t, d, readD(t, m));
+};
+
+export const VFP_HANDLERS: Record<VfpRow, Handler> = {
+  VLDR_s: loadS,
+  VLDR_d: loadD,
+  VSTR_s: storeS,
+  VSTR_d: storeD,
+  VLDM_s: multiple(false, true),
+  VLDM_d: multiple(true, true),
+  VSTM_s: multiple(false, false),
+  VSTM_d: multiple(true, false),
+  VMOV_toS: toS,
+  VMOV_fromS: fromS,
+  VMOV_toSS: twoS(false),
+  VMOV_fromSS: twoS(true),
+  VMOV_toD: oneD(false),
+  VMOV_fromD: oneD(true),
+  VMOV_toLane32: laneOfD(false),
+  VMOV_fromLane32: laneOfD(true),
+  VMRS: readSystem,
+  VMOV_s: copyS,
+  VMOV_d: copyD,
+  VMSR: writeSystem,
+};
