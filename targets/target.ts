@@ -87,6 +87,8 @@ export interface AccessFault {
   readonly mapped: boolean;
   /** The access was misaligned where alignment is required: its size in bytes, else 0. */
   readonly misaligned?: number;
+  /** The access goes on behind the last byte of the 4 GiB. */
+  readonly wraps?: boolean;
 }
 
 /** A guest CPU. Stateless: all state is in the CPU state block, so several can live in one process. */
@@ -112,8 +114,8 @@ export interface Guest {
   helpers(port: HelperPort): Record<string, HelperFunction>;
   /** Helper modules in WebAssembly by the name rows give in `module`; instantiated on first use. */
   readonly helperModules: Record<string, (memory: WebAssembly.Memory) => Record<string, unknown>>;
-  /** Turns a failed access into the guest's exception. */
-  describeFault(fault: AccessFault): GuestException;
+  /** Turns a failed access into the guest's exception; CPU state is that of the instruction that made it. */
+  describeFault(fault: AccessFault, view?: DataView, env?: number): GuestException;
   /** Registers as text, one dump as `-d cpu` prints it. */
   dump(view: DataView, env: number): string;
   /** Registers that lockstep compares: name and value, flags computed. */

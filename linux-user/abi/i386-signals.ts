@@ -27,6 +27,7 @@ import {
   SIGSEGV,
   SIGTRAP,
   type SigInfo,
+  TRAP_BRKPT,
   TRAP_TRACE,
   writeInfo32,
 } from '../siginfo.ts';
@@ -194,7 +195,8 @@ function signalOf(memory: GuestMemory, env: number, exit: CpuException, trap: Tr
     case DE:
       return fault(SIGFPE, FPE_INTDIV, pc);
     case DB:
-      return fault(SIGTRAP, TRAP_TRACE, pc);
+      // INT1 leaves no sign of itself in DR6.
+      return fault(SIGTRAP, exit.address === 1 ? TRAP_BRKPT : TRAP_TRACE, pc);
     case BP:
       return plain(SIGTRAP);
     case UD:

@@ -394,8 +394,9 @@ export class Cpu implements Translator {
       kind: error.kind,
       mapped: this.memory.isMapped(error.address),
       misaligned: error.misaligned,
+      wraps: error.wraps,
     };
-    return this.raise(this.guest.describeFault(fault));
+    return this.raise(this.guest.describeFault(fault, this.view, this.env));
   }
 
   private raise(exception: GuestException): Exit {

@@ -20,6 +20,8 @@ export interface ModuleSource {
   readonly entry: string;
   /** Files that exist only inside of the compilation (offsets of CPU state, for one), by path. */
   readonly generated?: Readonly<Record<string, string>>;
+  /** Whether it uses the arithmetic of this folder, whose wide multiplication is then put in; default true. */
+  readonly softfloat?: boolean;
 }
 
 /** The function that is one instruction in WebAssembly, as the compiler names it. */
@@ -29,7 +31,12 @@ const MUL_HIGH = 'src/softfloat/f80-core.as/mulHigh';
  * Compiles a module that imports the shared 4 GiB memory as `env.memory` and owns no memory itself.
  * Throws with the compiler's messages, or if the module has a data segment (low memory is the guest's).
  */
-export async function buildModule({ name, entry, generated = {} }: ModuleSource): Promise<Uint8Array> {
+export async function buildModule({
+  name,
+  entry,
+  generated = {},
+  softfloat = true,
+}: ModuleSource): Promise<Uint8Array> {
   const asc: Untyped = (await import(COMPILER)).default;
   const { Transform }: Untyped = await import(TRANSFORM);
   /** Compilation step before optimisation: gives `mulHigh` the wide multiplication, which the language cannot say. */
@@ -50,7 +57,7 @@ export async function buildModule({ name, entry, generated = {} }: ModuleSource)
     [
       ...[entry, '--outFile', 'module.wasm', '-O3', '--runtime', 'stub', '--noAssert', '--use', 'abort='],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '65536', '--maximumMemory', '65536'],
-      ...['--noExportMemory', '--enable', 'threads'],
+      ...['--noExportMemory', '--enable', 'threads', '--enable', 'simd'],
     ],
     {
       stdout: stream,
@@ -65,7 +72,7 @@ export async function buildModule({ name, entry, generated = {} }: ModuleSource)
       },
       listFiles: (dir: string) => readdirSync(join(ROOT, dir)),
       // Declared as instances, but it is the class that is asked for.
-      transforms: [WideMultiply as unknown as Untyped],
+      transforms: softfloat ? [WideMultiply as unknown as Untyped] : [],
     },
   );
   if (error || !binary) throw new Error(`${name}: ${error?.message ?? 'no output'}\n${messages.join('')}`);

@@ -14,12 +14,14 @@ import {
   loadSegmentHelper,
   resetSegments,
 } from './helpers/segment-helpers.ts';
+import { instantiateSimd } from './helpers/simd-table.ts';
 import { repMovs, repStos } from './helpers/string-helpers.ts';
 import { instantiateX87 } from './helpers/x87-table.ts';
 import { blockFlags, updateMode } from './mode.ts';
 import { modelHelp, selectModel } from './model-option.ts';
 import { modelOf, X86_MODELS } from './models.ts';
-import { MXCSR_RESET, X86_OFFSETS as O, REGS, X86_STATE, XMM } from './state.ts';
+import { OperandKind } from './operands.ts';
+import { MXCSR_RESET, X86_OFFSETS as O, REGS, Seg, X86_STATE, XMM } from './state.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
 import { resetX87 } from './x87-reset.ts';
@@ -55,15 +57,18 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     check_segment: checkSegmentHelper(port),
     check_far: checkFarHelper(port),
     load_code_segment: loadCodeSegmentHelper(port),
-    probe: (_env: number, address: number, length: number, writes: number) => {
+    probe: (env: number, address: number, length: number, writes: number) => {
       const start = address >>> 0;
       const fine = (at: number, bytes: number) => (writes ? port.prepareWrite(at, bytes) : port.canRead(at, bytes));
       if (fine(start, length)) return undefined;
       // The first doubleword, then the end, as the host CPU's microcode does.
       for (const n of [0, 1, 2, 3, length - 1, ...Array(length).keys()]) {
         const at = (start + n) >>> 0;
-        if (!fine(at, 1))
-          throw describeFault({ address: at, kind: writes ? 'write' : 'read', mapped: port.isMapped(at) });
+        if (fine(at, 1)) continue;
+        const kind = writes ? 'write' : 'read';
+        // The first doubleword is what is looked at there.
+        const wraps = start + 4 > 0x100000000;
+        throw describeFault({ address: at, kind, mapped: port.isMapped(at), wraps }, view, env);
       }
       return undefined;
     },
@@ -89,7 +94,22 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
   };
 }
 
-function describeFault(fault: AccessFault): GuestException {
+/** Instructions that have a memory operand, the stack. */
+const STACK_INSNS = /^(PUSH[AF]?|POP[AF]?|CALLF?|RETF?|IRET|ENTER|LEAVE)$/;
+
+/** Whether the instruction at the PC makes an access of this kind by SS. */
+function usesStack(kind: AccessFault['kind'], view: DataView, env: number): boolean {
+  const pc = view.getUint32(env + O.pc, true);
+  const insn = decode(new ArrayCode(new Uint8Array(view.buffer, pc, 15), pc), pc, FLAT_32);
+  const explicit = [insn.op0, insn.op1, insn.op2].some((operand) => operand.kind === OperandKind.Mem);
+  if (explicit && insn.eaSegment === Seg.SS) return true;
+  if (!STACK_INSNS.test(insn.mnemonic)) return false;
+  return !explicit || (insn.mnemonic === 'POP' ? kind === 'read' : kind === 'write');
+}
+
+function describeFault(fault: AccessFault, view?: DataView, env = 0): GuestException {
+  // Beyond the limit of a flat segment.
+  if (fault.wraps && view) return new GuestException(usesStack(fault.kind, view, env) ? Vector.SS : Vector.GP);
   // Vectors must be aligned, whatever EFLAGS.AC says.
   if (fault.misaligned === 16) return new GuestException(Vector.GP);
   if (fault.misaligned) return new GuestException(Vector.AC, 0, fault.address);
@@ -152,7 +172,10 @@ export const I386: Guest = {
   blockFlags,
   translate: translateBlock,
   helpers,
-  helperModules: { x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown> },
+  helperModules: {
+    x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown>,
+    simd: instantiateSimd,
+  },
   describeFault,
   dump,
   registers,

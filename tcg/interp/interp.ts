@@ -18,6 +18,8 @@ export class AccessError extends Error {
     readonly kind: 'read' | 'write',
     /** The access was misaligned where alignment is required: its size in bytes, else 0. */
     readonly misaligned = 0,
+    /** The access goes on behind the last byte of the 4 GiB. */
+    readonly wraps = false,
   ) {
     super(`guest ${kind} at 0x${address.toString(16)}${misaligned ? ' misaligned' : ''}`);
   }
@@ -426,12 +428,14 @@ function checkRead(port: InterpreterPort, address: number, memOp: number): void 
     checkBytes(port, address, memOp);
     return;
   }
-  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'read', size);
+  if (memOp & MO_ALIGN && address & (size - 1) && (address + size <= TOP || size === 16))
+    throw new AccessError(address, 'read', size);
   if (address + size <= TOP && port.canRead(address, size)) return;
   const first = PAGE - (address & (PAGE - 1));
-  if (first >= size || !port.canRead(address, first)) throw new AccessError(address, 'read');
+  const wraps = address + size > TOP;
+  if (first >= size || !port.canRead(address, first)) throw new AccessError(address, 'read', 0, wraps);
   const second = (address + first) % TOP;
-  if (!port.canRead(second, size - first)) throw new AccessError(second, 'read');
+  if (!port.canRead(second, size - first)) throw new AccessError(second, 'read', 0, wraps);
 }
 
 function checkWrite(port: InterpreterPort, address: number, memOp: number): void {
@@ -442,11 +446,13 @@ function checkWrite(port: InterpreterPort, address: number, memOp: number): void
 /** Makes sure that the bytes may be written. */
 function checkBytes(port: InterpreterPort, address: number, memOp: number): void {
   const size = 1 << (memOp & MO_SIZE);
-  if (memOp & MO_ALIGN && address & (size - 1)) throw new AccessError(address, 'write', size);
+  if (memOp & MO_ALIGN && address & (size - 1) && (address + size <= TOP || size === 16))
+    throw new AccessError(address, 'write', size);
   if (address + size > TOP || !port.prepareWrite(address, size)) {
     const first = PAGE - (address & (PAGE - 1));
-    if (first >= size || !port.prepareWrite(address, first)) throw new AccessError(address, 'write');
+    const wraps = address + size > TOP;
+    if (first >= size || !port.prepareWrite(address, first)) throw new AccessError(address, 'write', 0, wraps);
     const second = (address + first) % TOP;
-    if (!port.prepareWrite(second, size - first)) throw new AccessError(second, 'write');
+    if (!port.prepareWrite(second, size - first)) throw new AccessError(second, 'write', 0, wraps);
   }
 }

@@ -284,15 +284,20 @@ export interface FuzzOptions {
   without?: string[];
   /** How often each sequence runs. */
   repeat?: number;
+  /** Told after each program. */
+  progress?: (text: string) => void;
 }
 
 /** Runs the fuzzer; returns a report of the first difference, shrunk, or undefined when there is none. */
 export function fuzzSequences(options: FuzzOptions): string | undefined {
   const { seed, cases, command, batch = 500, without = [], repeat = 1 } = options;
   const templates = buildTemplates().filter((template) => !without.includes(templateName(template)));
-  const sequences = drawSequences(seed, cases, templates);
-  for (let start = 0; start < sequences.length; start += batch) {
-    let found = findDifference(sequences.slice(start, start + batch), command, repeat);
+  // Drawn in parts: all of a long run would not fit into memory.
+  for (let start = 0; start < cases; start += batch) {
+    const count = Math.min(batch, cases - start);
+    const sequences = drawSequences(seed + start / batch, count, templates);
+    options.progress?.(`${start} sequences`);
+    let found = findDifference(sequences, command, repeat);
     if (!found) continue;
     const original = found.sequence;
     for (;;) {
@@ -301,7 +306,7 @@ export function fuzzSequences(options: FuzzOptions): string | undefined {
       found = next;
     }
     return [
-      `seed ${seed}: sequence ${sequences.indexOf(original)} of ${original.units.length} units differs; shrunk to:`,
+      `seed ${seed + start / batch}: sequence ${sequences.indexOf(original)} of ${original.units.length} units differs; shrunk to:`,
       listing(found.sequence),
       formatDifference(found.difference),
     ].join('\n');

@@ -6,7 +6,15 @@ import { SIMD_HANDLERS } from '../../targets/x86/translate/simd-handlers.ts';
 import { compareOutcomes, formatDifferences } from '../oracle/compare.ts';
 import { NATIVE, nativeUnavailable, runOracle, wemuCommand } from '../oracle/runner.ts';
 import { type Need, testWith } from '../setup/needs.ts';
-import { alignmentCheckCases, ignoredFxsaveByte, simdCases, simdFaultCases, stateCases } from './x86/simd/cases.ts';
+import {
+  alignmentCheckCases,
+  crcCases,
+  ignoredFxsaveByte,
+  simdCases,
+  simdFaultCases,
+  stateCases,
+  stringCases,
+} from './x86/simd/cases.ts';
 import { hostFeatures } from './x86/simd/host.ts';
 import { simdRows } from './x86/simd/rows.ts';
 
@@ -30,6 +38,7 @@ const CORPORA = {
   instructions: () => simdCases(ordinary),
   'faulting operands': () => simdFaultCases(ordinary),
   'alignment checks': () => alignmentCheckCases(ordinary),
+  strings: () => [...stringCases(ordinary), ...crcCases()],
   'whole state': () => stateCases(rows),
 };
 

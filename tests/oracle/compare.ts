@@ -21,8 +21,8 @@ export interface CompareOptions {
   ignoreFlags?: number;
   /** What of a signal is not compared (an emulator may leave the kernel's exception details out). */
   ignoreSignal?: readonly SignalPart[];
-  /** Ignore these bytes of an FPU image (default: nothing). */
-  ignoreFpuByte?: (offset: number) => boolean;
+  /** Ignore these bytes of an FPU image (default: nothing), given the case and its expected result. */
+  ignoreFpuByte?: (offset: number, insn: InsnCase, expected: CaseResult) => boolean;
 }
 
 /** `details` are the trap number, the error code and CR2 in the signal frame. */
@@ -142,7 +142,7 @@ export function diffResults(
   if (expected.fpu && actual.fpu) {
     const ignore = options.ignoreFpuByte;
     const masked = ignore
-      ? actual.fpu.map((byte, offset) => (ignore(offset) ? expected.fpu![offset]! : byte))
+      ? actual.fpu.map((byte, offset) => (ignore(offset, insn, expected) ? expected.fpu![offset]! : byte))
       : actual.fpu;
     const found = compareBytes('fpu', 0, insn.fpu?.image, expected.fpu, masked);
     if (found.length) parts.push('fpu');

@@ -188,9 +188,9 @@ export function int3(t: Translation): void {
   t.ended = true;
 }
 
-/** INT1 (ICEBP). */
+/** INT1 (ICEBP): told from single-stepping by a fault address of 1. */
 export function int1(t: Translation): void {
-  t.trap(Vector.DB);
+  t.raiseAt(Vector.DB, 0, const32(t.next), 1);
   t.ended = true;
 }
 

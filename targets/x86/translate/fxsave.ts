@@ -22,6 +22,7 @@ const FXRSTOR_X87: HelperRow = x87Helper('fxrstor_x87');
 function area(t: Translation, writes: boolean): Value {
   const { b } = t;
   const address = b.copy(writes ? t.writeAddress() : t.address());
+  if (t.align) t.faultIf(Vector.AC, Cond.TSTNE, address, 3);
   t.faultIf(Vector.GP, Cond.TSTNE, address, ALIGNMENT - 1);
   // Processors look at the end of it first.
   b.call(PROBE, b.add(address, AREA_SIZE - 1), 1, writes ? 1 : 0);

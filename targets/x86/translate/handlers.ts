@@ -27,6 +27,7 @@ export type SimdMnemonic =
       | (typeof THREE_D_NOW)[number][1],
       IntegerMnemonic
     >
+  | 'CRC32'
   | 'EXTRQ'
   | 'LDMXCSR'
   | 'STMXCSR'
@@ -88,7 +89,6 @@ const INTEGER: Record<Handled, Handler> = {
   CMPXCHG: move.cmpxchg,
   CMPXCHG8B: move.cmpxchg8b,
   CPUID: system.cpuid,
-  CRC32: system.unimplemented,
   CWD: arithmetic.cwd,
   DAA: arithmetic.bcd,
   DAS: arithmetic.bcd,

@@ -101,8 +101,18 @@ export function arpl(t: Translation): void {
   const { b } = t;
   const src = b.and(t.read(t.src), 3);
   const flags = t.flags.all();
-  const old = t.fetch(t.dst);
+  // Not `fetch`: a page that is missing is reported as one that was read.
+  const place = t.isMem(t.dst) ? b.copy(t.writeAddress()) : null;
+  const old = place ? t.load(place, 2) : b.copy(t.read(t.dst));
   const lower = b.setcond(Cond.LTU, b.and(old, 3), src);
-  t.putBack(t.dst, b.select(lower, b.or(b.and(old, ~3), src), old));
+  const raised = b.or(b.and(old, ~3), src);
+  if (place) {
+    const done = b.label();
+    b.brcond(Cond.EQ, lower, 0, done);
+    t.store(place, raised, 2);
+    b.place(done);
+  } else {
+    t.giveTo(t.dst, b.select(lower, raised, old));
+  }
   t.flags.setAll(b.or(b.and(flags, ~ZF), b.shl(lower, 6)));
 }

@@ -4,6 +4,7 @@ import { STATE_HANDLERS } from './fxsave.ts';
 import { SSE_MOVE_HANDLERS } from './sse-move.ts';
 import type { Handler } from './vector.ts';
 import { ARITHMETIC_HANDLERS } from './vector-arithmetic.ts';
+import { HELPER_HANDLERS } from './vector-helper.ts';
 import { SHIFT_HANDLERS } from './vector-shift.ts';
 import { SHUFFLE_HANDLERS } from './vector-shuffle.ts';
 
@@ -12,6 +13,7 @@ export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
   ...STATE_HANDLERS,
   ...SSE_MOVE_HANDLERS,
   ...ARITHMETIC_HANDLERS,
+  ...HELPER_HANDLERS,
   ...SHIFT_HANDLERS,
   ...SHUFFLE_HANDLERS,
 };

@@ -188,8 +188,11 @@ function compare(t: Translation, both: boolean): void {
 
 function compareElement(t: Translation, both: boolean, size: number): void {
   const { b } = t;
-  const left = both ? source(t, size) : b.copy(t.reg(0, size));
+  // Where neither can be read, AMD's processors report the destination, but the source for REPE CMPSB.
+  const sourceFirst = t.insn.rep === 0xf3 && size === 1;
+  const early = both && sourceFirst ? source(t, size) : null;
   const right = destination(t, size);
+  const left = early ?? (both ? source(t, size) : b.copy(t.reg(0, size)));
   if (both) advance(t, 6, size);
   advance(t, 7, size);
   b.set(CC_SRC, right);

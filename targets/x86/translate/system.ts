@@ -1,6 +1,6 @@
 // CPUID, time stamp counter, fences, system call entry and other instructions that concern the processor itself.
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
-import { Cond, MO_8 } from '../../../tcg/ir/types.ts';
+import { Cond, MO_8, MO_16, MO_32 } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { CF, OF } from '../flags.ts';
 import { X86_OFFSETS } from '../state.ts';
@@ -80,8 +80,9 @@ const TASK_SELECTOR = 0x40;
 export function storeTable(t: Translation): void {
   const { b } = t;
   const address = b.copy(t.writeAddress());
-  t.store(address, 0, 2);
-  t.store(b.add(address, 2), t.insn.mnemonic === 'SGDT' ? GDT_BASE : IDT_BASE, 4);
+  // The kernel writes it: no alignment checks.
+  b.store(address, 0, MO_16);
+  b.store(b.add(address, 2), t.insn.mnemonic === 'SGDT' ? GDT_BASE : IDT_BASE, MO_32);
 }
 
 /** SMSW, STR, SLDT: 16 bits to memory, the operand size to a register. */

@@ -14,6 +14,7 @@ import {
   setMmx,
   setXmm,
   shuffle,
+  type VectorAccess,
   vectorConst,
   ZERO_VECTOR,
 } from './vector.ts';
@@ -22,7 +23,7 @@ import {
 export type Compute = (t: Translation, a: Value, b: Value) => Value;
 
 /** dst = compute(dst, src), all of them XMM registers or, with a shape of its own if given, MMX registers. */
-export function packed(compute: Compute, computeMmx: Compute = compute): Handler {
+export function packed(compute: Compute, computeMmx: Compute = compute, access: VectorAccess = {}): Handler {
   const onMmx = mmx((t) => {
     const b = readMmx(t, t.src);
     setMmx(t, t.dst.num, computeMmx(t, readMmx(t, t.dst), b));
@@ -31,7 +32,7 @@ export function packed(compute: Compute, computeMmx: Compute = compute): Handler
     const { dst, src } = t;
     if (dst.kind === OperandKind.Mmx) onMmx(t);
     else {
-      const b = readVector(t, src);
+      const b = readVector(t, src, access);
       setXmm(t, dst.num, compute(t, XMM[dst.num]!, b));
     }
   };

@@ -46,6 +46,8 @@ const ERROR_SUMMARY = 0x80;
 
 const FPSW = x87Offset('fpsw');
 const FPCW = x87Offset('fpcw');
+const FPTOP = x87Offset('fptop');
+const FPEMPTY = x87Offset('fpempty');
 const FPSTORE = x87Offset('fpstore');
 const SCRATCH = x87Offset('fpscratch');
 const SCRATCH_HIGH = x87Offset('fpscratchhi');
@@ -220,6 +222,25 @@ function fromScratch(t: Translation): [Value, Value] {
   return [b.emit('env_ld_i64', null, null, null, SCRATCH, MO_64), b.envLoad(SCRATCH_HIGH)];
 }
 
+/** The undocumented FSTP (D9 D8): an empty ST(0) is popped without an exception, and nothing is stored. */
+const storeUnchecked = arithmetic((t) => {
+  const { b } = t;
+  const empty = b.label();
+  const done = b.label();
+  b.brcond(Cond.TSTNE, b.shr(b.envLoad(FPEMPTY), b.envLoad(FPTOP)), 1, empty);
+  b.call(x87Helper('fst_st'), st(t), 1);
+  b.br(done);
+  b.place(empty);
+  b.call(x87Helper('fincstp'));
+  b.place(done);
+});
+
+/** FNOP; the FNENI, FNDISI and FNSETPM of old coprocessors do not even count as the last instruction. */
+const lastingNop = arithmetic(() => {});
+function fnop(t: Translation): void {
+  if ((t.insn.row.bits & RowBit.NoWait) === 0) lastingNop(t);
+}
+
 /** FIST, FISTP, FISTTP. */
 function storeInteger(pop: boolean, truncate: number): Handler {
   return arithmetic((t) => {
@@ -257,6 +278,7 @@ function image(name: 'fnstenv' | 'fldenv' | 'fnsave' | 'frstor', writes: number)
   return waiting((t) => {
     const { b } = t;
     const address = b.copy(writes ? t.writeAddress() : t.address());
+    if (t.align) t.faultIf(Vector.AC, Cond.TSTNE, address, t.insn.operandSize - 1);
     b.call(PROBE, address, t.dst.size, writes);
     t.settle();
     b.call(x87Helper(name), address, t.insn.operandSize === 4 ? 1 : 0);
@@ -349,7 +371,7 @@ export const X87_HANDLERS: Record<X87Mnemonic, Handler> = {
   FMULP: real('fmul', 1),
   FNCLEX: control('fnclex'),
   FNINIT: control('fninit'),
-  FNOP: arithmetic(() => {}),
+  FNOP: fnop,
   FNSAVE: image('fnsave', 1),
   FNSTCW: storeWord('fnstcw'),
   FNSTENV: image('fnstenv', 1),
@@ -366,7 +388,7 @@ export const X87_HANDLERS: Record<X87Mnemonic, Handler> = {
   FSQRT: plain('fsqrt'),
   FST: store(0),
   FSTP: store(1),
-  FSTPNCE: store(1),
+  FSTPNCE: storeUnchecked,
   FSUB: real('fsub'),
   FSUBP: real('fsub', 1),
   FSUBR: real('fsubr'),

@@ -88,6 +88,7 @@ function oneCase(row: SimdRow, r: Random, form: string, rm: readonly number[], m
     memory: [{ at: DATA, bytes }],
     fpu: { format: 'fxsave', image: fxsaveImage(r, make) },
     flagMask: 0,
+    ...(row.feature === 'SHA' && /mis|across|last|ac/.test(form) ? { hostSpecific: 'alignment of SHA operands' } : {}),
     // Reserved bits raise #GP.
     ...(row.mnemonic === 'LDMXCSR' ? { faults: true } : {}),
   };
@@ -125,6 +126,46 @@ export function simdCases(rows: readonly SimdRow[], options: CaseOptions = {}): 
     }
   });
   return cases;
+}
+
+/** A few letters and zeros, so that strings end and match. */
+function stringVector(r: Random, bytes: Uint8Array, at: number, length: number): void {
+  const alphabet = r.pick([
+    [0x61, 0x62],
+    [0, 0x61, 0x62, 0x63, 0x64, 0x65],
+    [0x20, 0x41, 0x5a, 0x7f, 0x80, 0xff],
+  ]);
+  for (let i = 0; i < length; i++) bytes[at + i] = r.pick(alphabet);
+  // Words with zero high bytes, and an end somewhere.
+  if (r.bool()) for (let i = 1; i < length; i += 2) bytes[at + i] = 0;
+  if (r.bool()) bytes[at + r.below(length)] = 0;
+}
+
+/** PCMPxSTRx with every immediate, lengths around the ends of their range, at any address. */
+export function stringCases(rows: readonly SimdRow[], count = 2): InsnCase[] {
+  return rows
+    .filter(({ mnemonic }) => mnemonic.startsWith('PCMP') && mnemonic.includes('STR'))
+    .flatMap((row, index) => {
+      const r = new Random(5000 + index);
+      return Array.from({ length: 256 * count }, (_, n) => {
+        const rm = r.bool() ? modrmReg(0, r.below(8)) : modrmMem(0, { base: EBX, disp: r.below(64) });
+        const insn = oneCase(row, r, `immediate ${n & 0xff}`, rm, stringVector);
+        insn.code[insn.code.length - 1] = n;
+        const length = () => (r.below(8) === 0 ? r.value(32) : r.below(40) - 20);
+        insn.regs[0] = length();
+        insn.regs[2] = length();
+        return insn;
+      });
+    });
+}
+
+/** CRC32 with a 16-bit operand, which the rows do not spell. */
+export function crcCases(count = 32): InsnCase[] {
+  const row: SimdRow = {
+    ...{ mnemonic: 'CRC32', feature: 'SSE4.2', operands: ['Gy', 'Ew'], prefix: 0x66, opcode: [0xf2, 0x0f, 0x38, 0xf1] },
+    ...{ extension: -1, suffix: [], registerOnly: false, memoryOnly: false },
+  };
+  return simdCases([row], { count });
 }
 
 /** Memory operands that cannot be accessed, in whole or in part, of every row that can have one. */
