@@ -76,6 +76,10 @@ const SELECTORS = [
   0, 1, 2, 3, 0x10, 0x18, 0x20, 0x23, 0x28, 0x2b, 0x2a, 0x4b, 0x63, 0x6b, 0x73, 0x7b, 0x83, 4, 7, 0xffff,
 ];
 const LONG_MODE = 0x30;
+/** Around the borders of limited segments and of 16-bit offsets. */
+const OFFSETS = [
+  0, 1, 0x30, 0x38, 0x3c, 0x3d, 0x3e, 0x3f, 0x40, 0x41, 0xff0, 0xffc, 0xfff, 0x1000, 0xfffc, 0xfffe, 0xffff, 0x10000,
+];
 
 /** Floating-point encodings that matter: zeros, ones, denormals, extremes, infinities, NaNs, of 32 and of 64 bits. */
 const FLOATS = [
@@ -185,6 +189,7 @@ function randomRegisters(random: Random, aligned: boolean): Uint32Array {
   for (let n = 0; n < 8; n++) {
     const kind = random.below(16);
     if (kind < 9) regs[n] = DATA + (aligned ? random.below(8) * 16 : random.below(0x80));
+    else if (kind === 9) regs[n] = random.pick(OFFSETS);
     else if (kind < 11) regs[n] = random.pick(SELECTORS);
     else if (kind < 13) regs[n] = random.below(0x40);
     else regs[n] = random.value(32);
@@ -264,6 +269,15 @@ const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0x
 /** push flags; popf: the way to set TF. */
 const SET_FLAGS = (eflags: number) => [0x68, ...le32(eflags), 0x9d];
 
+/** In the memory of based segments: the lowest offsets, and those around 64 KiB. */
+const SEGMENT_WINDOWS = [MEMORY_MAP.SEGMENT, MEMORY_MAP.SEGMENT + 0xff80, MEMORY_MAP.SEGMENT + 0x10000];
+
+function mixed(random: Random, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  fillMixed(random, bytes);
+  return bytes;
+}
+
 export interface SingleCase {
   readonly insn: InsnCase;
   readonly mnemonic: string;
@@ -295,9 +309,13 @@ export function singleCase(random: Random, bytes: Uint8Array, options: SingleOpt
   const ends = (row.bits & (RowBit.EndsBlock | RowBit.String)) !== 0 || insn.fault !== DecodeFault.None;
   const trace = ends || random.below(4) === 0;
   const eflags = 2 | (random.u32() & (STATUS_FLAGS | (random.below(4) ? 0 : DF) | (random.below(30) ? 0 : AC)));
+  const segments = random.below(8) === 0;
+  // Ends right before a page that is not there, perhaps too early.
+  const edge = !trace && random.below(25) === 0;
   const length = Math.min(insn.fault === DecodeFault.None ? insn.length : LONGEST, 31);
   const regs = randomRegisters(random, /SSE|MMX|FXSR|AES|SHA|GFNI|PCLMUL/.test(row.feature));
-  const body = bytes.slice(0, length);
+  if (segments && random.bool()) for (let n = 0; n < 8; n++) if (random.below(3)) regs[n] = random.pick(OFFSETS);
+  const body = bytes.slice(0, edge && random.bool() ? random.range(1, length) : length);
   const code = trace ? [...SET_FLAGS(eflags | TF), ...body] : [...body];
   if (trace && !(regs[ESP]! >= STACK_FROM + 8 && regs[ESP]! < STACK_FROM + STACK_BYTES)) regs[ESP] = STACK;
   // A bit offset reaches far from its operand.
@@ -326,17 +344,20 @@ export function singleCase(random: Random, bytes: Uint8Array, options: SingleOpt
       memory: [
         { at: DATA_FROM, bytes: data },
         { at: STACK_FROM, bytes: stack },
+        ...(segments ? SEGMENT_WINDOWS.map((at) => ({ at, bytes: mixed(random, 0x80) })) : []),
       ],
       fpu: { format: options.fpu, image: options.fpu === 'fxsave' ? randomFxsave(random) : randomFsave(random) },
       flagMask,
       ...(undefinedResult ? { undefinedResult } : {}),
       faults: true,
-      ...(random.below(10) === 0
+      ...(edge ? { beforeUnmapped: true } : {}),
+      ...(segments
         ? {
             segments: {
               fs: random.pick(SEGMENT_KINDS),
               gs: random.pick(SEGMENT_KINDS),
-              ...(random.below(4) ? {} : { es: random.pick(SEGMENT_KINDS) }),
+              ...(random.below(3) ? {} : { es: random.pick(SEGMENT_KINDS) }),
+              ...(random.below(3) ? {} : { ds: random.pick(SEGMENT_KINDS) }),
             },
           }
         : { segments: {} }),
@@ -393,8 +414,9 @@ export function ignoreFpuByte(offset: number, insn: InsnCase, expected: CaseResu
   return expected.signal !== undefined && offset >= 12 && offset < 28;
 }
 
-/** Where a process has memory of its own, natively or under an emulator: its stack, libraries, the kernel's page. */
-const OWN_MEMORY = (address: number) => address >= 0xf0000000 && address < 0xffff0000;
+/** Where a process has memory of its own, natively or under an emulator: its stack, the kernel's page; the harness's. */
+const OWN_MEMORY = (address: number) =>
+  (address >= 0xf0000000 && address < 0xffff0000) || (address >= 0x08000000 && address < 0x0e000000);
 
 /**
  * Whether a difference is none: an access to where one side happens to have memory, or a masked store that faults (which

@@ -176,13 +176,19 @@ export function compareOutcomes(
   return differences;
 }
 
+/** The segment registers that are not as usual. */
+function segmentText({ segments = {}, beforeUnmapped }: InsnCase): string {
+  const named = Object.entries(segments).map(([name, kind]) => ` ${name}=${kind}`);
+  return named.join('') + (beforeUnmapped ? ' before an unmapped page' : '');
+}
+
 /** The case with its code bytes, initial registers and flags, and what differs. */
 export function formatDifference({ insn, index, lines }: Difference): string {
   const regs = REG32.map((name, i) => `${name}=${hex32(insn.regs[i]!)}`).join(' ');
   return [
     `case ${index}: ${insn.name}`,
     `  code ${hexBytes(insn.code)}`,
-    `  before ${regs} flags ${flagNames(insn.eflags)}`,
+    `  before ${regs} flags ${flagNames(insn.eflags)}${segmentText(insn)}`,
     ...lines,
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import {
   type CaseResult,
   capturedWindows,
   type InsnCase,
+  LDT_SEGMENTS,
   MEMORY_MAP,
   type MemoryInit,
   SEGMENT_KINDS,
@@ -44,7 +45,7 @@ const VAR_OUT = DATA + 0x04; // end of the bytes in the output buffer
 const VAR_WATCH = DATA + 0x08; // address of the running case's capture list
 const VAR_CODE = DATA + 0x0c; // address to jump to
 const VAR_SELECTORS = DATA + 0x10; // one selector for each of SEGMENT_KINDS
-const VAR_SCRATCH = DATA + 0x40; // system call structures
+const VAR_SCRATCH = DATA + 0x48; // system call structures
 const IN_REGS = DATA + 0x80; // eax .. edi
 const CAPTURE = DATA + 0x100;
 const FPU_IN = DATA + 0x400; // 16-byte aligned for FXRSTOR
@@ -94,6 +95,7 @@ const HEADER_WORDS = 4; // magic, flat selector, based selector, number of cases
 const SYS_EXIT = 1;
 const SYS_WRITE = 4;
 const SYS_RT_SIGACTION = 174;
+const SYS_MODIFY_LDT = 123;
 const SYS_SIGALTSTACK = 186;
 const SYS_SET_THREAD_AREA = 243;
 const SA_SIGINFO = 4;
@@ -240,7 +242,7 @@ function emitHandler(a: Asm): void {
 }
 
 /** Set-up and the end of the program. */
-function emitStart(a: Asm, cases: number, options: HarnessOptions, basedSegment: boolean): void {
+function emitStart(a: Asm, cases: number, options: HarnessOptions, basedSegment: boolean, ldt: boolean): void {
   a.label('start').movImm(ESP, STACK_TOP);
   if (options.signals) {
     const stack = [ALT_STACK, 0, ALT_STACK_BYTES];
@@ -268,6 +270,16 @@ function emitStart(a: Asm, cases: number, options: HarnessOptions, basedSegment:
     a.movImm(EAX, SYS_SET_THREAD_AREA).movImm(EBX, VAR_SCRATCH).syscall().testSelf(EAX).jcc('ne', 'failed');
     a.load(EAX, abs(VAR_SCRATCH)).shlImm(EAX, 3).orImm(EAX, 3); // RPL 3, GDT
     a.store(abs(VAR_SELECTORS + 8), EAX).store(abs(BUFFER + 8), EAX);
+  }
+  if (ldt) {
+    LDT_SEGMENTS.forEach(({ kind, base, limit, flags }, index) => {
+      [index, base, limit, flags].forEach((word, i) => {
+        a.storeImm(abs(VAR_SCRATCH + i * 4), word);
+      });
+      a.movImm(EAX, SYS_MODIFY_LDT).movImm(EBX, 0x11).movImm(ECX, VAR_SCRATCH).movImm(EDX, 16).syscall();
+      a.testSelf(EAX).jcc('ne', 'failed');
+      a.storeImm(abs(VAR_SELECTORS + 4 * SEGMENT_KINDS.indexOf(kind)), index * 8 + 7);
+    });
   }
   // Error codes of faults say whether the page is present, which a file's pages are once they have been read.
   a.load(EAX, abs(MEMORY_MAP.READ_ONLY));
@@ -406,7 +418,9 @@ function placeCode(cases: InsnCase[], capture: number): { addresses: number[]; s
 /** Builds the program that runs the cases in order. */
 export function buildHarness(cases: InsnCase[], options: HarnessOptions): Harness {
   for (const insn of cases) checkCase(insn);
-  const basedSegment = cases.some((insn) => Object.values(insn.segments ?? {}).includes('based'));
+  const kinds = new Set(cases.flatMap((insn) => Object.values(insn.segments ?? {})));
+  const basedSegment = kinds.has('based');
+  const ldt = LDT_SEGMENTS.some(({ kind }) => kinds.has(kind));
 
   // `capture` comes first in the text, so its address does not depend on the cases.
   const { addresses, segments } = placeCode(cases, TEXT);
@@ -424,7 +438,7 @@ export function buildHarness(cases: InsnCase[], options: HarnessOptions): Harnes
   emitRecord(a);
   emitHandler(a);
   emitRunNext(a, TABLE + end, options);
-  emitStart(a, cases.length, options, basedSegment);
+  emitStart(a, cases.length, options, basedSegment, ldt);
   const map = MEMORY_MAP;
   segments.push(
     { address: TEXT, bytes: a.finish(), access: 'rx' },

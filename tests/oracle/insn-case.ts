@@ -45,12 +45,44 @@ export const MEMORY_MAP = {
 } as const;
 
 /**
- * What a segment register holds when the case starts: the flat data segment, a null selector, or a segment based at
- * MEMORY_MAP.SEGMENT with a limit of 4 GiB (`based`) made by set_thread_area.
+ * What a segment register holds when the case starts: the flat data segment, a null selector, a segment based at
+ * MEMORY_MAP.SEGMENT with a limit of 4 GiB (`based`) made by set_thread_area, or one of LDT_SEGMENTS.
  */
-export const SEGMENT_KINDS = ['flat', 'null', 'based'] as const;
+export const SEGMENT_KINDS = [
+  'flat',
+  'null',
+  'based',
+  'limited',
+  'down',
+  'down16',
+  'readOnly',
+  'code',
+  'pages',
+] as const;
 export type SegmentKind = (typeof SEGMENT_KINDS)[number];
 
+/** A segment made by modify_ldt(2), as struct user_desc says it (asm/ldt.h); its selector is index * 8 + 7. */
+export interface LdtSegment {
+  readonly kind: SegmentKind;
+  readonly base: number;
+  readonly limit: number;
+  /** seg_32bit 1, contents 0-3 << 1, read_exec_only 8, limit_in_pages 16, seg_not_present 32, useable 64. */
+  readonly flags: number;
+}
+
+/** Last offset of the limited segments, and the border of those that expand down. */
+export const SEGMENT_LIMIT = 0x3f;
+
+/** The segments of the LDT, by index. */
+export const LDT_SEGMENTS: readonly LdtSegment[] = [
+  { kind: 'limited', base: 0x30000000, limit: SEGMENT_LIMIT, flags: 0x41 },
+  // Expand-down: offsets above the limit, up to 4 GiB or 64 KiB.
+  { kind: 'down', base: 0x30000000, limit: SEGMENT_LIMIT, flags: 0x43 },
+  { kind: 'down16', base: 0x30000000, limit: SEGMENT_LIMIT, flags: 0x42 },
+  { kind: 'readOnly', base: 0, limit: 0xfffff, flags: 0x59 },
+  { kind: 'code', base: 0, limit: 0xfffff, flags: 0x55 },
+  { kind: 'pages', base: 0x30000000, limit: 0, flags: 0x51 },
+];
 /** A run of bytes at a guest address; both address range ends are free, the length is a multiple of 4. */
 export interface MemoryInit {
   at: number;

@@ -465,7 +465,9 @@ export class Translation {
     this.mmxWritten = 0;
     this.fpop = ((insn.opcode & 7) << 8) | insn.modrm;
     if (address === null) return;
-    this.b.envStore(FPDP, address);
+    // The offset, not the linear address.
+    const plain = this.flat && insn.eaSegment < Seg.FS;
+    this.b.envStore(FPDP, plain ? address : this.offset());
     this.fpds = insn.eaSegment;
   }
 

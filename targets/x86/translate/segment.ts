@@ -102,14 +102,15 @@ export function arpl(t: Translation): void {
   const src = b.and(t.read(t.src), 3);
   const flags = t.flags.all();
   // Not `fetch`: a page that is missing is reported as one that was read.
-  const place = t.isMem(t.dst) ? b.copy(t.writeAddress()) : null;
+  const place = t.isMem(t.dst) ? b.copy(t.address()) : null;
   const old = place ? t.load(place, 2) : b.copy(t.read(t.dst));
   const lower = b.setcond(Cond.LTU, b.and(old, 3), src);
   const raised = b.or(b.and(old, ~3), src);
   if (place) {
+    // Whether it may be written is only asked when it is.
     const done = b.label();
     b.brcond(Cond.EQ, lower, 0, done);
-    t.store(place, raised, 2);
+    t.store(t.writeAddress(), raised, 2);
     b.place(done);
   } else {
     t.giveTo(t.dst, b.select(lower, raised, old));
