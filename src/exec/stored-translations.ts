@@ -241,7 +241,7 @@ export class StoredTranslations implements TranslationStore {
         for (const page of cpu.pagesOf(start, end)) if (!pages.includes(page)) pages.push(page);
       }
       entry.ir = null;
-      entry.profile = entry.profile || chunks[unit + 1]!;
+      entry.profile = entry.profile || chunks[unit + 1]! >>> 0;
       cache.setTranslated(entry, tier, pages);
       if (tier === Tier.REGION) entry.regionBlocks = ranges;
       else if (cpu.options.regions) cpu.view.setInt32(COUNTER_BASE + 4 * slot, cpu.options.hotThreshold, true);
