@@ -127,9 +127,9 @@ export interface Guest {
 }
 
 /**
- * How a helper module gives TypeScript a helper with vectors in its signature: under this name, as a function of the address
- * of CPU state, the address of 16-byte boxes and the arguments that are no vectors. The boxes hold the vector arguments in
- * order; a vector result is put into the first.
+ * How a helper module gives TypeScript a helper with vectors or floats in its signature: under this name, as a function of
+ * the address of CPU state, the address of 16-byte boxes and the other arguments. The boxes hold the vectors and floats in
+ * order; such a result is put into the first.
  */
 export function boxedName(name: string): string {
   return `${name}_boxed`;

@@ -115,7 +115,7 @@ export class Cpu implements Translator {
     });
     const helper = (row: HelperRow) =>
       (row.module
-        ? callableHelper(this.helperModule(row.module), row, memory.u8)
+        ? callableHelper(this.helperModule(row.module), row, memory.view)
         : helpers[row.name]) as HelperFunction;
     this.code = {
       bytes: memory.u8,

@@ -2,6 +2,9 @@
 import { HEADER } from '../../targets/state-layout.ts';
 import { boxedName, type HelperRow } from '../../targets/target.ts';
 import { type CodegenLayout, PROFILE_ENTRIES } from '../../tcg/engine.ts';
+import { loadValue, MEMOP_OF_TYPE, storeValue } from '../../tcg/interp/memory.ts';
+import type { IrValue } from '../../tcg/ir/scalar.ts';
+import type { Type } from '../../tcg/ir/types.ts';
 
 /** First byte of the region that belongs to the emulator; the guest never maps anything there. */
 export const STATE_BASE = 0xfe000000;
@@ -25,31 +28,41 @@ export const CODEGEN_LAYOUT: CodegenLayout = {
   jumpCacheBits: 12,
 };
 
-/** Offset from `env` of the boxes through which TypeScript passes vectors to helpers; right before the jump cache. */
+/** Offset from `env` of the boxes through which TypeScript passes vectors and floats to helpers; right before the jump cache. */
 const VECTOR_BOXES = CODEGEN_LAYOUT.jumpCache - 0x100;
 
-/** The function of a row that a helper module exports, as TypeScript may call it: vectors are arrays of 16 bytes. */
+/** Types of which JavaScript cannot be given, or cannot be trusted with, every bit: they go through boxes. */
+const BOXED: readonly (Type | null)[] = ['f32', 'f64', 'v128'];
+
+/**
+ * The function of a row that a helper module exports, as the interpreter may call it: with IR values. Vectors and floats go
+ * through boxes in memory.
+ */
 export function callableHelper(
   exports: Readonly<Record<string, unknown>>,
   row: HelperRow,
-  bytes: Uint8Array,
+  view: DataView,
 ): CallableFunction {
-  if (row.result !== 'v128' && !row.args.includes('v128')) return exports[row.name] as CallableFunction;
+  const { args, result } = row;
+  if (!BOXED.includes(result) && !args.some((type) => BOXED.includes(type))) {
+    return exports[row.name] as CallableFunction;
+  }
   const boxed = exports[boxedName(row.name)] as CallableFunction;
-  return (env: number, ...args: unknown[]) => {
+  return (env: number, ...values: IrValue[]) => {
     const boxes = env + VECTOR_BOXES;
     const scalars: unknown[] = [];
     let box = boxes;
-    for (const arg of args) {
-      if (!(arg instanceof Uint8Array)) {
-        scalars.push(arg);
-        continue;
+    values.forEach((value, n) => {
+      const type = args[n]!;
+      if (!BOXED.includes(type)) {
+        scalars.push(value);
+        return;
       }
-      bytes.set(arg, box);
+      storeValue(view, box, type, MEMOP_OF_TYPE[type], value);
       box += 16;
-    }
-    const result: unknown = boxed(env, boxes, ...scalars);
-    return row.result === 'v128' ? bytes.slice(boxes, boxes + 16) : result;
+    });
+    const returned: unknown = boxed(env, boxes, ...scalars);
+    return BOXED.includes(result) ? loadValue(view, boxes, result!, MEMOP_OF_TYPE[result!]) : returned;
   };
 }
 

@@ -82,7 +82,7 @@ class Bench {
       prepareWrite: access,
       helper: (row: HelperRow) =>
         (row.module
-          ? callableHelper(this.guest.helperModules[row.module]!(this.memory), row, this.bytes)
+          ? callableHelper(this.guest.helperModules[row.module]!(this.memory), row, this.view)
           : helpers[row.name]) as HelperFunction,
     };
     const data = this.bytes.slice(DATA_ADDRESS, USABLE);

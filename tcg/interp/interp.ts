@@ -8,7 +8,7 @@ import { type PureOpName, SEMANTICS } from '../ir/semantics.ts';
 import { type Cond, Exit, MO_32, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
 import type { Global, Value, Variable } from '../ir/value.ts';
 import { atomic32, cas32, cas64 } from './atomic.ts';
-import { load32, loadValue, store32, storeValue } from './memory.ts';
+import { load32, loadValue, MEMOP_OF_TYPE, store32, storeValue } from './memory.ts';
 
 /** A guest access that is not allowed. */
 export class AccessError extends Error {
@@ -67,6 +67,7 @@ const MOVE = 23;
 /** `guest_ld_i32` and `guest_st_i32`: the accesses that matter for speed. */
 const GUEST_LD32 = 24;
 const GUEST_ST32 = 25;
+const COLD = 26;
 
 const SINGLE_KINDS: Record<string, number> = {
   guest_ld_i32: GUEST_LD32,
@@ -79,6 +80,11 @@ const SINGLE_KINDS: Record<string, number> = {
   brcond_i32: BRCOND32,
   brcond_i64: BRCOND64,
   call: CALL,
+  cold_i32: COLD,
+  cold_i64: COLD,
+  cold_f32: COLD,
+  cold_f64: COLD,
+  cold_v128: COLD,
   poll: POLL,
   goto_tb: GOTO_TB,
   goto_ptr: GOTO_PTR,
@@ -115,8 +121,6 @@ for (const row of OP_LIST) {
               : 0);
   if (KINDS[code] === 0) throw new Error(`the interpreter does not know op ${name}`);
 }
-
-const MEMOP_OF_TYPE = { i32: 2, i64: 3, f32: 2, f64: 3, v128: 4 } as const;
 
 /** What is known while a block runs. */
 class Frame {
@@ -283,6 +287,10 @@ function run(frame: Frame, unsynced: boolean): Exit {
       case CALL:
         call(frame, op);
         break;
+      case COLD:
+        if (get(frame, op.b!) !== 0) call(frame, op);
+        else values[op.out!.id] = get(frame, op.a!);
+        break;
       default:
         runOther(frame, op);
     }
@@ -345,7 +353,7 @@ function call(frame: Frame, op: Op): void {
   const { values, port, insn } = frame;
   const { globals } = frame.block;
   const row = op.helper!;
-  const args = op.args!.map((arg) => toHost(get(frame, arg), arg.type));
+  const args = op.args!.map((arg) => (row.module ? get(frame, arg) : toHost(get(frame, arg), arg.type)));
   const sees = row.readsGlobals || row.writesGlobals;
   if (op.sync !== null) store(frame, op.sync);
   else if (sees) store(frame, globals);
@@ -414,7 +422,7 @@ function fromHost(row: HelperRow, result: IrValue | undefined): IrValue {
   if (result === undefined) throw new Error(`helper ${row.name} returned nothing`);
   if (row.result === 'i32') return (result as number) | 0;
   if (row.result === 'i64') return BigInt.asIntN(64, result as bigint);
-  if (row.result === 'f32') return Math.fround(result as number);
+  if (row.result === 'f32' && row.module === undefined) return Math.fround(result as number);
   return result;
 }
 

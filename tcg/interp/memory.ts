@@ -2,6 +2,9 @@
 import { bitsOfF32, bitsOfF64, f32OfBits, f64OfBits, type IrValue } from '../ir/scalar.ts';
 import { type MemOp, MO_32, MO_BE, MO_SIGN, MO_SIZE, type Type } from '../ir/types.ts';
 
+/** The access that moves a whole value of a type. */
+export const MEMOP_OF_TYPE = { i32: 2, i64: 3, f32: 2, f64: 3, v128: 4 } as const satisfies Record<Type, MemOp>;
+
 const TOP = 0x100000000;
 
 /** For accesses that wrap: the bytes in one piece. */

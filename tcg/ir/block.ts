@@ -24,9 +24,9 @@ export class Op {
   declare imm2: number;
   /** Target of `br` and `brcond`, place of `label`. */
   declare label: Label | null;
-  /** The function of `call`. */
+  /** The function of `call` and `cold`. */
   declare helper: HelperRow | null;
-  /** The arguments of `call`. */
+  /** The arguments of `call` and `cold`. */
   declare args: readonly Value[] | null;
 
   constructor(
@@ -56,6 +56,11 @@ export class Op {
 }
 
 const NO_ARGS: readonly Value[] = [];
+
+/** Whether ops of a row have a helper and arguments: `call`, and the `cold` ops, which call theirs under a condition. */
+export function callsHelper({ name }: OpRow): boolean {
+  return name === 'call' || name.startsWith('cold_');
+}
 
 /**
  * A block of IR: one translation block, or several joined by labels into a region. Control enters at the first op and
@@ -96,5 +101,5 @@ export function makeOp(
   imm = 0,
   imm2 = 0,
 ): Op {
-  return new Op(OPS[name], out, a, b, c, imm, imm2, null, null, name === 'call' ? NO_ARGS : null);
+  return new Op(OPS[name], out, a, b, c, imm, imm2, null, null, callsHelper(OPS[name]) ? NO_ARGS : null);
 }

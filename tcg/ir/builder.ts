@@ -431,6 +431,18 @@ export class Builder {
     return out ?? const32(0);
   }
 
+  /** `value`; where `condition` is not 0, what the helper returns, which is of the same type and has no effects. */
+  cold(value: Value, condition: Int, helper: HelperRow, ...args: Int[]): Value {
+    const test = val(condition);
+    if (num(test) === 0) return value;
+    const out = this.block.temp(value.type);
+    const op = new Op(OPS[`cold_${value.type}`], out, value, test, null, 0, 0, null, helper, args.map(val));
+    this.block.ops.push(op);
+    if (this.last !== null) this.noteWritten(this.last.out);
+    this.last = op;
+    return out;
+  }
+
   poll(pc: number): void {
     this.push(OPS.poll, null, null, null, null, pc, 0);
   }

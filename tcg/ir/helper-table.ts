@@ -15,6 +15,11 @@ export interface HelperRow {
   readonly writesGlobals?: boolean;
   /** It changes CPU state outside the globals or guest memory: it cannot be run twice for one instruction. */
   readonly sideEffects?: boolean;
+  /**
+   * It sets bits in CPU state outside the globals that nothing but the guest clears, such as sticky exception flags: running
+   * it twice for one instruction does no harm, leaving it out does.
+   */
+  readonly accumulates?: boolean;
   /** It may leave by a guest exception or touch guest memory: CPU state must be precise at the start of its instruction. */
   readonly raises?: boolean;
   /** Which wasm helper module implements it (instantiated on the same memory, called wasm to wasm); absent: TypeScript. */

@@ -1,5 +1,5 @@
 // Reads the text form of IR blocks that `print.ts` writes.
-import { Block, Op } from './block.ts';
+import { Block, callsHelper, Op } from './block.ts';
 import type { HelperRow } from './helper-table.ts';
 import { type ImmKind, OPS, type OpName, type OpRow } from './ops.ts';
 import { EXIT_NAMES, FPROUND_NAMES, JUMP_NAMES } from './print.ts';
@@ -117,10 +117,9 @@ class OpParser {
     const kinds = [row.imm, row.imm2].filter((kind) => kind !== null);
     if (imms.length !== kinds.length) throw new Error(`${name} takes ${kinds.length} immediates`);
     const [imm = 0, imm2 = 0] = imms.map((text, i) => parseImm(kinds[i]!, text));
-    const op =
-      row.name === 'call'
-        ? this.call(row, outText, operandText ?? '')
-        : this.plain(row, outText, operandText === undefined ? [] : operandText.split(', '), imm, imm2);
+    const op = callsHelper(row)
+      ? this.call(row, outText, operandText ?? '')
+      : this.plain(row, outText, operandText === undefined ? [] : operandText.split(', '), imm, imm2);
     if (labelText !== undefined) {
       op.label = this.label(labelText);
       op.label.uses++;
@@ -138,15 +137,18 @@ class OpParser {
   }
 
   private call(row: OpRow<OpName>, out: string | undefined, text: string): Op {
-    const parts = /^(\w+)\((.*)\)$/.exec(text);
-    const helper = parts ? this.helpers.get(parts[1]!) : undefined;
+    const parts = /^((?:[^(]*, )?)(\w+)\((.*)\)$/.exec(text);
+    const helper = parts ? this.helpers.get(parts[2]!) : undefined;
     if (!parts || !helper) throw new Error(`"${text}" is not a call of a known helper`);
-    const args = parts[2] === '' ? [] : parts[2]!.split(', ');
+    const args = parts[3] === '' ? [] : parts[3]!.split(', ');
     if (args.length !== helper.args.length) throw new Error(`${helper.name} takes ${helper.args.length} arguments`);
     if (out !== undefined && helper.result === null) throw new Error(`${helper.name} gives no result`);
+    const operands = parts[1]!.split(', ').slice(0, -1);
+    if (operands.length !== row.ins.length) throw new Error(`${row.name} takes ${row.ins.length} operands`);
+    const [a = null, b = null] = operands.map((operand, i) => this.value(operand, row.ins[i]!));
     const values = args.map((arg, i) => this.value(arg, helper.args[i]!));
     const variable = out === undefined ? null : this.variable(out, helper.result!);
-    return new Op(row, variable, null, null, null, 0, 0, null, helper, values);
+    return new Op(row, variable, a, b, null, 0, 0, null, helper, values);
   }
 
   private value(text: string, type: Type): Value {

@@ -1,5 +1,5 @@
 // The text form of IR blocks, for logs, tests and error messages; `parse.ts` reads it back.
-import type { Block, Op } from './block.ts';
+import { type Block, callsHelper, type Op } from './block.ts';
 import { type ImmKind, Jump } from './ops.ts';
 import { COND_NAMES, Exit, memOpName } from './types.ts';
 import type { Const, Value } from './value.ts';
@@ -68,17 +68,16 @@ export function printOp(op: Op, globalCount: number): string {
   text += row.name;
   if (row.imm !== null) text += ':' + printImm(row.imm, op.imm);
   if (row.imm2 !== null) text += ':' + printImm(row.imm2, op.imm2);
-  if (row.name === 'call') {
-    const args = (op.args ?? []).map((arg) => printValue(arg, globalCount));
-    text += ` ${op.helper?.name ?? '?'}(${args.join(', ')})`;
-  } else {
-    const operands: string[] = [];
-    const values = [op.a, op.b, op.c];
-    for (let i = 0; i < 3; i++) {
-      if (i < row.ins.length || values[i] !== null) operands.push(printValue(values[i]!, globalCount));
-    }
-    if (operands.length > 0) text += ' ' + operands.join(', ');
+  const operands: string[] = [];
+  const values = [op.a, op.b, op.c];
+  for (let i = 0; i < 3; i++) {
+    if (i < row.ins.length || values[i] !== null) operands.push(printValue(values[i]!, globalCount));
   }
+  if (callsHelper(row)) {
+    const args = (op.args ?? []).map((arg) => printValue(arg, globalCount));
+    operands.push(`${op.helper?.name ?? '?'}(${args.join(', ')})`);
+  }
+  if (operands.length > 0) text += ' ' + operands.join(', ');
   if (op.label !== null) text += ` -> L${op.label.id}`;
   if (op.sync !== null) text += `  sync(${op.sync.map((global) => global.name).join(' ')})`;
   return text;

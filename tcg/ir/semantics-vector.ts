@@ -19,7 +19,7 @@ type VectorOpName = Extract<
 >;
 type VectorMeaningName = Exclude<
   VectorOpName,
-  'mov_v128' | 'guest_ld_v128' | 'guest_st_v128' | 'env_ld_v128' | 'env_st_v128'
+  'mov_v128' | 'guest_ld_v128' | 'guest_st_v128' | 'env_ld_v128' | 'env_st_v128' | 'cold_v128'
 >;
 
 /** One vector seen as lanes of every kind. Scratch space: holds nothing between two calls. */

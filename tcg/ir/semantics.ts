@@ -30,6 +30,7 @@ export type PureOpName = Exclude<
   | 'label'
   | 'br'
   | 'call'
+  | `cold_${string}`
   | 'poll'
   | 'goto_tb'
   | 'goto_ptr'
@@ -39,6 +40,11 @@ export type PureOpName = Exclude<
 const SCRATCH = new DataView(new ArrayBuffer(8));
 const unsigned = (x: bigint) => BigInt.asUintN(64, x);
 const signed = (x: bigint) => BigInt.asIntN(64, x);
+
+/** Whether the magnitude of x lies between two numbers, both excluded. */
+function isBetween(x: number, low: number, high: number): boolean {
+  return Math.abs(x) > low && Math.abs(x) < high;
+}
 
 function bswap32(a: number): number {
   return (a << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24);
@@ -214,6 +220,10 @@ export const SEMANTICS: Readonly<Record<PureOpName, Meaning>> = {
   round_f64: (a: Float, direction: number) => roundFloat(num(a), direction),
   setcond_f64: (a: Float, b: Float, cond: Cond) => (compareFloat(cond, a, b) ? 1 : 0),
   select_f64: (a: number, b: Float, c: Float) => (a !== 0 ? b : c),
+  denormal_f32: (a: Float) => (isBetween(num(a), 0, 2 ** -126) ? 1 : 0),
+  denormal_f64: (a: Float) => (isBetween(num(a), 0, 2 ** -1022) ? 1 : 0),
+  extreme_f32: (a: Float) => (Math.abs(num(a)) >= 2 ** -125 && Math.abs(num(a)) < 2 ** 127 ? 0 : 1),
+  extreme_f64: (a: Float) => (Math.abs(num(a)) >= 2 ** -1021 && Math.abs(num(a)) < 2 ** 1023 ? 0 : 1),
 
   reinterpret_i32_f32: f32OfBits,
   reinterpret_f32_i32: bitsOfF32,

@@ -1,5 +1,5 @@
 // Checks that a block is well-formed IR; tests and `-d` run it after every pass.
-import type { Block, Op } from './block.ts';
+import { type Block, callsHelper, type Op } from './block.ts';
 import type { ImmKind, OpRow } from './ops.ts';
 import { printBlock, printOp } from './print.ts';
 import { COND_NAMES, MO_32, MO_BE, MO_RMW, MO_SIGN, MO_SIZE, type Type } from './types.ts';
@@ -146,7 +146,7 @@ class Verifier {
   private operands(op: Op, index: number): void {
     const { row } = op;
     const values = [op.a, op.b, op.c];
-    const call = row.name === 'call';
+    const call = callsHelper(row);
     values.forEach((value, i) => {
       const type = row.ins[i];
       if (type !== undefined) this.value(index, value, type, `operand ${'abc'[i]}`);
@@ -175,6 +175,13 @@ class Verifier {
     });
     if (helper.result === 'v128' && helper.module === undefined)
       this.error(index, 'returns a vector, which the host cannot give');
+    if (row.out !== null) {
+      if (helper.result !== row.out) this.error(index, `calls ${helper.name}, which does not return ${row.out}`);
+      const { readsGlobals, writesGlobals, sideEffects, raises } = helper;
+      if (readsGlobals || writesGlobals || sideEffects || raises)
+        this.error(index, `calls ${helper.name}, which has effects`);
+      if (op.out === null) this.error(index, 'lacks a result');
+    }
     if (op.out !== null) {
       if (helper.result === null) this.error(index, `has a result but helper ${helper.name} has none`);
       else this.value(index, op.out, helper.result, 'result');
@@ -287,7 +294,7 @@ class Verifier {
         }
         if (written === null) continue;
         const now: Int32Array = written;
-        for (const value of op.args ?? [op.a, op.b, op.c]) {
+        for (const value of [op.a, op.b, op.c, ...(op.args ?? [])]) {
           if (value?.kind === 'temp' && !(now[value.id >> 5]! & (1 << (value.id & 31)))) {
             reported.add(`${index} t${value.id - this.block.globals.length} may be read before it is written`);
           }

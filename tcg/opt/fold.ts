@@ -45,6 +45,7 @@ const LOAD = 24;
 const ENV_LOAD = 25;
 const SMALL = 26;
 const XOR_V128 = 27;
+const LANE = 28;
 
 const RULE_OF: Partial<Record<OpName, number>> = {
   mov_i32: MOVE,
@@ -85,6 +86,10 @@ const RULE_OF: Partial<Record<OpName, number>> = {
   env_ld_i32: ENV_LOAD,
   setcond_f32: SMALL,
   setcond_f64: SMALL,
+  denormal_f32: SMALL,
+  denormal_f64: SMALL,
+  extreme_f32: SMALL,
+  extreme_f64: SMALL,
   clz_i32: SMALL,
   ctz_i32: SMALL,
   popcnt_i32: SMALL,
@@ -92,6 +97,8 @@ const RULE_OF: Partial<Record<OpName, number>> = {
   bitmask_vec: SMALL,
   any_v128: SMALL,
   xor_v128: XOR_V128,
+  lane_f32: LANE,
+  lane_f64: LANE,
 };
 
 const RULES = new Uint8Array(OP_LIST.length);
@@ -102,6 +109,10 @@ const COMMUTES = new Uint8Array(OP_LIST.length);
 const SMALL_MASKS: Partial<Record<OpName, number>> = {
   setcond_f32: 1,
   setcond_f64: 1,
+  denormal_f32: 1,
+  denormal_f64: 1,
+  extreme_f32: 1,
+  extreme_f64: 1,
   clz_i32: 63,
   ctz_i32: 63,
   popcnt_i32: 63,
@@ -251,6 +262,10 @@ export function simplify(op: Op, known: Knowledge): number {
       return loadMask(op.imm2);
     case SMALL:
       return SMALL_MASKS[op.row.name]!;
+    case LANE: {
+      const lane = op.imm === 0 ? known.lowLane(a!) : null;
+      return lane !== null && lane.type === op.row.out ? becomes(op, lane) : -1;
+    }
     case XOR_V128:
       if (a === b) return becomes(op, new Const('v128', NO_BITS));
       return -1;

@@ -27,7 +27,7 @@ const ENDS = new Uint8Array(OP_LIST.length);
 for (const { code, name, flags, ins, out } of OP_LIST) {
   ENDS[code] = flags.ends ? 1 : 0;
   if (name === 'label') STEPS[code] = LABEL;
-  else if (name === 'call') STEPS[code] = CALL;
+  else if (name === 'call' || name.startsWith('cold_')) STEPS[code] = CALL;
   else if (name === 'br' || name.startsWith('brcond')) STEPS[code] = BRANCH;
   else if (name.startsWith('mov_')) STEPS[code] = MOVE;
   else if (out !== null) STEPS[code] = COMPUTE;
@@ -69,8 +69,11 @@ export function propagateForward(block: Block): void {
         resolveOperands(op);
         const mask = simplify(op, known);
         const out = op.out!;
-        if (STEPS[op.row.code] !== MOVE) known.wrote(out, op, mask);
-        else if (op.a === out) continue;
+        if (STEPS[op.row.code] !== MOVE) {
+          known.wrote(out, op, mask);
+          if ((op.row === OPS.setlane_f64 || op.row === OPS.setlane_f32) && op.imm === 0)
+            known.wroteLowLane(out, op.b!);
+        } else if (op.a === out) continue;
         else known.copied(out, op.a!);
         break;
       }
@@ -107,6 +110,13 @@ export function propagateForward(block: Block): void {
         break;
       }
       case CALL:
+        resolveOperands(op);
+        if (op.b !== null && op.b.kind === 'const' && op.b.value === 0) {
+          becomesCopy(op);
+          if (op.a === op.out) continue;
+          known.copied(op.out!, op.a!);
+          break;
+        }
         call(op);
         break;
     }
@@ -121,6 +131,14 @@ function resolveOperands(op: Op): void {
   if (a !== null) op.a = known.resolve(a);
   if (b !== null) op.b = known.resolve(b);
   if (c !== null) op.c = known.resolve(c);
+}
+
+/** Turns a `cold` op that never calls into a move. */
+function becomesCopy(op: Op): void {
+  op.row = OPS[`mov_${op.out!.type}`];
+  op.b = null;
+  op.helper = null;
+  op.args = null;
 }
 
 function call(op: Op): void {

@@ -27,6 +27,10 @@ export class Knowledge {
   /** The op that computed it. */
   private def: (Op | null)[] = [];
 
+  /** Of a v128: the f32 or f64 in its lowest lane, and when it was put there. */
+  private low: (Value | null)[] = [];
+  private lowSince: Int32Array = new Int32Array(0);
+
   /** Per label: tick, `since`, `holeStart` and `holeEnd` at the last branch to it. */
   private atBranch: Int32Array = new Int32Array(0);
   private blockStart = 0;
@@ -40,6 +44,8 @@ export class Knowledge {
       this.mask = new Int32Array(this.size);
       this.source = new Array(this.size).fill(null);
       this.def = new Array(this.size).fill(null);
+      this.low = new Array(this.size).fill(null);
+      this.lowSince = new Int32Array(this.size);
       this.atBranch.fill(0);
       this.tick = 0;
       this.globalsWritten = 0;
@@ -130,6 +136,20 @@ export class Knowledge {
     return op;
   }
 
+  /** The f32 or f64 known to be in the lowest lane of a v128, or null. */
+  lowLane(value: Value): Value | null {
+    if (value.kind === 'const') return null;
+    const lane = this.low[value.id];
+    if (!lane || !this.holds(value)) return null;
+    return lane.kind === 'const' || this.unchanged(lane, this.lowSince[value.id]!) ? lane : null;
+  }
+
+  /** `out`, just written, has `lane` in its lowest lane. */
+  wroteLowLane(out: Variable, lane: Value): void {
+    this.low[out.id] = lane;
+    this.lowSince[out.id] = this.written[out.id]!;
+  }
+
   /** `out` now has the result of `op`, of which the bits of `mask` may be set. */
   wrote(out: Variable, op: Op, mask: number): void {
     const { id } = out;
@@ -137,12 +157,17 @@ export class Knowledge {
     this.source[id] = null;
     this.def[id] = op;
     this.mask[id] = mask;
+    if (out.type === 'v128') this.low[id] = null;
   }
 
   /** `out` is now a copy of `source`, which is another variable or a constant. */
   copied(out: Variable, source: Value): void {
     const { id } = out;
     this.mask[id] = this.maskOf(source);
+    if (out.type === 'v128') {
+      this.low[id] = this.lowLane(source);
+      if (source.kind !== 'const') this.lowSince[id] = this.lowSince[source.id]!;
+    }
     this.written[id] = ++this.tick;
     this.def[id] = null;
     // A global is not replaced by the temporary it was set from: that would only keep the temporary alive for longer.

@@ -1,10 +1,9 @@
 // Which variables are live: a backward walk's set of value ids and what each op does to it.
-import type { Block, Op } from '../ir/block.ts';
+import { type Block, callsHelper, type Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 
 const LABEL = OPS.label.code;
 const BR = OPS.br.code;
-const CALL = OPS.call.code;
 const POLL = OPS.poll.code;
 
 /** What each op code means for liveness: bits of the F_ constants. */
@@ -19,7 +18,7 @@ const F_BRANCH = 4;
 const F_SPECIAL = 8;
 for (const { code, flags, name } of OP_LIST) {
   const branch = name === 'br' || name.startsWith('brcond');
-  const special = branch || flags.ends || name === 'label' || name === 'call' || name === 'poll';
+  const special = branch || flags.ends || name === 'label' || name === 'poll' || callsHelper(OPS[name]);
   FACTS[code] =
     (flags.effect ? F_KEEP : 0) |
     (flags.ends && name !== 'br' ? F_EXIT : 0) |
@@ -88,9 +87,10 @@ export class Liveness {
   isDead(op: Op): boolean {
     const { out, row } = op;
     if (out !== null && this.has(out.id)) return false;
-    if (row.code === CALL) {
-      const helper = op.helper!;
-      return !(helper.readsGlobals || helper.writesGlobals || helper.sideEffects || helper.raises);
+    const { helper } = op;
+    if (helper !== null) {
+      const { readsGlobals, writesGlobals, sideEffects, accumulates, raises } = helper;
+      return !(readsGlobals || writesGlobals || sideEffects || accumulates || raises);
     }
     return (FACTS[row.code]! & F_KEEP) === 0;
   }
@@ -134,8 +134,8 @@ export class Liveness {
       this.known[id] = 1;
       const to = id * words;
       for (let i = 0; i < words; i++) labels[to + i] = live[i]!;
-    } else if (code === CALL) {
-      const helper = op.helper!;
+    } else if (op.helper !== null) {
+      const { helper } = op;
       if (helper.writesGlobals) this.removeGlobals();
       if (op.sync === null && (helper.readsGlobals || helper.writesGlobals)) this.addGlobals();
       const args = op.args!;

@@ -5,6 +5,7 @@ import { Jump } from '../ir/ops.ts';
 import { Exit } from '../ir/types.ts';
 import type { Global } from '../ir/value.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
+import { VALTYPE_NUMBER } from './module-writer.ts';
 import { W } from './opcodes.ts';
 
 const GET = W['local.get'];
@@ -79,7 +80,7 @@ export const poll: Rule = (l, op, i) => {
   const sync = op.sync ?? NOTHING;
   l.settleLoads();
   // Values computed inside the `if` would be missing behind it.
-  for (const global of sync) l.settleGlobal(global);
+  for (const global of sync) l.settleValue(global);
   if (l.pollMayBeHoisted()) keepLoading(l);
   loadPoll(l);
   l.open(W.if);
@@ -207,7 +208,7 @@ export const call: Rule = (l, op, i) => {
   for (const arg of args) {
     l.useValue(arg);
   }
-  if (helper.raises || helper.sideEffects || helper.writesGlobals) {
+  if (helper.raises || helper.sideEffects || helper.accumulates || helper.writesGlobals) {
     l.settleLoads();
     l.settleEnvLoads();
   }
@@ -216,4 +217,29 @@ export const call: Rule = (l, op, i) => {
   if (helper.writesGlobals) l.reloadGlobals(i);
   if (op.out !== null) l.result(op, i);
   else if (helper.result !== null) l.op(W.drop);
+};
+
+/** Puts operand a into the result, and then what the helper returns if operand b is not 0. */
+export const cold: Rule = (l, op, i) => {
+  const helper = op.helper!;
+  const args = op.args!;
+  if (helper.accumulates) {
+    l.settleLoads();
+    l.settleEnvLoads();
+  }
+  // What is computed inside of the `if` would be missing behind it.
+  for (const arg of args) l.settleValue(arg);
+  const result = l.allocate(VALTYPE_NUMBER[helper.result!]);
+  l.a(op, i);
+  l.opU32(SET, result);
+  l.b(op, i);
+  l.open(W.if);
+  l.env();
+  for (const arg of args) l.useValue(arg);
+  l.opU32(W.call, l.options.indexOf(helper));
+  l.opU32(SET, result);
+  l.op(W.end);
+  l.opU32(GET, result);
+  l.release(result);
+  l.result(op, i);
 };

@@ -44,8 +44,8 @@ export interface Emitter extends CodeWriter {
   saveEntryValues(): void;
   /** The same for loads from CPU state. */
   settleEnvLoads(): void;
-  /** Computes the value a global has now, so that it can be used in code that runs only sometimes. */
-  settleGlobal(global: Global): void;
+  /** Computes a value, so that it can be used in code that runs only sometimes. */
+  settleValue(value: Value): void;
   /** Computes the loads that are still pending: an effect follows that they must not move past. */
   settleLoads(): void;
   /** Stores the value on the stack, with `env` below it, to the field of a global. */

@@ -1,5 +1,5 @@
 // Looks at a block before it is lowered: where its straight runs are, and how often each value will be used.
-import type { Block, Op } from '../ir/block.ts';
+import { type Block, callsHelper, type Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 import { Const, type Global } from '../ir/value.ts';
 import { CodeWriter, VALTYPE_NUMBER } from './module-writer.ts';
@@ -54,7 +54,7 @@ CLASS[OPS.insn_start.code] = C_INSN;
 CLASS[OPS.label.code] = C_LABEL;
 CLASS[OPS.br.code] = C_BR;
 CLASS[OPS.brcond_i32.code] = CLASS[OPS.brcond_i64.code] = C_BRCOND;
-CLASS[OPS.call.code] = C_CALL;
+for (const row of OP_LIST) if (callsHelper(row)) CLASS[row.code] = C_CALL;
 CLASS[OPS.poll.code] = C_POLL;
 CLASS[OPS.goto_tb.code] = CLASS[OPS.goto_ptr.code] = CLASS[OPS.exit_tb.code] = C_EXIT;
 

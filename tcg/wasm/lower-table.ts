@@ -3,7 +3,7 @@ import type { Op } from '../ir/block.ts';
 import type { OpName } from '../ir/ops.ts';
 import { Cond, invertCond } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
-import { call, exitTb, gotoPtr, gotoTb, insnStart, poll } from './lower-control.ts';
+import { call, cold, exitTb, gotoPtr, gotoTb, insnStart, poll } from './lower-control.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import * as memory from './lower-memory.ts';
 import { W } from './opcodes.ts';
@@ -120,6 +120,49 @@ function floatCompare(table: readonly number[]): Rule {
     l.op(code);
   };
 }
+
+// On the bits of a float, because comparisons of floats need constants in registers, and two of them each. Shifted by one
+// the bits have no sign; less one, zero is the largest number.
+
+const denormal32: Rule = (l, op, i) => {
+  l.a(op, i);
+  l.op(W['i32.reinterpret_f32']);
+  withConst(l, 1, W['i32.shl']);
+  withConst(l, -1, W['i32.add']);
+  withConst(l, 0xffffff, W['i32.lt_u']);
+};
+
+const denormal64: Rule = (l, op, i) => {
+  l.a(op, i);
+  l.op(W['i64.reinterpret_f64']);
+  l.i64Const(1n);
+  l.op(W['i64.shl']);
+  l.i64Const(-1n);
+  l.op(W['i64.add']);
+  l.i64Const(0x1fffffffffffffn);
+  l.op(W['i64.lt_u']);
+};
+
+/** The exponents 0, 1 and the two highest become 0 when 2 is added without regard to bit 1. */
+const extreme32: Rule = (l, op, i) => {
+  l.a(op, i);
+  l.op(W['i32.reinterpret_f32']);
+  withConst(l, 23, W['i32.shr_u']);
+  withConst(l, 2, W['i32.add']);
+  withConst(l, 0xfc, W['i32.and']);
+  l.op(W['i32.eqz']);
+};
+
+const extreme64: Rule = (l, op, i) => {
+  l.a(op, i);
+  l.op(W['i64.reinterpret_f64']);
+  l.i64Const(52n);
+  l.op(W['i64.shr_u']);
+  l.op(W['i32.wrap_i64']);
+  withConst(l, 2, W['i32.add']);
+  withConst(l, 0x7fc, W['i32.and']);
+  l.op(W['i32.eqz']);
+};
 
 /** The test goes on top, above what it chooses from. */
 const select: Rule = (l, op, i) => {
@@ -387,11 +430,11 @@ export const LOWERING: Record<OpName, number | Rule> = {
   add_f32: W['f32.add'], sub_f32: W['f32.sub'], mul_f32: W['f32.mul'], div_f32: W['f32.div'], sqrt_f32: W['f32.sqrt'],
   min_f32: W['f32.min'], max_f32: W['f32.max'], abs_f32: W['f32.abs'], neg_f32: W['f32.neg'], copysign_f32: W['f32.copysign'],
   round_f32: round([W['f32.ceil'], W['f32.floor'], W['f32.trunc'], W['f32.nearest']]),
-  setcond_f32: floatCompare(COMPARE_F32), select_f32: select,
+  setcond_f32: floatCompare(COMPARE_F32), select_f32: select, denormal_f32: denormal32, extreme_f32: extreme32,
   add_f64: W['f64.add'], sub_f64: W['f64.sub'], mul_f64: W['f64.mul'], div_f64: W['f64.div'], sqrt_f64: W['f64.sqrt'],
   min_f64: W['f64.min'], max_f64: W['f64.max'], abs_f64: W['f64.abs'], neg_f64: W['f64.neg'], copysign_f64: W['f64.copysign'],
   round_f64: round([W['f64.ceil'], W['f64.floor'], W['f64.trunc'], W['f64.nearest']]),
-  setcond_f64: floatCompare(COMPARE_F64), select_f64: select,
+  setcond_f64: floatCompare(COMPARE_F64), select_f64: select, denormal_f64: denormal64, extreme_f64: extreme64,
   // ---- conversions
   reinterpret_i32_f32: W['f32.reinterpret_i32'], reinterpret_f32_i32: W['i32.reinterpret_f32'],
   reinterpret_i64_f64: W['f64.reinterpret_i64'], reinterpret_f64_i64: W['i64.reinterpret_f64'],
@@ -486,5 +529,5 @@ export const LOWERING: Record<OpName, number | Rule> = {
   env_addr: memory.envAddress,
   // ---- control
   insn_start: insnStart, label: structural, br: structural, brcond_i32: structural, brcond_i64: structural,
-  call: call, poll: poll, goto_tb: gotoTb, goto_ptr: gotoPtr, exit_tb: exitTb,
+  call: call, cold_i32: cold, cold_i64: cold, cold_f32: cold, cold_f64: cold, cold_v128: cold, poll: poll, goto_tb: gotoTb, goto_ptr: gotoPtr, exit_tb: exitTb,
 };

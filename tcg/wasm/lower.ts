@@ -706,9 +706,9 @@ export class Lowering extends RunAnalysis implements Emitter {
     this.memory(STORE_WHOLE[type]!, ALIGN_WHOLE[type]!, global.offset);
   }
 
-  /** Computes the value a global has now, so that it can be used in code that runs only sometimes. */
-  settleGlobal(global: Global): void {
-    this.settlePending(this.current[global.id]!);
+  /** Computes a value, so that it can be used in code that runs only sometimes. */
+  settleValue(value: Value): void {
+    if (!(value instanceof Const)) this.settlePending(this.current[value.id]!);
   }
 
   /** Takes over the globals a helper wrote, behind the call at `i`. */

@@ -119,6 +119,11 @@ const SINGLE: Partial<Record<OpName, number[]>> = {
   mov_v128: [],
 };
 
+const f32 = (x: number) => [0x43, ...new Uint8Array(Float32Array.of(x).buffer)];
+const f64 = (x: number) => [0x44, ...new Uint8Array(Float64Array.of(x).buffer)];
+/** |a| of a float of so many bits. */
+const magnitude = (bits: 32 | 64, push: (operand: number) => number[]) => [...push(0), bits === 32 ? 0x8b : 0x99];
+
 /** Conditions in the order of `Cond`, by the number of the type's first comparison instruction. */
 const INT_CONDS = [0, 1, 2, 8, 6, 4, 3, 9, 7, 5];
 const FLOAT_CONDS = [0, 1, 2, 5, 4, 3];
@@ -235,6 +240,28 @@ function codeOf(row: OpRow<OpName>, imm: number, imm2: number): Code {
       return simd(0x20, imm);
     case 'setlane_f64':
       return simd(0x22, imm);
+    case 'denormal_f32':
+      return (push) => [...magnitude(32, push), ...f32(0), 0x5e, ...magnitude(32, push), ...f32(2 ** -126), 0x5d, 0x71];
+    case 'denormal_f64':
+      return (push) => [
+        ...magnitude(64, push),
+        ...f64(0),
+        0x64,
+        ...magnitude(64, push),
+        ...f64(2 ** -1022),
+        0x63,
+        0x71,
+      ];
+    case 'extreme_f32':
+      return (push) => [
+        ...[...magnitude(32, push), ...f32(2 ** -125), 0x60],
+        ...[...magnitude(32, push), ...f32(2 ** 127), 0x5d, 0x71, 0x45],
+      ];
+    case 'extreme_f64':
+      return (push) => [
+        ...[...magnitude(64, push), ...f64(2 ** -1021), 0x66],
+        ...[...magnitude(64, push), ...f64(2 ** 1023), 0x63, 0x71, 0x45],
+      ];
     default:
       throw new Error(`no WebAssembly for ${row.name}`);
   }
@@ -284,11 +311,35 @@ for (const corner of CORNERS_FLOAT) {
     vectors.push(new Uint8Array(new f(16 / f.BYTES_PER_ELEMENT).fill(corner).buffer));
 }
 
+/** Floats with these bits and one more and less, of both signs. */
+function aroundBits32(...all: number[]): IrValue[] {
+  return all
+    .flatMap((bits) => [bits, bits + 1, Math.max(bits - 1, 0)])
+    .flatMap((bits) => [f32OfBits(bits), f32OfBits(bits | (1 << 31))]);
+}
+/** The same for upper parts of f64s. */
+function aroundBits64(...all: bigint[]): IrValue[] {
+  const bits = all.map((high) => high << 52n).flatMap((low) => [low, low + 1n, low > 0n ? low - 1n : 0n]);
+  return bits.flatMap((each) => [f64OfBits(each), f64OfBits(each | (1n << 63n))]);
+}
+
 const CORNERS: Record<Type, readonly IrValue[]> = {
   i32: CORNERS32,
   i64: [...CORNERS64, ...CORNERS64.map((n) => BigInt.asIntN(64, n << 31n)), 0x4000004000000001n, 0x7fffffbfffffffffn],
-  f32: [...CORNERS_FLOAT.map(Math.fround), f32OfBits(0x7fa00001), f32OfBits(-1), Number.NaN],
-  f64: [...CORNERS_FLOAT, f64OfBits(0x7ff4000000000001n), f64OfBits(-1n), Number.NaN],
+  f32: [
+    ...CORNERS_FLOAT.map(Math.fround),
+    ...aroundBits32(0x00000000, 0x00800000, 0x01000000, 0x7f000000, 0x7f800000),
+    f32OfBits(0x7fa00001),
+    f32OfBits(-1),
+    Number.NaN,
+  ],
+  f64: [
+    ...CORNERS_FLOAT,
+    ...aroundBits64(0x000n, 0x001n, 0x002n, 0x7fen, 0x7ffn),
+    f64OfBits(0x7ff4000000000001n),
+    f64OfBits(-1n),
+    Number.NaN,
+  ],
   v128: vectors,
 };
 

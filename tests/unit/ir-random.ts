@@ -67,6 +67,7 @@ export const HELPERS: readonly HelperRow[] = [
   { name: 'swap_state', args: ['i32'], result: 'i32', readsGlobals: true, writesGlobals: true },
   { name: 'count', args: ['i32'], result: 'i32', sideEffects: true },
   { name: 'note', args: ['i32'], result: null, sideEffects: true },
+  { name: 'mark', args: ['i32'], result: 'i32', accumulates: true },
 ];
 
 /** Numbers that a generator draws from; after the last, zeros. Shrinking the list shrinks the block. */
@@ -107,10 +108,11 @@ export function fillBytes(bytes: Uint8Array, seed: number): void {
 /** Ops the generator emits as they are, with any operands. */
 const PLAIN = OP_LIST.filter(
   ({ name, flags }) =>
-    !flags.ends && !/^(div|rem|guest|atomic|env|brcond|call|poll|label|insn_start|shuffle)/.test(name),
+    !flags.ends && !/^(div|rem|guest|atomic|env|brcond|call|cold|poll|label|insn_start|shuffle)/.test(name),
 );
 const ACCESSES = OP_LIST.filter(({ name }) => /^(guest|atomic)/.test(name));
 const FIELD_ACCESSES = OP_LIST.filter(({ name }) => /^env_(ld|st)/.test(name));
+const COLD = HELPERS.filter(({ name, result }) => result !== null && /^pure|^mark/.test(name));
 const DIVISIONS = OP_LIST.filter(({ name }) => /^(div|rem).*_i/.test(name));
 
 /** How blocks are made. */
@@ -242,7 +244,7 @@ class Generator {
     else if (kind < 14) this.access();
     else if (kind === 14) this.field();
     else if (kind === 15) this.division();
-    else if (kind === 16) this.call();
+    else if (kind === 16) choices.pick(3) === 0 ? this.cold() : this.call();
     else if (kind === 17) this.insn();
     else if (kind === 18) this.shuffle();
     else if (depth > 0 && !choices.exhausted) this.construct(depth - 1);
@@ -342,6 +344,17 @@ class Generator {
     const args = helper.args.map((type) => this.value(type));
     const out = helper.result && this.choices.pick(4) !== 0 ? this.target(helper.result) : null;
     this.block.ops.push(new Op(OPS.call, out, null, null, null, 0, 0, null, helper, args));
+    this.defined(out);
+  }
+
+  /** A helper without effects, called under a condition. */
+  private cold(): void {
+    const helper = this.choices.of(COLD);
+    const type = helper.result!;
+    const args = helper.args.map((arg) => this.value(arg));
+    const [a, b] = [this.value(type), this.value('i32')];
+    const out = this.target(type);
+    this.block.ops.push(new Op(OPS[`cold_${type}`], out, a, b, null, 0, 0, null, helper, args));
     this.defined(out);
   }
 

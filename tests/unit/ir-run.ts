@@ -53,6 +53,11 @@ export function run(block: Block, start: Start): Outcome {
       view.setInt32(counter, view.getInt32(counter, true) + a, true);
       return view.getInt32(counter, true);
     },
+    mark: (_env, a: number) => {
+      const marks = ENV + FIELDS + 132;
+      view.setInt32(marks, view.getInt32(marks, true) | a, true);
+      return a ^ 5;
+    },
     note: (_env, a: number) => accesses.push(`note ${a}`),
   };
   const port: InterpreterPort = {

@@ -125,6 +125,23 @@ const RULES: [what: string, before: string, after: string][] = [
   ['but loads stay', 't0 = guest_ld_i32:u8 a1', 't0 = guest_ld_i32:u8 a1'],
   ['loads of CPU state do not', 't0 = env_ld_i32:768:u32', ''],
   ['pure helpers go, others stay', 't0 = call pure_mix(1, 2)\nt1 = call count(2)', 't1 = call count(2)'],
+  ['helpers that accumulate stay', 't0 = call mark(1)', 't0 = call mark(1)'],
+  [
+    'a cold call that never happens is a copy',
+    't0 = cold_i32 a1, 0, pure_mix(1, 2)\na0 = add_i32 t0, 1',
+    'a0 = add_i32 a1, 1',
+  ],
+  ['its arguments are resolved', 't0 = mov_i32 a1\na0 = cold_i32 5, a2, mark(t0)', 'a0 = cold_i32 5, a2, mark(a1)'],
+  [
+    'the lowest lane is what was put there, also in a copy',
+    't0 = add_f64 d4, d4\ne5 = setlane_f64:0 e5, t0\nt1 = mov_v128 e5\ne5 = not_v128 e5\nd4 = lane_f64:0 t1',
+    't0 = add_f64 d4, d4\ne5 = setlane_f64:0 e5, t0\ne5 = not_v128 e5\nd4 = mov_f64 t0',
+  ],
+  [
+    'not another lane, nor one written since',
+    't0 = add_f64 d4, d4\ne5 = setlane_f64:1 e5, t0\nd4 = lane_f64:0 e5',
+    't0 = add_f64 d4, d4\ne5 = setlane_f64:1 e5, t0\nd4 = lane_f64:0 e5',
+  ],
   ['overwritten flag words', 'a0 = mov_i32 1\na0 = mov_i32 2', 'a0 = mov_i32 2'],
   [
     'not when a helper reads them',

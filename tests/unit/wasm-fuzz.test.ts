@@ -37,6 +37,7 @@ function wideHelpersAreWasm(block: Block): void {
 }
 
 const COUNT_FIELD = ENV + 760;
+const MARK_FIELD = ENV + 764;
 
 function bodies(globals: readonly Global[]) {
   const words = globals.filter((global) => global.type === 'i32').map((global) => ENV + global.offset);
@@ -57,6 +58,10 @@ function bodies(globals: readonly Global[]) {
     count: (_env: number, n: number) => {
       view.setInt32(COUNT_FIELD, view.getInt32(COUNT_FIELD, true) + 1, true);
       return view.getInt32(COUNT_FIELD, true) ^ n;
+    },
+    mark: (_env: number, n: number) => {
+      view.setInt32(MARK_FIELD, view.getInt32(MARK_FIELD, true) | n, true);
+      return n ^ 5;
     },
     note: (_env: number, n: number) => view.setInt32(COUNT_FIELD, n, true),
   });

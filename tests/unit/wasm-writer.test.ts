@@ -123,7 +123,7 @@ function someBlock(seed: number): Block {
 
 const identity = () => 1;
 const HELPERS = { pure_mix: identity, pure_wide: () => 1n, pure_float: identity, read_state: identity };
-const EFFECTS = { change_state: identity, swap_state: identity, count: identity, note: identity };
+const EFFECTS = { change_state: identity, swap_state: identity, count: identity, note: identity, mark: identity };
 
 test.skipIf(!existsSync(ASSEMBLER))(
   'an independent assembler reads the printed text, and what it makes of it does the same',
