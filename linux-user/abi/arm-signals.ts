@@ -1,6 +1,7 @@
 // Signals of the ARM EABI: which exception is which signal, and frames as the kernel builds them (arch/arm/kernel/signal.c).
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { readCpsr, writeCpsr } from '../../targets/arm/flags.ts';
+import { readFpscr, writeFpscr } from '../../targets/arm/fpscr.ts';
 import { ARM_MODELS } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
 import { ABORT_ALIGNMENT, ABORT_MAPPED, ABORT_WRITE, Vector } from '../../targets/arm/vectors.ts';
@@ -126,7 +127,7 @@ function makeSignals(little: boolean): SignalAbi {
       const word = memory.read32(env + O.qregs + 4 * k);
       put(memory, at + VFP.registers + 4 * (little ? k : k ^ 1), word);
     }
-    put(memory, at + VFP.fpscr, memory.read32(env + O.fpscr) | memory.read32(env + O.fpflags));
+    put(memory, at + VFP.fpscr, readFpscr(memory.view, env));
     put(memory, at + VFP.fpscr + 4, 0);
     put(memory, at + VFP.fpexc, FPEXC_EN);
     put(memory, at + VFP.fpinst, 0);
@@ -140,9 +141,7 @@ function makeSignals(little: boolean): SignalAbi {
     for (let k = 0; k < 64; k++) {
       memory.write32(env + O.qregs + 4 * k, get(memory, at + VFP.registers + 4 * (little ? k : k ^ 1)));
     }
-    const fpscr = get(memory, at + VFP.fpscr);
-    memory.write32(env + O.fpscr, fpscr & FPSCR_CONTROL);
-    memory.write32(env + O.fpflags, fpscr & FPSCR_FLAGS);
+    writeFpscr(memory.view, env, get(memory, at + VFP.fpscr));
   }
 
   function writeContext(memory: GuestMemory, env: number, at: number, delivery: Delivery): void {
@@ -228,10 +227,6 @@ function makeSignals(little: boolean): SignalAbi {
     trampolineCode,
   };
 }
-
-/** The bits of FPSCR that CPU state keeps in `fpflags`, and in `fpscr`. */
-const FPSCR_FLAGS = 0xf800009f | 0;
-const FPSCR_CONTROL = 0x07f70000;
 
 /** Returns from handlers: for plain frames in A32 and in Thumb, then for frames with siginfo; eight bytes each. */
 const trampolineCode = new Uint8Array(32);

@@ -4,6 +4,8 @@ import type { AccessFault, Guest } from '../target.ts';
 import { GuestException } from '../target.ts';
 import { disassemble } from './disasm.ts';
 import { readCpsr, writeCpsr } from './flags.ts';
+import { readFpscr, writeFpscr } from './fpscr.ts';
+import { instantiateVector } from './helpers/vector-table.ts';
 import { armHelpers } from './helpers.ts';
 import { decodeArm, decodeThumb, Insn, isWide } from './insns.ts';
 import { blockFlags, setMode } from './mode.ts';
@@ -18,13 +20,12 @@ function reset(bigEndian: boolean) {
     if (model < 0) throw new UserError(`unable to find CPU model '${modelName}'; -cpu help lists them`, 1);
     for (const reg of REGS) view.setUint32(env + reg.offset, 0, true);
     for (const q of QREGS) for (let k = 0; k < 16; k += 4) view.setUint32(env + q.offset + k, 0, true);
-    view.setUint32(env + O.fpscr, 0, true);
-    view.setUint32(env + O.fpflags, 0, true);
     view.setUint32(env + O.pc, 0, true);
     writeCpsr(view, env, 0x40000000);
     view.setInt32(env + O.exclusiveAddress, -1, true);
     view.setUint32(env + O.bigEndian, bigEndian ? 1 : 0, true);
     setMode(view, env, model, false);
+    writeFpscr(view, env, 0);
   };
 }
 
@@ -48,7 +49,7 @@ function coreRegisters(view: DataView, env: number): number[] {
 function registers(view: DataView, env: number): [string, number][] {
   const all: [string, number][] = coreRegisters(view, env).map((value, n) => [`r${n}`, value]);
   all.push(['cpsr', readCpsr(view, env)]);
-  all.push(['fpscr', (view.getUint32(env + O.fpscr, true) | view.getUint32(env + O.fpflags, true)) >>> 0]);
+  all.push(['fpscr', readFpscr(view, env)]);
   for (let n = 0; n < 64; n++)
     all.push([`d${n >> 1}.${n & 1 ? 'hi' : 'lo'}`, view.getUint32(env + O.qregs + 4 * n, true)]);
   return all;
@@ -92,7 +93,7 @@ function makeGuest(name: string, bigEndian: boolean): Guest {
     blockFlags,
     translate: translateBlock,
     helpers: armHelpers,
-    helperModules: {},
+    helperModules: { vector: instantiateVector },
     describeFault,
     dump,
     registers,

@@ -1,12 +1,16 @@
 // Helper rows of the ARM guest and the functions behind them.
 import type { HelperRow } from '../../tcg/ir/helper-table.ts';
 import type { HelperFunction, HelperPort } from '../target.ts';
+import { writeFpscrParts } from './fpscr.ts';
 import { ARM_OFFSETS as O } from './state.ts';
 
 /** The virtual counter: with 0 it is read anew and its low half returned, with 1 the high half of what was read. */
 export const COUNTER: HelperRow = { name: 'counter', args: ['i32'], result: 'i32', sideEffects: true };
 /** One CRC step: CRC so far, data, and bytes of data plus 256 for the Castagnoli polynomial. */
 export const CRC32: HelperRow = { name: 'crc32', args: ['i32', 'i32', 'i32'], result: 'i32' };
+
+/** FPSCR but for the flags of comparisons. */
+export const WRITE_FPSCR: HelperRow = { name: 'write_fpscr', args: ['i32'], result: null, sideEffects: true };
 
 /** Polynomials with their bits reversed, as the instructions use them. */
 const POLYNOMIAL = 0xedb88320;
@@ -42,6 +46,10 @@ export function armHelpers(port: HelperPort): Record<string, HelperFunction> {
   const { view } = port;
   return {
     crc32,
+    write_fpscr: (env: number, value: number) => {
+      writeFpscrParts(view, env, value);
+      return undefined;
+    },
     counter: (env: number, part: number) => {
       if (part === 0) {
         const now = Math.floor(port.clock() / TICK);

@@ -32,6 +32,8 @@ export interface ArmModel {
   readonly features: readonly Feature[];
   /** MIDR, from which /proc/cpuinfo and uname come. */
   readonly midr: number;
+  /** FPSID, where programs may read it. */
+  readonly fpsid?: number;
   /** Architecture version as the kernel names it: `v7l`, without the byte order `v7`. */
   readonly platform: string;
 }
@@ -50,14 +52,14 @@ const VFP4: readonly Feature[] = [...VFP3, 'half', 'vfp4'];
 
 // biome-ignore format: a table, one row per model
 export const ARM_MODELS: readonly ArmModel[] = [
-  { name: 'max', text: 'everything this emulator has', features: [...V8, ...VFP4, 'sb'], midr: 0x411fd080, platform: 'v8' },
-  { name: 'arm926', text: 'ARM926EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x41069265, platform: 'v5' },
+  { name: 'max', text: 'everything this emulator has', features: [...V8, ...VFP4, 'vfp8', 'sb'], midr: 0x411fd080, platform: 'v8' },
+  { name: 'arm926', text: 'ARM926EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x41069265, fpsid: 0x41011090, platform: 'v5' },
   { name: 'arm946', text: 'ARM946E-S, ARMv5TE', features: V5TE, midr: 0x41059461, platform: 'v5' },
-  { name: 'arm1026', text: 'ARM1026EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x4106a262, platform: 'v5' },
-  { name: 'arm1136', text: 'ARM1136J-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x4117b363, platform: 'v6' },
-  { name: 'arm1136-r2', text: 'ARM1136J-S r0p2, ARMv6', features: [...V6, 'vfp2'], midr: 0x4107b362, platform: 'v6' },
-  { name: 'arm1176', text: 'ARM1176JZF-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb767, platform: 'v6' },
-  { name: 'arm11mpcore', text: 'ARM11 MPCore, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb022, platform: 'v6' },
+  { name: 'arm1026', text: 'ARM1026EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x4106a262, fpsid: 0x410110a0, platform: 'v5' },
+  { name: 'arm1136', text: 'ARM1136J-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x4117b363, fpsid: 0x410120b4, platform: 'v6' },
+  { name: 'arm1136-r2', text: 'ARM1136J-S r0p2, ARMv6', features: [...V6, 'vfp2'], midr: 0x4107b362, fpsid: 0x410120b4, platform: 'v6' },
+  { name: 'arm1176', text: 'ARM1176JZF-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb767, fpsid: 0x410120b5, platform: 'v6' },
+  { name: 'arm11mpcore', text: 'ARM11 MPCore, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb022, fpsid: 0x410120b4, platform: 'v6' },
   { name: 'cortex-a7', text: 'Cortex-A7, ARMv7 with virtualization', features: [...V7VE, ...VFP4], midr: 0x410fc075, platform: 'v7' },
   { name: 'cortex-a8', text: 'Cortex-A8, ARMv7', features: [...V7, ...VFP3], midr: 0x410fc080, platform: 'v7' },
   { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half'], midr: 0x410fc090, platform: 'v7' },

@@ -36,8 +36,17 @@ const model = layout.field('model');
 const bigEndian = layout.field('bigEndian');
 /** What translations depend on besides ITSTATE, in one word; see mode.ts. */
 const mode = layout.field('mode');
-/** FPSCR without the cumulative exception flags and the condition flags; the latter in bits 28-31 of `fpflags`. */
+/** FPSCR without its flags: those of comparisons are in `fpflags`, the cumulative ones in `fpexc`. See fpscr.ts. */
 const fpscr = layout.field('fpscr');
+/** The cumulative flags IOC DZC OFC UFC IXC IDC QC at their places in FPSCR. */
+const fpexc = layout.field('fpexc');
+/** How the arithmetic of src/softfloat is to compute: made from FPSCR when that is written. */
+const fpmode = layout.field('fpmode');
+/** 1 when IXC is set: vectors may be computed without looking whether results are exact. */
+const fpinexact = layout.field('fpinexact');
+/** Limits of the guards of fpscr.ts: all 0, or those of GUARDS_32 in i32 fields and of GUARDS_64 in i64 fields. */
+const fplimits32 = layout.field('fplimits32', 4, 4);
+const fplimits64 = layout.field('fplimits64', 8, 4);
 
 layout.skipTo(256);
 /**
@@ -45,7 +54,7 @@ layout.skipTo(256);
  * words, as in memory.
  */
 export const QREGS: readonly Global[] = Array.from({ length: 16 }, (_, n) => layout.global(`q${n}`, 'v128'));
-/** FPSCR.NZCV in bits 28-31 and the cumulative exception flags IOC DZC OFC UFC IXC IDC QC at their places. */
+/** FPSCR.NZCV in bits 28-31. */
 export const FPFLAGS = layout.global('fpflags');
 
 const scratch = layout.field('scratch', 16, 4);
@@ -70,6 +79,11 @@ export const ARM_OFFSETS = {
   bigEndian,
   mode,
   fpscr,
+  fpexc,
+  fpmode,
+  fpinexact,
+  fplimits32,
+  fplimits64,
   qregs: QREGS[0]!.offset,
   fpflags: FPFLAGS.offset,
   scratch,

@@ -40,7 +40,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
     // What an ABI must know of its guest: state, flags, what signal frames hold and how segments are loaded.
     name: 'guest-state',
     paths: [
-      ...['state', 'flags', 'mode', 'vectors', 'models', 'features', 'cpuid', 'x87-state', 'x87-reset'].map(
+      ...['state', 'flags', 'mode', 'vectors', 'models', 'features', 'fpscr', 'cpuid', 'x87-state', 'x87-reset'].map(
         (name) => `targets/*/${name}.ts`,
       ),
       'targets/*/helpers/segment-helpers.ts',

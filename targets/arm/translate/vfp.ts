@@ -1,44 +1,14 @@
 // Floating point: loads, stores and transfers of S and D registers, FPSCR.
 import { MO_32, MO_64 } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
+import { FPSCR_NZCV } from '../fpscr.ts';
+import { WRITE_FPSCR } from '../helpers.ts';
 import type { VfpRow } from '../insns.ts';
 import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
 import { type Handler, PC, type Translation } from './context.ts';
-
-/** Number of an S register: four bits and a low one. */
-export function sNumber(four: number, one: number): number {
-  return (four << 1) | one;
-}
-
-/** Number of a D register: a high bit and four. */
-export function dNumber(four: number, one: number): number {
-  return (one << 4) | four;
-}
-
-/** The bits of an S register. */
-export function readS({ b }: Translation, n: number): Value {
-  return b.emit('lane_i32', QREGS[n >> 2]!, null, null, 32, n & 3);
-}
-
-export function writeS({ b }: Translation, n: number, value: Value): void {
-  const q = QREGS[n >> 2]!;
-  b.set(q, b.emit('setlane_i32', q, value, null, 32, n & 3));
-}
-
-/** The bits of a D register. */
-export function readD({ b }: Translation, n: number): Value {
-  return b.emit('lane_i64', QREGS[n >> 1]!, null, null, n & 1);
-}
-
-export function writeD({ b }: Translation, n: number, value: Value): void {
-  const q = QREGS[n >> 1]!;
-  b.set(q, b.emit('setlane_i64', q, value, null, n & 1));
-}
-
-/** Whether a D register exists on the model: the upper 16 are an option. */
-export function hasD(t: Translation, n: number): boolean {
-  return n < 16 || t.has('d32');
-}
+import { VFP_ARITHMETIC } from './vfp-arithmetic.ts';
+import { VFP_CONVERSION } from './vfp-conversion.ts';
+import { dNumber, hasD, readD, readS, sNumber, writeD, writeS } from './vfp-registers.ts';
 
 /** The address of VLDR and VSTR: word-aligned. */
 function address(t: Translation, writes: boolean): Value {
@@ -151,43 +121,66 @@ function laneOfD(toCore: boolean): Handler {
   };
 }
 
-/** The number of the only floating-point system register of user mode. */
+/** Numbers of the floating-point system registers. */
+const FPSID = 0;
 const FPSCR = 1;
-/** The bits of FPSCR that `fpflags` has: NZCV, QC, the cumulative exceptions. */
-const FLAG_BITS = 0xf800009f | 0;
-/** The bits of it that can be written besides: AHP DN FZ RMode Stride Len. */
-const CONTROL_BITS = 0x07f70000;
 
 const readSystem: Handler = (t) => {
   const { insn, b } = t;
   if (insn.n === FPSCR) {
     if (insn.t === PC) return t.setFlagsFrom(t.b.copy(FPFLAGS));
-    return t.setReg(insn.t, b.or(b.envLoad(O.fpscr), FPFLAGS));
+    return t.setReg(insn.t, b.or(b.or(b.envLoad(O.fpscr), b.envLoad(O.fpexc)), FPFLAGS));
   }
-  // The others need privilege.
+  // Before VFPv3 the identification can be read without privilege; the others never can.
+  if (insn.n === FPSID && !t.has('vfp3') && insn.t !== PC) return t.setReg(insn.t, t.model.fpsid ?? 0);
   t.undefined();
 };
 
 const writeSystem: Handler = (t) => {
   const { insn, b } = t;
-  if (insn.n !== FPSCR || insn.t === PC) return t.undefined();
-  const value = t.reg(insn.t);
-  b.set(FPFLAGS, b.and(value, FLAG_BITS));
-  b.envStore(O.fpscr, b.and(value, CONTROL_BITS));
+  if (insn.t === PC) return t.undefined();
+  if (insn.n === FPSID && !t.has('vfp3')) return;
+  if (insn.n !== FPSCR) return t.undefined();
+  const value = t.copy(insn.t);
+  b.set(FPFLAGS, b.and(value, FPSCR_NZCV));
+  b.call(WRITE_FPSCR, value);
+  // Translations depend on some of its bits.
+  t.endForModeChange();
 };
 
-const copyS: Handler = (t) => {
-  writeS(t, sNumber(t.insn.d, t.insn.D), readS(t, sNumber(t.insn.m, t.insn.M)));
+/** A lane of 8 or 16 bits of a D register, or a lane of 32 bits or less into a core register. */
+function smallLane(bits: 8 | 16, toCore: boolean): Handler {
+  return (t) => {
+    const { insn, b } = t;
+    const n = dNumber(insn.n, insn.N);
+    if (!hasD(t, n) || insn.t === PC) return t.undefined();
+    const q = QREGS[n >> 1]!;
+    const perD = 64 / bits;
+    const lane = (n & 1) * perD + (bits === 8 ? (insn.x << 2) | insn.y : (insn.x << 1) | insn.y);
+    if (toCore) {
+      const value = b.emit('lane_i32', q, null, null, bits, lane);
+      t.setReg(insn.t, insn.U ? value : b.sextract(value, 0, bits));
+    } else {
+      b.set(q, b.emit('setlane_i32', q, t.reg(insn.t), null, bits, lane));
+    }
+  };
+}
+
+/** VDUP from a core register: x and y tell the lane width, W a Q register. */
+const duplicate: Handler = (t) => {
+  const { insn, b } = t;
+  const d = dNumber(insn.d, insn.D);
+  if (!hasD(t, d) || (insn.x && insn.y) || insn.t === PC || (insn.W && d & 1)) return t.undefined();
+  const vector = b.emit('splat_i32', t.reg(insn.t), null, null, insn.x ? 8 : insn.y ? 16 : 32);
+  if (insn.W) b.set(QREGS[d >> 1]!, vector);
+  else
+    b.set(
+      QREGS[d >> 1]!,
+      b.emit('setlane_i64', QREGS[d >> 1]!, b.emit('lane_i64', vector, null, null, 0), null, d & 1),
+    );
 };
 
-const copyD: Handler = (t) => {
-  const d = dNumber(t.insn.d, t.insn.D);
-  const m = dNumber(t.insn.m, t.insn.M);
-  if (!hasD(t, d) || !hasD(t, m)) return t.undefined();
-  writeD(t, d, readD(t, m));
-};
-
-export const VFP_HANDLERS: Record<VfpRow, Handler> = {
+export const TRANSFER_HANDLERS = {
   VLDR_s: loadS,
   VLDR_d: loadD,
   VSTR_s: storeS,
@@ -205,7 +198,12 @@ export const VFP_HANDLERS: Record<VfpRow, Handler> = {
   VMOV_toLane32: laneOfD(false),
   VMOV_fromLane32: laneOfD(true),
   VMRS: readSystem,
-  VMOV_s: copyS,
-  VMOV_d: copyD,
   VMSR: writeSystem,
-};
+  VMOV_toLane8: smallLane(8, false),
+  VMOV_toLane16: smallLane(16, false),
+  VMOV_fromLane8: smallLane(8, true),
+  VMOV_fromLane16: smallLane(16, true),
+  VDUP_core: duplicate,
+} satisfies Record<string, Handler>;
+
+export const VFP_HANDLERS: Record<VfpRow, Handler> = { ...TRANSFER_HANDLERS, ...VFP_ARITHMETIC, ...VFP_CONVERSION };

@@ -1,0 +1,80 @@
+// One row per helper that the vector module exports, as IR helper rows, and the module's loader.
+
+import { readFileSync } from 'node:fs';
+import { packageFile } from '../../../src/util/package-files.ts';
+import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
+import type { Type } from '../../../tcg/ir/types.ts';
+
+type Signature = readonly [args: readonly Type[], result: Type | null];
+
+const W1: Signature = [['i32'], 'i32'];
+const W2: Signature = [['i32', 'i32'], 'i32'];
+const W3: Signature = [['i32', 'i32', 'i32'], 'i32'];
+const L1: Signature = [['i64'], 'i64'];
+const L2: Signature = [['i64', 'i64'], 'i64'];
+const L3: Signature = [['i64', 'i64', 'i64'], 'i64'];
+
+/** Those that add to the cumulative flags of FPSCR. Arguments are described in vector/*.as.ts. */
+const NOTING = {
+  vfp_add32: W2,
+  vfp_sub32: W2,
+  vfp_mul32: W2,
+  vfp_div32: W2,
+  vfp_sqrt32: W1,
+  vfp_fma32: W3,
+  vfp_add64: L2,
+  vfp_sub64: L2,
+  vfp_mul64: L2,
+  vfp_div64: L2,
+  vfp_sqrt64: L1,
+  vfp_fma64: L3,
+  vfp_cmp32: W3,
+  vfp_cmp64: [['i64', 'i64', 'i32'], 'i32'],
+  vfp_maxnum32: W3,
+  vfp_maxnum64: [['i64', 'i64', 'i32'], 'i64'],
+  vfp_32to64: [['i32'], 'i64'],
+  vfp_64to32: [['i64'], 'i32'],
+  vfp_16to32: W1,
+  vfp_32to16: W1,
+  vfp_16to64: [['i32'], 'i64'],
+  vfp_64to16: [['i64'], 'i32'],
+  vfp_toint32: W3,
+  vfp_toint64: [['i64', 'i32', 'i32'], 'i32'],
+  vfp_fromint32: W3,
+  vfp_fromint64: [['i32', 'i32', 'i32'], 'i64'],
+  vfp_rint32: W2,
+  vfp_rint64: [['i64', 'i32'], 'i64'],
+} as const satisfies Record<string, Signature>;
+
+export type VectorHelper = keyof typeof NOTING;
+
+const rows = new Map<VectorHelper, HelperRow>();
+
+/** The IR helper row of a helper, made at first use. */
+export function vectorHelper(name: VectorHelper): HelperRow {
+  let row = rows.get(name);
+  if (!row) {
+    const [args, result] = NOTING[name];
+    rows.set(name, (row = { name, args, result, sideEffects: true, module: 'vector' }));
+  }
+  return row;
+}
+
+let module: WebAssembly.Module | undefined;
+
+/**
+ * Instantiates the helpers on `memory` (one instance per thread: what was raised travels in module globals).
+ * Throws if the module has not been built.
+ */
+export function instantiateVector(memory: WebAssembly.Memory): Record<string, unknown> {
+  module ??= new WebAssembly.Module(readModule());
+  return new WebAssembly.Instance(module, { env: { memory } }).exports;
+}
+
+function readModule(): Uint8Array<ArrayBuffer> {
+  try {
+    return readFileSync(packageFile('targets/arm/helpers/vector.wasm')) as Uint8Array<ArrayBuffer>;
+  } catch {
+    throw new Error('vector helper module not built: run `npm run build`');
+  }
+}
