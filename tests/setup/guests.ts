@@ -10,6 +10,8 @@ const BASE_PACKAGES = [
   ...['busybox-static', 'bash-static', 'bash', 'dash', 'coreutils', 'findutils', 'diffutils', 'grep', 'sed', 'gawk'],
   ...['gzip', 'bzip2', 'xz-utils', 'zstd', 'tar', 'bc', 'file', 'make', 'libc-bin', 'openssl', 'sqlite3', 'lua5.4'],
   ...['perl', 'perl-base', 'python3-minimal', 'libpython3.11-stdlib'],
+  // A server, and what configures packages inside a chroot.
+  ...['lighttpd', 'nginx-light', 'apt', 'dpkg', 'debconf', 'adduser', 'passwd', 'init-system-helpers', 'hostname'],
 ] as const;
 
 /** One row per guest tree: Debian's name of the architecture and what is unpacked. */
