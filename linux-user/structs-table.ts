@@ -3,10 +3,11 @@
 import type { StructTable } from './abi/interface.ts';
 
 export const COMMON_STRUCTS: StructTable = {
-  // Times. The names without 64 hold longs; those with 64 are what the *_time64 calls take.
-  timespec: 'long tv_sec!, long tv_nsec',
+  // Times. The names without 64 hold longs, and the kernel drops the bits that do not fit; those with 64 are what the
+  // *_time64 calls take.
+  timespec: 'long tv_sec, long tv_nsec',
   timespec64: 's64 tv_sec, s64 tv_nsec',
-  timeval: 'long tv_sec!, long tv_usec',
+  timeval: 'long tv_sec, long tv_usec',
   timezone: 'int tz_minuteswest, int tz_dsttime',
   itimerval: 'timeval it_interval, timeval it_value',
   itimerspec: 'timespec it_interval, timespec it_value',
@@ -41,6 +42,38 @@ export const COMMON_STRUCTS: StructTable = {
   statfs64:
     'packed u32 f_type=hex, u32 f_bsize, u64 f_blocks, u64 f_bfree, u64 f_bavail, u64 f_files, u64 f_ffree, ' +
     'int f_fsid[2]=hex, u32 f_namelen, u32 f_frsize, u32 f_flags=hex, u32 f_spare[4]',
+  /** Quota of a user or group (linux/quota.h), and of a file system. */
+  dqblk:
+    'u64 dqb_bhardlimit, u64 dqb_bsoftlimit, u64 dqb_curspace, u64 dqb_ihardlimit, u64 dqb_isoftlimit, u64 dqb_curinodes, ' +
+    'u64 dqb_btime, u64 dqb_itime, u32 dqb_valid=hex',
+  nextdqblk:
+    'u64 dqb_bhardlimit, u64 dqb_bsoftlimit, u64 dqb_curspace, u64 dqb_ihardlimit, u64 dqb_isoftlimit, u64 dqb_curinodes, ' +
+    'u64 dqb_btime, u64 dqb_itime, u32 dqb_valid=hex, u32 dqb_id',
+  dqinfo: 'u64 dqi_bgrace, u64 dqi_igrace, u32 dqi_flags=hex, u32 dqi_valid=hex',
+  in6_rtmsg:
+    'u8 rtmsg_dst[16]=none, u8 rtmsg_src[16]=none, u8 rtmsg_gateway[16]=none, u32 rtmsg_type, u16 rtmsg_dst_len, ' +
+    'u16 rtmsg_src_len, u32 rtmsg_metric, ulong rtmsg_info, u32 rtmsg_flags=hex, int rtmsg_ifindex',
+  arpreq: 'u8 arp_pa[16]=none, u8 arp_ha[16]=none, int arp_flags=hex, u8 arp_netmask[16]=none, char arp_dev[16]=str',
+  vlan_args: 'int cmd, char device1[24]=str, int value, u8 rest[20]=none, s16 vlan_qos',
+  loop_info64:
+    'u64 lo_device=hex, u64 lo_inode, u64 lo_rdevice=hex, u64 lo_offset, u64 lo_sizelimit, u32 lo_number, u32 lo_encrypt_type, ' +
+    'u32 lo_encrypt_key_size, u32 lo_flags=hex, char lo_file_name[64]=str, char lo_crypt_name[64]=str, ' +
+    'u8 lo_encrypt_key[32]=none, u64 lo_init[2]=none',
+  loop_config: 'u32 fd, u32 block_size, loop_info64 info, u64 reserved[8]=none',
+  fsxattr:
+    'u32 fsx_xflags=hex, u32 fsx_extsize, u32 fsx_nextents, u32 fsx_projid, u32 fsx_cowextsize, u8 fsx_pad[8]=none',
+  fiemap: 'u64 fm_start, u64 fm_length, u32 fm_flags=hex, u32 fm_mapped_extents, u32 fm_extent_count, u32 reserved',
+  fiemap_extent:
+    'u64 fe_logical, u64 fe_physical, u64 fe_length, u64 reserved64[2]=none, u32 fe_flags=hex, u32 reserved[3]=none',
+  dedupe_range: 'u64 src_offset, u64 src_length, u16 dest_count, u16 reserved1, u32 reserved2',
+  dedupe_info: 's64 dest_fd, u64 dest_offset, u64 bytes_deduped, s32 status, u32 reserved',
+  serial_struct:
+    'int type, int line, uint port=hex, int irq, int flags=hex, int xmit_fifo_size, int custom_divisor, int baud_base, ' +
+    'u16 close_delay, u8 io_type, u8 reserved_char, int hub6, u16 closing_wait, u16 closing_wait2, ptr iomem_base=hex, ' +
+    'u16 iomem_reg_shift, uint port_high, ulong iomap_base=hex',
+  kbentry: 'u8 kb_table, u8 kb_index, u16 kb_value=hex',
+  vt_mode: 'u8 mode, u8 waitv, s16 relsig, s16 acqsig, s16 frsig',
+  hd_geometry: 'u8 heads, u8 sectors, u16 cylinders, ulong start',
   ustat: 'int f_tfree, ulong f_tinode, char f_fname[6]=str, char f_fpack[6]=str',
   open_how: 'u64 flags=flags:open, u64 mode=mode, u64 resolve=flags:resolve',
   file_handle: 'uint handle_bytes, int handle_type',
@@ -117,6 +150,11 @@ export const COMMON_STRUCTS: StructTable = {
   cmsghdr: 'ulong cmsg_len, int cmsg_level=enum:sol, int cmsg_type',
   // The union behind the name is as large as its largest member, which holds a pointer (struct ifmap: 2 longs, 2 words).
   ifreq: 'char ifr_name[16]=str, u8 data[8+2*long]=none',
+  ifmap:
+    'char ifr_name[16]=str, ulong mem_start=hex, ulong mem_end=hex, u16 base_addr, u8 irq, u8 dma, u8 port, u8 rest[3]',
+  rtentry:
+    'ulong pad1, u8 rt_dst[16]=none, u8 rt_gateway[16]=none, u8 rt_genmask[16]=none, u16 rt_flags=hex, s16 pad2, ulong pad3, ' +
+    'ptr pad4, s16 rt_metric, ptr rt_dev=hex, ulong rt_mtu, ulong rt_window, u16 rt_irtt',
   linger: 'int l_onoff, int l_linger',
   ucred: 'int pid, uint uid, uint gid',
 

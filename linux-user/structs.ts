@@ -188,7 +188,7 @@ function conversion(from: Layout, to: Layout): Conversion {
 
 /**
  * Converts the structure at `fromAt` to `to`'s layout at `toAt`, clearing padding unless told to keep what is there.
- * Returns false, the destination half written, when a field marked as checked does not fit.
+ * Returns false, the destination untouched, when a field marked as checked does not fit.
  */
 export function convert(
   from: Layout,
@@ -200,6 +200,7 @@ export function convert(
   keepPadding = false,
 ): boolean {
   const { size, steps } = conversion(from, to);
+  if (steps.some(({ to: b }) => b.checked) && !allFit(steps, from, fromView, fromAt)) return false;
   if (!keepPadding) for (let i = 0; i < size; i++) toView.setUint8(toAt + i, 0);
   const fromLittle = !from.model.bigEndian;
   const toLittle = !to.model.bigEndian;
@@ -208,21 +209,38 @@ export function convert(
     const b = step.to;
     const count = Math.min(a.count, b.count);
     for (let i = 0; i < count; i++) {
-      const at = fromAt + a.offset + i * a.size;
-      let low = 0;
-      let high = 0;
-      if (a.size === 8) {
-        low = fromView.getInt32(fromLittle ? at : at + 4, fromLittle);
-        high = fromView.getInt32(fromLittle ? at + 4 : at, fromLittle);
-      } else {
-        low = readSmall(fromView, at, a.size, a.signed, fromLittle);
-        high = a.signed && low < 0 ? -1 : 0;
-      }
-      if (b.checked && !fits(low, high, b.size, b.signed, a.signed)) return false;
+      const low = readLow(a, fromView, fromAt + a.offset + i * a.size, fromLittle);
+      const high = readHigh(a, fromView, fromAt + a.offset + i * a.size, low, fromLittle);
       writeWide(toView, toAt + b.offset + i * b.size, b.size, low, high, toLittle);
     }
   }
   return true;
+}
+
+/** Whether every field marked as checked survives the conversion: the kernel looks before it stores anything. */
+function allFit(steps: Conversion['steps'], from: Layout, view: DataView, fromAt: number): boolean {
+  const little = !from.model.bigEndian;
+  return steps.every(({ from: a, to: b }) => {
+    if (!b.checked) return true;
+    for (let i = 0; i < Math.min(a.count, b.count); i++) {
+      const low = readLow(a, view, fromAt + a.offset + i * a.size, little);
+      const high = readHigh(a, view, fromAt + a.offset + i * a.size, low, little);
+      if (!fits(low, high, b.size, b.signed, a.signed)) return false;
+    }
+    return true;
+  });
+}
+
+/** The lower 32 bits of one element of `field` at `at`. */
+function readLow(field: Field, view: DataView, at: number, little: boolean): number {
+  if (field.size === 8) return view.getInt32(little ? at : at + 4, little);
+  return readSmall(view, at, field.size, field.signed, little);
+}
+
+/** The upper 32 bits, given the lower ones. */
+function readHigh(field: Field, view: DataView, at: number, low: number, little: boolean): number {
+  if (field.size === 8) return view.getInt32(little ? at + 4 : at, little);
+  return field.signed && low < 0 ? -1 : 0;
 }
 
 function readSmall(view: DataView, at: number, size: number, signed: boolean, little: boolean): number {

@@ -1,6 +1,6 @@
 // System calls about the system and the process as a whole: names, memory, random numbers, personality, prctl.
 
-import { EFAULT, EINVAL, ENOSYS } from '../../src/host/errno.ts';
+import { EFAULT, EINVAL, ENOMEM, ENOSYS } from '../../src/host/errno.ts';
 import { SYS, sys1, sys5 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
@@ -83,6 +83,8 @@ const PRCTL: Readonly<Record<number, string>> = {
   23: 'ulong cap', // PR_CAPBSET_READ
   24: 'ulong cap', // PR_CAPBSET_DROP
   25: 'out int state', // PR_GET_TSC
+  31: '', // PR_TASK_PERF_EVENTS_DISABLE
+  32: '', // PR_TASK_PERF_EVENTS_ENABLE
   27: '', // PR_GET_SECUREBITS
   28: 'ulong bits', // PR_SET_SECUREBITS
   29: 'ulong ns', // PR_SET_TIMERSLACK
@@ -100,8 +102,13 @@ const PRCTL: Readonly<Record<number, string>> = {
   53: 'ulong which, ulong how, ulong a4, ulong a5', // PR_SET_SPECULATION_CTRL
   57: 'ulong state, ulong a3, ulong a4, ulong a5', // PR_SET_IO_FLUSHER
   58: 'ulong a2, ulong a3, ulong a4, ulong a5', // PR_GET_IO_FLUSHER
+  67: 'ulong on, ulong a3, ulong a4, ulong a5', // PR_SET_MEMORY_MERGE
+  68: 'ulong a2, ulong a3, ulong a4, ulong a5', // PR_GET_MEMORY_MERGE
 };
 const PR_GET_TID_ADDRESS = 40;
+const PR_SET_TSC = 26;
+const PR_TSC_ENABLE = 1;
+const PR_SET_VMA = 0x53564d41;
 
 const prctlRows = new Map<number, Row>();
 
@@ -121,9 +128,20 @@ function unfoldPrctl(_: Process, args: number[]): Unfolded | null {
   return row ? { name: 'prctl', row, args } : null;
 }
 
+/** PR_SET_VMA: a name for anonymous memory, which /proc shows. */
+function nameMemory(p: Process, operation: number, start: number, length: number, name: number): number {
+  const from = start >>> 0;
+  const size = length >>> 0;
+  if (from + size > p.memory.taskSize) return -ENOMEM;
+  return sys5(SYS.prctl, PR_SET_VMA, operation >>> 0, p.base + from, size, p.in(name));
+}
+
 /** Options that have no row: one is answered here, the rest fail as an option the kernel was built without. */
-function prctl(p: Process, option: number, pointer: number): number {
+function prctl(p: Process, option: number, pointer: number, start: number, length: number, name: number): number {
   if (option === PR_GET_TID_ADDRESS) return p.writeU32(pointer, p.clearTid) ? 0 : -EFAULT;
+  if (option === PR_SET_VMA) return nameMemory(p, pointer, start, length, name);
+  // The guest's counter can always be read.
+  if (option === PR_SET_TSC && pointer === PR_TSC_ENABLE) return 0;
   unimpOnce(`prctl option ${option}`);
   return -EINVAL;
 }

@@ -1,25 +1,22 @@
 // ioctl(2): rows made from the request table, and the few requests whose argument leads further.
 
-import { EBADF, EFAULT, EINVAL, ENOTTY } from '../../src/host/errno.ts';
+import { EBADF, ENOTTY } from '../../src/host/errno.ts';
 import { SYS, sys3 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
-import { write64 } from '../structs.ts';
 import { compileRow } from './call.ts';
+import { IOCTL_HANDLERS } from './ioctl-handlers.ts';
 import { IOCTLS } from './ioctl-table.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
 
 const F_GETFD = 1;
-const SIOCGIFCONF = 0x8912;
-/** struct ifreq: a name of 16 bytes and a union, which holds pointers and is therefore larger on the host. */
-const HOST_IFREQ = 40;
 
 const rows = new Map<number, Row>();
 
 function ioctlRow(request: number): Row | undefined {
   let row = rows.get(request);
   if (row) return row;
-  if (request === SIOCGIFCONF) row = { args: 'fd fd, enum:ioctl request, addr ifconf', run: interfaces };
+  if (Object.hasOwn(IOCTL_HANDLERS, request)) row = IOCTL_HANDLERS[request]![1];
   else {
     const text = Object.hasOwn(IOCTLS, request) ? IOCTLS[request]! : undefined;
     if (text === undefined) return undefined;
@@ -59,33 +56,9 @@ function unknown(_: Process, fd: number, request: number): number {
   return -ENOTTY;
 }
 
-/** SIOCGIFCONF: a buffer of structures with its length; a NULL buffer asks for the length. */
-function interfaces(p: Process, fd: number, request: number, pointer: number): number {
-  const word = p.abi.model.longSize;
-  const room = p.readU32(pointer);
-  const buffer = p.readWord((pointer >>> 0) + word);
-  if (room === undefined || buffer === undefined) return -EFAULT;
-  const guestSize = p.structs.sizeOf('ifreq');
-  const count = buffer === 0 ? 0 : Math.min(1024, Math.floor(room / guestSize));
-  const { view, u8, address } = p.scratch(16 + count * HOST_IFREQ);
-  view.setInt32(0, buffer === 0 ? 0 : count * HOST_IFREQ, true);
-  write64(view, 8, buffer === 0 ? 0 : address + 16, true);
-  if (room > 0x7fffffff) return -EINVAL;
-  const result = sys3(SYS.ioctl, fd, request, address);
-  if (result < 0) return result;
-  const found = Math.floor(view.getInt32(0, true) / HOST_IFREQ);
-  if (buffer !== 0) {
-    for (let i = 0; i < found; i++) {
-      const from = 16 + i * HOST_IFREQ;
-      if (!p.memory.writeBytes(buffer + i * guestSize, u8.subarray(from, from + guestSize))) return -EFAULT;
-    }
-  }
-  return p.writeU32(pointer, found * guestSize) ? result : -EFAULT;
-}
-
 /** The name of a request; undefined when it has no row. */
 export function ioctlName(request: number): string | undefined {
-  if (request === SIOCGIFCONF) return 'SIOCGIFCONF';
+  if (Object.hasOwn(IOCTL_HANDLERS, request)) return IOCTL_HANDLERS[request]![0];
   return Object.hasOwn(IOCTLS, request) ? IOCTLS[request]!.split(' ')[0] : undefined;
 }
 

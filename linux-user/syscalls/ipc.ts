@@ -14,6 +14,8 @@ const IPC_STAT = 2;
 const IPC_INFO = 3;
 /** Asks for the present structures where an old kernel would take older ones; every 32-bit C library sets it. */
 const IPC_64 = 0x100;
+/** A command no *ctl call knows. */
+const UNKNOWN = 0xff;
 const MSG_STAT = 11;
 const MSG_INFO = 12;
 const MSG_STAT_ANY = 13;
@@ -29,6 +31,9 @@ const SETVAL = 16;
 const SETALL = 17;
 /** Largest message and most semaphores that are worth a copy: the kernel's own limits are lower unless raised. */
 const MOST_BYTES = 1 << 20;
+
+/** Offset of msgmax in struct msginfo. */
+const MSGMAX = 8;
 
 /** The host's structures: 64-bit times in one member, the guest's in two. */
 const HOST_STRUCTS: Readonly<Record<string, { size: number; members: Readonly<Record<string, number>> }>> = {
@@ -139,6 +144,15 @@ function control(
   return stored < 0 ? stored : result;
 }
 
+/**
+ * The *ctl calls that have a number of their own take the present structures only, without the mark: with it the command is
+ * an unknown one.
+ */
+function unmarked(run: Handler): Handler {
+  return (p, a, b, c, d, e, f) =>
+    run === semctl ? run(p, a, b, c & IPC_64 ? UNKNOWN : c, d, e, f) : run(p, a, b & IPC_64 ? UNKNOWN : b, c, d, e, f);
+}
+
 function msgctl(p: Process, id: number, command: number, buffer: number): number {
   const known = [IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, MSG_STAT, MSG_INFO, MSG_STAT_ANY];
   if (!known.includes(command & ~IPC_64)) return -EINVAL;
@@ -151,7 +165,12 @@ function msgsnd(p: Process, id: number, message: number, size: number, flags: nu
   const type = p.readWord(message);
   if (type === undefined) return -EFAULT;
   if (size > MOST_BYTES || id < 0) return -EINVAL;
-  if (!copyIn(p, (message >>> 0) + p.abi.model.longSize, size, 8)) return -EFAULT;
+  if (!copyIn(p, (message >>> 0) + p.abi.model.longSize, size, 8)) {
+    // Size and type are looked at before the text.
+    const { view, address } = p.scratch(64);
+    const tooLong = sys3(SYS.msgctl, 0, IPC_INFO, address) >= 0 && size > view.getInt32(MSGMAX, true);
+    return tooLong || (type | 0) < 1 ? -EINVAL : -EFAULT;
+  }
   const { view, address } = p.scratch(0);
   write64(view, 0, p.abi.model.longSize === 4 ? type | 0 : type, true);
   return p.wait(SYS.msgsnd, id, address, size, flags, 0, 0);
@@ -283,11 +302,13 @@ const mqReceiveArgs = 'fd mqdes, out bytes[msg_len:result] msg_ptr, size msg_len
 
 export const IPC_ROWS = {
   msgget: { args: 'hex key, flags:ipc msgflg', run: 'msgget' },
-  msgctl: { args: 'int msqid, hex cmd, addr buf', run: msgctl },
+  msgctl: { args: 'int msqid, hex cmd, addr buf', run: unmarked(msgctl) },
+  old_msgctl: { args: 'int msqid, hex cmd, addr buf', run: msgctl },
   msgsnd: { args: 'int msqid, addr msgp, size msgsz, flags:ipc msgflg', run: msgsnd, blocks: true },
   msgrcv: { args: 'int msqid, addr msgp, size msgsz, long msgtyp, flags:ipc msgflg', run: msgrcv, blocks: true },
   semget: { args: 'hex key, int nsems, flags:ipc semflg', run: 'semget' },
-  semctl: { args: 'int semid, int semnum, hex cmd, addr arg', run: semctl },
+  semctl: { args: 'int semid, int semnum, hex cmd, addr arg', run: unmarked(semctl) },
+  old_semctl: { args: 'int semid, int semnum, hex cmd, addr arg', run: semctl },
   semop: { args: 'int semid, in sembuf[nsops] sops, size nsops', run: semop, blocks: true },
   semtimedop: {
     args: 'int semid, in sembuf[nsops] sops, size nsops, in timespec timeout',
@@ -301,7 +322,8 @@ export const IPC_ROWS = {
   },
   shmat: { args: 'int shmid, addr shmaddr, flags:shm shmflg', run: shmat, result: 'hex' },
   shmdt: { args: 'addr shmaddr', run: shmdt },
-  shmctl: { args: 'int shmid, hex cmd, addr buf', run: shmctl },
+  shmctl: { args: 'int shmid, hex cmd, addr buf', run: unmarked(shmctl) },
+  old_shmctl: { args: 'int shmid, hex cmd, addr buf', run: shmctl },
   shmget: { args: 'hex key, size size, flags:ipc shmflg', run: 'shmget' },
 
   mq_open: { args: 'str name, flags:open oflag, mode mode, in mq_attr attr', run: mqOpen, blocks: true },
@@ -353,7 +375,8 @@ function unfoldIpc(p: Process, args: number[], rows: Rows): Unfolded | null {
   const call = args[0]! & 0xffff;
   const version = args[0]! >>> 16;
   const found = Object.hasOwn(IPC_CALLS, call) ? IPC_CALLS[call]! : undefined;
-  const row = found && rows[found[0]];
+  // Through the front the mark may be there.
+  const row = found && (rows[`old_${found[0]}`] ?? rows[found[0]]);
   if (!row) return null;
   const inner = [0, 0, 0, 0, 0, 0];
   found.slice(1).forEach((from, i) => {

@@ -1,10 +1,11 @@
 // System calls about the address space: mappings, protections, the heap, advice, shared memory segments.
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from '../../src/host/errno.ts';
-import { HostBuffer, SYS, sys2, sys3 } from '../../src/host/syscall.ts';
+import { HostBuffer, SYS, sys2, sys3, sys5 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { getLimit } from './limits.ts';
 import type { Rows } from './row.ts';
+import { hostVector } from './user-data.ts';
 
 const PAGE = 4096;
 const RLIMIT_DATA = 2;
@@ -81,6 +82,35 @@ function mincore(p: Process, addr: number, length: number, vector: number): numb
   return sys3(SYS.mincore, p.base + start, size, p.out(vector, pages));
 }
 
+/** remap_file_pages: the host gives the pages of a shared file mapping a new order; what was translated from them is gone. */
+function remapFilePages(p: Process, addr: number, size: number, prot: number, page: number, flags: number): number {
+  const start = (addr & -PAGE) >>> 0;
+  const length = (size & -PAGE) >>> 0;
+  if (prot !== 0 || length === 0 || start + length > p.memory.taskSize) return -EINVAL;
+  for (let at = start; at < start + length; at += PAGE) if (!p.memory.isMapped(at)) return -EINVAL;
+  return sys5(SYS.remap_file_pages, p.out(start, length), length, 0, page >>> 0, flags);
+}
+
+/** Where the second vector of process_vm_readv stands in the scratch buffer. */
+const REMOTE = 1024 * 16;
+
+/**
+ * process_vm_readv and process_vm_writev reach this process only: where another emulator keeps its guest's memory is
+ * known to nobody, and the kernel would refuse to look for it as well (yama).
+ */
+function processVm(call: number, reads: boolean) {
+  return (p: Process, pid: number, local: number, count: number, remote: number, others: number, flags: number) => {
+    const own = pid === process.pid;
+    if (!own && flags === 0) {
+      const alive = sys2(SYS.kill, pid, 0);
+      return alive < 0 ? alive : -EPERM;
+    }
+    const to = hostVector(p, remote, others, !reads, REMOTE);
+    const from = hostVector(p, local, count, reads);
+    return p.wait(call, pid, from, count >>> 0, to, others >>> 0, flags);
+  };
+}
+
 /** Offset of the size in struct shmid_ds of x86-64, behind struct ipc_perm. */
 const SHM_SEGSZ = 48;
 const SHMID_DS_SIZE = 112;
@@ -113,7 +143,15 @@ export function shmdt(p: Process, addr: number): number {
   return p.memory.unmap(at, region.end - at);
 }
 
+const vmArgs = 'pid pid, in iovec[liovcnt] lvec, ulong liovcnt, in iovec[riovcnt] rvec, ulong riovcnt, hex flags';
+
 export const MEMORY_ROWS: Rows = {
+  remap_file_pages: {
+    args: 'addr addr, size size, flags:prot prot, hex pgoff, flags:mmap flags',
+    run: remapFilePages,
+  },
+  process_vm_readv: { args: vmArgs, run: processVm(SYS.process_vm_readv, true), blocks: true },
+  process_vm_writev: { args: vmArgs, run: processVm(SYS.process_vm_writev, false), blocks: true },
   old_mmap: { args: 'in u32[6] args', run: oldMmap, result: 'hex' },
   mmap2: {
     args: 'addr addr, size length, flags:prot prot, flags:mmap flags, fd fd, hex pgoffset',

@@ -3,6 +3,7 @@
 import { IOCTL_ROWS } from './ioctl.ts';
 import { IPC_FRONT_ROWS, IPC_ROWS } from './ipc.ts';
 import { POLL_ROWS } from './poll.ts';
+import { REFUSED_ROWS } from './refused.ts';
 import type { Rows } from './row.ts';
 import { SOCKET_ROWS, SOCKETCALL_ROWS } from './sockets.ts';
 import { SYSTEM_ROWS } from './system.ts';
@@ -15,4 +16,5 @@ export const RARE_ROWS: readonly Rows[] = [
   IPC_ROWS,
   IPC_FRONT_ROWS,
   SYSTEM_ROWS,
+  REFUSED_ROWS,
 ];

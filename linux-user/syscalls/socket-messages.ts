@@ -1,7 +1,7 @@
 // sendmsg, recvmsg and their multiple forms: message headers and control messages in the guest's layout.
 
-import { EBADF, EFAULT, EINVAL, ENOBUFS, ENOTSOCK } from '../../src/host/errno.ts';
-import { HostBuffer, SYS, sys1, sys5 } from '../../src/host/syscall.ts';
+import { EFAULT, EINVAL, ENOBUFS } from '../../src/host/errno.ts';
+import { SYS, sys1 } from '../../src/host/syscall.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, readField, writeField } from '../structs.ts';
@@ -19,7 +19,6 @@ const HOST = { name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
-const SO_TYPE = 3;
 /** Old forms of time stamps: as many pairs of longs as the value says. */
 const TIME_STAMPS: Readonly<Record<number, { name: 'timeval' | 'timespec'; count: number }>> = {
   29: { name: 'timeval', count: 1 },
@@ -72,13 +71,6 @@ function writeHeader(p: Process, message: Message, receive: boolean): void {
   setPointer(view, HOST.vectorLength, message.vectorLength);
 }
 
-/** A mistake in the control messages counts only if the descriptor is a socket, which is what the kernel looks at first. */
-function refused(fd: number, error: number): number {
-  const { address } = new HostBuffer(8);
-  const probe = sys5(SYS.getsockopt, fd, SOL_SOCKET, SO_TYPE, address, address + 4);
-  return probe === -EBADF || probe === -ENOTSOCK ? probe : error;
-}
-
 export function sendMessage(p: Process, fd: number, pointer: number, flags: number): number {
   const message = readMessage(p, pointer);
   if (!message) return p.wait(SYS.sendmsg, fd, pointer === 0 ? 0 : BAD_ADDRESS, flags, 0, 0, 0);
@@ -86,9 +78,8 @@ export function sendMessage(p: Process, fd: number, pointer: number, flags: numb
   const { view, address } = p.scratch(0);
   if (message.control !== 0 && message.controlLength > 0) {
     const length = controlToHost(p, message.control, message.controlLength);
-    if (length < 0) return refused(fd, length);
-    setPointer(view, HOST.control, address + CONTROL);
-    setPointer(view, HOST.controlLength, length);
+    setPointer(view, HOST.control, length === -EFAULT ? BAD_ADDRESS : address + CONTROL);
+    setPointer(view, HOST.controlLength, length >= 0 ? length : length === -ENOBUFS ? 0x80000000 : HOST_CMSG_HEADER);
   }
   return p.wait(SYS.sendmsg, fd, address, flags, 0, 0, 0);
 }
@@ -98,18 +89,31 @@ function aligned(length: number, word: number): number {
   return Math.ceil(length / word) * word;
 }
 
-/** Converts control messages for sending; returns their length on the host, or -errno. */
+/**
+ * Converts control messages for sending; returns their length on the host, or -errno: then the host shall be given
+ * something that it refuses the same way, because it looks at other things first.
+ */
 function controlToHost(p: Process, control: number, length: number): number {
-  if (length > MOST_CONTROL / 2) return -ENOBUFS;
-  if (!p.memory.checkRead(control, length)) return -EFAULT;
   const word = p.abi.model.longSize;
   const head = word + 8;
   const { view, u8 } = p.scratch(0);
+  if (length < head) {
+    setPointer(view, CONTROL, 1);
+    return -EINVAL;
+  }
+  if (length > 0x7fffffff) return -ENOBUFS;
+  // A length that only memory allocation would refuse: the bytes are not there either.
+  if (length > MOST_CONTROL / 2) return p.memory.checkRead(control, length) ? -ENOBUFS : -EFAULT;
+  if (!p.memory.checkRead(control, length)) return -EFAULT;
   const end = (control >>> 0) + length;
   let to = CONTROL;
   for (let at = control >>> 0; at + head <= end; ) {
     const size = p.readWord(at)!;
-    if (size < head || at + size > end) return -EINVAL;
+    if (size < head || at + size > end) {
+      // A message that is too short for its own header is refused as such.
+      setPointer(view, CONTROL, 1);
+      return -EINVAL;
+    }
     const data = size - head;
     setPointer(view, to, HOST_CMSG_HEADER + data);
     view.setInt32(to + 8, p.view.getInt32(at + word, p.little), true);
@@ -240,6 +244,7 @@ export function receiveMessages(
     const time = hostCopy(p, timeName, timeout);
     const { view, address } = p.scratch(0);
     if (time !== address) return -EFAULT;
+    if (view.getInt32(4, true) < 0 || view.getUint32(8, true) >= 1e9 || view.getUint32(12, true) !== 0) return -EINVAL;
     deadline = performance.now() + view.getInt32(0, true) * 1000 + view.getInt32(8, true) / 1e6;
   }
   // The time is only looked at between messages, as in the kernel.

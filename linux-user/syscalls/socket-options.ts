@@ -1,11 +1,12 @@
 // getsockopt and setsockopt: options whose value has the guest's longs or pointers in it.
 
-import { EFAULT } from '../../src/host/errno.ts';
+import { EFAULT, ENOPROTOOPT } from '../../src/host/errno.ts';
 import { SYS, sys5 } from '../../src/host/syscall.ts';
+import { unimpOnce } from '../../src/log/log.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
-import { copyIn, hostCopy, toGuest } from './user-data.ts';
+import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
 
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
@@ -18,6 +19,17 @@ const SOL_IPV6 = 41;
 const MCAST_FIRST = 42;
 const MCAST_LAST = 47;
 const ADDRESS_SIZE = 128;
+/**
+ * MCAST_MSFILTER: interface, group, mode, number of sources, sources. The addresses are aligned like a long: on the host
+ * four bytes stand before the group, on 32-bit ABIs none.
+ */
+const MCAST_MSFILTER = 48;
+const FILTER_HEAD = 4 + ADDRESS_SIZE + 8;
+const HOST_FILTER_HEAD = FILTER_HEAD + 4;
+const MOST_SOURCES = 64;
+const SOL_TCP = 6;
+/** Maps received pages at an address in its structure. */
+const TCP_ZEROCOPY_RECEIVE = 35;
 
 function isTimeout(level: number, name: number): boolean {
   return level === SOL_SOCKET && (name === SO_RCVTIMEO || name === SO_SNDTIMEO);
@@ -46,7 +58,39 @@ export function setsockopt(p: Process, fd: number, level: number, name: number, 
     if (!copyIn(p, (value >>> 0) + 4, size, 8) || !copyIn(p, value, 4, 0)) return pass(BAD_ADDRESS, 8 + size);
     return pass(p.scratch(0).address, 8 + size);
   }
+  if ((level === SOL_IP || level === SOL_IPV6) && name === MCAST_MSFILTER && length >= FILTER_HEAD) {
+    const address = filterToHost(p, value, length);
+    return pass(address, length + 4);
+  }
   return pass(p.in(value), length);
+}
+
+/** Copies the filter at `value` to the scratch buffer in the host's form; its address there. */
+function filterToHost(p: Process, value: number, length: number): number {
+  const size = Math.min(length, FILTER_HEAD + MOST_SOURCES * ADDRESS_SIZE);
+  if (!copyIn(p, (value >>> 0) + 4, size - 4, 8) || !copyIn(p, value, 4, 0)) return BAD_ADDRESS;
+  return p.scratch(HOST_FILTER_HEAD + MOST_SOURCES * ADDRESS_SIZE).address;
+}
+
+/** The sources of a multicast group: what comes back is cut to the room there is. */
+function getFilter(
+  p: Process,
+  fd: number,
+  level: number,
+  value: number,
+  lengthPointer: number,
+  length: number,
+): number {
+  const size = Math.min(length, FILTER_HEAD + MOST_SOURCES * ADDRESS_SIZE);
+  const address = filterToHost(p, value, size);
+  const lengthAt = HOST_FILTER_HEAD + MOST_SOURCES * ADDRESS_SIZE;
+  const scratch = p.scratch(lengthAt + 4);
+  scratch.view.setInt32(lengthAt, size + 4, true);
+  const result = sys5(SYS.getsockopt, fd, level, MCAST_MSFILTER, address, scratch.address + lengthAt);
+  if (result < 0) return result;
+  const used = scratch.view.getInt32(lengthAt, true) - 4;
+  if (!copyOut(p, 8, used - 4, (value >>> 0) + 4)) return -EFAULT;
+  return p.writeU32(lengthPointer, used) ? 0 : -EFAULT;
 }
 
 export function getsockopt(
@@ -59,6 +103,13 @@ export function getsockopt(
 ): number {
   const length = p.readU32(lengthPointer);
   if (length === undefined) return sys5(SYS.getsockopt, fd, level, name, p.in(value), p.in(lengthPointer));
+  if (level === SOL_TCP && name === TCP_ZEROCOPY_RECEIVE) {
+    unimpOnce('getsockopt TCP_ZEROCOPY_RECEIVE');
+    return -ENOPROTOOPT;
+  }
+  if (p.abi.model.longSize === 4 && (level === SOL_IP || level === SOL_IPV6) && name === MCAST_MSFILTER) {
+    if (length >= FILTER_HEAD && length <= 0x7fffffff) return getFilter(p, fd, level, value, lengthPointer, length);
+  }
   if (p.abi.model.longSize === 8 || !isTimeout(level, name) || (length | 0) < 0) {
     const room = Math.max(0, length | 0);
     return sys5(SYS.getsockopt, fd, level, name, p.out(value, room), p.out(lengthPointer, 4));

@@ -1,7 +1,7 @@
 // System calls for administration: mounts, modules, keys, namespaces, and privileges an emulated program cannot be given.
 
 import { EINVAL, ENOSPC, EOPNOTSUPP, EPERM } from '../../src/host/errno.ts';
-import { SYS, sys1, sys2, sys4, sys5 } from '../../src/host/syscall.ts';
+import { SYS, sys1, sys2, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
 import { withNewRoot } from './files.ts';
@@ -48,6 +48,47 @@ function unfoldKeyctl(_: Process, args: number[]): Unfolded | null {
   return { name: 'keyctl', row, args };
 }
 
+/** quotactl's commands: number, and what the last argument is. */
+const QUOTACTL: Readonly<Record<number, string>> = {
+  8388609: 'addr addr', // Q_SYNC
+  8388610: 'rawpath addr', // Q_QUOTAON
+  8388611: 'addr addr', // Q_QUOTAOFF
+  8388612: 'out u32 addr', // Q_GETFMT
+  8388613: 'out dqinfo addr', // Q_GETINFO
+  8388614: 'in dqinfo addr', // Q_SETINFO
+  8388615: 'out dqblk addr', // Q_GETQUOTA
+  8388616: 'in dqblk addr', // Q_SETQUOTA
+  8388617: 'out nextdqblk addr', // Q_GETNEXTQUOTA
+};
+/** The kind of quota stands below the command. */
+const SUBCMD_SHIFT = 8;
+
+const quotactlRows = new Map<string, Row>();
+
+function quotactl(name: 'quotactl' | 'quotactl_fd', file: string) {
+  const commandAt = name === 'quotactl' ? 0 : 1;
+  return (_: Process, args: number[]): Unfolded | null => {
+    const command = args[commandAt]! >>> SUBCMD_SHIFT;
+    if (!Object.hasOwn(QUOTACTL, command)) return null;
+    const key = `${name} ${command}`;
+    let row = quotactlRows.get(key);
+    if (!row) quotactlRows.set(key, (row = { args: `${file}, int id, ${QUOTACTL[command]}`, run: name }));
+    return { name, row, args };
+  };
+}
+
+/** Any other command: as from a file system that does not know it. */
+function unknownQuota(_: Process, command: number): number {
+  unimpOnce(`quotactl command 0x${(command >>> SUBCMD_SHIFT).toString(16)}`);
+  return -EINVAL;
+}
+
+/** lsm_list_modules and lsm_get_self_attr: the size of the buffer stands in memory, and is stored back. */
+function withSize(p: Process, buffer: number, size: number): [buffer: number, size: number] {
+  const room = Math.min(p.readU32(size) ?? 0, p.room(buffer, 0xffffffff));
+  return [p.out(buffer, room), p.out(size, 4)];
+}
+
 /** Port access needs hardware; without it the answer is that of a kernel that does not trust the caller. */
 const noPorts = (asked: boolean) => (asked ? -EPERM : 0);
 
@@ -80,6 +121,41 @@ export const SYSTEM_ROWS = {
   reboot: {
     args: 'hex magic, hex magic2, hex cmd, addr arg',
     run: (p, magic, magic2, command, arg) => sys4(SYS.reboot, magic >>> 0, magic2 >>> 0, command >>> 0, p.in(arg)),
+  },
+  quotactl: {
+    args: 'hex cmd, str special, int id, addr addr',
+    run: unknownQuota,
+    unfold: quotactl('quotactl', 'hex cmd, str special'),
+  },
+  quotactl_fd: {
+    args: 'fd fd, hex cmd, int id, addr addr',
+    run: (p, _, command) => unknownQuota(p, command),
+    unfold: quotactl('quotactl_fd', 'fd fd, hex cmd'),
+  },
+  statmount: {
+    args: 'in bytes[24] req, out raw[bufsize] buf, size bufsize, hex flags',
+    run: (p, request, buffer, size, flags) =>
+      sys4(SYS.statmount, p.in(request), p.out(buffer, p.room(buffer, size)), p.room(buffer, size), flags),
+  },
+  listmount: {
+    args: 'in bytes[24] req, out raw[1] mnt_ids, size nr, hex flags',
+    run: (p, request, ids, count, flags) => {
+      const room = Math.min(count >>> 0, Math.floor(p.room(ids, 0xffffffff) / 8));
+      return sys4(SYS.listmount, p.in(request), p.out(ids, room * 8), room, flags);
+    },
+  },
+  lsm_get_self_attr: {
+    args: 'uint attr, addr ctx, inout u32 size, hex flags',
+    run: (p, attribute, context, size, flags) =>
+      sys4(SYS.lsm_get_self_attr, attribute >>> 0, ...withSize(p, context, size), flags),
+  },
+  lsm_set_self_attr: {
+    args: 'uint attr, in bytes[size] ctx, uint size, hex flags',
+    run: 'lsm_set_self_attr',
+  },
+  lsm_list_modules: {
+    args: 'addr ids, inout u32 size, hex flags',
+    run: (p, ids, size, flags) => sys3(SYS.lsm_list_modules, ...withSize(p, ids, size), flags),
   },
   init_module: { args: 'in bytes[len] image, ulong len, str params', run: 'init_module' },
   finit_module: { args: 'fd fd, str params, hex flags', run: 'finit_module' },

@@ -1,7 +1,7 @@
 // One row per helper exported by the x87 module, the types made from the rows, and the module's loader.
 
-import { readFileSync } from 'node:fs';
 import { packageFile } from '../../../src/util/package-files.ts';
+import { readWholeFile } from '../../../src/util/read-file.ts';
 
 /** Wasm type of an argument or result. */
 export type X87Type = 'i32' | 'i64';
@@ -147,7 +147,7 @@ export function instantiateX87(memory: WebAssembly.Memory): X87Exports {
 
 function readX87(): Uint8Array<ArrayBuffer> {
   try {
-    return readFileSync(packageFile('targets/x86/helpers/x87.wasm')) as Uint8Array<ArrayBuffer>;
+    return readWholeFile(packageFile('targets/x86/helpers/x87.wasm'));
   } catch {
     throw new Error('x87 helper module not built: run `npm run build`');
   }

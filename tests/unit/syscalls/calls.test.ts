@@ -248,7 +248,7 @@ describe('System V IPC', () => {
     const message = h.words(7, 0x6c6c6568, 0x6f);
     expect(h.call('ipc', 11, id, 5, 0, message, 0)).toBe(0);
     const status = h.room(100);
-    expect(h.call('msgctl', id, 0x102, status)).toBe(0);
+    expect(h.call('msgctl', id, 2, status)).toBe(0);
     const now = Math.floor(Date.now() / 1000);
     expect(Math.abs(h.u32(status + 36) - now)).toBeLessThan(5);
     expect([h.u32(status + 60), h.u32(status + 64)]).toEqual([5, 1]);
@@ -267,7 +267,7 @@ describe('System V IPC', () => {
     expect(h.call('ipc', 3, id, 0, 0x10d, h.words(values), 0)).toBe(0);
     expect(h.memory.view.getUint16(values + 2, true)).toBe(3);
     const status = h.room(64);
-    expect(h.call('semctl', id, 0, 0x102, status)).toBe(0);
+    expect(h.call('semctl', id, 0, 2, status)).toBe(0);
     expect(h.u32(status + 52)).toBe(3);
     expect(h.call('ipc', 3, id, 0, 0x100, h.words(0), 0)).toBe(0);
   });

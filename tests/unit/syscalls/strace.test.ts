@@ -129,8 +129,8 @@ describe('calls that stand for others', () => {
 });
 
 describe('calls that are not there', () => {
-  test('a known name with six raw arguments, an unknown number as such', () => {
-    expect(traced('ptrace', 1, 2, 3, 4, 5, 6)).toBe('ptrace(1,2,3,4,5,6) = -1 errno=38 (Function not implemented)');
+  test('a refused one with its arguments, an unknown number as such with six raw ones', () => {
+    expect(traced('ptrace', 1, 2, 3, 4, 5, 6)).toBe('ptrace(1,2,0x3,0x4) = -1 errno=38 (Function not implemented)');
     expect(traced(999, 1, -2)).toBe('Unknown syscall 999(1,-2,0,0,0,0) = -1 errno=38 (Function not implemented)');
   });
 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { I386_ABI } from '../../../linux-user/abi/i386.ts';
 import {
   convert,
+  fieldOf,
   HOST_MODEL,
   type Layout,
   read64,
@@ -195,17 +196,21 @@ describe('conversion', () => {
   });
 
   test('refuses a checked member that does not fit', () => {
-    const from = host.layout('timespec');
-    const to = guest.layout('timespec');
+    const from = host.layout('flock');
+    const to = guest.layout('flock');
+    const { offset } = fieldOf(from, 'l_start');
     for (const [value, fits] of [
       [0x7fffffff, true],
       [0x80000000, false],
       [-0x80000000, true],
       [-0x80000001, false],
     ] as const) {
-      write64(buffer, 0, value, true);
-      write64(buffer, 8, 0, true);
+      write64(buffer, offset, value, true);
+      write64(buffer, offset + 8, 0, true);
+      buffer.setUint8(100, 0xee);
       expect([value, convert(from, buffer, 0, to, buffer, 100)]).toEqual([value, fits]);
+      // Nothing is stored when one member does not fit.
+      expect(buffer.getUint8(100) === 0xee).toBe(!fits);
     }
   });
 
