@@ -1,11 +1,11 @@
 // Making processes: the host's fork of the emulator with all its threads, and the memory a vfork child gives back.
 
-import { readFileSync } from 'node:fs';
 import { EAGAIN, EINTR, EINVAL, ENOSYS } from '../src/host/errno.ts';
 import { forkAll } from '../src/host/signals.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import { unimpOnce } from '../src/log/log.ts';
 import { PAGE_SHARED, PAGE_SIZE, PAGE_WRITE } from '../src/memory/page-flags.ts';
+import { readWholeFile } from '../src/util/read-file.ts';
 import { closeHidden, hideDescriptor } from './host-descriptors.ts';
 import type { Process } from './process.ts';
 
@@ -51,7 +51,7 @@ export function prepareFork(): void {
   prepared = true;
   const fd = sys4(SYS.openat, -100, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
   if (fd >= 0) proc = hideDescriptor(fd);
-  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+  for (const line of Buffer.from(readWholeFile('/proc/self/maps')).toString('latin1').split('\n')) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) rwxp/.exec(line);
     if (!match) continue;
     const start = Number.parseInt(match[1]!, 16);

@@ -74,4 +74,8 @@ export const ARM_ROW_NAMES: Readonly<Record<string, string>> = {
   ...UID16_ROW_NAMES,
   _newselect: 'select',
   ugetrlimit: 'getrlimit',
+  // These take the mark of the present structures also when called by their own number.
+  msgctl: 'old_msgctl',
+  semctl: 'old_semctl',
+  shmctl: 'old_shmctl',
 };

@@ -78,11 +78,7 @@ export const REFUSED_ROWS = {
     'as without CONFIG_SECCOMP: a filter would hit the calls of the emulator',
   ),
   bpf: refused('bpf', 'int cmd, addr attr, uint size', 'as without CONFIG_BPF_SYSCALL'),
-  userfaultfd: refused(
-    'userfaultfd',
-    'hex flags',
-    'as without CONFIG_USERFAULTFD: the emulator needs faults itself',
-  ),
+  userfaultfd: refused('userfaultfd', 'hex flags', 'as without CONFIG_USERFAULTFD: the emulator needs faults itself'),
   process_madvise: refused(
     'process_madvise',
     'fd pidfd, addr vec, size vlen, int advice, hex flags',

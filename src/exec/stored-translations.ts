@@ -1,7 +1,8 @@
 // Translations kept on disk from one run of a program to the next: the file, finding and checking what it holds, adding to it.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defineCounter } from '../log/counters.ts';
+import { readWholeFile } from '../util/read-file.ts';
 import { type CodeCache, type Entry, Tier } from './code-cache.ts';
 import { COUNTER_BASE } from './layout.ts';
 import { translateTogether } from './neighbourhood.ts';
@@ -107,7 +108,7 @@ class StoredFile {
     try {
       const { uid, mode, size } = statSync(path);
       if (uid !== process.geteuid?.() || (mode & 0o022) !== 0 || size > MAX_FILE_BYTES) return null;
-      file = readFileSync(path);
+      file = readWholeFile(path);
     } catch {
       return null;
     }
