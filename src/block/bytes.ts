@@ -57,30 +57,44 @@ export function writeU64be(b: Uint8Array, at: number, value: number): void {
 /** All-zero pages to compare against: one memcmp is many times faster than a loop in JavaScript. */
 const ZEROS = Buffer.alloc(256 * 1024);
 
-function asBuffer(b: Uint8Array): Buffer {
-  return b instanceof Buffer ? b : Buffer.from(b.buffer, b.byteOffset, b.byteLength);
+/** Buffer's methods work on any Uint8Array; making Buffers of them would cost more than the calls. */
+const compareBytes = Buffer.prototype.compare as (
+  this: Uint8Array,
+  other: Uint8Array,
+  otherStart: number,
+  otherEnd: number,
+  start: number,
+  end: number,
+) => number;
+
+function utf8Slice(b: Uint8Array, start: number, end: number): string {
+  return Buffer.prototype.toString.call(b, 'utf8', start, end);
 }
 
 /** Whether every byte of `b` in [start, end) is zero. */
 export function isZero(b: Uint8Array, start = 0, end: number = b.length): boolean {
   if (end <= start) return true;
   if (b[start] !== 0 || b[end - 1] !== 0) return false;
-  const buf = asBuffer(b);
   for (let at = start; at < end; at += ZEROS.length) {
     const n = Math.min(ZEROS.length, end - at);
-    if (ZEROS.compare(buf, at, at + n, 0, n) !== 0) return false;
+    if (ZEROS.compare(b, at, at + n, 0, n) !== 0) return false;
   }
   return true;
 }
 
 /** Whether two equally long arrays hold the same bytes. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return asBuffer(a).equals(b);
+  return Buffer.compare(a, b) === 0;
+}
+
+/** Whether `bytes` bytes of `a` from `at` are those of `b` from `bt`. */
+export function equalRanges(a: Uint8Array, at: number, b: Uint8Array, bt: number, bytes: number): boolean {
+  return compareBytes.call(a, b, bt, bt + bytes, at, at + bytes) === 0;
 }
 
 /** UTF-8 text of a byte range. */
 export function textOf(b: Uint8Array, start: number, end: number): string {
-  return asBuffer(b).toString('utf8', start, end);
+  return utf8Slice(b, start, end);
 }
 
 /**
@@ -88,7 +102,7 @@ export function textOf(b: Uint8Array, start: number, end: number): string {
  * which bytesOfName makes the same bytes again.
  */
 export function nameOfBytes(bytes: Uint8Array): string {
-  const whole = asBuffer(bytes).toString('utf8');
+  const whole = utf8Slice(bytes, 0, bytes.length);
   if (!whole.includes('\ufffd')) return whole;
   let out = '';
   for (let at = 0; at < bytes.length; ) {

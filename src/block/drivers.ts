@@ -5,10 +5,13 @@ import { FILE_OPTIONS, openFile, openHostDevice, parseFileFilename } from './fil
 import { NULL_OPTIONS, openNull, parseNullFilename } from './null.ts';
 import { openRaw, RAW_OPTIONS } from './raw.ts';
 
+/** A probe for images that begin with these characters. */
 const magicIs =
-  (magic: string, at = 0) =>
-  (head: Uint8Array): number =>
-    [...magic].every((c, i) => head[at + i] === c.charCodeAt(0)) ? 100 : 0;
+  (magic: string) =>
+  (head: Uint8Array): number => {
+    for (let i = 0; i < magic.length; i++) if (head[i] !== magic.charCodeAt(i)) return 0;
+    return 100;
+  };
 
 /** A format that is recognised, so that its images are not taken for raw ones, but cannot be opened. */
 function recognised(name: string, probe: Driver['probe']): Driver {
@@ -214,6 +217,8 @@ const ROWS: Driver[] = [
 ];
 
 function isVmdkDescriptor(head: Uint8Array): boolean {
+  // Blank, a comment or the word itself: anything else is not worth compiling a pattern for.
+  if (head[0]! > 0x20 && head[0] !== 0x23 && head[0] !== 0x76) return false;
   return /^(\s*#[^\n]*\n|\s*\n)*version=[123]/.test(Buffer.from(head).toString('latin1'));
 }
 
@@ -235,10 +240,10 @@ export function probeFormat(head: Uint8Array, filename: string): Driver {
   let score = 0;
   for (const driver of ROWS) {
     const s = driver.probe?.(head, filename) ?? 0;
-    if (s > score) {
-      best = driver;
-      score = s;
-    }
+    if (s <= score) continue;
+    best = driver;
+    score = s;
+    if (s === 100) break;
   }
   return best;
 }

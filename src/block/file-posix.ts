@@ -66,7 +66,7 @@ async function asyncFs(): Promise<typeof import('node:fs')> {
 }
 
 function openFdSet(path: string, writable: boolean): number | undefined {
-  const m = /^\/dev\/fdset\/(\d+)$/.exec(path);
+  const m = path.startsWith('/dev/fdset/') ? /^\/dev\/fdset\/(\d+)$/.exec(path) : null;
   if (!m) return undefined;
   for (const fd of fdSets.get(Number(m[1])) ?? []) {
     const mode = openMode(fd);
@@ -418,10 +418,10 @@ export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
 
 /** `file:` and `host_device:` prefixes name the file literally. */
 export function parseFileFilename(filename: string, options: Map<string, unknown>): void {
-  const m = /^(file|host_device):(.*)$/s.exec(filename);
-  const path = m ? m[2]! : filename;
+  const prefix = ['file:', 'host_device:'].find((p) => filename.startsWith(p));
+  const path = prefix ? filename.slice(prefix.length) : filename;
   // A path that looks like a protocol name is shown so that it cannot be taken for one.
-  options.set('filename', m && /^[^/]*:/.test(path) ? `./${path}` : path);
+  options.set('filename', prefix && /^[^/]*:/.test(path) ? `./${path}` : path);
 }
 
 /** Whether a path names a device rather than a file; decides between the two drivers. */

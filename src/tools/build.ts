@@ -3,11 +3,17 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { BunPlugin } from 'bun';
+import { splitScripts } from './split-bundle.ts';
 
 const root = resolve(import.meta.dir, '../..');
 
 /** Files of src/cli that launchers start, without `.ts`. */
 export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync(join(root, `src/cli/${name}.ts`)));
+
+/** Of these, the ones that need only a part of their code at a time, and which files they should have at hand from the start. */
+const SPLIT: Record<string, readonly string[]> = {
+  img: ['src/cli/img/info.ts', 'src/cli/img/check.ts', 'src/block/qcow2/open.ts', 'src/block/qcow2/check.ts'],
+};
 
 /** Paths (relative to the repository) of all helper build scripts, sorted; a guest without compiled helpers has none. */
 export function helperBuildScripts(): string[] {
@@ -51,6 +57,13 @@ function buildId(text: string): string {
   return hash.toString(16);
 }
 
+const OPTIONS = {
+  target: 'bun',
+  // Names and lines stay, for readable stack traces; shorter ones measured no faster.
+  minify: { syntax: true, whitespace: false, identifiers: false },
+  define: { WEMU_BUNDLED: 'true', WEMU_BUNDLE_FOLDER: 'module.path' },
+} as const;
+
 /** Bundles one command to build/<name>.js, with bytecode beside it and the list of its sources. Throws when it cannot be. */
 export async function bundle(name: string): Promise<void> {
   const sources: string[] = ['package.json'];
@@ -66,41 +79,67 @@ export async function bundle(name: string): Promise<void> {
       });
     },
   };
-  const { outputs } = await Bun.build({
-    entrypoints: [join(root, `src/cli/${name}.ts`)],
-    target: 'bun',
-    // Bytecode outside of executables exists for this format only.
-    format: 'cjs',
-    bytecode: true,
-    // Names and lines stay, for readable stack traces; shorter ones measured no faster.
-    minify: { syntax: true, whitespace: false, identifiers: false },
-    define: { WEMU_BUNDLED: 'true', WEMU_BUNDLE_FOLDER: 'module.path' },
-    plugins: [collect],
-  });
-  const code = outputs.find(({ kind }) => kind === 'entry-point');
-  const bytecode = outputs.find(({ kind }) => kind === 'bytecode');
-  if (!code || !bytecode || outputs.length !== 2) throw new Error(`the bundle of ${name} is not code and bytecode`);
-  const text = await code.text();
-  const own = text.indexOf(root);
-  if (own >= 0) {
-    const line = text.slice(text.lastIndexOf('\n', own) + 1, text.indexOf('\n', own));
-    throw new Error(`the bundle of ${name} names a folder of this machine (use util/package-files.ts): ${line.trim()}`);
-  }
+  const entry = join(root, `src/cli/${name}.ts`);
   const folder = join(root, 'build');
   const temporary = join(folder, `.${name}-${process.pid}`);
   mkdirSync(temporary, { recursive: true });
-  // The launcher takes the bundle when it finds the .js: the rest is there first. Bytecode of other code is not used.
-  const files: [string, string | Uint8Array][] = [
-    [`${name}.inputs`, `wemu_inputs='${sources.sort().join(' ')}'\n`],
-    [`${name}.id`, `${buildId(text)}\n`],
-    [`${name}.js.jsc`, new Uint8Array(await bytecode.arrayBuffer())],
-    [`${name}.js`, text],
-  ];
-  for (const [file, content] of files) writeFileSync(join(temporary, file), content);
-  // A millisecond more, because this time stamp is rounded and those of files are not.
-  utimesSync(join(temporary, `${name}.js`), Date.now() / 1000, (newest + 1) / 1000);
-  for (const [file] of files) renameSync(join(temporary, file), join(folder, file));
-  rmSync(temporary, { recursive: true });
+  const files: [string, string | Uint8Array][] = [];
+  /** Compiles a script and puts it with its bytecode among the files. */
+  const compile = async (file: string, from: string): Promise<void> => {
+    const { outputs } = await Bun.build({
+      ...OPTIONS,
+      entrypoints: [from],
+      // Bytecode outside of executables exists for this format only.
+      format: 'cjs',
+      bytecode: true,
+      plugins: [collect],
+    });
+    const code = outputs.find(({ kind }) => kind === 'entry-point');
+    const bytecode = outputs.find(({ kind }) => kind === 'bytecode');
+    if (!code || !bytecode || outputs.length !== 2) throw new Error(`the bundle of ${file} is not code and bytecode`);
+    const text = await code.text();
+    const own = text.indexOf(root);
+    if (own >= 0) {
+      const line = text.slice(text.lastIndexOf('\n', own) + 1, text.indexOf('\n', own));
+      throw new Error(
+        `the bundle of ${file} names a folder of this machine (use util/package-files.ts): ${line.trim()}`,
+      );
+    }
+    files.push([`${file}.js.jsc`, new Uint8Array(await bytecode.arrayBuffer())], [`${file}.js`, text]);
+  };
+  try {
+    const early = SPLIT[name];
+    if (early) {
+      const rest = `${name}-rest`;
+      const { outputs } = await Bun.build({
+        ...OPTIONS,
+        entrypoints: [entry],
+        format: 'esm',
+        splitting: true,
+        plugins: [collect],
+      });
+      const scripts = await splitScripts(outputs, early, `${rest}.js`);
+      const script = (file: string): string => join(temporary, `${file}-script.js`);
+      writeFileSync(script(rest), scripts.rest);
+      writeFileSync(script(name), scripts.main);
+      await compile(rest, script(rest));
+      await compile(name, script(name));
+    } else {
+      await compile(name, entry);
+    }
+    const [, text] = files.at(-1)!;
+    files.unshift(
+      [`${name}.inputs`, `wemu_inputs='${sources.sort().join(' ')}'\n`],
+      [`${name}.id`, `${buildId(String(text))}\n`],
+    );
+    for (const [file, content] of files) writeFileSync(join(temporary, file), content);
+    // A millisecond more, because this time stamp is rounded and those of files are not.
+    utimesSync(join(temporary, `${name}.js`), Date.now() / 1000, (newest + 1) / 1000);
+    // The launcher takes the bundle when it finds the .js: the rest is there first. Bytecode of other code is not used.
+    for (const [file] of files) renameSync(join(temporary, file), join(folder, file));
+  } finally {
+    rmSync(temporary, { recursive: true });
+  }
 }
 
 if (import.meta.main) {

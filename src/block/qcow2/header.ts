@@ -165,8 +165,7 @@ export function parseHeader(b: Uint8Array): Header {
   const backingSize = readU32be(b, 16);
   if (backingOffset > clusterSize) fail('Invalid backing file offset');
   const extensionsEnd = backingOffset !== 0 ? backingOffset : clusterSize;
-  const names = readExtensions(b, h, extensionsEnd);
-  checkFeatures(h, names);
+  checkFeatures(h, readExtensions(b, h, extensionsEnd));
   if (backingOffset !== 0) {
     if (backingSize > Math.min(1023, clusterSize - backingOffset) || backingSize === 0) {
       fail('Backing file name too long');
@@ -190,9 +189,9 @@ function checkCompression(h: Header): void {
   if (h.compressionType !== 0 && !bit) fail('qcow2: Compression type incompatible feature bit must be set');
 }
 
-/** Reads the header extensions; returns the feature names the image brings along. */
-function readExtensions(b: Uint8Array, h: Header, end: number): Map<string, string> {
-  const names = new Map<string, string>();
+/** Reads the header extensions; returns the table of feature names the image brings along. */
+function readExtensions(b: Uint8Array, h: Header, end: number): Uint8Array {
+  let names: Uint8Array = new Uint8Array(0);
   let at = h.headerLength;
   for (;;) {
     if (at > end) fail('Header extension too large');
@@ -209,11 +208,7 @@ function readExtensions(b: Uint8Array, h: Header, end: number): Map<string, stri
         h.backingFormat = textOf(data, 0, length);
         break;
       case EXTENSION.FEATURE_NAMES:
-        for (let row = 0; row + FEATURE_ROW <= length; row += FEATURE_ROW) {
-          const zero = data.indexOf(0, row + 2);
-          const stop = zero < 0 || zero > row + FEATURE_ROW ? row + FEATURE_ROW : zero;
-          names.set(`${data[row]}:${data[row + 1]}`, textOf(data, row + 2, stop));
-        }
+        names = data;
         break;
       case EXTENSION.BITMAPS:
         h.bitmaps = readBitmapExtension(h, data);
@@ -250,14 +245,26 @@ function readBitmapExtension(h: Header, data: Uint8Array): BitmapExtension | und
   return { count, directorySize, directoryOffset };
 }
 
+/** The name a feature table has for an incompatible bit. */
+function featureName(table: Uint8Array, bit: number): string | undefined {
+  for (let row = 0; row + FEATURE_ROW <= table.length; row += FEATURE_ROW) {
+    if (table[row] !== 0 || table[row + 1] !== bit) continue;
+    const zero = table.indexOf(0, row + 2);
+    const stop = zero < 0 || zero > row + FEATURE_ROW ? row + FEATURE_ROW : zero;
+    return textOf(table, row + 2, stop);
+  }
+  return undefined;
+}
+
 /** Refuses images with incompatible features we do not know, by the names the image or we have for them. */
-function checkFeatures(h: Header, names: Map<string, string>): void {
+function checkFeatures(h: Header, names: Uint8Array): void {
+  if (h.incompatible.hi === 0 && (h.incompatible.lo & ~KNOWN_INCOMPAT) === 0) return;
   const unknown: string[] = [];
   let rest = 0n;
   const bits = (BigInt(h.incompatible.hi) << 32n) | BigInt(h.incompatible.lo);
   for (let bit = 0; bit < 64; bit++) {
     if (!((bits >> BigInt(bit)) & 1n) || (bit < 32 && (KNOWN_INCOMPAT >>> bit) & 1)) continue;
-    const name = names.get(`0:${bit}`);
+    const name = featureName(names, bit);
     if (name) unknown.push(name);
     else rest |= 1n << BigInt(bit);
   }
