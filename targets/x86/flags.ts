@@ -406,6 +406,16 @@ export class LazyFlags {
     }
   }
 
+  /** 1 when the result is 0, else 0; the operation is known. */
+  private zero(): Value {
+    return this.b.setcond(Cond.EQ, this.narrow(CC_DST, false), 0);
+  }
+
+  /** A number with the sign of the exact sum, SF ^ OF, after ADD. */
+  private exactSign(): Value {
+    return this.narrow(this.b.xor(this.overflow()!, CC_DST), true);
+  }
+
   /**
    * The test of condition code `code` (0-15, as in Jcc, SETcc, CMOVcc: O NO B NB Z NZ BE NBE S NS P NP L NL LE NLE). Values
    * in it are good until the next write of a register.
@@ -426,6 +436,14 @@ export class LazyFlags {
         if (kind === Cc.LOGIC) return { cond: Cond.NE, a: ZERO, b: ZERO };
         if (kind === Cc.MUL) return { cond: Cond.NE, a: CC_SRC, b: ZERO };
         if (kind === Cc.IMUL) return this.productTest();
+        const least = 1 << ((8 << (this.op & 3)) - 1);
+        if (kind === Cc.INC || kind === Cc.DEC) {
+          return {
+            cond: Cond.EQ,
+            a: this.narrow(CC_DST, false),
+            b: this.narrow(const32(kind === Cc.INC ? least : ~least), false),
+          };
+        }
         const overflow = this.overflow();
         if (overflow) return { cond: Cond.TSTNE, a: overflow, b: const32(1 << ((8 << (this.op & 3)) - 1)) };
         break;
@@ -440,7 +458,7 @@ export class LazyFlags {
         if (kind === Cc.SUB)
           return { cond: Cond.LEU, a: this.narrow(this.subLeft(), false), b: this.narrow(this.right, false) };
         if (kind === Cc.LOGIC) return { cond: Cond.EQ, a: this.narrow(CC_DST, false), b: ZERO };
-        break;
+        return { cond: Cond.NE, a: b.or(this.carry(), this.zero()), b: ZERO };
       case 0x8:
         return { cond: Cond.LT, a: this.narrow(CC_DST, true), b: ZERO };
       case 0xa:
@@ -449,11 +467,19 @@ export class LazyFlags {
         if (kind === Cc.SUB)
           return { cond: Cond.LT, a: this.narrow(this.subLeft(), true), b: this.narrow(this.right, true) };
         if (kind === Cc.LOGIC) return { cond: Cond.LT, a: this.narrow(CC_DST, true), b: ZERO };
+        if (kind === Cc.INC) return { cond: Cond.LT, a: this.narrow(b.add(CC_DST, -1), true), b: const32(-1) };
+        if (kind === Cc.DEC) return { cond: Cond.LT, a: this.narrow(b.add(CC_DST, 1), true), b: const32(1) };
+        if (kind === Cc.ADD) return { cond: Cond.LT, a: this.exactSign(), b: ZERO };
         break;
       case 0xe:
         if (kind === Cc.SUB)
           return { cond: Cond.LE, a: this.narrow(this.subLeft(), true), b: this.narrow(this.right, true) };
         if (kind === Cc.LOGIC) return { cond: Cond.LE, a: this.narrow(CC_DST, true), b: ZERO };
+        if (kind === Cc.INC) return { cond: Cond.LE, a: this.narrow(b.add(CC_DST, -1), true), b: const32(-1) };
+        if (kind === Cc.DEC) return { cond: Cond.LE, a: this.narrow(b.add(CC_DST, 1), true), b: const32(1) };
+        if (kind === Cc.ADD) {
+          return { cond: Cond.NE, a: b.or(b.setcond(Cond.LT, this.exactSign(), 0), this.zero()), b: ZERO };
+        }
         break;
     }
     return this.fromBits(code, this.all());

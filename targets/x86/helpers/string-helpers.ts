@@ -20,22 +20,45 @@ function accessible(check: (address: number, length: number) => boolean, address
   return good;
 }
 
+/** The same for the bytes that end in front of `end`, from there down. */
+function accessibleBelow(check: (address: number, length: number) => boolean, end: number, length: number): number {
+  if (length <= end && end <= 0x100000000 && check(end - length, length)) return length;
+  let good = 0;
+  while (good < length) {
+    const at = end - good;
+    const step = Math.min(length - good, ((at - 1) & (PAGE - 1)) + 1);
+    if (at > 0x100000000 || step > at || !check(at - step, step)) break;
+    good += step;
+  }
+  return good;
+}
+
 /**
- * `rep_movs` in flat segments, forward only: with DF set, or an overlap closer than one element, the element loop does the
- * work.
+ * `rep_movs` in flat segments: with an overlap closer than one element, or one where going down reads what it has written,
+ * the element loop does the work.
  */
 export function repMovs(port: HelperPort, bytes: Uint8Array) {
   const { view } = port;
   const canRead = (address: number, length: number) => port.canRead(address, length);
   const canWrite = (address: number, length: number) => port.canWrite(address, length);
   return (env: number, log: number): undefined => {
-    if (view.getInt32(env + X86_OFFSETS.df, true) < 0) return;
     const size = 2 ** log;
     const esi = view.getUint32(env + ESI, true);
     const edi = view.getUint32(env + EDI, true);
     const ecx = view.getUint32(env + ECX, true);
     const distance = edi - esi;
     let length = Math.min(ecx * size, 0x100000000);
+    if (view.getInt32(env + X86_OFFSETS.df, true) < 0) {
+      const [from, to] = [esi + size, edi + size];
+      length = accessibleBelow(canWrite, to, accessibleBelow(canRead, from, length));
+      length -= length % size;
+      if (length === 0 || (distance < 0 && -distance < length)) return;
+      bytes.copyWithin(to - length, from - length, from);
+      view.setUint32(env + ESI, esi - length, true);
+      view.setUint32(env + EDI, edi - length, true);
+      view.setUint32(env + ECX, ecx - length / size, true);
+      return;
+    }
     length = accessible(canWrite, edi, accessible(canRead, esi, length));
     length -= length % size;
     if (length === 0) return;

@@ -1,5 +1,7 @@
 // Vector instructions done by helpers: AES, carry-less products, SHA, GFNI, string comparison, CRC32, MPSADBW.
+import { Cond } from '../../../tcg/ir/types.ts';
 import { const32, type Global, type Value } from '../../../tcg/ir/value.ts';
+import { CF, SF, ZF } from '../flags.ts';
 import { SIMD_HELPERS, type SimdHelperName } from '../helpers/simd-table.ts';
 import { REGS, XMM } from '../state.ts';
 import type { Translation } from './context.ts';
@@ -40,15 +42,49 @@ function crc32(t: Translation): void {
 
 // ---- comparison of strings
 
+const OF_BIT = 11;
 const WORDS = 1;
 /** Bit 6: the last element in place of the first; a mask of elements in place of one of bits. */
 const OTHER_OUTPUT = 0x40;
+
+const EQUAL_EACH = 0x08;
+const AGGREGATION = 0x0c;
+const NEGATIVE = 0x10;
+const MASKED = 0x20;
+
+/**
+ * Equal each with lengths up to the first zero, which is what `strcmp` is made of, without a helper: bits of the valid
+ * elements come from the place of the first zero by arithmetic.
+ */
+function equalEach(t: Translation, x: Value, y: Value): Value {
+  const { b, insn } = t;
+  const { imm } = insn;
+  const lane = imm & WORDS ? 16 : 8;
+  const all = imm & WORDS ? 0xff : 0xffff;
+  const bitsWhere = (left: Value, right: Value) =>
+    b.emit('bitmask_vec', b.emit('cmp_vec', left, right, null, lane, Cond.EQ), null, null, lane);
+  const zerosX = bitsWhere(x, ZERO_VECTOR);
+  const zerosY = bitsWhere(y, ZERO_VECTOR);
+  /** Ones below the lowest one, or everywhere. */
+  const below = (zeros: Value) => b.sub(b.and(zeros, b.neg(zeros)), 1);
+  const validX = below(zerosX);
+  const validY = below(zerosY);
+  const both = b.and(validX, validY);
+  const neither = b.not(b.or(validX, validY));
+  let bits = b.and(b.or(b.and(bitsWhere(x, y), both), neither), all);
+  if (imm & NEGATIVE) bits = b.xor(bits, imm & MASKED ? b.and(validY, all) : all);
+  const some = b.select(bits, CF, 0);
+  const ends = b.or(b.select(zerosY, ZF, 0), b.select(zerosX, SF, 0));
+  t.flags.setAll(b.or(b.or(some, ends), b.shl(b.and(bits, 1), OF_BIT)));
+  return bits;
+}
 
 /** Compares and sets the flags; returns the bits of the result. The memory operand may have any address. */
 function compareStrings(t: Translation, explicit: boolean): Value {
   const { b, dst, src, insn } = t;
   const y = readVector(t, src, { unaligned: true });
   const x = XMM[dst.num]!;
+  if (!explicit && (insn.imm & AGGREGATION) === EQUAL_EACH) return equalEach(t, x, y);
   const result = explicit
     ? b.call(SIMD_HELPERS.pcmpestr, x, y, insn.imm, EAX, EDX)
     : b.call(SIMD_HELPERS.pcmpistr, x, y, insn.imm);

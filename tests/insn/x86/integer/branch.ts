@@ -2,7 +2,7 @@
 
 import { CC, EAX, EBX, EDX, le16, le32, modrmMem, modrmReg } from '../../../oracle/asm-i386.ts';
 import { AF, CF, type CodeReference, type InsnCase, MEMORY_MAP, OF, PF, SF, ZF } from '../../../oracle/insn-case.ts';
-import { type CaseOptions, Corpus, setReg, WIDE } from './corpus.ts';
+import { type CaseOptions, Corpus, SIZES, setReg, sized, WIDE } from './corpus.ts';
 
 /** mov al, imm8: leaves a mark of the path taken. */
 const mark = (value: number) => [0xb0, value];
@@ -51,6 +51,39 @@ function addConditions(corpus: Corpus): void {
       corpus.add(`cmov${name} m: fault`, [0x0f, 0x40 | cc, ...modrmMem(1, { disp: at })], { eflags, faults: true });
     }
   });
+}
+
+/** Operations on AL or (E)AX, and (E)BX: opcode of the byte form, ModRM. */
+const SETTERS: [string, number, number][] = [
+  ['add', 0x00, 0xd8],
+  ['adc', 0x10, 0xd8],
+  ['sub', 0x28, 0xd8],
+  ['sbb', 0x18, 0xd8],
+  ['cmp', 0x38, 0xd8],
+  ['and', 0x20, 0xd8],
+  ['inc', 0xfe, 0xc0],
+  ['dec', 0xfe, 0xc8],
+  ['neg', 0xf6, 0xd8],
+  ['shl1', 0xd0, 0xe0],
+  ['shr1', 0xd0, 0xe8],
+  ['sar1', 0xd0, 0xf8],
+];
+
+/** Every condition right behind what sets the flags, where a translator makes one comparison of the two. */
+function addComparedConditions(corpus: Corpus): void {
+  const { random } = corpus;
+  for (const [name, opcode, modrm] of SETTERS) {
+    const flagMask = /^s[ha]|^and/.test(name) ? AF : 0;
+    for (const bits of SIZES) {
+      CC.forEach((condition, cc) => {
+        for (let n = 0; n < 4; n++) {
+          const code = [...sized(bits, [opcode]), modrm, 0x0f, 0x90 | cc, 0xc2]; // setcc dl
+          const regs = { eax: random.value(bits), ebx: random.value(bits), edx: random.u32(), esp: MEMORY_MAP.STACK };
+          corpus.add(`${name}${bits} set${condition}:`, code, { regs, eflags: corpus.flags(), flagMask });
+        }
+      });
+    }
+  }
 }
 
 function addLoops(corpus: Corpus): void {
@@ -251,6 +284,7 @@ function add16BitBranches(corpus: Corpus): void {
 export function branchCases(): InsnCase[] {
   const corpus = new Corpus('branch', 0xb4a);
   addConditions(corpus);
+  addComparedConditions(corpus);
   addLoops(corpus);
   addJumps(corpus);
   addFar(corpus);
