@@ -117,6 +117,21 @@ const breakpoint: Handler = (t) => {
   t.ended = true;
 };
 
+/** The undefined instructions that Linux takes for breakpoints (arch/arm/kernel/ptrace.c), by instruction set. */
+const BREAKPOINTS: Record<InsnSet, number> = {
+  [InsnSet.A32]: 0x07f001f0,
+  [InsnSet.T16]: 0xde01,
+  [InsnSet.T32]: 0xf7f0a000,
+};
+
+const permanentlyUndefined: Handler = (t) => {
+  const { word, set } = t.insn;
+  const plain = set === InsnSet.A32 ? word & 0x0fffffff : word;
+  if (plain !== BREAKPOINTS[set]) return t.undefined();
+  t.raise(Vector.BREAKPOINT);
+  t.ended = true;
+};
+
 /** HLT: semihosting by the numbers set aside for it, else undefined. */
 const halt: Handler = (t) => {
   if (t.insn.i === (t.thumb ? 0x3c : 0xf000)) t.trap(Vector.SEMIHOST);
@@ -217,7 +232,7 @@ export const BRANCH_HANDLERS = {
   SVC: supervisor,
   BKPT: breakpoint,
   HLT: halt,
-  UDF: (t: Translation) => t.undefined(),
+  UDF: permanentlyUndefined,
   IT: ifThen,
   MRS: readStatus,
   MSR_reg: writeStatusRegister,

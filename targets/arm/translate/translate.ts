@@ -107,13 +107,14 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
   let fetchFault = -1;
   while (!t.ended) {
     if (count >= maxInsns || ((pc | thumb) === stopAt && count > 0)) break;
-    const missing = !thumb && pc & 2 ? -1 : fetchInsn(pc, thumb);
+    const misaligned = !thumb && (pc & 2) !== 0;
+    const missing = misaligned ? (fetcher.can(pc) ? -1 : pc) : fetchInsn(pc, thumb);
     if (missing >= 0) {
       if (count === 0) fetchFault = missing;
       break;
     }
     t.pc = pc;
-    if (!thumb && pc & 2) {
+    if (misaligned) {
       // A jump to an address that no A32 instruction can have.
       builder.insnStart(pc);
       t.raise(Vector.PREFETCH_ABORT, ABORT_ALIGNMENT, pc);

@@ -1,0 +1,208 @@
+/** Random ARM instruction cases from the encoding rows, kept to what the architecture defines. */
+
+import { DECODERS, decodeArm, decodeThumb, Insn, InsnSet } from '../../targets/arm/insns.ts';
+import type { Encoding } from '../../targets/decode/pattern.ts';
+import type { Random } from '../oracle/random.ts';
+import { type ArmCase, BUFFER, BUFFER_WORDS } from './arm-program.ts';
+
+export type FuzzSet = 'A32' | 'A32_UNCONDITIONAL' | 'T16' | 'T32' | 'VFP' | 'NEON';
+
+/** Rows that end the program, change what the frame around a case relies on, or read clocks; and jumps of their own. */
+const EXCLUDED = new Set(
+  'SVC HLT SETEND CPS MCR MRC MRRC BLX_imm B BL B_cond CBZ TBB BX BXJ BLX_reg IT VMSR LDREX STREX LDREXB STREXB LDREXH STREXH LDREXD STREXD LDAEX STLEX LDAEXB STLEXB LDAEXH STLEXH LDAEXD STLEXD'.split(
+    ' ',
+  ),
+);
+
+const LOADS_AND_STORES = /^(STR|LDR|STM|LDM|SWP|STL|LDA|PLD|PLI|HINT|VLDR|VSTR|VLDM|VSTM|VLD|VST)/;
+
+/** Names of register fields. */
+const REGISTERS = ['d', 'n', 'm', 's', 't', 'a', 'u'] as const;
+
+/** Fields that really are core registers in a row. */
+function registersOf(encoding: Encoding): (typeof REGISTERS)[number][] {
+  const present = new Set([...encoding.pieces.map((piece) => piece.field), ...encoding.copies.map(([field]) => field)]);
+  const vector = encoding.name.startsWith('V');
+  return REGISTERS.filter(
+    (field) => present.has(field) && !(vector && field !== 'n' && field !== 't' && field !== 'u'),
+  );
+}
+
+const DATA_PROCESSING = /^(AND|EOR|SUB|RSB|ADD|ADC|SBC|RSC|TST|TEQ|CMP|CMN|ORR|MOV|BIC|MVN|ORN)_(imm|reg)$/;
+
+/** Whether the manual says what the instruction does (ARM ARM, "UNPREDICTABLE" in each encoding). */
+export function isPredictable(insn: Insn): boolean {
+  const encoding = insn.encoding!;
+  const { name } = encoding;
+  const { set, n, t, u, d, m, W, P, l } = insn;
+  const used = registersOf(encoding);
+  const has15 = used.some((field) => insn[field] === 15);
+  const has13 = used.some((field) => insn[field] === 13);
+  if (name.startsWith('V')) return true;
+  if (LOADS_AND_STORES.test(name)) {
+    const multiple = name.startsWith('LDM') || name.startsWith('STM');
+    if (multiple) {
+      const list = l | (insn.M << 14) | (insn.K << 15);
+      if (list === 0 || n === 15) return false;
+      if (set === InsnSet.T32 && (list & 0x2000 || (list & (list - 1)) === 0)) return false;
+      if (set === InsnSet.T32 && (name === 'STM' ? list & 0x8000 : (list & 0xc000) === 0xc000)) return false;
+      if (name.startsWith('STM') && list & 0x8000) return false;
+      if (name === 'STM' && W && list & (1 << n) && (set === InsnSet.T32 || list & ((1 << n) - 1))) return false;
+      return !(name === 'LDM' && W === 1 && list & (1 << n));
+    }
+    if (/^(PLD|PLI|HINT)/.test(name)) return !name.endsWith('_reg') || (m !== 15 && !(set === InsnSet.T32 && m === 13));
+    const dual = name.startsWith('LDRD') || name.startsWith('STRD');
+    const second = set === InsnSet.T32 ? u : t + 1;
+    const writes = !P || W;
+    if (n === 15 && (writes || name.startsWith('ST') || name.startsWith('SWP') || name.startsWith('LDA'))) return false;
+    if (writes && (n === t || (dual && n === second))) return false;
+    if (name.endsWith('_reg') && (m === 15 || (set === InsnSet.T32 && m === 13))) return false;
+    if (name.endsWith('_reg') && dual && (m === t || m === second) && name.startsWith('L')) return false;
+    if (set !== InsnSet.T32 && dual && (t & 1 || (!P && W))) return false;
+    if (
+      dual &&
+      (second === 15 || t === 15 || (set === InsnSet.T32 && (t === 13 || u === 13 || (name[0] === 'L' && t === u))))
+    )
+      return false;
+    if (name === 'SWP') return t !== 15 && m !== 15 && n !== m && n !== t;
+    if (t === 15) {
+      if (set === InsnSet.A32 && !P && W) return false;
+      return name === 'LDR_imm' || name === 'LDR_reg';
+    }
+    if (set === InsnSet.T32 && t === 13) return name.startsWith('LDR_') || name.startsWith('STR_');
+    return true;
+  }
+  if (set === InsnSet.T16) {
+    if (name === 'CMP_reg' && encoding.pattern.startsWith('01000101')) return n !== 15 && m !== 15 && (n > 7 || m > 7);
+    return !(name === 'ADD_reg' && d === 15 && m === 15);
+  }
+  if (DATA_PROCESSING.test(name) && set === InsnSet.A32) return !(d === 15 && insn.S === 1);
+  if (name === 'ADR') return d !== 15 && (set !== InsnSet.T32 || d !== 13);
+  if (name === 'BFI' && m === 15) return d !== 15 && (set !== InsnSet.T32 || d !== 13) && insn.w >= insn.h;
+  if (/^(SBFX|UBFX)$/.test(name) && insn.h + insn.w > 31) return false;
+  if (name === 'BFI' && insn.w < insn.h) return false;
+  if (/^(SMLAL|SMLSL|UMLAL|SMULL|UMULL|UMAAL|SMLALD|SMLSLD)/.test(name) && insn.d === insn.u) return false;
+  if (/^[SU]XTA/.test(name) && n === 15) return d !== 15 && m !== 15 && (set !== InsnSet.T32 || (d !== 13 && m !== 13));
+  if (/^(SMLAD|SMLSD|SMMLA|USADA8)$/.test(name) && insn.a === 15) {
+    return d !== 15 && m !== 15 && insn.s !== 15 && (set !== InsnSet.T32 || (d !== 13 && m !== 13 && insn.s !== 13));
+  }
+  if (name === 'MSR_imm' || name === 'MSR_reg')
+    return (insn.k & 3) === 0 && insn.k !== 0 && !has15 && !(set === InsnSet.T32 && has13);
+  if (name === 'CRC32') return insn.z !== 3 && !has15 && !has13 && insn.word >>> 28 >= 14;
+  if (set === InsnSet.T32) {
+    if (has15) return false;
+    // The stack pointer is allowed in additions, subtractions and moves in some forms.
+    if (has13) return /^(ADD|SUB)_(imm)$/.test(name) && n === 13;
+    return true;
+  }
+  return !has15;
+}
+
+const scratch = new Insn();
+
+/** A random instruction of a row; null after too many that the manual leaves open. */
+function randomInsn(row: Encoding, set: FuzzSet, random: Random): { word: number; insn: Insn } | null {
+  for (let n = 0; n < 50; n++) {
+    let word = ((random.u32() & ~row.mask) | row.value) >>> 0;
+    // Should-be bits that the row ignores are left as zeros.
+    row.pattern
+      .replaceAll(' ', '')
+      .split('')
+      .forEach((char, k, all) => {
+        if (char === '-') word &= ~(1 << (all.length - 1 - k));
+      });
+    if ((set === 'A32' || set === 'VFP') && row.pattern.startsWith('cccc')) {
+      const cond = random.below(3) === 0 ? random.below(14) : 14;
+      word = ((word & 0x0fffffff) | (cond << 28)) >>> 0;
+    }
+    word = set === 'T16' ? word & 0xffff : word >>> 0;
+    if (set === 'T16') decodeThumb(scratch, word, false);
+    else if (set === 'T32') decodeThumb(scratch, word, true);
+    else decodeArm(scratch, word);
+    if (scratch.encoding !== row) return null;
+    if (isPredictable(scratch)) return { word, insn: scratch };
+  }
+  return null;
+}
+
+const CORNERS = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x55555555];
+
+function randomValue(random: Random): number {
+  switch (random.below(4)) {
+    case 0:
+      return random.pick(CORNERS);
+    case 1:
+      return random.below(64);
+    default:
+      return random.u32();
+  }
+}
+
+/** An address in the buffer, mostly a word's. */
+function bufferAddress(random: Random): number {
+  const at = BUFFER + 2 * BUFFER_WORDS + 4 * (random.below(17) - 8);
+  return random.below(6) === 0 ? at + random.below(4) : at;
+}
+
+/** Whether the memory operand stays near its base; so that stores from the buffer do not leave the data around it. */
+function isNear(insn: Insn): boolean {
+  const { name } = insn.encoding!;
+  if (name.startsWith('LDM') || name.startsWith('STM')) return true;
+  if (name.endsWith('_reg')) return insn.y !== 0 || insn.h < 4;
+  return insn.i << (name.startsWith('V') ? 2 : insn.z) < 64;
+}
+
+/** Makes one case of the rows of `set`; null when chance gave nothing usable. */
+export function randomCase(
+  set: FuzzSet,
+  random: Random,
+  rows: readonly Encoding[] = DECODERS[set].rows(),
+): ArmCase | null {
+  const row = random.pick(rows);
+  if (EXCLUDED.has(row.name)) return null;
+  const made = randomInsn(row, set, random);
+  if (!made) return null;
+  const { word, insn } = made;
+  const regs = Array.from({ length: 15 }, () => randomValue(random));
+  if (LOADS_AND_STORES.test(row.name) && insn.n !== 15) {
+    if (row.name.endsWith('_reg')) regs[insn.m] = random.below(8);
+    if (random.below(10) > 0) {
+      if (!isNear(insn)) return null;
+      regs[insn.n] = bufferAddress(random);
+    } else {
+      // Pages nobody has mapped.
+      regs[insn.n] = (0x60000000 + random.below(0x10000000)) & ~random.below(4);
+    }
+  }
+  // A literal is a word of the program: no place to jump to. Neither is the neighbourhood.
+  if (LOADS_AND_STORES.test(row.name) && insn.n === 15 && (insn.W || insn.t === 15)) return null;
+  if (insn.d === 15 && set === 'T16') regs[insn.m] = (regs[insn.m]! | 0x60000000) & 0x7fffffff;
+  const thumb = set === 'T16' || set === 'T32';
+  let code: number[];
+  if (!thumb) code = [word];
+  else code = set === 'T16' ? [word] : [word >>> 16, word & 0xffff];
+  if (thumb && random.below(4) === 0 && !['UDF', 'BKPT', 'CBZ'].includes(row.name) && insn.d !== 15) {
+    // Under a condition: IT with one instruction.
+    code = [0xbf00 | (random.below(14) << 4) | 8, ...code];
+  }
+  return {
+    code,
+    thumb,
+    regs,
+    flags: (random.u32() & 0xf80f0000) >>> 0,
+    vectors: Array.from({ length: 64 }, () => random.u32()),
+  };
+}
+
+/** Words for the buffer: as jump targets they lead to where nothing is mapped on either side. */
+export function randomMemory(random: Random): number[] {
+  return Array.from({ length: BUFFER_WORDS }, () => {
+    const word = random.u32();
+    return [0x0, 0x4, 0xf].includes(word >>> 28) ? (word ^ 0x20000000) >>> 0 : word;
+  });
+}
+
+/** The text of a case, for messages. */
+export function describeCase(one: ArmCase): string {
+  return `${one.thumb ? 'T' : 'A'} ${one.code.map((word) => word.toString(16).padStart(one.thumb ? 4 : 8, '0')).join(' ')}`;
+}

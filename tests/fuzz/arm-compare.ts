@@ -1,0 +1,77 @@
+/** Runs ARM cases on qemu-arm and on wemu-arm and finds where they differ. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ArmCase, type ArmResult, buildProgram, isProgram, readResults } from './arm-program.ts';
+
+/** A case with two outcomes. */
+export interface Difference {
+  readonly index: number;
+  readonly one: ArmCase;
+  readonly expected: ArmResult | undefined;
+  readonly actual: ArmResult | undefined;
+}
+
+const ROOT = join(import.meta.dir, '../..');
+
+function run(command: readonly string[], program: string): { results: ArmResult[]; text: string } {
+  const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command, program], {
+    stdin: 'ignore',
+    env: { ...process.env, WEMU_SOURCE: '1' },
+    timeout: 60_000,
+  });
+  return { results: readResults(stdout), text: `${exitCode ?? signalCode} ${stderr.toString().slice(0, 500)}` };
+}
+
+/** Runs the cases on both; throws when the oracle itself does not get to the end. */
+export function compareCases(
+  cases: readonly ArmCase[],
+  memory: readonly number[],
+  options: readonly string[] = [],
+): Difference[] {
+  const dir = mkdtempSync(join(tmpdir(), 'wemu-arm-'));
+  try {
+    const program = join(dir, 'cases');
+    writeFileSync(program, buildProgram(cases, memory), { mode: 0o755 });
+    const oracle = run(['qemu-arm', '-cpu', 'max'], program);
+    const ours = run([join(ROOT, 'src/cli/bin/wemu-arm'), ...options], program);
+    if (oracle.results.length !== cases.length) throw new Error(`qemu-arm: ${oracle.text}`);
+    if (ours.results.length !== cases.length) throw new Error(`wemu-arm: ${ours.text}`);
+    return cases.flatMap((one, index) => {
+      // The kernel says ILL_ILLOPC of undefined instructions (arch/arm/kernel/traps.c), qemu-arm ILL_ILLOPN.
+      const found = oracle.results[index]!;
+      const actual = ours.results[index]!;
+      let expected = found.signal === 4 ? { ...found, code: 1 } : found;
+      // Where nothing of the program lies, each emulator has its own idea of what is mapped.
+      if (found.signal === 11 && !isProgram(found.faultAddress)) expected = { ...expected, code: actual.code };
+      return JSON.stringify(expected) === JSON.stringify(actual) ? [] : [{ index, one, expected, actual }];
+    });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}
+
+/** What is different, in a few lines. */
+export function explainDifference({ one, expected, actual }: Difference): string {
+  if (!expected || !actual) return 'no result';
+  const lines: string[] = [];
+  const both = (name: string, from: number, want: number, got: number): void => {
+    if (want !== got) lines.push(`  ${name}: ${hex(from)} -> ${hex(want)}, wemu ${hex(got)}`);
+  };
+  for (let n = 0; n < 15; n++) both(`r${n}`, one.regs[n]!, expected.regs[n]!, actual.regs[n]!);
+  both('cpsr', one.flags, expected.regs[15]!, actual.regs[15]!);
+  for (const key of ['signal', 'code', 'faultAddress', 'faultPc', 'faultCpsr', 'fpscr'] as const)
+    both(key, 0, expected[key], actual[key]);
+  if (expected.signal)
+    lines.push(`  signal ${expected.signal} at ${hex(expected.faultPc)}, address ${hex(expected.faultAddress)}`);
+  for (let n = 0; n < 64; n++)
+    both(`d${n >> 1}.${n & 1}`, one.vectors?.[n] ?? 0, expected.vectors[n]!, actual.vectors[n]!);
+  for (let n = 0; n < expected.memory.length; n++) both(`memory[${n}]`, 0, expected.memory[n]!, actual.memory[n]!);
+  const regs = one.regs.map((value, n) => `r${n}=${value.toString(16)}`).join(' ');
+  return [...lines.slice(0, 12), `  from ${regs}`].join('\n');
+}
