@@ -41,7 +41,8 @@ export function denormals(b: Builder, type: 'f32' | 'f64', values: readonly Valu
   return any!;
 }
 
-function splat(lane: 32 | 64, value: number): Const {
+/** A vector constant with a float in all lanes. */
+export function splatFloat(lane: 32 | 64, value: number): Const {
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   for (let at = 0; at < 16; at += lane / 8) {
@@ -52,10 +53,13 @@ function splat(lane: 32 | 64, value: number): Const {
 }
 
 /** Twice the least normal number: what is below may have been tiny before it was rounded. Zeros are below it too. */
-const LEAST = { 32: splat(32, 2 ** -125), 64: splat(64, 2 ** -1021) } as const;
-const LEAST_NORMAL = { 32: splat(32, 2 ** -126), 64: splat(64, 2 ** -1022) } as const;
-const INFINITE = { 32: splat(32, Number.POSITIVE_INFINITY), 64: splat(64, Number.POSITIVE_INFINITY) } as const;
-const ZERO = { 32: splat(32, 0), 64: splat(64, 0) } as const;
+const LEAST = { 32: splatFloat(32, 2 ** -125), 64: splatFloat(64, 2 ** -1021) } as const;
+const LEAST_NORMAL = { 32: splatFloat(32, 2 ** -126), 64: splatFloat(64, 2 ** -1022) } as const;
+const INFINITE = {
+  32: splatFloat(32, Number.POSITIVE_INFINITY),
+  64: splatFloat(64, Number.POSITIVE_INFINITY),
+} as const;
+const ZERO = { 32: splatFloat(32, 0), 64: splatFloat(64, 0) } as const;
 
 /**
  * The same for vectors of f32 or f64. Operands that are zero also need the helper: to tell them from denormals costs more

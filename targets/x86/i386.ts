@@ -15,6 +15,7 @@ import {
   resetSegments,
 } from './helpers/segment-helpers.ts';
 import { instantiateSimd } from './helpers/simd-table.ts';
+import { instantiateSse } from './helpers/sse-table.ts';
 import { repMovs, repStos } from './helpers/string-helpers.ts';
 import { instantiateX87 } from './helpers/x87-table.ts';
 import { blockFlags, updateMode } from './mode.ts';
@@ -36,6 +37,7 @@ function reset(view: DataView, env: number, modelName: string): void {
   resetX87(view, env);
   for (let at = 0; at < 16 * XMM.length; at += 4) view.setUint32(env + O.xmm + at, 0, true);
   view.setUint32(env + O.mxcsr, MXCSR_RESET, true);
+  view.setUint32(env + O.sseSlow, 0, true);
   updateMode(view, env);
 }
 
@@ -175,6 +177,7 @@ export const I386: Guest = {
   helperModules: {
     x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown>,
     simd: instantiateSimd,
+    sse: instantiateSse,
   },
   describeFault,
   dump,

@@ -16,8 +16,24 @@ export const FLAG_CS_BASE = 16;
 export const FLAG_ALIGN = 32;
 /** An x87 exception is unmasked, so that one may be pending. */
 export const FLAG_UNMASKED = 64;
+/**
+ * SSE arithmetic may have to do more than the engine's instructions do: MXCSR was not as `SSE_FAST_VALUE` says when arithmetic
+ * was last tried. Every block with such arithmetic looks at MXCSR, so it may be out of date.
+ */
+export const FLAG_SSE_SLOW = 128;
+/** With FLAG_SSE_SLOW: an SSE exception is unmasked. */
+export const FLAG_SSE_UNMASKED = 256;
 /** The rest of the mode word is the index of the CPU model. */
-export const MODEL_SHIFT = 8;
+export const MODEL_SHIFT = 9;
+
+/** The exception masks of MXCSR. */
+export const MXCSR_MASKS = 0x1f80;
+/**
+ * Where these bits of MXCSR have this value, all exceptions are masked, rounding is to nearest and the inexact flag is set:
+ * the engine's arithmetic will do, but for exceptional operands and results.
+ */
+export const SSE_FAST_BITS = 0x7fa0;
+export const SSE_FAST_VALUE = 0x1fa0;
 
 /** Bits of an `attributes` field above the descriptor's own: the whole 4 GiB may be read; may be written. */
 export const PLAIN_READ = 1 << 16;
@@ -56,8 +72,16 @@ const FPCW = x87Offset('fpcw');
 /** The six exception masks of the x87 control word. */
 export const X87_MASKS = 0x3f;
 
-/** What translations of the present state are keyed by. The x87 masks are looked at here: its helpers change them. */
+/**
+ * What translations of the present state are keyed by. The x87 masks and MXCSR are looked at here: helpers change them, and
+ * signal frames.
+ */
 export function blockFlags(view: DataView, env: number): number {
-  const mode = view.getInt32(env + O.mode, true);
-  return (view.getInt32(env + FPCW, true) & X87_MASKS) === X87_MASKS ? mode : mode | FLAG_UNMASKED;
+  let mode = view.getInt32(env + O.mode, true);
+  if ((view.getInt32(env + FPCW, true) & X87_MASKS) !== X87_MASKS) mode |= FLAG_UNMASKED;
+  if (view.getInt32(env + O.sseSlow, true) !== 0) {
+    mode |= FLAG_SSE_SLOW;
+    if ((view.getInt32(env + O.mxcsr, true) & MXCSR_MASKS) !== MXCSR_MASKS) mode |= FLAG_SSE_UNMASKED;
+  }
+  return mode;
 }

@@ -45,6 +45,10 @@ const fpu = layout.field('fpu', 256, 1, 16);
 /** XMM registers. */
 export const XMM = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => layout.global(`xmm${n}`, 'v128'));
 const mxcsr = layout.field('mxcsr');
+/** Not 0 after an SSE helper: an unmasked exception was found, and nothing may be written. */
+const sseFault = layout.field('sseFault');
+/** 1: translations take MXCSR into account, see FLAG_SSE_SLOW. */
+const sseSlow = layout.field('sseSlow');
 const scratch = layout.field('scratch', 16, 4);
 
 /** MXCSR after power-up and in a new process: all exceptions masked, round to nearest. */
@@ -74,6 +78,8 @@ export const X86_OFFSETS = {
   fpu,
   xmm: XMM[0]!.offset,
   mxcsr,
+  sseFault,
+  sseSlow,
   scratch,
 } as const;
 

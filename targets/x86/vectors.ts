@@ -15,4 +15,6 @@ export enum Vector {
   PF = 14,
   MF = 16,
   AC = 17,
+  /** #XM, also written #XF: an unmasked SSE exception. */
+  XM = 19,
 }

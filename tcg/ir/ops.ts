@@ -242,6 +242,13 @@ const SPECS = {
   fpmax_vec: ['v128', V2, ['lane'], NONE, 'a < b ? b : a by lane'],
   fabs_vec:  ['v128', V1, ['lane'], NONE, 'sign bits cleared'],
   fneg_vec:  ['v128', V1, ['lane'], NONE, 'sign bits flipped'],
+  fround_vec: ['v128', V1, ['lane', 'fpround'], NONE, 'round to integral values in direction imm2 by lane'],
+  fconverts_vec: ['v128', V1, ['lane'], NONE, 'signed 32-bit lanes to floats, nearest: all to f32, or the low two to f64'],
+  fconvertu_vec: ['v128', V1, ['lane'], NONE, 'the same of unsigned lanes'],
+  ftruncs_vec: ['v128', V1, ['lane'], NONE, 'floats to signed 32-bit lanes, towards zero, saturating, NaN gives 0; f64 to the low two, zeros above'],
+  ftruncu_vec: ['v128', V1, ['lane'], NONE, 'the same to unsigned lanes'],
+  fpromote_vec: ['v128', V1, [], NONE, 'the low two f32 as f64, NaN payloads unspecified'],
+  fdemote_vec: ['v128', V1, [], NONE, 'two f64 to the low two f32, nearest; zeros above'],
   fcmp_vec:  ['v128', V2, ['lane', 'cond'], NONE, 'all ones where a cond b (EQ NE LT GE LE GT)'],
   // ---- guest memory: little endian unless imm says otherwise; any alignment unless imm asks for it
   guest_ld_i32: ['i32', I1, ['memop'], LOAD, 'load (8, 16, 32 bits, extended as imm says) from guest address a'],

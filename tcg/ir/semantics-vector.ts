@@ -10,6 +10,7 @@ import {
   f32OfBits,
   f64OfBits,
   type Meaning,
+  roundFloat,
 } from './scalar.ts';
 import type { Cond } from './types.ts';
 
@@ -110,6 +111,31 @@ function float2(a: Vector, b: Vector, lane: number, f: (x: number, y: number) =>
     else if (lane === 32) R.s32[i] = 0x7fc00000;
     else R.s64[i] = 0x7ff8000000000000n;
   }
+  return R.u8.slice();
+}
+
+/** Floats in the first `count` lanes, zeros in the others. */
+function floats(lane: number, count: number, value: (i: number) => number): Vector {
+  R.u8.fill(0);
+  const r = R.float(lane);
+  for (let i = 0; i < count; i++) {
+    const result = value(i);
+    if (!Number.isNaN(result)) r[i] = result;
+    else if (lane === 32) R.s32[i] = 0x7fc00000;
+    else R.s64[i] = 0x7ff8000000000000n;
+  }
+  return R.u8.slice();
+}
+
+function toFloats(x: ArrayLike<number>, lane: number): Vector {
+  return floats(lane, 128 / lane, (i) => x[i]!);
+}
+
+/** Lanes of floats cut off to integers between two numbers. */
+function toInts(a: Vector, lane: number, least: number, most: number): Vector {
+  const x = A.set(a).float(lane);
+  R.u8.fill(0);
+  for (let i = 0; i < x.length; i++) R.s32[i] = Number.isNaN(x[i]!) ? 0 : clamp(Math.trunc(x[i]!), least, most);
   return R.u8.slice();
 }
 
@@ -298,6 +324,19 @@ export const VECTOR_SEMANTICS: Readonly<Record<VectorMeaningName, Meaning>> = {
   fpmax_vec: (a: Vector, b: Vector, lane: number) => floatPick(a, b, lane, (x, y) => x < y),
   fabs_vec: (a: Vector, lane: number) => signBits(a, lane, (top) => top & 0x7f),
   fneg_vec: (a: Vector, lane: number) => signBits(a, lane, (top) => top ^ 0x80),
+  fround_vec: (a: Vector, lane: number, direction: number) => float2(a, a, lane, (x) => roundFloat(x, direction)),
+  fconverts_vec: (a: Vector, lane: number) => toFloats(A.set(a).s32, lane),
+  fconvertu_vec: (a: Vector, lane: number) => toFloats(A.set(a).u32, lane),
+  ftruncs_vec: (a: Vector, lane: number) => toInts(a, lane, -0x80000000, 0x7fffffff),
+  ftruncu_vec: (a: Vector, lane: number) => toInts(a, lane, 0, 0xffffffff),
+  fpromote_vec: (a: Vector) => {
+    const x = A.set(a).float(32);
+    return floats(64, 2, (i) => x[i]!);
+  },
+  fdemote_vec: (a: Vector) => {
+    const x = A.set(a).float(64);
+    return floats(32, 2, (i) => x[i]!);
+  },
   fcmp_vec: (a: Vector, b: Vector, lane: number, cond: Cond) => {
     const x = A.set(a).float(lane);
     const y = B.set(b).float(lane);

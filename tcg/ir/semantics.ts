@@ -11,6 +11,7 @@ import {
   f64OfBits,
   type Meaning,
   num,
+  roundFloat,
   UndefinedOperation,
 } from './scalar.ts';
 import { VECTOR_SEMANTICS } from './semantics-vector.ts';
@@ -71,21 +72,6 @@ function clz64(a: bigint): bigint {
 
 function ctz32(a: number): number {
   return a === 0 ? 32 : 31 - Math.clz32(a & -a);
-}
-
-/** Rounds to an integral value; `direction` 0 up, 1 down, 2 towards zero, 3 to nearest with ties to even. */
-export function roundFloat(x: number, direction: number): number {
-  if (direction === 0) return Math.ceil(x);
-  if (direction === 1) return Math.floor(x);
-  if (direction === 2) return Math.trunc(x);
-  const below = Math.floor(x);
-  const rest = x - below;
-  // Infinities give a NaN rest and are their own floor.
-  if (!(rest > 0)) return below;
-  let result = rest < 0.5 ? below : rest > 0.5 ? below + 1 : below % 2 === 0 ? below : below + 1;
-  // -0.5 rounds to -0.
-  if (result === 0 && x < 0) result = -0;
-  return result;
 }
 
 /** A 64-bit integer (signed or not) as the nearest f32: first to 53 bits with the lost bits kept as a sticky last bit. */

@@ -296,8 +296,8 @@ function laneAccess(codes: { readonly [width: number]: number }): Rule {
   };
 }
 
-/** The opcode for the low and for the high half, by lane width; the half is `imm2`. */
-function byHalf(codes: { readonly [width: number]: readonly [low: number, high: number] }): Rule {
+/** The opcode by lane width and `imm2`: for the low and the high half, or for a rounding direction. */
+function byHalf(codes: { readonly [width: number]: readonly number[] }): Rule {
   return (l, op, i) => {
     const pair = codes[op.imm];
     if (pair === undefined) throw new Error(`${op.row.name}: no lanes of ${op.imm} bits`);
@@ -506,6 +506,15 @@ export const LOWERING: Record<OpName, number | Rule> = {
   fpmin_vec: pmin, fpmax_vec: pmax,
   fabs_vec: byLane({ 32: W['f32x4.abs'], 64: W['f64x2.abs'] }),
   fneg_vec: byLane({ 32: W['f32x4.neg'], 64: W['f64x2.neg'] }),
+  fround_vec: byHalf({
+    32: [W['f32x4.ceil'], W['f32x4.floor'], W['f32x4.trunc'], W['f32x4.nearest']],
+    64: [W['f64x2.ceil'], W['f64x2.floor'], W['f64x2.trunc'], W['f64x2.nearest']],
+  }),
+  fconverts_vec: byLane({ 32: W['f32x4.convert_i32x4_s'], 64: W['f64x2.convert_low_i32x4_s'] }),
+  fconvertu_vec: byLane({ 32: W['f32x4.convert_i32x4_u'], 64: W['f64x2.convert_low_i32x4_u'] }),
+  ftruncs_vec: byLane({ 32: W['i32x4.trunc_sat_f32x4_s'], 64: W['i32x4.trunc_sat_f64x2_s_zero'] }),
+  ftruncu_vec: byLane({ 32: W['i32x4.trunc_sat_f32x4_u'], 64: W['i32x4.trunc_sat_f64x2_u_zero'] }),
+  fpromote_vec: W['f64x2.promote_low_f32x4'], fdemote_vec: W['f32x4.demote_f64x2_zero'],
   fcmp_vec: compareFloatLanes,
   // ---- guest memory
   guest_ld_i32: memory.guestLoadI32, guest_ld_i64: memory.guestLoadI64, guest_ld_f32: memory.guestLoadF32,

@@ -47,6 +47,12 @@ export const W = {
   'i64.trunc_sat_f32_s': 0xfc004, 'i64.trunc_sat_f32_u': 0xfc005, 'i64.trunc_sat_f64_s': 0xfc006, 'i64.trunc_sat_f64_u': 0xfc007,
   'i64.mul_wide_s': 0xfc015, 'i64.mul_wide_u': 0xfc016,
   // ---- prefix 0xfd: vectors
+  'f32x4.ceil': 0xfd067, 'f32x4.floor': 0xfd068, 'f32x4.trunc': 0xfd069, 'f32x4.nearest': 0xfd06a,
+  'f64x2.ceil': 0xfd074, 'f64x2.floor': 0xfd075, 'f64x2.trunc': 0xfd07a, 'f64x2.nearest': 0xfd094,
+  'i32x4.trunc_sat_f32x4_s': 0xfd0f8, 'i32x4.trunc_sat_f32x4_u': 0xfd0f9, 'f32x4.convert_i32x4_s': 0xfd0fa,
+  'f32x4.convert_i32x4_u': 0xfd0fb, 'i32x4.trunc_sat_f64x2_s_zero': 0xfd0fc, 'i32x4.trunc_sat_f64x2_u_zero': 0xfd0fd,
+  'f64x2.convert_low_i32x4_s': 0xfd0fe, 'f64x2.convert_low_i32x4_u': 0xfd0ff, 'f32x4.demote_f64x2_zero': 0xfd05e,
+  'f64x2.promote_low_f32x4': 0xfd05f,
   'v128.load32_zero': 0xfd05c, 'v128.load64_zero': 0xfd05d, 'v128.store32_lane': 0xfd05a, 'v128.store64_lane': 0xfd05b,
   'v128.load': 0xfd000, 'v128.store': 0xfd00b, 'v128.const': 0xfd00c, 'i8x16.shuffle': 0xfd00d, 'i8x16.swizzle': 0xfd00e,
   'i8x16.splat': 0xfd00f, 'i16x8.splat': 0xfd010, 'i32x4.splat': 0xfd011, 'i64x2.splat': 0xfd012, 'f32x4.splat': 0xfd013,

@@ -33,7 +33,13 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'guest-registry', paths: ['targets/registry.ts'], may: ['guest', 'guest-state', 'guest-interface'] },
   {
     name: 'guest-interface',
-    paths: ['targets/decode/', 'targets/state-layout.ts', 'targets/target.ts', 'targets/float-guard.ts'],
+    paths: [
+      'targets/decode/',
+      'targets/state-layout.ts',
+      'targets/target.ts',
+      'targets/float-guard.ts',
+      'targets/boxed-entry.ts',
+    ],
     may: ['ir', 'util'],
   },
   {

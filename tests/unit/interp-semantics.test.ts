@@ -201,6 +201,20 @@ function codeOf(row: OpRow<OpName>, imm: number, imm2: number): Code {
       return simd([0x23, 0x2d, 0x37][laneIndex(imm)]! + INT_CONDS[imm2]!);
     case 'fcmp_vec':
       return simd((imm === 32 ? 0x41 : 0x47) + FLOAT_CONDS[imm2]!);
+    case 'fround_vec':
+      return simd((imm === 32 ? [0x67, 0x68, 0x69, 0x6a] : [0x74, 0x75, 0x7a, 0x94])[imm2]!);
+    case 'fconverts_vec':
+      return simd(imm === 32 ? 0xfa : 0xfe);
+    case 'fconvertu_vec':
+      return simd(imm === 32 ? 0xfb : 0xff);
+    case 'ftruncs_vec':
+      return simd(imm === 32 ? 0xf8 : 0xfc);
+    case 'ftruncu_vec':
+      return simd(imm === 32 ? 0xf9 : 0xfd);
+    case 'fpromote_vec':
+      return simd(0x5f);
+    case 'fdemote_vec':
+      return simd(0x5e);
     case 'round_f32':
       return [0x8d + imm];
     case 'round_f64':
@@ -373,6 +387,7 @@ function immediates(row: OpRow<OpName>): [number, number][] {
   return lanesOf(row).flatMap((lane): [number, number][] => {
     if (row.imm2 === 'cond') return conds(lane).map((cond) => [lane, cond]);
     if (row.imm2 === 'index') return indexes(lane).map((index) => [lane, index]);
+    if (row.imm2 === 'fpround') return [0, 1, 2, 3].map((direction) => [lane, direction]);
     if (row.imm2 === 'half') return [0, 1].map((half) => [lane, half]);
     return [[lane, 0]];
   });
@@ -419,7 +434,7 @@ describe('meaning of pure ops', () => {
           storeValue(view, RESULT, out, MEMOPS[out], ours);
           const actual = new Uint8Array(memory.buffer, RESULT, size).slice();
           const float = out === 'f32' || out === 'f64' || (out === 'v128' && row.name.startsWith('f'));
-          if (!same(out, imm, actual, expected, float && !EXACT.test(row.name))) {
+          if (!same(out, row.name === 'fdemote_vec' ? 32 : imm, actual, expected, float && !EXACT.test(row.name))) {
             throw new Error(`${row.name}:${imm}:${imm2} ${operands} gives ${actual}, not ${expected}`);
           }
           // What is loaded is what was stored, and in the form that values have.

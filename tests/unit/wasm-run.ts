@@ -125,7 +125,7 @@ export function freshMemory(seed: number): Uint8Array {
 
 /** Float ops whose NaN results have no certain bits. */
 const UNCERTAIN_NAN =
-  /^(add|sub|mul|div|sqrt|min|max|round|promote|demote)_.*f(32|64)$|^f(add|sub|mul|div|sqrt)_vec$|^call$/;
+  /^(add|sub|mul|div|sqrt|min|max|round|promote|demote)_.*f(32|64)$|^f(add|sub|mul|div|sqrt|round|promote|demote)_vec$|^call$/;
 
 /** Replaces NaN results of unspecified payload by 0, so that their bits can be compared. */
 export function settleNaNs(block: Block): void {
@@ -144,7 +144,8 @@ export function settleNaNs(block: Block): void {
       push(`select_${out.type}`, out, [good, out, new Const(out.type, 0)]);
     } else if (out.type === 'v128' && op.row.name !== 'call') {
       const good = block.temp('v128');
-      push('fcmp_vec', good, [out, out], op.imm, Cond.EQ);
+      const lane = op.row.name === 'fpromote_vec' ? 64 : op.row.name === 'fdemote_vec' ? 32 : op.imm;
+      push('fcmp_vec', good, [out, out], lane, Cond.EQ);
       push('and_v128', out, [out, good]);
     }
   }

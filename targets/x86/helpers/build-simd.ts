@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/softfloat/build-module.ts';
-import { boxedEntry } from './boxed-entry.ts';
+import { boxedEntry } from '../../boxed-entry.ts';
 import { SIMD_HELPERS } from './simd-table.ts';
 
 const FOLDER = 'targets/x86/helpers/simd';

@@ -87,6 +87,8 @@ export class Translation {
   private fpds = NO_SEGMENT;
   /** In this block an MMX instruction has set the tags and TOP, and the exponents of these registers (by bit). */
   mmxEntered = false;
+  /** This block has looked at MXCSR: it is as its flags say, or may be treated so. */
+  sseChecked = false;
   mmxWritten = 0;
   /** ES, CS, SS and DS are flat: offsets in them are addresses. */
   private flat = true;
@@ -106,6 +108,7 @@ export class Translation {
     this.trapsBehind = true;
     this.exitContexts = [];
     this.unimplemented = null;
+    this.sseChecked = false;
     this.forgetX87();
   }
 

@@ -2,6 +2,7 @@
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import { Cond, MO_32, MO_128 } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
+import { FLAG_SSE_SLOW } from '../mode.ts';
 import { MXCSR_MASK, X86_OFFSETS, XMM } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import type { Translation } from './context.ts';
@@ -59,11 +60,18 @@ function fxrstor(t: Translation): void {
   t.endForModeChange();
 }
 
-/** LDMXCSR. */
+/** LDMXCSR. Translation goes on where arithmetic is done as it was before. */
 function ldmxcsr(t: Translation): void {
-  const value = t.read(t.dst);
+  const { b } = t;
+  const value = b.copy(t.read(t.dst));
   t.faultIf(Vector.GP, Cond.TSTNE, value, ~MXCSR_MASK);
-  t.b.envStore(X86_OFFSETS.mxcsr, value);
+  b.envStore(X86_OFFSETS.mxcsr, value);
+  if (t.mode & FLAG_SSE_SLOW) {
+    t.endForModeChange();
+    return;
+  }
+  // Arithmetic behind this must not find the check of the block already done.
+  t.sseChecked = false;
 }
 
 /** STMXCSR. */

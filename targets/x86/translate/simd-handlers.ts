@@ -1,6 +1,9 @@
 // Which handler translates which vector mnemonic. One list from a file of each manual chapter.
 import type { X86Mnemonic } from '../insns.ts';
 import { STATE_HANDLERS } from './fxsave.ts';
+import { SSE_COMPARE_HANDLERS } from './sse-compare.ts';
+import { SSE_CONVERT_HANDLERS } from './sse-convert.ts';
+import { SSE_FLOAT_HANDLERS } from './sse-float.ts';
 import { SSE_MOVE_HANDLERS } from './sse-move.ts';
 import type { Handler } from './vector.ts';
 import { ARITHMETIC_HANDLERS } from './vector-arithmetic.ts';
@@ -11,6 +14,9 @@ import { SHUFFLE_HANDLERS } from './vector-shuffle.ts';
 /** Handlers of vector instructions by mnemonic; models.ts may advertise a feature only when all its rows are here. */
 export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
   ...STATE_HANDLERS,
+  ...SSE_COMPARE_HANDLERS,
+  ...SSE_CONVERT_HANDLERS,
+  ...SSE_FLOAT_HANDLERS,
   ...SSE_MOVE_HANDLERS,
   ...ARITHMETIC_HANDLERS,
   ...HELPER_HANDLERS,

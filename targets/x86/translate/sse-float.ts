@@ -1,0 +1,183 @@
+// SSE arithmetic (SDM vol. 1, 10.4.1, 11.4.1, 12.3, 12.8): addition to square root, minimum, maximum, horizontal sums.
+import { Cond } from '../../../tcg/ir/types.ts';
+import type { Value } from '../../../tcg/ir/value.ts';
+import { scalarGuard, vectorCompareGuard, vectorGuard } from '../../float-guard.ts';
+import { SseOp } from '../helpers/sse-table.ts';
+import { XMM } from '../state.ts';
+import type { Translation } from './context.ts';
+import { always, compute, odd, readScalar, type Scalar, scalarOf, setScalar, X86_GUARD } from './sse.ts';
+import { type Handler, lanes, readVector, setXmm, shuffle } from './vector.ts';
+
+/** Names of the scalar and of the vector ops that do an operation. */
+const ARITHMETIC = {
+  ADD: ['add', 'fadd_vec'],
+  SUB: ['sub', 'fsub_vec'],
+  MUL: ['mul', 'fmul_vec'],
+  DIV: ['div', 'fdiv_vec'],
+} as const;
+type Arithmetic = keyof typeof ARITHMETIC;
+
+/** ADDSS and its like: dst = dst op src in the low lane. */
+function scalar(name: Arithmetic, type: Scalar): Handler {
+  const op = ARITHMETIC[name][0];
+  const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
+  return (t) => {
+    const { b, dst, src } = t;
+    const y = readScalar(t, src, type);
+    const x = scalarOf(t, dst.num, type);
+    const fast = () => b.emit(`${op}_${type}`, x, y);
+    const bad = (result: Value) => scalarGuard(b, type, result, [x, y], X86_GUARD);
+    setScalar(t, dst.num, compute(t, 'rounded', fast, bad, helper, x, y, SseOp[name]));
+  };
+}
+
+/** The helper of packed arithmetic on lanes of a width. */
+const packedHelper = (lane: 32 | 64) => (lane === 32 ? 'arith_ps' : 'arith_pd');
+
+/** x op y by lanes. */
+function packedResult(t: Translation, name: Arithmetic, lane: 32 | 64, x: Value, y: Value): Value {
+  const { b } = t;
+  const fast = () => b.emit(ARITHMETIC[name][1], x, y, null, lane);
+  const bad = (result: Value) => vectorGuard(b, lane, result, [x, y], X86_GUARD);
+  return compute(t, 'rounded', fast, bad, packedHelper(lane), x, y, SseOp[name]);
+}
+
+/** ADDPS and its like. */
+function packed(name: Arithmetic, lane: 32 | 64): Handler {
+  return (t) => {
+    const y = readVector(t, t.src);
+    setXmm(t, t.dst.num, packedResult(t, name, lane, XMM[t.dst.num]!, y));
+  };
+}
+
+function scalarRoot(type: Scalar): Handler {
+  const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
+  return (t) => {
+    const { b, dst, src } = t;
+    const x = readScalar(t, src, type);
+    const fast = () => b.emit(`sqrt_${type}`, x);
+    const bad = (result: Value) => scalarGuard(b, type, result, [x], X86_GUARD);
+    setScalar(t, dst.num, compute(t, 'rounded', fast, bad, helper, x, x, SseOp.SQRT));
+  };
+}
+
+function packedRoot(lane: 32 | 64): Handler {
+  return (t) => {
+    const { b, dst, src } = t;
+    const x = readVector(t, src);
+    const fast = () => b.emit('fsqrt_vec', x, null, null, lane);
+    const bad = (result: Value) => vectorGuard(b, lane, result, [x], X86_GUARD);
+    setXmm(t, dst.num, compute(t, 'rounded', fast, bad, packedHelper(lane), x, x, SseOp.SQRT));
+  };
+}
+
+/** MINSS and its like: the second operand where neither is the smaller or larger one. */
+function scalarExtreme(name: 'MIN' | 'MAX', type: Scalar): Handler {
+  const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
+  const cond = name === 'MIN' ? Cond.LT : Cond.GT;
+  return (t) => {
+    const { b, dst, src } = t;
+    const y = readScalar(t, src, type);
+    const x = scalarOf(t, dst.num, type);
+    const fast = () => b.select(b.emit(`setcond_${type}`, x, y, null, cond), x, y);
+    setScalar(
+      t,
+      dst.num,
+      compute(t, 'exact', fast, () => odd(t, type, [x, y]), helper, x, y, SseOp[name]),
+    );
+  };
+}
+
+/** MINPS and its like. The IR's ops choose the other operand where neither is smaller. */
+function packedExtreme(name: 'MIN' | 'MAX', lane: 32 | 64): Handler {
+  const op = name === 'MIN' ? 'fpmin_vec' : 'fpmax_vec';
+  return (t) => {
+    const { b, dst, src } = t;
+    const y = readVector(t, src);
+    const x = XMM[dst.num]!;
+    const fast = () => b.emit(op, y, x, null, lane);
+    const bad = () => vectorCompareGuard(b, lane, [x, y]);
+    setXmm(t, dst.num, compute(t, 'exact', fast, bad, packedHelper(lane), x, y, SseOp[name]));
+  };
+}
+
+// ---- SSE3 and SSE4.1
+
+const EVEN = { 32: lanes(4, 0, 2, 4, 6), 64: lanes(8, 0, 2) } as const;
+const ODD = { 32: lanes(4, 1, 3, 5, 7), 64: lanes(8, 1, 3) } as const;
+
+/** HADDPS and its like: neighbours of dst, then of src. */
+function horizontal(name: 'ADD' | 'SUB', lane: 32 | 64): Handler {
+  return (t) => {
+    const { dst, src } = t;
+    const y = readVector(t, src);
+    const x = XMM[dst.num]!;
+    const even = shuffle(t, x, y, EVEN[lane]);
+    const odds = shuffle(t, x, y, ODD[lane]);
+    setXmm(t, dst.num, packedResult(t, name, lane, even, odds));
+  };
+}
+
+const ALTERNATING = { 32: lanes(4, 0, 5, 2, 7), 64: lanes(8, 0, 3) } as const;
+
+/** ADDSUBPS, ADDSUBPD: differences in even lanes, sums in odd ones. */
+function alternating(lane: 32 | 64): Handler {
+  return (t) => {
+    const { b, dst, src } = t;
+    const y = readVector(t, src);
+    const x = XMM[dst.num]!;
+    const fast = () => {
+      const differences = b.emit('fsub_vec', x, y, null, lane);
+      return shuffle(t, differences, b.emit('fadd_vec', x, y, null, lane), ALTERNATING[lane]);
+    };
+    const bad = (result: Value) => vectorGuard(b, lane, result, [x, y], X86_GUARD);
+    setXmm(t, dst.num, compute(t, 'rounded', fast, bad, packedHelper(lane), x, y, SseOp.ADDSUB));
+  };
+}
+
+/** DPPS, DPPD. */
+function dotProduct(helper: 'dot_ps' | 'dot_pd'): Handler {
+  return (t) => {
+    const y = readVector(t, t.src);
+    setXmm(t, t.dst.num, always(t, helper, XMM[t.dst.num]!, y, t.insn.imm));
+  };
+}
+
+export const SSE_FLOAT_HANDLERS = {
+  ADDPD: packed('ADD', 64),
+  ADDPS: packed('ADD', 32),
+  ADDSD: scalar('ADD', 'f64'),
+  ADDSS: scalar('ADD', 'f32'),
+  ADDSUBPD: alternating(64),
+  ADDSUBPS: alternating(32),
+  DIVPD: packed('DIV', 64),
+  DIVPS: packed('DIV', 32),
+  DIVSD: scalar('DIV', 'f64'),
+  DIVSS: scalar('DIV', 'f32'),
+  DPPD: dotProduct('dot_pd'),
+  DPPS: dotProduct('dot_ps'),
+  HADDPD: horizontal('ADD', 64),
+  HADDPS: horizontal('ADD', 32),
+  HSUBPD: horizontal('SUB', 64),
+  HSUBPS: horizontal('SUB', 32),
+  MAXPD: packedExtreme('MAX', 64),
+  MAXPS: packedExtreme('MAX', 32),
+  MAXSD: scalarExtreme('MAX', 'f64'),
+  MAXSS: scalarExtreme('MAX', 'f32'),
+  MINPD: packedExtreme('MIN', 64),
+  MINPS: packedExtreme('MIN', 32),
+  MINSD: scalarExtreme('MIN', 'f64'),
+  MINSS: scalarExtreme('MIN', 'f32'),
+  MULPD: packed('MUL', 64),
+  MULPS: packed('MUL', 32),
+  MULSD: scalar('MUL', 'f64'),
+  MULSS: scalar('MUL', 'f32'),
+  SQRTPD: packedRoot(64),
+  SQRTPS: packedRoot(32),
+  SQRTSD: scalarRoot('f64'),
+  SQRTSS: scalarRoot('f32'),
+  SUBPD: packed('SUB', 64),
+  SUBPS: packed('SUB', 32),
+  SUBSD: scalar('SUB', 'f64'),
+  SUBSS: scalar('SUB', 'f32'),
+} as const satisfies Record<string, Handler>;
