@@ -4,6 +4,7 @@ import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC } from '../
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
 import { UserError } from '../src/util/errors.ts';
+import { canStay } from './exec-in-place.ts';
 import type { ExecTarget } from './exec-target.ts';
 import type { Process } from './process.ts';
 
@@ -179,7 +180,10 @@ function closedStandard(): number[] {
   });
 }
 
-/** Becomes the program `name` (host name `file`). Returns only when that fails: -errno. */
+/**
+ * Becomes the program `name` (host name `file`). Returns -errno when that fails, and 0 with `Process.next` set when the
+ * emulator goes on with another guest program.
+ */
 export function execProgram(p: Process, name: string, file: string, argv: number, envp: number): number {
   if (name === '') return -ENOENT;
   const args = readStrings(p, argv);
@@ -190,6 +194,10 @@ export function execProgram(p: Process, name: string, file: string, argv: number
   if (typeof target === 'number') return target;
   let { file: program, argv: words } = target;
   if (target.guest !== null) {
+    if (canStay()) {
+      p.next = { target, environment };
+      return 0;
+    }
     if (p.relaunch === null) return -ENOEXEC;
     words = p.relaunch(target, closedStandard());
     program = words[0]!;

@@ -6,10 +6,11 @@ import { HostBuffer, SYS, sys1, sys2, sys3, sys4, sys5 } from '../src/host/sysca
 import { unimpOnce } from '../src/log/log.ts';
 import { PAGE_SHARED, PAGE_SIZE, PAGE_WRITE } from '../src/memory/page-flags.ts';
 import { readWholeFile } from '../src/util/read-file.ts';
-import { closeHidden, hideDescriptor } from './host-descriptors.ts';
+import { closeHidden, hideDescriptor, openProc } from './host-descriptors.ts';
 import type { Process } from './process.ts';
 
 export const CLONE_VM = 0x100;
+const CLONE_FILES = 0x400;
 const CLONE_SIGHAND = 0x800;
 const CLONE_PIDFD = 0x1000;
 export const CLONE_VFORK = 0x4000;
@@ -19,10 +20,10 @@ const CLONE_PARENT_SETTID = 0x100000;
 const CLONE_CHILD_CLEARTID = 0x200000;
 const CLONE_CHILD_SETTID = 0x1000000;
 
+const SIGCHLD = 17;
 const MADV_DOFORK = 11;
 const PR_GET_TID_ADDRESS = 40;
 const O_CLOEXEC = 0x80000;
-const O_DIRECTORY = 0x10000;
 
 /** A process to make, from fork, vfork, clone or clone3. */
 export interface CloneRequest {
@@ -40,17 +41,13 @@ export interface CloneRequest {
 }
 
 let prepared = false;
-/** Descriptor of /proc, kept because the guest can leave the directory behind (chroot). */
-let proc = -1;
 /** Where the C library keeps the thread's number, so that the kernel corrects it in the child; 0: unknown. */
 let tidAddress = 0;
 
 /** Once per process family: the engine excludes its machine code from being inherited. */
-export function prepareFork(): void {
+function prepareOnce(): void {
   if (prepared) return;
   prepared = true;
-  const fd = sys4(SYS.openat, -100, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
-  if (fd >= 0) proc = hideDescriptor(fd);
   for (const line of Buffer.from(readWholeFile('/proc/self/maps')).toString('latin1').split('\n')) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) rwxp/.exec(line);
     if (!match) continue;
@@ -59,6 +56,14 @@ export function prepareFork(): void {
   }
   const { view, address } = new HostBuffer(8);
   if (sys5(SYS.prctl, PR_GET_TID_ADDRESS, address, 0, 0, 0) === 0) tidAddress = Number(view.getBigUint64(0, true));
+}
+
+/** What this process was made with that only a real execve undoes: another signal at its end, shared descriptors. */
+let madeSpecially = false;
+
+/** Whether execve has to be the kernel's own. */
+export function needsKernelExec(): boolean {
+  return madeSpecially;
 }
 
 /** In a vfork child: the pipe that tells the parent what was written, or -1. */
@@ -79,7 +84,8 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
   }
   const hooks = p.signals;
   if (hooks === null) return -ENOSYS;
-  prepareFork();
+  prepareOnce();
+  const proc = openProc();
   if (proc < 0) {
     unimpOnce('fork without /proc');
     return -EAGAIN;
@@ -103,10 +109,16 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
       // Without CLONE_VM the parent only waits; closing the descriptor is the sign.
       backPipe = hideDescriptor(pipe.write);
       if (flags & CLONE_VM) p.beforeEnd.push(() => giveBack(p));
+      p.beforeEnd.push(() => {
+        closeHidden(backPipe);
+        backPipe = -1;
+      });
     }
+    madeSpecially = request.exitSignal !== SIGCHLD || (flags & CLONE_FILES) !== 0;
     startChild(p, request);
     return 0;
   }
+  if (flags & CLONE_FILES && result > 0) madeSpecially = true;
   if (pipe) {
     sys1(SYS.close, pipe.write);
     if (result > 0) takeBack(p, pipe.read);

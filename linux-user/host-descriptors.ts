@@ -3,7 +3,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys6 } from '../src/host/syscall.ts';
 
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0x80000;
+const O_DIRECTORY = 0x10000;
 const F_GETFD = 1;
+const FD_CLOEXEC = 1;
 const F_SETFD = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const RLIMIT_NOFILE = 7;
@@ -45,6 +49,54 @@ export function hideDescriptor(fd: number): number {
 export function closeHidden(fd: number): void {
   hidden.delete(fd);
   sys1(SYS.close, fd);
+}
+
+let procDirectory = -1;
+
+/**
+ * A descriptor of /proc, where this process is `self`; -1 when there is none. To be called before the guest can leave the
+ * directory behind (chroot): from then on it is kept.
+ */
+export function openProc(): number {
+  if (procDirectory < 0) {
+    const fd = sys4(SYS.openat, AT_FDCWD, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd >= 0) procDirectory = hideDescriptor(fd);
+  }
+  return procDirectory;
+}
+
+/** Closes what the guest wants closed when another program is executed. Returns the numbers. */
+export function closeOnExec(): number[] {
+  const closed: number[] = [];
+  for (const fd of openDescriptors()) {
+    if (hidden.has(fd) || (sys3(SYS.fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) === 0) continue;
+    sys1(SYS.close, fd);
+    closed.push(fd);
+  }
+  return closed;
+}
+
+/** Numbers that are in use, and maybe some that are not. */
+function openDescriptors(): number[] {
+  const directory = sys4(SYS.openat, openProc(), Buffer.from('self/fd\0'), O_DIRECTORY | O_CLOEXEC, 0);
+  const numbers: number[] = [];
+  if (directory < 0) {
+    for (let fd = 0; fd < HIGHEST_FLOOR; fd++) numbers.push(fd);
+    return numbers;
+  }
+  const { u8, view, address } = new HostBuffer(4096);
+  for (;;) {
+    const length = sys3(SYS.getdents64, directory, address, u8.length);
+    if (length <= 0) break;
+    // struct linux_dirent64: inode, offset, 16 bits of length, type, name.
+    for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
+      let number = 0;
+      for (let k = at + 19; u8[k] !== 0; k++) number = number * 10 + u8[k]! - 0x30;
+      if (number >= 0 && number !== directory) numbers.push(number);
+    }
+  }
+  sys1(SYS.close, directory);
+  return numbers;
 }
 
 /** Current limits of open files of this process: soft and hard. */

@@ -3,7 +3,7 @@
 import { ERESTARTSYS } from '../src/host/errno.ts';
 import type { GuestCpu } from './cpu.ts';
 import { NO_RESULT } from './errno.ts';
-import type { Process } from './process.ts';
+import type { NextProgram, Process } from './process.ts';
 import type { Signals } from './signals.ts';
 
 /** The system calls of a process; see syscalls/dispatch.ts. */
@@ -13,8 +13,8 @@ export interface SystemCallRunner {
   nameOf(number: number): string | undefined;
 }
 
-/** Runs until the process ends. */
-export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, signals: Signals): never {
+/** Runs until the process ends, or is to become another program: which one. */
+export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, signals: Signals): NextProgram {
   const { abi, stateView, stateEnv } = p;
   const { syscallVector } = abi.signals;
   const finish = (result: number): void => abi.setSyscallResult(stateView, stateEnv, result);
@@ -27,6 +27,8 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
       if (result <= -ERESTARTSYS && result > -NO_RESULT) {
         const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
         signals.deliver({ name, error: -result }, finish);
+      } else if (p.next !== null) {
+        return p.next;
       }
     } else {
       signals.fault(exit);

@@ -32,6 +32,12 @@ export interface ProcessOptions {
   readonly release?: string;
 }
 
+/** A guest program that this process becomes without leaving the emulator. Strings are bytes as latin1 text. */
+export interface NextProgram {
+  readonly target: ExecTarget;
+  readonly environment: readonly string[];
+}
+
 /** A resource limit in its own unit; 2^64 is "infinite". */
 export interface Limit {
   readonly soft: number;
@@ -99,6 +105,10 @@ export class Process {
   abis: Readonly<Record<string, Abi>> = {};
   /** Command line that runs a guest program in place of this process (words as latin1); null: it cannot be left. */
   relaunch: ((target: ExecTarget, closed: readonly number[]) => string[]) | null = null;
+  /** Set by exec: the program to load in place of the one that runs, its environment included. */
+  next: NextProgram | null = null;
+  /** Ids of POSIX timers, which end with the program. */
+  readonly timers = new Set<number>();
   /** Run before the process is forked, and in the child before it does anything. */
   readonly beforeFork: (() => void)[] = [];
   readonly inChild: (() => void)[] = [];
@@ -203,6 +213,15 @@ export class Process {
   private readHigh(at: number): number {
     const high = this.view.getUint32(this.little ? at + 4 : at, this.little);
     return high * 0x1_0000_0000 + this.view.getUint32(this.little ? at : at + 4, this.little);
+  }
+
+  /** Forgets what ends with the program when another one of the same ABI is executed. */
+  becomeProgram(): void {
+    this.next = null;
+    this.clearTid = 0;
+    this.robustList = 0;
+    this.robustListSize = 0;
+    this.timers.clear();
   }
 
   /** The last thing before the host is asked to execute another program. */

@@ -143,7 +143,7 @@ export class Signals implements SignalHooks {
   constructor(
     private readonly memory: GuestMemory,
     private readonly env: number,
-    private readonly abi: SignalAbi,
+    private abi: SignalAbi,
     /** Guest address of the word that makes the CPU leave generated code. */
     private readonly pollAt: number,
     actions?: SharedArrayBuffer,
@@ -164,6 +164,23 @@ export class Signals implements SignalHooks {
     }
   }
 
+  /** The process becomes a program of this ABI: what exec keeps are ignored signals, the mask, and what is pending. */
+  becomeProgram(abi: SignalAbi): void {
+    this.abi = abi;
+    for (let n = 1; n <= NSIG; n++) {
+      const { handler, flags, maskLow, maskHigh } = this.action(n);
+      if ((handler | flags | maskLow | maskHigh) === 0) continue;
+      const kept = handler === SIG_IGN ? SIG_IGN : SIG_DFL;
+      this.setAction(n, { handler: kept, flags: 0, restorer: 0, maskLow: 0, maskHigh: 0 }, true);
+    }
+    this.altStack = NO_ALT_STACK;
+    this.trampolinePage = 0;
+    this.suspended = null;
+    Object.assign(this.trap, { number: 0, errorCode: 0, address: 0 });
+    // The poll word has been cleared with the memory, whatever it was.
+    this.requestPoll();
+  }
+
   // Actions
 
   action(signal: number): Action {
@@ -178,7 +195,8 @@ export class Signals implements SignalHooks {
     };
   }
 
-  setAction(signal: number, action: Action): void {
+  /** @param keepPending what an ignored signal has pending is not thrown away (exec) */
+  setAction(signal: number, action: Action, keepPending = false): void {
     const at = signal * ACTION_WORDS;
     const a = this.actions;
     a[at + HANDLER] = action.handler;
@@ -187,7 +205,7 @@ export class Signals implements SignalHooks {
     a[at + MASK_LOW] = action.maskLow;
     a[at + MASK_HIGH] = action.maskHigh;
     const ignored = action.handler === SIG_IGN || (action.handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
-    if (ignored) this.forget(signal);
+    if (ignored && !keepPending) this.forget(signal);
     this.updateHost(signal);
   }
 

@@ -49,7 +49,9 @@ const CLOCK_MONOTONIC = 1;
 
 /** timer_create(2): the structure that says how to notify has the guest's layout. */
 function timerCreate(p: Process, clock: number, event: number, timer: number): number {
-  return sys3(SYS.timer_create, clock, hostCopy(p, 'sigevent', event), p.out(timer, 4));
+  const result = sys3(SYS.timer_create, clock, hostCopy(p, 'sigevent', event), p.out(timer, 4));
+  if (result === 0) p.timers.add(p.readU32(timer)!);
+  return result;
 }
 
 export const TIME_ROWS = {

@@ -1,8 +1,8 @@
 // Puts guest CPU, Linux and program together and runs them, for every command that runs Linux programs.
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
 import { ABIS } from '../../linux-user/abi/registry.ts';
-import { arrangeDescriptors, hideDescriptor } from '../../linux-user/host-descriptors.ts';
+import { leaveProgram } from '../../linux-user/exec-in-place.ts';
+import { arrangeDescriptors, hideDescriptor, openProc } from '../../linux-user/host-descriptors.ts';
 import { Process } from '../../linux-user/process.ts';
 import { runProcess } from '../../linux-user/process-loop.ts';
 import { Signals } from '../../linux-user/signals.ts';
@@ -13,15 +13,20 @@ import { HEADER } from '../../targets/state-layout.ts';
 import type { Guest } from '../../targets/target.ts';
 import type { CodeMemory } from '../exec/code-memory.ts';
 import { Cpu } from '../exec/cpu.ts';
+import { COUNTER_BASE } from '../exec/layout.ts';
 import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
+import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
-import { threadsMissing } from '../host/signals.ts';
+import { frozenThreads, makeThreads } from '../host/signals.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import { STATE_BASE, STATE_SIZE } from '../memory/guest-pages.ts';
+import { PAGE_SIZE } from '../memory/page-flags.ts';
 import { reportWarning, UserError } from '../util/errors.ts';
 import { applyExecState, type ExecState, makeRelaunch, setName } from './exec-state.ts';
-import { openTranslations, saveTranslations } from './translation-file.ts';
+import { findTranslations, saveTranslations } from './translation-file.ts';
 import type { UserOptions } from './user-options.ts';
 
 /** QEMU's exit status for options it does not know, bad models and the like. */
@@ -137,9 +142,7 @@ export interface UserCommand {
 /** Runs a program in this process, which ends with it. Throws UserError when it cannot be started. */
 export async function runUserProgram(command: UserCommand): Promise<never> {
   const { options, program } = command;
-  const guest = GUESTS[command.guest];
-  const abi = ABIS[command.guest];
-  if (!guest || !abi)
+  if (!GUESTS[command.guest] || !ABIS[command.guest])
     throw new UserError(`no guest '${command.guest}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
   if (options.gdb !== null) throw new UserError('-g: the gdb stub is not built yet', EXIT_USAGE);
   if (options.pageSize !== 4096) {
@@ -156,66 +159,199 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     disassemble = await loadCapstone(command.guest);
   }
   const memory = createMemory(options);
-  const switches = cpuOptions(options, disassemble);
-  const store = command.makeCpu
-    ? null
-    : openTranslations(command.guest, program[0]!, options, switches, variables(command.environment));
-  const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches, 0, store);
-  const model = options.cpu || guest.models[0]!.name;
-  // Executed by a guest: said once, when the first program was started.
-  if (!execState) for (const text of guest.modelWarnings?.(model) ?? []) reportWarning(text, `wemu-${command.guest}`);
-  guest.reset(memory.view, cpu.env, model);
+  const emulator: Emulator = {
+    command,
+    memory,
+    prefix,
+    switches: cpuOptions(options, disassemble),
+    signals: null,
+    rootChanged: false,
+    translations: { place: null, store: null, compiledBefore: 0 },
+  };
   const file = program[0]!;
-  const guestProcess = new Process({
+  let loaded = prepare(emulator, null, {
+    guest: command.guest,
+    model: options.cpu,
+    file,
+    execFn: execState?.execFn ?? file,
+    argv: [options.argv0 ?? file, ...program.slice(1)],
+    environment: guestEnvironment(command.environment, options),
+  });
+  loaded.signals.inherit();
+  if (execState) applyExecState(loaded.process, loaded.signals, execState);
+  else setName(file);
+  for (;;) {
+    const { process: p, cpu, calls, signals } = loaded;
+    const { target, environment } = runProcess(p, cpu, calls, signals);
+    keepTranslations(emulator, cpu);
+    leaveProgram(p);
+    const { guest, file, execFn, argv } = target;
+    const model = guest === command.guest ? options.cpu : '';
+    const next: Program = { guest: guest!, model, file, execFn, argv, environment };
+    const staysOnCpu = keepsCpu(emulator, p, next) && cpu.setAside();
+    memory.clear(staysOnCpu ? COUNTER_BASE - STATE_BASE : STATE_SIZE);
+    memory.setMmapBase(Math.ceil(options.stackSize / PAGE_SIZE) * PAGE_SIZE);
+    if (staysOnCpu) {
+      emulator.translations = {
+        place: translationsOf(emulator, next),
+        store: null,
+        compiledBefore: cpu.compiledBlocks,
+      };
+      cpu.useAgain();
+      p.becomeProgram();
+      load(emulator, p, cpu, next);
+    } else {
+      makeThreads();
+      loaded = prepare(emulator, p, next);
+    }
+    signals.becomeProgram(loaded.process.abi.signals);
+    setName(execFn);
+  }
+}
+
+/** What stays when one guest program is followed by another (exec). */
+interface Emulator {
+  readonly command: UserCommand;
+  readonly memory: GuestMemory;
+  readonly prefix: string;
+  readonly switches: CpuOptions;
+  /** Made with the first program. */
+  signals: Signals | null;
+  /** File names may mean something else than when the emulator was started. */
+  rootChanged: boolean;
+  translations: Translations;
+}
+
+/** What becomes of the translations of the program that runs. */
+interface Translations {
+  /** Where they are kept; null: nowhere. */
+  readonly place: { readonly path: string; readonly identity: string } | null;
+  /** Those kept from earlier runs; null also for a program that goes on with the CPU of the one before. */
+  readonly store: StoredTranslations | null;
+  /** How many blocks had been compiled when it began. */
+  readonly compiledBefore: number;
+}
+
+/** A program to load. Strings are bytes as latin1 text. */
+interface Program {
+  /** Names of the guest and of the CPU model; '': the default. */
+  readonly guest: string;
+  readonly model: string;
+  /** Host name of the file, and the name it was executed by. */
+  readonly file: string;
+  readonly execFn: string;
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+}
+
+/**
+ * Programs whose kept translations are fewer bytes are better served by those of the program before them: most of what they
+ * run is in libraries that both use. Loading this much takes as long as translating what such a program has of its own.
+ */
+const SMALL_TRANSLATIONS = 1 << 20;
+/** A program that compiles more blocks than this is not small. */
+const MANY_BLOCKS = 1000;
+
+/** Where the translations of a program are kept, or null. */
+function translationsOf({ command, rootChanged, switches }: Emulator, { guest, file }: Program) {
+  if (command.makeCpu || rootChanged) return null;
+  return findTranslations(guest, file, command.options, switches, variables(command.environment));
+}
+
+/** Whether the next program goes on with the CPU of the last one, and does not load translations of its own. */
+function keepsCpu(emulator: Emulator, old: Process, next: Program): boolean {
+  if (emulator.command.makeCpu || old.abi !== ABIS[next.guest]) return false;
+  const place = translationsOf(emulator, next);
+  if (place === null) return true;
+  try {
+    const { size } = statSync(place.path);
+    return size > 0 && size < SMALL_TRANSLATIONS;
+  } catch {
+    return true;
+  }
+}
+
+/** Saves what a program has translated that is about to end or be replaced. */
+function keepTranslations({ translations: { place, store, compiledBefore } }: Emulator, cpu: Cpu): void {
+  if (store) saveTranslations(store, cpu.cache);
+  // It was taken for a small program: an empty file says that the next time it shall keep what it translates.
+  else if (place && cpu.compiledBlocks - compiledBefore > MANY_BLOCKS) markLarge(place.path);
+}
+
+function markLarge(path: string): void {
+  try {
+    writePrivate(path, new Uint8Array(0));
+  } catch {
+    // Where nothing can be kept, nothing is.
+  }
+}
+
+/** Makes CPU and process for a program in empty memory, and loads it. `old` is the process it replaces. */
+function prepare(emulator: Emulator, old: Process | null, program: Program) {
+  const { command, memory, prefix, switches } = emulator;
+  const { options } = command;
+  const guest = GUESTS[program.guest]!;
+  const abi = ABIS[program.guest]!;
+  const place = translationsOf(emulator, program);
+  const store = place === null ? null : new StoredTranslations(place.path, place.identity);
+  const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches, 0, store);
+  emulator.translations = { place, store, compiledBefore: cpu.compiledBlocks };
+  const p = new Process({
     memory,
     abi,
     env: cpu.env,
     pollWord: memory.base + cpu.env + HEADER.poll,
     prefix,
-    executable: isAbsolute(file) ? file : resolve(file),
     ...(options.release === null ? {} : { release: options.release }),
   });
-  const signals = new Signals(memory, cpu.env, abi.signals, cpu.env + HEADER.poll);
-  guestProcess.signals = signals;
-  const calls = new SystemCalls(guestProcess);
-  startProgram(guestProcess, {
-    file,
-    execFn: execState?.execFn ?? file,
-    argv: [options.argv0 ?? file, ...program.slice(1)],
-    envp: guestEnvironment(command.environment, options),
+  const signals = (emulator.signals ??= new Signals(memory, cpu.env, abi.signals, cpu.env + HEADER.poll));
+  p.signals = signals;
+  for (const [resource, limit] of old?.limits ?? []) p.limits.set(resource, limit);
+  const calls = new SystemCalls(p);
+  load(emulator, p, cpu, program, !old);
+  p.beforeFork.push(() => cpu.prepareFork());
+  p.inChild.push(() => {
+    cpu.compileWhenZero(frozenThreads());
+    emulator.translations.store?.stopSaving();
+  });
+  p.beforeRootChange.push(openProc, () => {
+    emulator.rootChanged = true;
+    emulator.translations.store?.stopSaving();
+  });
+  p.abis = ABIS;
+  p.relaunch = makeRelaunch(p, signals, program.guest, options);
+  if (logMask & LOG.strace) {
+    const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
+    const strace = new Strace(p, calls, writeLog);
+    p.tracer = strace;
+    signals.onSignal = (info) => strace.signal(info);
+  }
+  const atEnd: (() => void)[] = [() => keepTranslations(emulator, cpu)];
+  if (options.counters) atEnd.push(() => writeLog(counterReport()));
+  if (command.atEnd) atEnd.push(command.atEnd);
+  const end = () => {
+    for (const run of atEnd) run();
+  };
+  p.onExit.push(end);
+  signals.beforeDeath = end;
+  return { process: p, cpu, calls, signals };
+}
+
+/** Loads a program into empty memory and points the CPU at its first instruction. */
+function load({ command, memory }: Emulator, p: Process, cpu: Cpu, program: Program, first = false): void {
+  const { options, guest: name, execState } = command;
+  const { guest } = cpu;
+  const model = program.model || guest.models[0]!.name;
+  // Executed by a guest: said once, when the first program was started.
+  if (first && !execState) for (const text of guest.modelWarnings?.(model) ?? []) reportWarning(text, `wemu-${name}`);
+  guest.reset(memory.view, cpu.env, model);
+  startProgram(p, {
+    file: program.file,
+    execFn: program.execFn,
+    argv: program.argv,
+    envp: program.environment,
     stackSize: options.stackSize,
     guestBase: options.guestBase,
     seed: options.seed,
   });
-  signals.inherit();
-  if (execState) applyExecState(guestProcess, signals, execState);
-  else setName(file);
-  guestProcess.beforeFork.push(() => cpu.prepareFork());
-  guestProcess.inChild.push(() => {
-    if (threadsMissing()) cpu.stopCompiling();
-  });
-  const atEnd: (() => void)[] = [];
-  if (store) {
-    guestProcess.inChild.push(() => store.stopSaving());
-    guestProcess.beforeRootChange.push(() => store.stopSaving());
-    atEnd.push(() => saveTranslations(store, cpu.cache));
-  }
-  guestProcess.abis = ABIS;
-  guestProcess.relaunch = makeRelaunch(guestProcess, signals, command.guest, options);
-  if (logMask & LOG.strace) {
-    const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
-    const strace = new Strace(guestProcess, calls, writeLog);
-    guestProcess.tracer = strace;
-    signals.onSignal = (info) => strace.signal(info);
-  }
-  if (options.counters) atEnd.push(() => writeLog(counterReport()));
-  if (command.atEnd) atEnd.push(command.atEnd);
-  if (atEnd.length > 0) {
-    const end = () => {
-      for (const run of atEnd) run();
-    };
-    guestProcess.onExit.push(end);
-    signals.beforeDeath = end;
-  }
-  runProcess(guestProcess, cpu, calls, signals);
 }

@@ -3,7 +3,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { CodeCache } from '../exec/code-cache.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
-import { MAX_FILE_BYTES, StoredTranslations, SUFFIX } from '../exec/stored-translations.ts';
+import { MAX_FILE_BYTES, type StoredTranslations, SUFFIX } from '../exec/stored-translations.ts';
 import { HostBuffer, SYS, sys4 } from '../host/syscall.ts';
 import { packageFile } from '../util/package-files.ts';
 import type { UserOptions } from './user-options.ts';
@@ -39,16 +39,16 @@ function directory(options: UserOptions, environment: Readonly<Record<string, st
 }
 
 /**
- * The translations of `file` that earlier runs have left, to be used and added to; null where none are kept: when switched
- * off, from source, and with switches that change how code is run.
+ * Where the translations of `file` are kept, whether there are any or not, and what they must have been made for. Null when
+ * none are kept: switched off, run from source, or with switches that change how code is run.
  */
-export function openTranslations(
+export function findTranslations(
   guest: string,
   file: string,
   options: UserOptions,
   switches: CpuOptions,
   environment: Readonly<Record<string, string>>,
-): StoredTranslations | null {
+): { path: string; identity: string } | null {
   if (typeof WEMU_BUNDLED === 'undefined') return null;
   const usual = options.disable.length === 0 && switches.log === null && switches.engine === DEFAULT_OPTIONS.engine;
   if (!usual || switches.maxInsns !== DEFAULT_OPTIONS.maxInsns || !switches.regions) return null;
@@ -65,5 +65,5 @@ export function openTranslations(
   const { cpu, prefix, stackSize, guestBase, reservedVa } = options;
   const name = JSON.stringify([guest, cpu, prefix, stackSize, guestBase, reservedVa, program]);
   const path = join(folder, `${Bun.hash(name).toString(16).padStart(16, '0')}${SUFFIX}`);
-  return new StoredTranslations(path, `${build} ${name}`);
+  return { path, identity: `${build} ${name}` };
 }

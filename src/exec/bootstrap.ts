@@ -1,4 +1,4 @@
-// The two hand-written wasm functions of the execution loop: entering generated code through the table, and the miss.
+// The hand-written wasm functions of the execution loop: entering generated code through the table, the miss, keeping slots.
 
 /** What the loop calls, and what it puts in table slots without a translation. */
 export interface GeneratedFunctions {
@@ -37,4 +37,30 @@ export function bootstrap(): GeneratedFunctions {
     },
   };
   return functions;
+}
+
+/** Takes functions out of a table and puts single ones back. */
+export interface SlotKeeper {
+  /** Keeps what is in the first `count` slots and fills them with `filler`. */
+  away(count: number, filler: CallableFunction): void;
+  /** Puts the function of one slot back. */
+  back(slot: number): void;
+}
+
+// (module (import "e" "t" (table 0 funcref)) (import "e" "k" (table 0 funcref))
+//   (func (export "away") (param i32 funcref)
+//     (table.copy 1 0 (i32.const 0) (i32.const 0) (local.get 0))
+//     (table.fill 0 (i32.const 0) (local.get 1) (local.get 0)))
+//   (func (export "back") (param i32) (table.set 0 (local.get 0) (table.get 1 (local.get 0)))))
+const KEEPER = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 10, 2, 96, 2, 127, 112, 0, 96, 1, 127, 0, 2, 17, 2, 1, 101, 1, 116, 1, 112, 0, 0, 1,
+  101, 1, 107, 1, 112, 0, 0, 3, 3, 2, 0, 1, 7, 15, 2, 4, 97, 119, 97, 121, 0, 0, 4, 98, 97, 99, 107, 0, 1, 10, 34, 2,
+  21, 0, 65, 0, 65, 0, 32, 0, 252, 14, 1, 0, 65, 0, 32, 1, 32, 0, 252, 17, 0, 11, 10, 0, 32, 0, 32, 0, 37, 1, 38, 0, 11,
+]);
+
+/** A keeper for the slots that `table` has now. */
+export function keepSlots(table: WebAssembly.Table): SlotKeeper {
+  const kept = new WebAssembly.Table({ initial: table.length, element: 'anyfunc' });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(KEEPER), { e: { t: table, k: kept } });
+  return instance.exports as unknown as SlotKeeper;
 }

@@ -1,6 +1,7 @@
 // Which guest code is translated: entries by address and flags, their table slots, and the pages they were made from.
 import { PROFILE_ENTRIES } from '../../tcg/engine.ts';
 import type { Block } from '../../tcg/ir/block.ts';
+import { keepSlots, type SlotKeeper } from './bootstrap.ts';
 import { MAX_PROFILES, MAX_SLOTS, PROFILE_BASE } from './layout.ts';
 
 /** How far the translation of an entry has come. */
@@ -32,6 +33,8 @@ export class Entry {
   regionBlocks = 0;
   /** How often translations of this address were thrown away because its page was written. */
   invalidations = 0;
+  /** Which program, counted by the cache, it was last found to be about. */
+  age = 0;
 
   constructor(
     readonly pc: number,
@@ -49,6 +52,14 @@ export interface KnownSlots {
   find(pc: number, flags: number): number;
 }
 
+/** A page that translations were made from before another program took its place. */
+interface AsidePage {
+  readonly bytes: Uint8Array;
+  readonly entries: Iterable<Entry>;
+  /** Whether the page of the program now there is the same; undefined: nobody has looked. */
+  same: boolean | undefined;
+}
+
 /** Filling a slot costs 0.1 us, growing little more than filling: a small program needs about 2,300 slots. */
 const FIRST_TABLE_SIZE = 1 << 11;
 
@@ -64,6 +75,11 @@ export class CodeCache {
   private currentFlags = -1;
   private current = new Map<number, Entry>();
   private readonly byPage = new Map<number, Set<Entry>>();
+  private readonly asidePages = new Map<number, AsidePage>();
+  private keeper: SlotKeeper | null = null;
+  private keeperSize = 0;
+  /** How many programs there were before this one. */
+  private age = 0;
 
   /**
    * @param miss wasm function that returns `Exit.LOOKUP`; every slot without a translation leads to it.
@@ -120,6 +136,7 @@ export class CodeCache {
       if (slot >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} translated addresses`);
       if (slot >= this.table.length) this.table.grow(this.table.length, this.miss as never);
       entry = new Entry(pc, flags, slot);
+      entry.age = this.age;
       map.set(pc, entry);
     }
     return entry;
@@ -133,10 +150,70 @@ export class CodeCache {
     return entry.profile;
   }
 
+  /**
+   * Takes all translations out of use because other memory comes in place of the guest's (exec): they may come back with
+   * `recall`. `bytesOf` copies a page.
+   */
+  setAside(bytesOf: (page: number) => Uint8Array): void {
+    this.age++;
+    this.asidePages.clear();
+    for (const [page, entries] of this.byPage) {
+      this.asidePages.set(page, { bytes: bytesOf(page), entries, same: undefined });
+    }
+    this.byPage.clear();
+    this.prepareAside();
+    this.keeper!.away(this.nextSlot, this.miss);
+  }
+
+  /** Makes what `setAside` needs. */
+  prepareAside(): void {
+    if (this.keeperSize >= this.nextSlot) return;
+    this.keeper = keepSlots(this.table);
+    this.keeperSize = this.table.length;
+  }
+
+  /** Whether what is known of an entry is about another program's memory: `recall` finds out whether it holds. */
+  isAside(entry: Entry): boolean {
+    return entry.age !== this.age;
+  }
+
+  /**
+   * Brings back what was set aside of the pages of `entry`, which is aside, as far as the pages are as they were; otherwise
+   * the entry has no translation any more. `isSame` compares a page with its former bytes, `use` has writes to it noticed.
+   */
+  recall(entry: Entry, isSame: (page: number, bytes: Uint8Array) => boolean, use: (page: number) => void): void {
+    for (const page of entry.age === this.age - 1 && entry.pages ? entry.pages : []) {
+      const aside = this.asidePages.get(page);
+      if (aside === undefined) continue;
+      if (aside.same === undefined) {
+        aside.same = isSame(page, aside.bytes);
+        if (aside.same) use(page);
+      }
+      if (!aside.same) continue;
+      for (const other of aside.entries) {
+        if (this.isAside(other) && other.pages!.every((n) => this.asidePages.get(n)?.same)) this.bringBack(other);
+      }
+    }
+    if (!this.isAside(entry)) return;
+    entry.age = this.age;
+    entry.tier = Tier.NONE;
+    entry.ir = null;
+    entry.runs = 0;
+    entry.pages = null;
+  }
+
+  private bringBack(entry: Entry): void {
+    if (entry.tier !== Tier.NONE) this.keeper!.back(entry.slot);
+    // The list of warm blocks is not kept: it is to be entered there again.
+    entry.runs = 0;
+    this.setTranslated(entry, entry.tier, entry.pages!);
+  }
+
   /** Notes that `entry` now has a translation, or IR to interpret, made from these pages. */
   setTranslated(entry: Entry, tier: Tier, pages: readonly number[]): void {
     entry.tier = tier;
     entry.pages = pages;
+    entry.age = this.age;
     for (const page of pages) {
       let set = this.byPage.get(page);
       if (!set) this.byPage.set(page, (set = new Set()));
@@ -151,6 +228,8 @@ export class CodeCache {
 
   /** Forgets all translations made from `page`; returns them. */
   invalidatePage(page: number): Iterable<Entry> {
+    const aside = this.asidePages.get(page);
+    if (aside) aside.same = false;
     const set = this.byPage.get(page);
     if (!set) return [];
     this.byPage.delete(page);

@@ -20,7 +20,7 @@ import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
-import { compileEntries, translateNeighbourhood } from './neighbourhood.ts';
+import { COMPILED, compileEntries, translateNeighbourhood } from './neighbourhood.ts';
 import { type CpuOptions, DEFAULT_OPTIONS, MAX_BLOCK_INSNS } from './options.ts';
 import { buildRegion } from './region.ts';
 import type { TranslationStore, Translator } from './translator.ts';
@@ -30,6 +30,9 @@ import type { TranslationStore, Translator } from './translator.ts';
  * interpreting them has cost as much as the module will: this many runs of such blocks, all taken together.
  */
 const MODULE_RUNS = 64;
+
+/** More slots than this are not carried from program to program: nobody knows which are still of use. */
+const MAX_KEPT_SLOTS = 1 << 17;
 
 /** Why `run` returned. Exception numbers are the guest's own. */
 export type CpuExit =
@@ -71,8 +74,8 @@ export class Cpu implements Translator {
   /** Guest memory as the translator reads it. */
   readonly code: CodeSource;
   private lastFlags = -1;
-  /** Off in the child of a fork, where the engine cannot make modules: what is not compiled by then is interpreted. */
-  private compiles = true;
+  /** While its one element is not 0, modules cannot be made soon: what is not compiled is interpreted. */
+  private notYet: Int32Array | null = null;
   /** Counts invalidations, so that a replay notices that it has removed the cause of its fault. */
   private codeWrites = 0;
   /** Blocks of one instruction for the replay of faults, by flags and PC; dropped when any code changes. */
@@ -169,19 +172,64 @@ export class Cpu implements Translator {
 
   /** A block has become hot. */
   private grow(entry: Entry): void {
-    if (this.compiles) buildRegion(this, entry);
-    else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
+    if (this.compiles()) buildRegion(this, entry);
+    else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, this.options.hotThreshold, true);
   }
 
   /** Makes everything that the child of a fork cannot make any more. */
   prepareFork(): void {
     for (const module of Object.keys(this.guest.helperModules)) this.helperModule(module);
+    this.cache.prepareAside();
   }
 
-  /** From now on no module is made. */
-  stopCompiling(): void {
-    this.compiles = false;
+  /** Makes no module while the array's one element is not 0: the engine has no threads to do it with. */
+  compileWhenZero(word: Int32Array): void {
+    this.notYet = word;
+  }
+
+  private compiles(): boolean {
+    if (this.notYet === null) return true;
+    if (this.notYet[0] !== 0) return false;
+    this.notYet = null;
+    return true;
+  }
+
+  /**
+   * Takes translations out of use before the memory becomes another program's; those of pages that the new program has
+   * too (its libraries) come back. False when there are so many addresses that it is better to begin with a new CPU.
+   */
+  setAside(): boolean {
+    const { cache, memory } = this;
+    if (cache.slotCount > MAX_KEPT_SLOTS) return false;
+    cache.setAside((page) => memory.u8.slice(page * 4096, page * 4096 + 4096));
+    this.singles.clear();
     this.warm = [];
+    this.warmRuns = 0;
+    this.lastFlags = -1;
+    return true;
+  }
+
+  /** Blocks compiled on their own so far, in this process. */
+  get compiledBlocks(): number {
+    return COMPILED.n;
+  }
+
+  /** Uses the memory for another program, after `setAside` and the clearing of the memory up to the run counters. */
+  useAgain(): void {
+    this.memory.onCodeWrite = (first, last) => this.invalidate(first, last);
+    this.used = true;
+  }
+
+  /** The program is not the one that `store` is for. */
+  private used = false;
+
+  private recall(entry: Entry): void {
+    const { cache, memory } = this;
+    const isSame = (page: number, bytes: Uint8Array): boolean => {
+      const at = page * 4096;
+      return memory.canFetch(at) && Buffer.compare(memory.u8.subarray(at, at + 4096), bytes) === 0;
+    };
+    cache.recall(entry, isSame, (page) => memory.protectCode(page));
   }
 
   private takeException(): CpuExit {
@@ -209,7 +257,8 @@ export class Cpu implements Translator {
   protected enterAt(pc: number, flags: number): Exit {
     try {
       const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
-      if (entry.tier === Tier.NONE && (this.options.coldRuns > 0 || !this.compiles) && !this.warmUp(entry)) {
+      if (this.cache.isAside(entry)) this.recall(entry);
+      if (entry.tier === Tier.NONE && (this.options.coldRuns > 0 || !this.compiles()) && !this.warmUp(entry)) {
         return this.interpret(entry);
       }
       return this.enterGenerated(entry);
@@ -231,7 +280,7 @@ export class Cpu implements Translator {
   private warmUp(entry: Entry): boolean {
     const { coldRuns } = this.options;
     if (entry.ir === null) {
-      if (this.compiles && this.store?.load(this, entry)) return true;
+      if (this.store !== null && !this.used && this.compiles() && this.store.load(this, entry)) return true;
       entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
       // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
       entry.writtenEarly = this.lastWrittenEarly;
@@ -239,11 +288,10 @@ export class Cpu implements Translator {
       entry.end = this.lastEnd;
       this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
     }
-    if (!this.compiles) return false;
     entry.runs++;
     if (entry.runs <= coldRuns) return false;
     if (entry.runs === coldRuns + 1) this.warm.push(entry);
-    if (++this.warmRuns < MODULE_RUNS) return false;
+    if (++this.warmRuns < MODULE_RUNS || !this.compiles()) return false;
     compileEntries(this, this.warm, entry.flags);
     this.warm = [];
     this.warmRuns = 0;
@@ -279,6 +327,7 @@ export class Cpu implements Translator {
   private interpretAt(pc: number, flags: number): Exit {
     try {
       const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
+      if (this.cache.isAside(entry)) this.recall(entry);
       if (entry.ir === null) {
         entry.ir = this.translateOne(pc, flags, this.options.maxInsns);
         optimize(entry.ir, this.options.passes);

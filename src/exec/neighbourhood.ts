@@ -16,7 +16,7 @@ import type { RecordedUnit, Translator } from './translator.ts';
  */
 const MAX_BLOCKS = 16;
 
-const COMPILED = defineCounter('exec.compiled', 'blocks compiled on their own');
+export const COMPILED = defineCounter('exec.compiled', 'blocks compiled on their own');
 const MODULES = defineCounter('exec.modules', 'wasm modules made');
 
 /** Translates the block at `pc` and those that direct jumps lead to, and enters them in the shared table. */

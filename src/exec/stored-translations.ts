@@ -341,10 +341,7 @@ export class StoredTranslations implements TranslationStore {
       }
       if (this.addedUnits < MIN_NEW_UNITS) return;
       const parts = this.build(cache);
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-      const temporary = `${this.path}.${process.pid}`;
-      writeFileSync(temporary, parts, { mode: 0o600 });
-      renameSync(temporary, this.path);
+      writePrivate(this.path, parts);
       if (file === null) prune(dirname(this.path));
     } catch {
       // No room, no permission, no directory: the next run translates again.
@@ -445,6 +442,14 @@ export class StoredTranslations implements TranslationStore {
     header[2] = checksum(out);
     return out;
   }
+}
+
+/** Replaces a file, making its directory if need be, so that nobody else can read it and nobody sees half of it. */
+export function writePrivate(path: string, contents: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, contents, { mode: 0o600 });
+  renameSync(temporary, path);
 }
 
 /** Removes the files that were not written for longest while all together are too large. */

@@ -10,8 +10,8 @@ typedef unsigned int uint;
 #define EXPORT __attribute__((used, visibility("default")))
 
 enum {
-  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_CLONE = 56, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
-  SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
+  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
+  SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
   SYS_GET_ROBUST_LIST = 274, SYS_RT_TGSIGQUEUEINFO = 297,
   SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
   MAX_THREADS = 1024,
@@ -99,6 +99,9 @@ EXPORT void detach(int tid) {
  * moment, and the child needs them: each is stopped in a handler on its own stack, and in the child a new thread with the
  * same thread pointer goes on from there. Neither side can tell that anything happened; a system call it was in has been
  * interrupted or is repeated.
+ *
+ * Most children are short, and need none of these threads: until then they stay frozen, being nothing but memory. Another
+ * small thread thaws them when the child has used some CPU time, or has existed for a while: it may be waiting for them.
  */
 
 enum {
@@ -110,7 +113,7 @@ enum {
   PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_TID_ADDRESS = 40,
   FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129,
   O_DIRECTORY_CLOEXEC = 0x90000,
-  ESRCH = 3, EAGAIN = 11,
+  ESRCH = 3, CLONE_SETTLS = 0x80000, CLOCK_PROCESS_CPUTIME_ID = 2,
   /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS, as the C library makes threads; with a tid: PARENT_SETTID and
      CHILD_CLEARTID. */
   THREAD_FLAGS = 0x0d0f00, TID_FLAGS = 0x300000
@@ -125,9 +128,17 @@ struct parked_thread {
   int tid;
 };
 
-enum { MAX_PARKED = 256 };
+enum { MAX_PARKED = 256, WATCH_STACK = 16384, LOOK_MS = 10, THAW_CPU_MS = 30, THAW_LOOKS = 20 };
 static struct parked_thread parked[MAX_PARKED];
 static volatile uint parked_count;
+/* How many of them, at the beginning, this process has not made yet. Outside of thaw_all changed under the lock only. */
+static volatile int frozen;
+/* Held while threads are thawed or parked. */
+static volatile uint thaw_lock;
+/* The thread that thaws, until the kernel says that it has ended; and what wakes it early. */
+static volatile int watch_tid;
+static volatile uint watch_word;
+static ulong watch_stack[WATCH_STACK / 8] __attribute__((aligned(16)));
 /* Odd while threads are to be parked. */
 static volatile uint park_epoch;
 
@@ -195,7 +206,7 @@ static int park_more(int proc, int pid, int own, int *places) {
       uint info[INFO_WORDS];
       int tid = 0, k;
       while (*name >= '0' && *name <= '9') tid = tid * 10 + *name++ - '0';
-      if (tid == 0 || tid == own || *places == MAX_PARKED) continue;
+      if (tid == 0 || tid == own || tid == watch_tid || *places == MAX_PARKED) continue;
       for (k = 0; k < *places && parked[k].tid != tid;) k++;
       if (k < *places) continue;
       for (k = 0; k < INFO_WORDS; k++) info[k] = 0;
@@ -231,8 +242,76 @@ static void await_parked(int pid, int places) {
   }
 }
 
-/* Threads the last child has been made without, because the system refused them. */
-static int missing_threads;
+static void lock_thaw(void) {
+  while (__sync_lock_test_and_set(&thaw_lock, 1)) call4(SYS_FUTEX, (long)&thaw_lock, FUTEX_WAIT_PRIVATE, 1, 0);
+}
+
+static void unlock_thaw(void) {
+  __sync_lock_release(&thaw_lock);
+  call4(SYS_FUTEX, (long)&thaw_lock, FUTEX_WAKE_PRIVATE, 1, 0);
+}
+
+/* Makes the frozen threads; those that the system refuses (limits of processes) stay frozen. With the lock held. */
+static void thaw_all(void) {
+  int k, left = 0, count = frozen;
+  for (k = 0; k < count; k++) {
+    struct parked_thread t = parked[k];
+    if (clone_parked(THREAD_FLAGS | (t.tid_address ? TID_FLAGS : 0), t.stack, t.tid_address, t.thread_pointer) < 0)
+      parked[left++] = t;
+  }
+  frozen = left;
+}
+
+/* The thread that thaws. It runs on a stack of its own and knows nothing of the C library. */
+static void watch(void) {
+  const long time[2] = {0, LOOK_MS * 1000000L};
+  int looks = 0;
+  for (;;) {
+    long used[2] = {0, 0};
+    int left;
+    call4(SYS_FUTEX, (long)&watch_word, FUTEX_WAIT_PRIVATE, 0, (long)time);
+    call4(SYS_CLOCK_GETTIME, CLOCK_PROCESS_CPUTIME_ID, (long)used, 0, 0);
+    if (watch_word == 0 && ++looks < THAW_LOOKS && used[0] == 0 && used[1] < THAW_CPU_MS * 1000000L) continue;
+    lock_thaw();
+    thaw_all();
+    left = frozen;
+    unlock_thaw();
+    if (left == 0) for (;;) call4(SYS_EXIT, 0, 0, 0, 0);
+  }
+}
+
+/* Makes all threads that are frozen, now. Returns how many the system refuses. */
+EXPORT int thaw(void) {
+  if (frozen != 0) {
+    lock_thaw();
+    thaw_all();
+    unlock_thaw();
+    watch_word = 1;
+    call4(SYS_FUTEX, (long)&watch_word, FUTEX_WAKE_PRIVATE, 1, 0);
+  }
+  return frozen;
+}
+
+/* In a new child: all parked threads are frozen, and there is somebody who thaws them. */
+static void freeze(int places) {
+  /* As `park` leaves a stack: six registers and where to return to. */
+  ulong *top = watch_stack + WATCH_STACK / 8 - 1;
+  int k, count = 0;
+  for (k = 0; k < places; k++) {
+    if (parked[k].tid == 0) continue;
+    parked[count] = parked[k];
+    /* No thread has this number: it is not taken for one that has its place. */
+    parked[count++].tid = -1;
+  }
+  frozen = count;
+  thaw_lock = 0;
+  watch_tid = 0;
+  watch_word = 0;
+  if (count == 0) return;
+  *--top = (ulong)watch;
+  top -= 6;
+  if (clone_parked((THREAD_FLAGS & ~CLONE_SETTLS) | TID_FLAGS, (ulong)top, (ulong)&watch_tid, 0) < 0) thaw_all();
+}
 
 /*
  * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked.
@@ -240,9 +319,11 @@ static int missing_threads;
  * keeps the calling thread's number, or 0. Returns what clone does, or -errno when the threads cannot be listed.
  */
 EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address) {
-  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places = 0, more, k;
+  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, more;
   ulong robust_list = 0, robust_size = 0;
   long child;
+  lock_thaw();
+  places = frozen;
   call4(SYS_GET_ROBUST_LIST, 0, (long)&robust_list, (long)&robust_size, 0);
   parked_count = 0;
   park_epoch++;
@@ -252,19 +333,15 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address) {
   park_epoch++;
   if (child != 0) {
     call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
+    unlock_thaw();
     return child;
   }
   call4(SYS_SET_ROBUST_LIST, (long)robust_list, (long)robust_size, 0, 0);
-  missing_threads = 0;
-  for (k = 0; k < places; k++) {
-    struct parked_thread *t = &parked[k];
-    if (t->tid == 0) continue;
-    if (clone_parked(THREAD_FLAGS | (t->tid_address ? TID_FLAGS : 0), t->stack, t->tid_address, t->thread_pointer) < 0)
-      missing_threads++;
-  }
+  freeze(places);
   return 0;
 }
 
-EXPORT int missing(void) {
-  return missing_threads;
+/* Where the number of frozen threads stands. */
+EXPORT volatile int *frozen_word(void) {
+  return &frozen;
 }

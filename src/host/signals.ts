@@ -60,7 +60,8 @@ interface HandlerModule {
   readonly address: number;
   attach(tid: number, poll: number, mailbox: number): number;
   forkAll(proc: number, flags: number, told: number, tidAddress: number): number;
-  missing(): number;
+  thaw(): number;
+  frozenWord(): number;
 }
 
 const PROT_READ_WRITE = 3;
@@ -91,7 +92,8 @@ function handlerModule(): HandlerModule {
     address: base + OFFSETS.on_signal,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
     forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
-    missing: bind(OFFSETS.missing, [], 'i32') as HandlerModule['missing'],
+    thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
+    frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
   };
   setAction(SIGSETXID, base + OFFSETS.on_park, SA_SIGINFO | SA_RESTART, -1, -1);
   return installed;
@@ -109,9 +111,17 @@ export function forkAll(proc: number, flags: number, told: number, tidAddress: n
   return handlerModule().forkAll(proc, flags, told, tidAddress);
 }
 
-/** In the child of `forkAll`: whether the system has refused some of the engine's threads (limits of processes). */
-export function threadsMissing(): boolean {
-  return handlerModule().missing() !== 0;
+/**
+ * How many of the engine's threads a child of `forkAll` does not have yet, as the one element of an array: few children
+ * live long enough to need them. They come by themselves soon, or by `makeThreads`.
+ */
+export function frozenThreads(): Int32Array {
+  return new Int32Array(toArrayBuffer(handlerModule().frozenWord() as Pointer, 0, 4));
+}
+
+/** Makes the threads that this child does not have yet: for what would wait for them. */
+export function makeThreads(): void {
+  handlerModule().thaw();
 }
 
 /** The mailbox as signal-handler.c fills it: a count, then a ring of siginfo_t. */

@@ -3,7 +3,7 @@
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from '../host/errno.ts';
 import { SYS, sys0, sys3, sys5 } from '../host/syscall.ts';
 import { findFreeBottomUp, findFreeTopDown, isFree, STACK_GUARD_PAGES } from './free-space.ts';
-import { CONTROL, GuestPages, type SharedMemory } from './guest-pages.ts';
+import { CONTROL, GuestPages, type SharedMemory, STATE_BASE, STATE_SIZE } from './guest-pages.ts';
 import { hostAdvise, hostMap, hostMove, hostMoveAll, hostProtect, hostProtection, hostReserve } from './host-pages.ts';
 import {
   MAP_32BIT,
@@ -77,6 +77,30 @@ export class GuestMemory extends GuestPages {
     this.control[CONTROL.stackLimit] = Math.min(stackLimit, 0x7fffffff);
     this.control[CONTROL.mmapBase] = this.control[CONTROL.searchStart] =
       (this.taskSize - pageAlign(gap)) >>> PAGE_SHIFT;
+  }
+
+  /**
+   * Takes everything back from the guest, for another program to be loaded: no mappings, no heap, the first `stateSize`
+   * bytes of the emulator's part zero. The hooks are those of a new memory.
+   */
+  clear(stateSize: number = STATE_SIZE): void {
+    this.onCodeWrite = (first, last) => this.unprotectCode(first, last);
+    this.onUnmapCode = (first, last) => this.onCodeWrite(first, last);
+    this.sharedCode.clear();
+    this.doubles.clear();
+    hostReserve(this.base, this.taskSize);
+    hostMap(
+      this.base + STATE_BASE,
+      stateSize,
+      PROT_READ | PROT_WRITE,
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+      -1,
+      0,
+    );
+    this.pages.fill(0);
+    this.control.fill(0);
+    this.readImpliesExec = false;
+    this.forgetPopulated();
   }
 
   /** First address behind the area that mappings without an address are placed in. */
