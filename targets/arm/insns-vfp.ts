@@ -66,8 +66,8 @@ export const VFP_ROWS = [
   ['VCVT_precision', 'cccc11101D11 0111 dddd 101z 11M0 mmmm', 'vfp2', 'Vd,Vm'],
   ['VCVT_fromInt', 'cccc11101D11 1000 dddd 101z s1M0 mmmm', 'vfp2', 'Vd,Vm'],
   ['VCVT_toInt', 'cccc11101D11 110s dddd 101z r1M0 mmmm', 'vfp2', 'Vd,Vm'],
-  ['VCVT_fromFixed', 'cccc11101D11 101U dddd 101z q1i0 iiii', 'vfp3', 'Vd,Vd'],
-  ['VCVT_toFixed', 'cccc11101D11 111U dddd 101z q1i0 iiii', 'vfp3', 'Vd,Vd'],
+  ['VCVT_fromFixed', 'cccc11101D11 101U dddd 101z q1j0 iiii', 'vfp3', 'Vd,Vd'],
+  ['VCVT_toFixed', 'cccc11101D11 111U dddd 101z q1j0 iiii', 'vfp3', 'Vd,Vd'],
 ] as const satisfies readonly RowSpec[];
 
 /** The rows with 1111 in place of the condition. */

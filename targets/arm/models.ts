@@ -49,10 +49,11 @@ const V7VE: readonly Feature[] = [...V7MP, 'adiv', 'tdiv'];
 const V8: readonly Feature[] = [...V7VE, 'v8', 'crc'];
 const VFP3: readonly Feature[] = ['vfp2', 'vfp3', 'd32'];
 const VFP4: readonly Feature[] = [...VFP3, 'half', 'vfp4'];
+const NEON: readonly Feature[] = ['neon'];
 
 // biome-ignore format: a table, one row per model
 export const ARM_MODELS: readonly ArmModel[] = [
-  { name: 'max', text: 'everything this emulator has', features: [...V8, ...VFP4, 'vfp8', 'sb'], midr: 0x411fd080, platform: 'v8' },
+  { name: 'max', text: 'everything this emulator has', features: [...V8, ...VFP4, 'vfp8', 'neon', 'neon8', 'pmull', 'sb'], midr: 0x411fd080, platform: 'v8' },
   { name: 'arm926', text: 'ARM926EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x41069265, fpsid: 0x41011090, platform: 'v5' },
   { name: 'arm946', text: 'ARM946E-S, ARMv5TE', features: V5TE, midr: 0x41059461, platform: 'v5' },
   { name: 'arm1026', text: 'ARM1026EJ-S, ARMv5TEJ', features: [...V5TEJ, 'vfp2'], midr: 0x4106a262, fpsid: 0x410110a0, platform: 'v5' },
@@ -60,10 +61,10 @@ export const ARM_MODELS: readonly ArmModel[] = [
   { name: 'arm1136-r2', text: 'ARM1136J-S r0p2, ARMv6', features: [...V6, 'vfp2'], midr: 0x4107b362, fpsid: 0x410120b4, platform: 'v6' },
   { name: 'arm1176', text: 'ARM1176JZF-S, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb767, fpsid: 0x410120b5, platform: 'v6' },
   { name: 'arm11mpcore', text: 'ARM11 MPCore, ARMv6K', features: [...V6K, 'vfp2'], midr: 0x410fb022, fpsid: 0x410120b4, platform: 'v6' },
-  { name: 'cortex-a7', text: 'Cortex-A7, ARMv7 with virtualization', features: [...V7VE, ...VFP4], midr: 0x410fc075, platform: 'v7' },
-  { name: 'cortex-a8', text: 'Cortex-A8, ARMv7', features: [...V7, ...VFP3], midr: 0x410fc080, platform: 'v7' },
-  { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half'], midr: 0x410fc090, platform: 'v7' },
-  { name: 'cortex-a15', text: 'Cortex-A15, ARMv7 with virtualization', features: [...V7VE, ...VFP4], midr: 0x412fc0f1, platform: 'v7' },
+  { name: 'cortex-a7', text: 'Cortex-A7, ARMv7 with virtualization', features: [...V7VE, ...VFP4, ...NEON], midr: 0x410fc075, platform: 'v7' },
+  { name: 'cortex-a8', text: 'Cortex-A8, ARMv7', features: [...V7, ...VFP3, ...NEON], midr: 0x410fc080, platform: 'v7' },
+  { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half', ...NEON], midr: 0x410fc090, platform: 'v7' },
+  { name: 'cortex-a15', text: 'Cortex-A15, ARMv7 with virtualization', features: [...V7VE, ...VFP4, ...NEON], midr: 0x412fc0f1, platform: 'v7' },
 ];
 
 /** AT_HWCAP bits (asm/hwcap.h): those every model has, and by feature. */

@@ -12,6 +12,9 @@ const W2: Signature = [['i32', 'i32'], 'i32'];
 const W3: Signature = [['i32', 'i32', 'i32'], 'i32'];
 const L1: Signature = [['i64'], 'i64'];
 const L2: Signature = [['i64', 'i64'], 'i64'];
+const LW: Signature = [['i64', 'i32'], 'i64'];
+const LWW: Signature = [['i64', 'i32', 'i32'], 'i64'];
+const LLW: Signature = [['i64', 'i64', 'i32'], 'i64'];
 const L3: Signature = [['i64', 'i64', 'i64'], 'i64'];
 
 /** Those that add to the cumulative flags of FPSCR. Arguments are described in vector/*.as.ts. */
@@ -44,9 +47,30 @@ const NOTING = {
   vfp_fromint64: [['i32', 'i32', 'i32'], 'i64'],
   vfp_rint32: W2,
   vfp_rint64: [['i64', 'i32'], 'i64'],
+  neon_qshift: LLW,
+  neon_f2: LLW,
+  neon_f3: [['i64', 'i64', 'i64', 'i32'], 'i64'],
+  neon_festimate: LW,
+  neon_toint: LWW,
+  neon_fromint: LWW,
+  neon_rint: LW,
+  neon_fromhalves: [['i32'], 'i64'],
+  neon_tohalves: [['i64'], 'i32'],
 } as const satisfies Record<string, Signature>;
 
-export type VectorHelper = keyof typeof NOTING;
+/** Those that only compute. */
+const PURE = {
+  neon_clz: LW,
+  neon_shift: LLW,
+  neon_pmul8: L2,
+  neon_pmull8: LLW,
+  neon_pmull64: LLW,
+  neon_uestimate: LW,
+} as const satisfies Record<string, Signature>;
+
+const ALL: Readonly<Record<VectorHelper, Signature>> = { ...NOTING, ...PURE };
+
+export type VectorHelper = keyof typeof NOTING | keyof typeof PURE;
 
 const rows = new Map<VectorHelper, HelperRow>();
 
@@ -54,8 +78,8 @@ const rows = new Map<VectorHelper, HelperRow>();
 export function vectorHelper(name: VectorHelper): HelperRow {
   let row = rows.get(name);
   if (!row) {
-    const [args, result] = NOTING[name];
-    rows.set(name, (row = { name, args, result, sideEffects: true, module: 'vector' }));
+    const [args, result] = ALL[name];
+    rows.set(name, (row = { name, args, result, sideEffects: name in NOTING, module: 'vector' }));
   }
   return row;
 }

@@ -123,7 +123,7 @@ const toIntegerRounded = dataProcessing((t) => {
 
 /** Bits behind the point of a fixed-point number of 16 or 32 bits; negative where the immediate is too large. */
 function fractionBits(t: Translation): number {
-  return (t.insn.q ? 32 : 16) - t.insn.i;
+  return (t.insn.q ? 32 : 16) - ((t.insn.i << 1) | t.insn.j);
 }
 
 /** Fixed-point numbers stand in the register that the result goes to. */
