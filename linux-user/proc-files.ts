@@ -51,16 +51,18 @@ function mapsText(p: Process): string {
   const stack = p.abi.stackPointer(p.view, p.env) >>> 0;
   return p.memory
     .regions()
-    .map((region) => mapsLine(region, stack))
+    .map((region) => mapsLine(region, stack, p.vdso))
     .join('');
 }
 
-function mapsLine(region: Region, stack: number): string {
+function mapsLine(region: Region, stack: number, vdso: number): string {
   const hex = (value: number) => value.toString(16).padStart(8, '0');
   const access = `${region.prot & 1 ? 'r' : '-'}${region.prot & 2 ? 'w' : '-'}${region.prot & 4 ? 'x' : '-'}`;
   const head =
     `${hex(region.start)}-${hex(region.end)} ${access}${region.shared ? 's' : 'p'} ${hex(region.offset)} ` +
     `${region.device} ${region.inode} `;
-  const name = region.path || (region.start <= stack && stack < region.end ? '[stack]' : '');
+  let name = region.path;
+  if (name === '' && region.start <= stack && stack < region.end) name = '[stack]';
+  if (name === '' && vdso !== 0 && region.start === vdso) name = '[vdso]';
   return name === '' ? `${head}\n` : `${head.padEnd(MAPS_NAME_COLUMN)}${name}\n`;
 }

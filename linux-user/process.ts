@@ -58,6 +58,8 @@ export interface SignalHooks {
    * through interrupts the wait, and its handler runs before the old mask is back.
    */
   withMask(low: number, high: number, wait: () => number): number;
+  /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
+  trampolinePage: number;
   /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
   beforeWait(): void;
   /** Makes mask and ignored signals on the host what a program that this process becomes must inherit. */
@@ -95,6 +97,8 @@ export class Process {
   readonly limits = new Map<number, Limit>();
   /** Address set_tid_address asked to be cleared at the thread's end; 0: none. */
   clearTid = 0;
+  /** Address of the vDSO; 0: none. */
+  vdso = 0;
   /** The robust futex list: head address and length as the guest gave them. */
   robustList = 0;
   robustListSize = 0;

@@ -134,7 +134,8 @@ export class Signals implements SignalHooks {
    * behind, and signals to itself go through the kernel.
    */
   kernelQueue = false;
-  private trampolinePage = 0;
+  /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
+  trampolinePage = 0;
   /** Told of every signal that is delivered to a handler or kills; for strace. */
   onSignal: ((info: SigInfo) => void) | null = null;
   /** Runs before the process dies of a signal (flush logs and caches). */

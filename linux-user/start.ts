@@ -91,6 +91,8 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
 
   for (const page of program.fixedPages ?? []) memory.mapKernelPage(page.address, page.contents());
 
+  const vdso = mapVdso(p);
+
   const ids = [SYS.getuid, SYS.geteuid, SYS.getgid, SYS.getegid].map((call) => sys0(call));
   const [uid, euid, gid, egid] = ids as [number, number, number, number];
   const stack = writeStackImage(memory, {
@@ -113,6 +115,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
       egid,
       secure: uid !== euid || gid !== egid,
       ...program.hwcaps(memory.view, env),
+      ...(vdso === 0 ? {} : { extra: program.vdso!.aux(vdso) }),
       clockTicks: CLOCK_TICKS,
       pageSize: PAGE_SIZE,
     },
@@ -126,6 +129,21 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
   p.auxv = stack.auxv;
   p.paths.executable = image.path;
   return { image, stack, stackTop, stackSize };
+}
+
+/** Maps the ABI's vDSO where there is room; its address, 0 without one. Signal handlers return by its code. */
+function mapVdso(p: Process): number {
+  const { memory, abi, env } = p;
+  const { vdso } = abi.program;
+  if (!vdso) return 0;
+  const base = memory.map(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base < 0) return 0;
+  memory.writeBytes(base, vdso.contents());
+  memory.protect(base, PAGE_SIZE, PROT_READ | PROT_EXEC);
+  vdso.mapped(memory.view, env, base);
+  p.vdso = base;
+  if (p.signals) p.signals.trampolinePage = base;
+  return base;
 }
 
 /** 16 bytes for AT_RANDOM; with a seed always the same ones (xorshift32). */

@@ -31,6 +31,7 @@ import {
   TRAP_TRACE,
   writeInfo32,
 } from '../siginfo.ts';
+import { VDSO, vdsoImage } from './i386-vdso.ts';
 import type { AltStack, Delivery, RestoredFrame, SignalAbi, TrapState } from './signal-interface.ts';
 
 /** Exception vectors (Intel SDM vol. 3, table 6-1). */
@@ -116,8 +117,6 @@ const USER_DS = 0x2b;
 /** popl %eax; movl $sigreturn,%eax; int $0x80, and without the pop for siginfo frames. */
 const RETURN_CODE = [0x58, 0xb8, NR_SIGRETURN, 0, 0, 0, 0xcd, 0x80];
 const RT_RETURN_CODE = [0xb8, NR_RT_SIGRETURN, 0, 0, 0, 0xcd, 0x80, 0];
-/** Where the second stands in the trampoline page. */
-const RT_TRAMPOLINE = 16;
 
 function reg(n: number): number {
   return O.regs + 4 * n;
@@ -373,7 +372,9 @@ function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolea
   saveFpu(memory, env, fpstate, fxsr);
   const { signal } = delivery.info;
   const returnTo =
-    delivery.flags & SA_RESTORER ? delivery.restorer : delivery.trampoline() + (siginfo ? RT_TRAMPOLINE : 0);
+    delivery.flags & SA_RESTORER
+      ? delivery.restorer
+      : delivery.trampoline() + (siginfo ? VDSO.rtSigreturn : VDSO.sigreturn);
   memory.write32(frame, returnTo);
   memory.write32(frame + FRAME.signal, signal);
   writeContext(memory, env, frame + (siginfo ? RT.ucontext + UC.context : FRAME.context), delivery, fpstate);
@@ -471,10 +472,6 @@ function restoreSegment(memory: GuestMemory, env: number, segment: Seg, selector
   }
 }
 
-const trampolineCode = new Uint8Array(32);
-trampolineCode.set(RETURN_CODE);
-trampolineCode.set(RT_RETURN_CODE, RT_TRAMPOLINE);
-
 /** Length of INT 0x80. */
 const INT_LENGTH = 2;
 
@@ -486,5 +483,7 @@ export const I386_SIGNALS: SignalAbi = {
   pushFrame,
   popFrame,
   restartSyscall: (memory, env) => memory.write32(env + O.pc, memory.read32(env + O.pc) - INT_LENGTH),
-  trampolineCode,
+  get trampolineCode() {
+    return vdsoImage();
+  },
 };

@@ -7,6 +7,7 @@ import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
 import { I386_SIGNALS } from './i386-signals.ts';
 import { I386_STRUCTS } from './i386-structs.ts';
 import { I386_ROW_NAMES, i386SyscallNames } from './i386-syscalls.ts';
+import { VDSO, vdsoImage } from './i386-vdso.ts';
 import type { Abi, ProgramAbi } from './interface.ts';
 
 const EAX = X86_OFFSETS.regs;
@@ -22,6 +23,10 @@ const EDI = EAX + 28;
 const EM_386 = 3;
 const EM_486 = 6;
 
+/** Entries of the auxiliary vector that tell of the vDSO (asm/auxvec.h). */
+const AT_SYSINFO = 32;
+const AT_SYSINFO_EHDR = 33;
+
 const I386_PROGRAM: ProgramAbi = {
   elf: { name: 'i386', machines: [EM_386, EM_486], elfClass: 32, bigEndian: false },
   pieBase: 0x56555000,
@@ -29,6 +34,14 @@ const I386_PROGRAM: ProgramAbi = {
   platform: 'i686',
   // The feature bits of CPUID leaf 1, EDX.
   hwcaps: (view, env) => ({ hwcap: cpuidLeaf(modelOf(view, env), 1)[3] >>> 0 }),
+  vdso: {
+    contents: vdsoImage,
+    aux: (base) => [
+      [AT_SYSINFO, base + VDSO.vsyscall],
+      [AT_SYSINFO_EHDR, base],
+    ],
+    mapped: (view, env, base) => view.setUint32(env + X86_OFFSETS.sysenterReturn, base + VDSO.landing, true),
+  },
   enter(view, env, start, stackPointer) {
     view.setUint32(env + X86_OFFSETS.pc, start, true);
     view.setUint32(env + ESP, stackPointer, true);

@@ -47,6 +47,15 @@ export interface ProgramAbi {
   hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number };
   /** Pages the kernel gives every process at addresses above its own (ARM's helper page): readable and executable. */
   readonly fixedPages?: readonly { readonly address: number; readonly contents: () => Uint8Array }[];
+  /**
+   * A shared object of one page that the kernel maps into every process (vdso(7)): its contents, the entries of the auxiliary
+   * vector that tell of it, and what the CPU must know of where it is.
+   */
+  readonly vdso?: {
+    readonly contents: () => Uint8Array;
+    readonly aux: (base: number) => readonly (readonly [type: number, value: number])[];
+    readonly mapped: (view: DataView, env: number, base: number) => void;
+  };
   /** Points a CPU fresh from its reset at the program's first instruction. */
   enter(view: DataView, env: number, start: number, stackPointer: number): void;
 }

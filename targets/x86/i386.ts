@@ -84,6 +84,16 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
       view.setUint32(env + O.regs + 8, d, true);
       return undefined;
     },
+    sysenter: (env: number) => {
+      const stack = view.getUint32(env + O.regs + 20, true);
+      view.setUint32(env + O.regs + 16, stack, true);
+      if (!port.canRead(stack, 4)) {
+        view.setInt32(env + O.regs, EFAULT, true);
+        return 0;
+      }
+      view.setUint32(env + O.regs + 20, view.getUint32(stack, true), true);
+      return 1;
+    },
     random: () => crypto.getRandomValues(new Int32Array(1))[0]!,
     rdtsc: (env: number, withProcessor: number) => {
       // A counter of nanoseconds: constant rate, like an invariant time stamp counter of 1 GHz.
@@ -118,6 +128,9 @@ function describeFault(fault: AccessFault, view?: DataView, env = 0): GuestExcep
   const code = 4 | (fault.kind === 'write' ? 2 : 0) | (fault.kind === 'fetch' ? 16 : 0) | (fault.mapped ? 1 : 0);
   return new GuestException(Vector.PF, code, fault.address);
 }
+
+/** What the kernel answers to SYSENTER with a bad stack: -EFAULT. */
+const EFAULT = -14;
 
 const DUMP_ORDER = [0, 3, 1, 2, 6, 7, 5, 4];
 

@@ -39,6 +39,8 @@ const ldtBase = layout.field('ldtBase');
 const ldtEntries = layout.field('ldtEntries');
 /** What translations depend on, in one word; see mode.ts. */
 const mode = layout.field('mode');
+/** Where SYSENTER comes back to, in the vDSO; 0: nowhere. */
+const sysenterReturn = layout.field('sysenterReturn');
 layout.skipTo(256);
 /** The x87 area; its fields are declared in x87-state.ts. */
 const fpu = layout.field('fpu', 256, 1, 16);
@@ -75,6 +77,7 @@ export const X86_OFFSETS = {
   ldtBase,
   ldtEntries,
   mode,
+  sysenterReturn,
   fpu,
   xmm: XMM[0]!.offset,
   mxcsr,

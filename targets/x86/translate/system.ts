@@ -1,11 +1,14 @@
 // CPUID, time stamp counter, fences, system call entry and other instructions that concern the processor itself.
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
-import { Cond, MO_8, MO_16, MO_32 } from '../../../tcg/ir/types.ts';
+import { Cond, Exit, MO_8, MO_16, MO_32 } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { CF, OF } from '../flags.ts';
 import { X86_OFFSETS } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import type { Translation } from './context.ts';
+
+/** What reports a system call to the process loop. */
+const SYSCALL_VECTOR = 0x80;
 
 const GLOBALS = { readsGlobals: true, writesGlobals: true } as const;
 export const CPUID: HelperRow = { name: 'cpuid', args: [], result: null, ...GLOBALS };
@@ -102,8 +105,26 @@ export function unimplemented(t: Translation): void {
   t.ended = true;
 }
 
-/** SYSENTER without the vDSO that sets it up: no kernel entry is configured, as on a 64-bit kernel without one. */
+/**
+ * What the kernel's entry does before it looks at the call: ESP from EBP, EBP from the stack. 0 when that cannot be read
+ * (EAX is -EFAULT then), else the address to come back to; -1 when there is none.
+ */
+export const SYSENTER: HelperRow = { name: 'sysenter', args: [], result: 'i32', sideEffects: true, ...GLOBALS };
+
+/** SYSENTER: a system call that comes back to the vDSO, which restores what the caller has pushed. */
 export function sysenter(t: Translation): void {
+  const { b } = t;
+  const nowhere = b.label();
+  const back = b.copy(b.envLoad(X86_OFFSETS.sysenterReturn));
+  b.brcond(Cond.EQ, back, 0, nowhere);
+  const failed = b.label();
+  b.brcond(Cond.EQ, b.call(SYSENTER), 0, failed);
+  t.flags.lostRegisters();
+  t.raiseAt(SYSCALL_VECTOR, 0, back);
+  b.place(failed);
+  t.settle();
+  b.exitTb(Exit.LOOKUP, back);
+  b.place(nowhere);
   t.fault(Vector.GP);
   t.ended = true;
 }
