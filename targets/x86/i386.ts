@@ -25,7 +25,7 @@ import { OperandKind } from './operands.ts';
 import { MXCSR_RESET, X86_OFFSETS as O, REGS, Seg, X86_STATE, XMM } from './state.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
-import { resetX87 } from './x87-reset.ts';
+import { resetX87, x87InUse } from './x87-reset.ts';
 import { X87_FIELDS } from './x87-state.ts';
 
 function reset(view: DataView, env: number, modelName: string): void {
@@ -72,6 +72,11 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
         const wraps = start + 4 > 0x100000000;
         throw describeFault({ address: at, kind, mapped: port.isMapped(at), wraps }, view, env);
       }
+      return undefined;
+    },
+    x87_in_use: (env: number) => (x87InUse(view, env) ? 1 : 0),
+    x87_reset: (env: number) => {
+      resetX87(view, env);
       return undefined;
     },
     descriptor_query: descriptorQueryHelper(port),

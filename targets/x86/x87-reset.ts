@@ -13,3 +13,18 @@ export function resetX87(view: DataView, env: number): void {
   view.setUint32(env + x87Offset('fpcw'), 0x37f, true);
   view.setUint32(env + x87Offset('fpempty'), 0xff, true);
 }
+
+/** Fields that instructions leave values in for their own use. */
+const INTERNAL = ['fpstore', 'fpscratch', 'fpscratchhi'];
+
+/** Whether the x87 differs from what `resetX87` makes. */
+export function x87InUse(view: DataView, env: number): boolean {
+  const at = env + X86_OFFSETS.fpu;
+  return X87_FIELDS.some(({ name, offset, type }) => {
+    if (INTERNAL.includes(name)) return false;
+    const value = view.getUint32(at + offset, true);
+    if (name === 'fpcw') return value !== 0x37f;
+    if (name === 'fpempty') return value !== 0xff;
+    return value !== 0 || (type === 'i64' && view.getUint32(at + offset + 4, true) !== 0);
+  });
+}

@@ -14,6 +14,7 @@ import {
   simdFaultCases,
   stateCases,
   stringCases,
+  xsaveCases,
 } from './x86/simd/cases.ts';
 import { hostFeatures } from './x86/simd/host.ts';
 import { simdRows } from './x86/simd/rows.ts';
@@ -39,7 +40,7 @@ const CORPORA = {
   'faulting operands': () => simdFaultCases(ordinary),
   'alignment checks': () => alignmentCheckCases(ordinary),
   strings: () => [...stringCases(ordinary), ...crcCases()],
-  'whole state': () => stateCases(rows),
+  'whole state': () => [...stateCases(rows), ...xsaveCases(rows)],
 };
 
 describe('vector instructions', () => {

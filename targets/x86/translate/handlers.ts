@@ -31,6 +31,7 @@ export type SimdMnemonic =
   | 'EXTRQ'
   | 'LDMXCSR'
   | 'STMXCSR'
+  | 'XGETBV'
   | 'XSAVE'
   | 'XRSTOR'
   | 'XSAVEOPT'
@@ -215,7 +216,6 @@ const INTEGER: Record<Handled, Handler> = {
   WRMSR: control.privileged,
   XADD: move.xadd,
   XCHG: move.xchg,
-  XGETBV: system.unimplemented,
   XLAT: move.xlat,
   XOR: arithmetic.xor,
   XSETBV: control.privileged,

@@ -227,6 +227,51 @@ export function stateCases(rows: readonly SimdRow[], count = 24): InsnCase[] {
     });
 }
 
+/** Fields of the XSAVE header. */
+const AT_XSTATE_BV = 512;
+const XSAVE_BYTES = 576;
+
+/**
+ * XSAVE, XSAVEOPT and XRSTOR with every choice of the x87 and SSE components. Images have those components only, because
+ * processors differ in what others they have.
+ */
+export function xsaveCases(rows: readonly SimdRow[], count = 48): InsnCase[] {
+  return rows
+    .filter(({ mnemonic }) => mnemonic.startsWith('XSAVE') || mnemonic === 'XRSTOR')
+    .flatMap((row, index) => {
+      const r = new Random(6000 + index);
+      return Array.from({ length: count }, (_, n) => {
+        const disp = n % 12 === 11 ? 16 : 0;
+        const insn = oneCase(row, r, `components ${n & 3}`, modrmMem(0, { base: EBX, disp }), integerVector);
+        insn.regs[0] = n & 3;
+        insn.regs[2] = 0;
+        // Initial states of one component, or of both.
+        const kind = r.below(4);
+        if (kind & 1) {
+          insn.fpu!.image.fill(0, 0, 24).fill(0, AT_FPR, AT_XMM);
+          new DataView(insn.fpu!.image.buffer).setUint16(0, 0x37f, true);
+        }
+        if (kind & 2) insn.fpu!.image.fill(0, AT_XMM, AT_XMM + 128);
+        const area = new Uint8Array(640);
+        area.set(fxsaveImage(r, integerVector));
+        area[AT_XSTATE_BV] = r.below(4);
+        if (r.below(6) === 0) area[AT_XSTATE_BV + 8 + r.below(16)] = 1;
+        if (r.below(6) === 0) area[AT_XSTATE_BV + 24 + r.below(40)] = 1;
+        if (row.mnemonic === 'XRSTOR' && r.below(6) === 0) area[AT_MXCSR + 2] = 1;
+        return {
+          ...insn,
+          memory: [{ at: DATA, bytes: area }],
+          memBytes: [
+            { at: DATA, bytes: 28 },
+            { at: DATA + 32, bytes: 256 },
+            { at: DATA + AT_XSTATE_BV, bytes: XSAVE_BYTES - AT_XSTATE_BV },
+          ],
+          faults: true,
+        };
+      });
+    });
+}
+
 /** With EFLAGS.AC set, misaligned operands of all sizes raise #AC or #GP. */
 export function alignmentCheckCases(rows: readonly SimdRow[]): InsnCase[] {
   return rows
