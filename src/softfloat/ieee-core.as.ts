@@ -46,8 +46,13 @@ export const FTZ: i32 = 0x10;
 export const FLUSH_IS_EXACT: i32 = 0x20;
 /** Tiny is what is below the least normal number before rounding (ARM, PowerPC), not after it (x86, MIPS). */
 export const TINY_BEFORE: i32 = 0x40;
-/** Tiny results raise UE also when they are exact (underflow is unmasked). */
-export const EXACT_UNDERFLOW: i32 = 0x80;
+/**
+ * Underflow is unmasked: tiny results raise UE also when they are exact. PE is for what an unbounded exponent would leave
+ * inexact.
+ */
+export const UNMASKED_UNDERFLOW: i32 = 0x80;
+/** Overflow is unmasked: PE is for what an unbounded exponent would leave inexact. The result has no meaning. */
+export const UNMASKED_OVERFLOW: i32 = 0x2000;
 
 // ---- mode: NaNs
 export const NAN_RULE: i32 = 0x700;
@@ -359,7 +364,13 @@ export function roundPack<F>(sign: u64, exp: i32, sig: u64, mode: i32): u64 {
     rounded = 0x8000000000000000;
     exp++;
   }
-  if (exp >= expTop<F>()) return overflow<F>(sign, rm);
+  if (exp >= expTop<F>()) {
+    if (mode & UNMASKED_OVERFLOW) {
+      raised |= cutInexact ? OE | PE : OE;
+      return infinity<F>(sign);
+    }
+    return overflow<F>(sign, rm);
+  }
   if (cutInexact) raised |= rounded > sig || cutCarry ? PE | ROUNDED_UP : PE;
   // The integer bit adds one to the exponent field.
   return (sign << signBit<F>()) + (u64(exp - 1) << fracBits<F>()) + (rounded >> drop);
@@ -389,10 +400,15 @@ function roundTiny<F>(sign: u64, exp: i32, sig: u64, mode: i32): u64 {
     raised |= mode & FLUSH_IS_EXACT ? UE : UE | PE;
     return zero<F>(sign);
   }
+  if (tiny && (mode & UNMASKED_UNDERFLOW) != 0) {
+    cut<F>(sign, sig, rm);
+    raised |= cutInexact ? UE | PE : UE;
+    return (sign << signBit<F>()) | (cut<F>(sign, jam(sig, 1 - exp), rm) >> drop);
+  }
   const shifted = jam(sig, 1 - exp);
   const rounded = cut<F>(sign, shifted, rm);
   if (cutInexact) raised |= rounded > shifted ? PE | ROUNDED_UP : PE;
-  if (tiny && (cutInexact || (mode & EXACT_UNDERFLOW) != 0)) raised |= UE;
+  if (tiny && cutInexact) raised |= UE;
   // Rounded up to the least normal number it has its integer bit, which is exponent 1.
   return (sign << signBit<F>()) | (rounded >> drop);
 }

@@ -110,8 +110,10 @@ function intsToSingles(t: Translation): void {
 /** Reads an MMX operand and writes XMM. With a memory operand the MMX registers are not involved (as AMD has it). */
 function fromMmx(write: (t: Translation, x: Value) => void): Handler {
   const fromRegister = mmx((t) => {
-    write(t, readMmx(t, t.src));
+    const x = readMmx(t, t.src);
+    // Before an exception may be found: it does not undo this.
     enterMmx(t);
+    write(t, x);
   });
   return (t) => {
     if (t.isMem(t.src)) write(t, readMmx(t, t.src));
@@ -175,6 +177,8 @@ function toInts(lane: 32 | 64, truncate: boolean): Handler {
 function toMmx(lane: 32 | 64, truncate: boolean): Handler {
   return mmx((t) => {
     const x = readVector(t, t.src);
+    // Before an exception may be found: it does not undo this.
+    enterMmx(t);
     setMmx(t, t.dst.num, intsOf(t, x, lane, truncate, 2));
   });
 }

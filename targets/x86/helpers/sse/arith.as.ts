@@ -70,7 +70,10 @@ export function arith_pd(env: usize, a: v128, b: v128, op: i32): v128 {
   return vector64(r0, r1);
 }
 
-/** DPPS: the products bits 4-7 of `imm` choose are added in pairs; bits 0-3 choose the lanes that get the sum. */
+/**
+ * DPPS: the products bits 4-7 of `imm` choose are added in pairs; bits 0-3 choose the lanes that get the sum. An unmasked
+ * exception of one step keeps the next from being done.
+ */
 export function dot_ps(env: usize, a: v128, b: v128, imm: i32): v128 {
   const mode = modeOf(env);
   const p0 = imm & 0x10 ? mul<u32>(lane32(a, 0), lane32(b, 0), mode) : 0;
@@ -81,12 +84,13 @@ export function dot_ps(env: usize, a: v128, b: v128, imm: i32): v128 {
   if (imm & 0x40) flags |= raised;
   const p3 = imm & 0x80 ? mul<u32>(lane32(a, 3), lane32(b, 3), mode) : 0;
   if (imm & 0x80) flags |= raised;
+  if (finish(env, flags)) return a;
   const low = add<u32>(p0, p1, mode);
-  flags |= raised;
+  flags = raised;
   const high = add<u32>(p2, p3, mode);
-  flags |= raised;
+  if (finish(env, flags | raised)) return a;
   const sum = add<u32>(low, high, mode);
-  finish(env, flags | raised);
+  finish(env, raised);
   return vector32(imm & 1 ? sum : 0, imm & 2 ? sum : 0, imm & 4 ? sum : 0, imm & 8 ? sum : 0);
 }
 
@@ -97,8 +101,9 @@ export function dot_pd(env: usize, a: v128, b: v128, imm: i32): v128 {
   let flags = imm & 0x10 ? raised : 0;
   const p1 = imm & 0x20 ? mul<u64>(lane64(a, 1), lane64(b, 1), mode) : 0;
   if (imm & 0x20) flags |= raised;
+  if (finish(env, flags)) return a;
   const sum = add<u64>(p0, p1, mode);
-  finish(env, flags | raised);
+  finish(env, raised);
   return vector64(imm & 1 ? sum : 0, imm & 2 ? sum : 0);
 }
 
