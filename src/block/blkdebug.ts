@@ -1,9 +1,10 @@
 // Fault injection and write logging for tests: the blkdebug driver's error rules, and a log of writes and flushes.
 import fs from 'node:fs';
+import { isPowerOf2 } from './bytes.ts';
 import type { BlockNode, NodeFlags, OpenContext } from './driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
 import { FilterNode } from './filters.ts';
-import { extractSubtree, type OptionTree, toBool, toNumber } from './options.ts';
+import { extractSubtree, type OptionTree, toBool, toNumber, toSize } from './options.ts';
 
 /** Kinds of requests a rule can be limited to. */
 const IO_TYPES = ['read', 'write', 'write-zeroes', 'discard', 'flush', 'block-status'] as const;
@@ -151,12 +152,19 @@ function makeRule(options: OptionTree): Rule {
   return rule;
 }
 
-export function openBlkdebug(context: OpenContext, file: BlockNode): Promise<BlockNode> {
+export async function openBlkdebug(context: OpenContext, file: BlockNode): Promise<BlockNode> {
   const { options } = context;
   const rules: Rule[] = [];
   const config = options.get('config');
   options.delete('config');
+  const align = options.get('align');
   options.delete('align');
+  if (align !== undefined) {
+    const bytes = toSize('align', align);
+    if (!isPowerOf2(bytes) || bytes > 2 ** 31) throw new BlockError(`Cannot meet constraints with align ${bytes}`);
+    // Requests need no alignment here, and every one has an alignment of a byte.
+    if (bytes > 1) throw new BlockError("blkdebug option 'align' is not supported", ERRNO.EOPNOTSUPP);
+  }
   if (config !== undefined) rules.push(...readConfig(String(config)).map(makeRule));
   const inline = extractSubtree(options, 'inject-error');
   for (let i = 0; ; i++) {
@@ -164,5 +172,5 @@ export function openBlkdebug(context: OpenContext, file: BlockNode): Promise<Blo
     if (rule.size === 0) break;
     rules.push(makeRule(rule));
   }
-  return Promise.resolve(new BlkdebugNode(context.flags, file, rules));
+  return new BlkdebugNode(context.flags, file, rules);
 }

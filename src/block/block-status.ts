@@ -1,6 +1,5 @@
 // Block status through a chain of layers.
 import type { BlockNode, BlockStatus } from './driver.ts';
-import { layerBelow } from './graph.ts';
 
 /** A status and the layer it comes from, 0 being the top. */
 export interface ChainStatus extends BlockStatus {
@@ -21,7 +20,7 @@ export async function statusAbove(
   let limit = bytes;
   let depth = 0;
   let eof = false;
-  for (let at: BlockNode | undefined = top; at && at !== base; at = layerBelow(at), depth++) {
+  for (let at: BlockNode | undefined = top; at && at !== base; at = at.layerBelow(), depth++) {
     const status = await at.blockStatus(offset, limit, wantZero);
     if (at === top && status.eof) eof = true;
     if (at !== top && status.bytes === 0) {

@@ -3,14 +3,13 @@ import { statusAbove } from './block-status.ts';
 import { equalBytes, isZero } from './bytes.ts';
 import { type BlockNode, REQ } from './driver.ts';
 import { BlockError, errnoOf, strerror } from './errors.ts';
-import { layerBelow } from './graph.ts';
 
 const CHUNK = 1 << 20;
 
 /** Layers from `top` down to `base`. */
 function layersAbove(top: BlockNode, base: BlockNode): BlockNode[] {
   const out: BlockNode[] = [];
-  for (let at: BlockNode | undefined = top; at && at !== base; at = layerBelow(at)) out.push(at);
+  for (let at: BlockNode | undefined = top; at && at !== base; at = at.layerBelow()) out.push(at);
   return out;
 }
 

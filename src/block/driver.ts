@@ -114,6 +114,14 @@ const ZERO_CHUNK = 1 << 20;
 
 let nextNodeNumber = 100;
 
+/** Open nodes that were given a name, to be referred to by it. */
+const named = new Map<string, BlockNode>();
+
+/** The open node of that name. */
+export function findNode(name: string): BlockNode | undefined {
+  return named.get(name);
+}
+
 /** Permissions wanted and shared by one user of a node. */
 interface Use {
   perm: number;
@@ -378,6 +386,22 @@ export abstract class BlockNode {
 
   // Graph.
 
+  /** What shows where this node has nothing of its own: the backing layer, or what a filter passes through to. */
+  layerBelow(): BlockNode | undefined {
+    return this.kind === 'filter' ? this.file : this.backing;
+  }
+
+  /** Gives the node a name that no other open node has; throws if one has. */
+  setName(name: string): void {
+    if (named.has(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
+    named.set(name, this);
+    this.nodeName = name;
+  }
+
+  private forgetName(): void {
+    if (named.get(this.nodeName) === this) named.delete(this.nodeName);
+  }
+
   /** Adds a child; `owned` children are closed with their parent. */
   attach(role: string, node: BlockNode, owned = true): void {
     this.children.set(role, { role, node, owned });
@@ -439,6 +463,7 @@ export abstract class BlockNode {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.forgetName();
     try {
       await this.doClose();
     } finally {
@@ -453,7 +478,11 @@ export abstract class BlockNode {
   /** Gives the node up after a failed open: closes everything and lets the first error stand. */
   async abandon(): Promise<void> {
     this.closed = true;
-    for (const { node, owned } of this.children.values()) if (owned) await node.abandon();
+    this.forgetName();
+    for (const { node, owned } of this.children.values()) {
+      if (owned) await node.abandon();
+      else node.dropUse(this);
+    }
     this.children.clear();
   }
 
@@ -477,6 +506,12 @@ export function childPermissions(
   return { perm: childPerm | perm, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
 }
 
+/** A child, opened for its parent or referred to by name and then not the parent's to close. */
+export interface OpenedChild {
+  node: BlockNode;
+  owned: boolean;
+}
+
 /** What a driver is opened with. */
 export interface OpenContext {
   flags: NodeFlags;
@@ -487,7 +522,7 @@ export interface OpenContext {
   /** The backing file must not be opened (info, unsafe rebase). */
   noBacking: boolean;
   /** Opens further children of the node: data files. */
-  openChild: (role: string, filename: string | undefined, parent: OpenContext) => Promise<BlockNode | undefined>;
+  openChild: (role: string, filename: string | undefined, parent: OpenContext) => Promise<OpenedChild | undefined>;
 }
 
 /** A format, protocol or filter: one row of the registry. */

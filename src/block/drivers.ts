@@ -61,32 +61,20 @@ const QCOW2_CREATE = {
   ...SIZE_OPTION,
 } as const;
 
-const OVERLAP_SECTIONS = [
-  'main-header',
-  'active-l1',
-  'active-l2',
-  'refcount-table',
-  'refcount-block',
-  'snapshot-table',
-  'inactive-l1',
-  'inactive-l2',
-  'bitmap-directory',
-];
-
 const QCOW2_OPTIONS = {
   'lazy-refcounts': { type: 'bool' },
   'pass-discard-request': { type: 'bool' },
   'pass-discard-snapshot': { type: 'bool' },
   'pass-discard-other': { type: 'bool' },
-  'discard-no-unref': { type: 'bool' },
   'overlap-check': { type: 'string' },
   'overlap-check.template': { type: 'string' },
-  ...Object.fromEntries(OVERLAP_SECTIONS.map((s) => [`overlap-check.${s}`, { type: 'bool' as const }])),
   'cache-size': { type: 'size' },
   'l2-cache-size': { type: 'size' },
   'l2-cache-entry-size': { type: 'size' },
   'refcount-cache-size': { type: 'size' },
   'cache-clean-interval': { type: 'number' },
+  'encrypt.format': { type: 'string' },
+  'encrypt.key-secret': { type: 'string' },
 } as const;
 
 /** vpc images may carry their header only at the end; the start has it for dynamic ones. */

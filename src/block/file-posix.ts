@@ -67,7 +67,10 @@ async function asyncFs(): Promise<typeof import('node:fs')> {
 
 function openFdSet(path: string, writable: boolean): number | undefined {
   const m = path.startsWith('/dev/fdset/') ? /^\/dev\/fdset\/(\d+)$/.exec(path) : null;
-  if (!m) return undefined;
+  if (!m) {
+    if (path.startsWith('/dev/fdset/')) throw new BlockError(`Could not parse fdset ${path}`);
+    return undefined;
+  }
   for (const fd of fdSets.get(Number(m[1])) ?? []) {
     const mode = openMode(fd);
     if (mode !== 2 && mode !== (writable ? 1 : 0)) continue;
@@ -379,8 +382,8 @@ function readOptions(context: OpenContext): { path: string; locking: boolean } {
   }
   const locking = reader.enum('locking', ['on', 'off', 'auto'] as const) ?? 'auto';
   reader.number('aio-max-batch');
-  if (reader.string('pr-manager') !== undefined)
-    throw new BlockError('Persistent reservation managers are not supported');
+  const manager = reader.string('pr-manager');
+  if (manager !== undefined) throw new BlockError(`No persistent reservation manager with id '${manager}'`);
   reader.bool('drop-cache');
   reader.bool('x-check-cache-dropped');
   return { path, locking: locking !== 'off' };

@@ -1,6 +1,15 @@
 // Small filters: copy-on-read and preallocate.
+
+import { statusAbove } from './block-status.ts';
 import { isZero, roundUp } from './bytes.ts';
-import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
+import {
+  BlockNode,
+  type BlockStatus,
+  findNode,
+  type NodeFlags,
+  type OpenContext,
+  type Preallocation,
+} from './driver.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { OptionReader } from './options.ts';
 
@@ -81,13 +90,28 @@ export abstract class FilterNode extends BlockNode {
 class CopyOnReadNode extends FilterNode {
   readonly driverName = 'copy-on-read';
 
+  constructor(
+    flags: NodeFlags,
+    base: BlockNode,
+    /** Lowest layer that is copied from; undefined: the whole chain. */
+    private readonly bottom: BlockNode | undefined,
+  ) {
+    super(flags, base);
+  }
+
   protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
     await this.base.read(offset, buffer);
     for (let at = 0; at < buffer.length; ) {
       const status = await this.base.blockStatus(offset + at, buffer.length - at, false);
-      const n = Math.min(status.bytes, buffer.length - at);
+      let n = Math.min(status.bytes, buffer.length - at);
       if (n === 0) return;
-      if (!status.allocated) {
+      let copy = !status.allocated;
+      if (copy && this.bottom) {
+        const from = await statusAbove(this.base, this.bottom.layerBelow(), offset + at, n, false);
+        n = Math.min(n, from.bytes);
+        copy = from.allocated;
+      }
+      if (copy) {
         const part = buffer.subarray(at, at + n);
         if (isZero(part)) await this.base.writeZeroes(offset + at, n);
         else await this.base.write(offset + at, part);
@@ -97,13 +121,20 @@ class CopyOnReadNode extends FilterNode {
   }
 }
 
-export function openCopyOnRead(context: OpenContext, file: BlockNode): Promise<BlockNode> {
+/** Whether a layer is part of the chain under a node. */
+function isBelow(top: BlockNode, layer: BlockNode): boolean {
+  for (let at: BlockNode | undefined = top; at; at = at.layerBelow()) if (at === layer) return true;
+  return false;
+}
+
+export async function openCopyOnRead(context: OpenContext, file: BlockNode): Promise<BlockNode> {
   const r = new OptionReader(context.options);
-  if (r.string('bottom') !== undefined) {
-    return Promise.reject(new BlockError("copy-on-read option 'bottom' is not supported", ERRNO.EOPNOTSUPP));
-  }
-  if (context.flags.readOnly) return Promise.reject(new BlockError('Block node is read-only', ERRNO.EACCES));
-  return Promise.resolve(new CopyOnReadNode(context.flags, file));
+  const name = r.string('bottom');
+  if (context.flags.readOnly) throw new BlockError('Block node is read-only', ERRNO.EACCES);
+  const bottom = name === undefined ? undefined : findNode(name);
+  if (name !== undefined && !bottom) throw new BlockError(`Bottom node '${name}' not found`);
+  if (bottom && !isBelow(file, bottom)) throw new BlockError(`Bottom node '${name}' is not in the chain`);
+  return new CopyOnReadNode(context.flags, file, bottom);
 }
 
 /**

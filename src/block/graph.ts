@@ -4,8 +4,10 @@ import {
   childPermissions,
   DEFAULT_FLAGS,
   type Driver,
+  findNode,
   type NodeFlags,
   type OpenContext,
+  type OpenedChild,
   PERM,
 } from './driver.ts';
 import { findDriver, probeFormat } from './drivers.ts';
@@ -37,13 +39,6 @@ export interface OpenRequest {
   /** What others may not do while we have the image open, beyond what the format itself forbids. */
   unshare?: number;
   perm?: number;
-}
-
-/** Nodes that can be referred to by name. */
-const named = new Map<string, BlockNode>();
-
-export function findNode(name: string): BlockNode | undefined {
-  return named.get(name);
 }
 
 /** Splits `proto:rest`; undefined when the name has no protocol or the colon belongs to the path. */
@@ -146,6 +141,8 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
   const nodeName = takeNodeName(options);
   const flags = takeFlags(options, inherited.flags);
   let driver: Driver | undefined;
+  // A driver that is no text is none.
+  if (typeof options.get('driver') !== 'string') options.delete('driver');
   if (options.has('driver')) {
     driver = driverNamed(options.get('driver')!);
     options.delete('driver');
@@ -168,14 +165,15 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
       ? childPermissions('format', 'file', inherited.perm, inherited.shared, flags)
       : { perm: inherited.perm, shared: inherited.shared };
   const token = {};
-  const file = await openChild('file', filename, options, {
+  const child = await openChild('file', filename, options, {
     ...inherited,
     flags: childFlags(flags),
     perm: driver ? childUse.perm : 0,
     shared: driver ? childUse.shared : PERM.ALL,
     parentKey: token,
   });
-  if (!file) throw new BlockError('A block device must be specified for "file"');
+  if (!child) throw new BlockError('A block device must be specified for "file"');
+  const file = child.node;
   try {
     let guessed = false;
     if (!driver) {
@@ -188,19 +186,9 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
           : childPermissions('format', 'file', inherited.perm, inherited.shared, flags);
       file.use(token, use.perm, use.shared);
     }
-    return await openWith(
-      driver,
-      filename,
-      options,
-      flags,
-      inherited,
-      explicit,
-      nodeName,
-      { node: file, token },
-      guessed,
-    );
+    return await openWith(driver, filename, options, flags, inherited, explicit, nodeName, { child, token }, guessed);
   } catch (error) {
-    await file.abandon();
+    await giveUp(child, token);
     throw error;
   }
 }
@@ -208,11 +196,11 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
 function takeNodeName(options: OptionTree): string | undefined {
   const name = options.get('node-name');
   options.delete('node-name');
-  if (name === undefined || name === '') return undefined;
+  if (name === undefined) return undefined;
   if (typeof name !== 'string' || !/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name))
     throw new BlockError(`Invalid node-name: '${name}'`);
   if (name.length > 31) throw new BlockError('Node name too long');
-  if (named.has(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
+  if (findNode(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
   return name;
 }
 
@@ -250,29 +238,44 @@ function childFlags(flags: NodeFlags): NodeFlags {
   return { ...flags, unmap: true, detectZeroes: 'off' };
 }
 
+/** Gives a child up whose parent could not be opened. */
+async function giveUp(child: OpenedChild | undefined, token: unknown): Promise<void> {
+  if (child?.owned) await child.node.abandon();
+  else child?.node.dropUse(token);
+}
+
+/** The node of a name; throws if there is none. */
+function referred(name: string): BlockNode {
+  const node = findNode(name);
+  if (!node) throw new BlockError(`Cannot find device='${name}' nor node-name='${name}'`, ERRNO.ENODEV);
+  return node;
+}
+
 /** Opens the child of a role from a reference, a subtree of options, or a file name; undefined if none is given. */
 async function openChild(
   role: string,
   filename: string | undefined,
   options: OptionTree,
   inherited: Inherited,
-): Promise<BlockNode | undefined> {
+): Promise<OpenedChild | undefined> {
   const reference = options.get(role);
   const subtree = extractSubtree(options, role);
   if (reference !== undefined && typeof reference === 'string') {
     options.delete(role);
-    const node = named.get(reference);
-    if (!node) throw new BlockError(`Cannot find device='${reference}' nor node-name='${reference}'`, ERRNO.ENODEV);
+    if (subtree.size > 0 || filename !== undefined) {
+      throw new BlockError('Cannot reference an existing block device with additional options or a new filename');
+    }
+    const node = referred(reference);
     node.use(inherited.parentKey, inherited.perm, inherited.shared);
-    return node;
+    return { node, owned: false };
   }
   if (filename === undefined && subtree.size === 0) return undefined;
   const driver = subtree.get('driver');
   if (driver !== undefined && findDriver(String(driver))?.kind !== 'protocol') {
     // A format or filter under a format.
-    return openNode(filename, subtree, inherited);
+    return { node: await openNode(filename, subtree, inherited), owned: true };
   }
-  return openProtocol(filename, subtree, inherited);
+  return { node: await openProtocol(filename, subtree, inherited), owned: true };
 }
 
 async function openProtocol(
@@ -310,24 +313,25 @@ async function openWith(
   inherited: Inherited,
   explicit: OptionTree,
   nodeName: string | undefined,
-  given: { node: BlockNode; token: unknown } | undefined,
+  given: { child: OpenedChild; token: unknown } | undefined,
   guessed: boolean,
 ): Promise<BlockNode> {
   if (filename !== undefined && driver.parseFilename) driver.parseFilename(filename, options);
-  let file = given?.node;
+  let child = given?.child;
   let token = given?.token;
-  if (driver.kind === 'filter' && !file) {
+  if (driver.kind === 'filter' && !child) {
     token = {};
     const role = driver.childRoles![0]!;
     const name = options.get('x-image');
     options.delete('x-image');
-    file = await openChild(role, name === undefined ? undefined : String(name), options, {
+    child = await openChild(role, name === undefined ? undefined : String(name), options, {
       ...inherited,
       flags: childFlags(flags),
       parentKey: token,
     });
-    if (!file) throw new BlockError(`A block device must be specified for "${role}"`);
+    if (!child) throw new BlockError(`A block device must be specified for "${role}"`);
   }
+  const file = child?.node;
   const chain = [...inherited.chain];
   if (driver.kind === 'protocol') {
     const path = options.get('filename');
@@ -351,15 +355,14 @@ async function openWith(
   try {
     node = await driver.open(context, file);
   } catch (error) {
-    if (!given) await file?.abandon();
+    if (!given) await giveUp(child, token);
     throw error;
   }
   try {
-    if (file && !node.children.has('file')) node.attach('file', file);
+    if (child) node.attach('file', child.node, child.owned);
     node.explicitOptions = explicit;
     if (nodeName) {
-      node.nodeName = nodeName;
-      named.set(nodeName, node);
+      node.setName(nodeName);
     }
     refreshFilename(node, filename);
     if (driver.supportsBacking && !inherited.noBacking) await openBacking(node, options, flags, inherited, chain);
@@ -417,9 +420,7 @@ async function openBacking(
   };
   if (typeof reference === 'string') {
     options.delete('backing');
-    const other = named.get(reference);
-    if (!other) throw new BlockError(`Cannot find device='${reference}' nor node-name='${reference}'`, ERRNO.ENODEV);
-    node.attach('backing', other, false);
+    node.attach('backing', referred(reference), false);
     return;
   }
   let name: string | undefined;
@@ -527,17 +528,11 @@ export function fullOptions(node: BlockNode): Record<string, unknown> {
 /** The layers from `node` down to the base, filters left out of the count only where they have no content of their own. */
 export function chainOf(node: BlockNode): BlockNode[] {
   const out: BlockNode[] = [];
-  for (let at: BlockNode | undefined = node; at; at = layerBelow(at)) out.push(at);
+  for (let at: BlockNode | undefined = node; at; at = at.layerBelow()) out.push(at);
   return out;
 }
 
-/** What shows where `node` has nothing of its own: the backing layer, or what a filter passes through to. */
-export function layerBelow(node: BlockNode): BlockNode | undefined {
-  return node.kind === 'filter' ? node.file : node.backing;
-}
-
 export async function closeImage(node: BlockNode): Promise<void> {
-  for (const [name, n] of named) if (n === node) named.delete(name);
   try {
     await node.flush();
   } finally {

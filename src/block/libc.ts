@@ -24,6 +24,7 @@ const POINTER = 12;
 
 /** System call numbers of x86-64 (asm/unistd_64.h). */
 const NR = {
+  read: 0,
   write: 1,
   open: 2,
   close: 3,
@@ -299,6 +300,24 @@ export function syncFd(fd: number): number {
 /** unlink(2); returns 0 or the errno. */
 export function unlinkPath(path: string): number {
   return pathCall(NR.unlink, path) < 0 ? lastErrno() : 0;
+}
+
+/** The whole content of a small file, or the errno that kept it from being read. */
+export function readWhole(path: string): Uint8Array | number {
+  const fd = openPath(path, OPEN.RDONLY);
+  if (fd < 0) return -fd;
+  const parts: Uint8Array[] = [];
+  try {
+    for (;;) {
+      const part = new Uint8Array(4096);
+      const n = call(NR.read, fd, at(part), part.length);
+      if (n < 0) return lastErrno();
+      if (n === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, n));
+    }
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /** Writes text to a descriptor such as standard output, waiting as long as it takes; returns 0 or the errno. */

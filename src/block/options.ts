@@ -149,8 +149,18 @@ const JSON_DEPTH_LIMIT = 1024;
 
 /** Parses the object of a `json:{…}` pseudo-filename; strings may also stand in single quotes. */
 export function parseJsonOptions(text: string): OptionTree {
-  const parser = new JsonParser(text);
-  const value = parser.parse();
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof BlockError && !error.message.startsWith('Invalid'))
+      throw error.prefixed('Could not parse the JSON options: ');
+    throw error;
+  }
+}
+
+/** A JSON object as a flat tree. */
+export function parseJson(text: string): OptionTree {
+  const value = new JsonParser(text).parse();
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new BlockError('Invalid JSON object given');
   }
@@ -163,13 +173,15 @@ class JsonParser {
   constructor(private readonly text: string) {}
 
   private fail(what: string): never {
-    throw new BlockError(`Could not parse the JSON options: JSON parse error, ${what}`);
+    throw new BlockError(`JSON parse error, ${what}`);
   }
 
   parse(): unknown {
+    this.space();
+    if (this.at === this.text.length) throw new BlockError('Expecting a JSON value');
     const value = this.value(0);
     this.space();
-    if (this.at < this.text.length) this.fail('expecting value');
+    if (this.at < this.text.length) throw new BlockError('Expecting at most one JSON value');
     return value;
   }
 

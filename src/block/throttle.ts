@@ -2,124 +2,174 @@
 import type { BlockNode, NodeFlags, OpenContext } from './driver.ts';
 import { BlockError } from './errors.ts';
 import { FilterNode } from './filters.ts';
-import { OptionReader, toNumber } from './options.ts';
+import { OptionReader, type OptionTree } from './options.ts';
 
-/** Limits by name; 0 means none. */
-export interface ThrottleLimits {
-  'bps-total': number;
-  'bps-read': number;
-  'bps-write': number;
-  'iops-total': number;
-  'iops-read': number;
-  'iops-write': number;
-  'bps-total-max': number;
-  'bps-read-max': number;
-  'bps-write-max': number;
-  'iops-total-max': number;
-  'iops-read-max': number;
-  'iops-write-max': number;
-  /** Bytes that count as one request; 0: every request counts once. */
-  'iops-size': number;
+const UNITS = ['bps', 'iops'] as const;
+const DIRECTIONS = ['total', 'read', 'write'] as const;
+
+/** Names of a group's properties: rates, their maxima during bursts, and how many seconds a burst may last. */
+export const GROUP_PROPERTIES: readonly string[] = [
+  ...UNITS.flatMap((unit) =>
+    DIRECTIONS.flatMap((d) => [`${unit}-${d}`, `${unit}-${d}-max`, `${unit}-${d}-max-length`]),
+  ),
+  'iops-size',
+];
+
+/** Largest rate: what a second's worth of is still exact in sums. */
+const MAX_RATE = 1e15;
+
+/** One limit: so many units a second on average, and what may be above that for a while. */
+export interface RateLimit {
+  average: number;
+  /** Units a second during a burst; 0: a tenth of a second's worth of the average may come at once. */
+  max: number;
+  /** Seconds a burst at `max` may last. */
+  length: number;
 }
 
-export const LIMIT_NAMES = [
-  'bps-total',
-  'bps-read',
-  'bps-write',
-  'iops-total',
-  'iops-read',
-  'iops-write',
-  'bps-total-max',
-  'bps-read-max',
-  'bps-write-max',
-  'iops-total-max',
-  'iops-read-max',
-  'iops-write-max',
-  'iops-size',
-] as const;
+/** Limits of a group; a direction without one is absent. */
+export interface ThrottleLimits {
+  rates: { unit: 'bytes' | 'requests'; read: boolean; write: boolean; limit: RateLimit }[];
+  /** Bytes that count as one request; 0: every request counts once. */
+  requestSize: number;
+}
 
-/** A bucket that leaks `rate` units a second and holds `burst` before requests wait. */
+/** Fills as units come and leaks at a rate. */
 class Bucket {
   private level = 0;
-  private last: number;
 
   constructor(
     private readonly rate: number,
-    private readonly burst: number,
-    now: number,
-  ) {
+    private readonly size: number,
+  ) {}
+
+  leak(ms: number): void {
+    this.level = Math.max(0, this.level - (ms * this.rate) / 1000);
+  }
+
+  /** Milliseconds until the level is down to the size. */
+  get wait(): number {
+    return Math.max(0, ((this.level - this.size) * 1000) / this.rate);
+  }
+
+  add(units: number): void {
+    this.level += units;
+  }
+}
+
+/** A limit at work: the average over time, and the rate within a burst. */
+class Meter {
+  private readonly buckets: Bucket[];
+  private last: number;
+
+  constructor(limit: RateLimit, now: number) {
     this.last = now;
+    this.buckets = [new Bucket(limit.average, limit.max > 0 ? limit.max * limit.length : limit.average / 10)];
+    if (limit.length > 1) this.buckets.push(new Bucket(limit.max, limit.max / 10));
   }
 
   /** Adds units and returns the milliseconds to wait before going on. */
   take(units: number, now: number): number {
-    this.level = Math.max(0, this.level - ((now - this.last) * this.rate) / 1000);
+    let wait = 0;
+    for (const b of this.buckets) {
+      b.leak(now - this.last);
+      wait = Math.max(wait, b.wait);
+      b.add(units);
+    }
     this.last = now;
-    const wait = Math.max(0, ((this.level - this.burst) * 1000) / this.rate);
-    this.level += units;
     return wait;
   }
 }
 
 /** Nodes of one group share its limits. */
 export class ThrottleGroup {
-  private readonly buckets: { bucket: Bucket; unit: 'bytes' | 'requests'; read: boolean; write: boolean }[] = [];
+  private readonly meters: Meter[];
 
   constructor(
     readonly name: string,
     readonly limits: ThrottleLimits,
     private readonly clock: () => number = () => performance.now(),
   ) {
-    for (const unit of ['bps', 'iops'] as const) {
-      for (const direction of ['total', 'read', 'write'] as const) {
-        const rate = limits[`${unit}-${direction}`];
-        if (rate === 0) continue;
-        // Without a burst limit a tenth of a second may go through at once.
-        const burst = limits[`${unit}-${direction}-max`] || rate / 10;
-        this.buckets.push({
-          bucket: new Bucket(rate, burst, clock()),
-          unit: unit === 'bps' ? 'bytes' : 'requests',
-          read: direction !== 'write',
-          write: direction !== 'read',
-        });
-      }
+    this.meters = limits.rates.map(({ limit }) => new Meter(limit, clock()));
+  }
+
+  /** Milliseconds a request of so many bytes has to wait from now on. */
+  delay(bytes: number, write: boolean): number {
+    const now = this.clock();
+    const { rates, requestSize } = this.limits;
+    let wait = 0;
+    for (const [i, { unit, read, write: writes }] of rates.entries()) {
+      if (!(write ? writes : read)) continue;
+      const requests = requestSize > 0 ? Math.max(1, bytes / requestSize) : 1;
+      wait = Math.max(wait, this.meters[i]!.take(unit === 'bytes' ? bytes : requests, now));
     }
+    return wait;
   }
 
   /** Waits until a request of so many bytes may go on. */
   async admit(bytes: number, write: boolean): Promise<void> {
-    const now = this.clock();
-    const size = this.limits['iops-size'];
-    let wait = 0;
-    for (const b of this.buckets) {
-      if (!(write ? b.write : b.read)) continue;
-      const units = b.unit === 'bytes' ? bytes : size > 0 ? Math.max(1, bytes / size) : 1;
-      wait = Math.max(wait, b.bucket.take(units, now));
-    }
+    const wait = this.delay(bytes, write);
     if (wait > 0) await Bun.sleep(wait);
   }
 }
 
 const groups = new Map<string, ThrottleGroup>();
 
-/** Creates a group from the properties of a throttle-group object (`x-` prefixed or `limits.` names). */
-export function createThrottleGroup(name: string, properties: Map<string, string>): void {
-  if (groups.has(name)) throw new BlockError(`attempt to add duplicate property '${name}' to object`);
-  const limits = Object.fromEntries(LIMIT_NAMES.map((n) => [n, 0])) as unknown as ThrottleLimits;
+/** Checks one limit; the complaints name no property, as several share a rule. */
+function checkLimit({ average, max, length }: RateLimit): void {
+  if (average > MAX_RATE || max > MAX_RATE) throw new BlockError(`bps/iops/max values must be within [0, ${MAX_RATE}]`);
+  if (length === 0) throw new BlockError('the burst length cannot be 0');
+  if (length > 1 && max === 0) throw new BlockError('burst length set without burst rate');
+  if (length > 1 && max > MAX_RATE / length) throw new BlockError('burst length too high for this burst rate');
+  if (max > 0 && average === 0) throw new BlockError('bps_max/iops_max require corresponding bps/iops values');
+  if (max > 0 && max < average) throw new BlockError('bps_max/iops_max cannot be lower than bps/iops');
+}
+
+/** Limits from properties with or without `x-` or `limits.` before their names. */
+export function readLimits(properties: OptionTree): ThrottleLimits {
+  const values = new Map<string, number>();
   for (const [key, value] of properties) {
-    const short = key.replace(/^(x-|limits\.)/, '') as keyof ThrottleLimits;
-    if (!LIMIT_NAMES.includes(short)) {
-      if (/-max-length$/.test(short)) continue;
-      throw new BlockError(`Property 'throttle-group.${key}' not found`);
-    }
-    limits[short] = toNumber(key, value);
+    const name = key.replace(/^(x-|limits\.)/, '');
+    const number = Number(value);
+    if (name.endsWith('-length') && (number < 0 || number > 0xffffffff))
+      throw new BlockError(`${key} value must be in therange [0, 4294967295]`);
+    if (number < 0) throw new BlockError('Property values cannot be negative');
+    values.set(name, number);
   }
-  for (const unit of ['bps', 'iops'] as const) {
-    if (limits[`${unit}-total`] > 0 && (limits[`${unit}-read`] > 0 || limits[`${unit}-write`] > 0)) {
-      throw new BlockError('bps/iops/max total values and read/write values cannot be used at the same time');
+  const get = (name: string, otherwise = 0): number => values.get(name) ?? otherwise;
+  for (const suffix of ['', '-max']) {
+    for (const unit of UNITS) {
+      if (get(`${unit}-total${suffix}`) > 0 && get(`${unit}-read${suffix}`) + get(`${unit}-write${suffix}`) > 0) {
+        throw new BlockError('bps/iops/max total values and read/write values cannot be used at the same time');
+      }
     }
   }
-  groups.set(name, new ThrottleGroup(name, limits));
+  if (get('iops-size') > 0 && DIRECTIONS.every((d) => get(`iops-${d}`) === 0))
+    throw new BlockError('iops size requires an iops value to be set');
+  const limits: ThrottleLimits = { rates: [], requestSize: get('iops-size') };
+  for (const unit of UNITS) {
+    for (const d of DIRECTIONS) {
+      const limit = {
+        average: get(`${unit}-${d}`),
+        max: get(`${unit}-${d}-max`),
+        length: get(`${unit}-${d}-max-length`, 1),
+      };
+      checkLimit(limit);
+      if (limit.average === 0) continue;
+      limits.rates.push({
+        unit: unit === 'bps' ? 'bytes' : 'requests',
+        read: d !== 'write',
+        write: d !== 'read',
+        limit,
+      });
+    }
+  }
+  return limits;
+}
+
+/** Creates a group from the properties of a throttle-group object. */
+export function createThrottleGroup(name: string, properties: OptionTree): void {
+  groups.set(name, new ThrottleGroup(name, readLimits(properties)));
 }
 
 class ThrottleNode extends FilterNode {

@@ -2,13 +2,11 @@
 import { isPowerOf2, readU32be } from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { toBool, toNumber, toSize } from '../options.ts';
-import { entryOffset } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
 import { loadL1 } from './l1.ts';
 import type { Qcow2Node } from './open.ts';
 import { allocClusters, getRefcount, offsetTableBytes, putRefcount, switchTable } from './refcount.ts';
-import { COMPRESSED_HI, type Qcow2State, ZERO_LO } from './state.ts';
-import { TableCache } from './table-cache.ts';
+import { COMPRESSED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 
 /** Options that can only be given at creation: they must name what the image has already. */
 function checkUnchanged(s: Qcow2State, name: string, value: string): void {
@@ -249,7 +247,7 @@ async function changeRefcountWidth(
   s.refcountBits = bits;
   s.refcountsPerBlock = newPer;
   s.refcountMax = bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** bits - 1;
-  s.refcountCache = new TableCache(s.file, s.l2Cache.sliceBytes, 128);
+  s.refcountCache = s.makeRefcountCache(s.l2Cache.sliceBytes, 128);
   await switchTable(s, tableAt * s.clusterSize, tableClusters, table);
   s.freeIndex = 0;
   progress(1);

@@ -2,7 +2,7 @@
 import { divUp, isZero, readU32be, writeU32be } from '../bytes.ts';
 import type { CheckResult, FixMode } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
-import { compressedPlace, entryOffset } from './cluster.ts';
+import { compressedPlace } from './cluster.ts';
 
 import { loadL1, MAX_L1_BYTES } from './l1.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from './refcount.ts';
 import { CHUNK, CHUNK_BITS, ONE, ReferenceCounts } from './reference-counts.ts';
 import { snapshotTableBytes } from './snapshot-table.ts';
-import { COMPRESSED_HI, COPIED_HI, OFFSET_MASK_HI, type Qcow2State, ZERO_LO } from './state.ts';
+import { COMPRESSED_HI, COPIED_HI, entryOffset, OFFSET_MASK_HI, type Qcow2State, ZERO_LO } from './state.ts';
 
 const hex = (n: number): string => n.toString(16);
 const hex64 = (hi: number, lo: number): string => hex(hi >>> 0) + (lo >>> 0).toString(16).padStart(8, '0');

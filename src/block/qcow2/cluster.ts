@@ -6,6 +6,7 @@ import {
   COMPRESSED_HI,
   COPIED_HI,
   type DiscardType,
+  entryOffset,
   OFFSET_MASK_HI,
   OFFSET_MASK_LO,
   type Qcow2State,
@@ -37,11 +38,6 @@ export interface Mapping {
   bytes: number;
   /** Compressed: host bytes to read at most. */
   compressedBytes: number;
-}
-
-/** Host offset in an L1 or L2 entry given as two words. */
-export function entryOffset(hi: number, lo: number): number {
-  return (hi & OFFSET_MASK_HI) * TWO32 + ((lo & OFFSET_MASK_LO) >>> 0);
 }
 
 /** Bytes of a slice of L2 entries, and where in the image's L2 table it lies. */
@@ -251,16 +247,19 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
     await s.file.flush();
     s.l1[l1Index * 2] = (COPIED_HI | Math.floor(table / TWO32)) >>> 0;
     s.l1[l1Index * 2 + 1] = table >>> 0;
+    s.guard.note('active-l2', table, true);
     await writeL1Entry(s, l1Index);
   } catch (error) {
     s.l1[l1Index * 2] = hi;
     s.l1[l1Index * 2 + 1] = old >>> 0;
+    s.guard.note('active-l2', table, false);
     await freeClusters(s, table, s.clusterSize, 'never').catch(() => {});
     throw error;
   }
   if (old !== 0) {
     // The old table stays with the snapshots; its count may only fall once nobody can come back to it.
     await s.file.flush();
+    s.guard.note('active-l2', old, false);
     await freeClusters(s, old, s.clusterSize, 'other');
   }
   return placeIn(s, table, offset);

@@ -6,7 +6,6 @@ import {
   bitRange,
   bytesInSlice,
   compressedEntry,
-  entryOffset,
   findEntry,
   freeEntry,
   KIND,
@@ -19,7 +18,7 @@ import {
 } from './cluster.ts';
 import { compressCluster, decompressCluster } from './compress.ts';
 import { allocBytes, allocClusters, freeClusters, processDiscards } from './refcount.ts';
-import { COMPRESSED_HI, COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
+import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, TWO32 } from './state.ts';
 
 /** Pieces of one request handled at the same time. */
 const PIECES_IN_FLIGHT = 8;
@@ -195,7 +194,7 @@ async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array): Pr
     try {
       const part = buffer.subarray(0, plan.bytes);
       if (plan.update) await writeUpdating(s, offset, part, host, fresh);
-      else await s.dataFile.write(plan.host + (offset - start), part);
+      else await writeData(s, plan.host + (offset - start), part);
       return plan.bytes;
     } finally {
       s.ranges.release(range);
@@ -291,6 +290,13 @@ async function writeUpdating(
   }
 }
 
+/** Writes guest data to its place, unless metadata lies there. */
+async function writeData(s: Qcow2State, host: number, data: Uint8Array): Promise<void> {
+  const refused = s.hasDataFile ? undefined : s.guard.check(host, data.length);
+  if (refused) await refused;
+  await s.dataFile.write(host, data);
+}
+
 /** Largest piece of old data read around a write into the same buffer. */
 const MERGE_LIMIT = 1 << 20;
 
@@ -308,7 +314,7 @@ async function writeWithCopies(
   const head = offset - from;
   const tail = to - end;
   if (head === 0 && tail === 0) {
-    await s.dataFile.write(offset + delta, part);
+    await writeData(s, offset + delta, part);
     return false;
   }
   const before = new Uint8Array(head);
@@ -324,11 +330,11 @@ async function writeWithCopies(
     if (writeHead) pieces.push(before);
     pieces.push(part);
     if (writeTail) pieces.push(after);
-    await s.dataFile.write((writeHead ? from : offset) + delta, Buffer.concat(pieces));
+    await writeData(s, (writeHead ? from : offset) + delta, Buffer.concat(pieces));
   } else {
-    if (writeHead) await s.dataFile.write(from + delta, before);
-    await s.dataFile.write(offset + delta, part);
-    if (writeTail) await s.dataFile.write(end + delta, after);
+    if (writeHead) await writeData(s, from + delta, before);
+    await writeData(s, offset + delta, part);
+    if (writeTail) await writeData(s, end + delta, after);
   }
   return writeHead || writeTail;
 }
@@ -423,7 +429,7 @@ export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uin
       await writableEntry(s, offset);
       at = await allocBytes(s, packed.length);
     });
-    await s.file.write(at, packed);
+    await writeData(s, at, packed);
     forgetInflated(s);
     await s.lock.with(async () => {
       if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);

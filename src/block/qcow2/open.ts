@@ -1,5 +1,5 @@
 // Opening qcow2 images and the node that ties the structure modules together.
-import { roundDown, roundUp } from '../bytes.ts';
+import { isPowerOf2, roundDown, roundUp } from '../bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
@@ -10,33 +10,40 @@ import {
   REQ,
 } from '../driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
-import { OptionReader } from '../options.ts';
+import { extractSubtree, OptionReader } from '../options.ts';
 import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
 import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
+import { OverlapGuard, readOverlapOptions } from './overlap.ts';
 import { countUsed, loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
 import { loadSnapshots } from './snapshot-table.ts';
 import { type Qcow2Settings, Qcow2State } from './state.ts';
 
 const MAX_SNAPSHOTS = 65536;
 
-function readSettings(context: OpenContext): Qcow2Settings {
+function readSettings(context: OpenContext, clusterSize: number, cryptMethod: number): Qcow2Settings {
   const r = new OptionReader(context.options);
   const lazy = r.bool('lazy-refcounts');
   const request = r.bool('pass-discard-request');
   const snapshot = r.bool('pass-discard-snapshot');
   const other = r.bool('pass-discard-other');
-  r.bool('discard-no-unref');
-  checkOverlapOptions(r);
+  const overlap = readOverlapOptions(r);
+  const encryption = r.string('encrypt.format');
+  r.string('encrypt.key-secret');
+  if (encryption !== undefined && cryptMethod === 0) {
+    throw new BlockError(`No encryption in image header, but options specified format '${encryption}'`);
+  }
   const total = r.size('cache-size');
   const l2 = r.size('l2-cache-size');
   const refcount = r.size('refcount-cache-size');
   const entry = r.size('l2-cache-entry-size');
-  if (entry !== undefined && (entry < 512 || (entry & (entry - 1)) !== 0)) {
-    throw new BlockError(`L2 cache entry size must be a power of two between 512 and the cluster size`);
+  if (entry !== undefined && (entry < 512 || entry > clusterSize || !isPowerOf2(entry))) {
+    throw new BlockError(
+      `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterSize})`,
+    );
   }
-  r.number('cache-clean-interval');
+  if ((r.number('cache-clean-interval') ?? 0) > 0xffffffff) throw new BlockError('Cache clean interval too big');
   if (total !== undefined) {
     if (l2 !== undefined && refcount !== undefined) {
       throw new BlockError('cache-size, l2-cache-size and refcount-cache-size may not be set at the same time');
@@ -56,30 +63,20 @@ function readSettings(context: OpenContext): Qcow2Settings {
       snapshot: snapshot ?? true,
       other: other ?? false,
     },
+    overlap,
   };
-}
-
-function checkOverlapOptions(r: OptionReader): void {
-  const template = r.string('overlap-check.template');
-  const mode = r.string('overlap-check') ?? template;
-  if (mode !== undefined && !['none', 'constant', 'cached', 'all'].includes(mode)) {
-    throw new BlockError(
-      `Unsupported value '${mode}' for qcow2 option 'overlap-check'. Allowed are any of the following: none, constant, cached, all`,
-    );
-  }
-  for (const key of [...r.tree.keys()]) if (key.startsWith('overlap-check.')) r.bool(key);
 }
 
 /** Opens an image whose file is already open. */
 export async function openQcow2(context: OpenContext, file: BlockNode): Promise<BlockNode> {
   const { flags } = context;
-  const settings = readSettings(context);
   const start = new Uint8Array(Math.min(file.length, 512));
   await readOrFail(file, 0, start, 'Could not read qcow2 header');
   const clusterSize = headerClusterBytes(start);
   const cluster = new Uint8Array(clusterSize);
   await readOrFail(file, 0, cluster, 'Could not read qcow2 header');
   const header = parseHeader(cluster);
+  const settings = readSettings(context, clusterSize, header.cryptMethod);
   if (header.cryptMethod !== 0) {
     const kind = header.cryptMethod === 1 ? 'AES' : 'LUKS';
     if (!flags.noIo) throw new BlockError(`qcow2 images encrypted with ${kind} are not supported`, ERRNO.EOPNOTSUPP);
@@ -127,6 +124,7 @@ export class Qcow2Node extends BlockNode {
   async load(context: OpenContext, header: Header, settings: Qcow2Settings): Promise<void> {
     const file = this.file!;
     const s = new Qcow2State(this, file, header, settings);
+    s.guard = new OverlapGuard(s, settings.overlap);
     this.s = s;
     if (s.vmStateL1Index > 0x7fffffff) throw new BlockError('Image is too big', ERRNO.EFBIG);
     if (header.l1Size < s.vmStateL1Index) throw new BlockError('L1 table is too small');
@@ -157,6 +155,12 @@ export class Qcow2Node extends BlockNode {
 
   private async openDataFile(context: OpenContext): Promise<void> {
     const { header } = this.s;
+    if (!this.s.hasDataFile && context.flags.noIo) {
+      // Whoever reads no data does not mind which file it would be in.
+      context.options.delete('data-file');
+      extractSubtree(context.options, 'data-file');
+      return;
+    }
     if (!this.s.hasDataFile) throw new BlockError("'data-file' can only be set for images with an external data file");
     let name: string | undefined;
     if (!context.options.has('data-file') && ![...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
@@ -169,9 +173,9 @@ export class Qcow2Node extends BlockNode {
         return;
       }
     }
-    const node = await context.openChild('data-file', name, context);
-    if (!node) throw new BlockError("'data-file' is required for this image");
-    this.attach('data-file', node);
+    const child = await context.openChild('data-file', name, context);
+    if (!child) throw new BlockError("'data-file' is required for this image");
+    this.attach('data-file', child.node, child.owned);
   }
 
   /** What an image opened for writing needs first: outdated autoclear bits dropped, refcounts repaired after a crash. */

@@ -213,6 +213,7 @@ async function writeTableEntry(s: Qcow2State, t: number, offset: number): Promis
   writeU64be(b, 0, offset);
   await s.file.write(s.header.refTableOffset + t * 8, b);
   s.refTable[t] = offset;
+  s.guard.note('refcount-block', offset, true);
 }
 
 /** Allocates refcount block `t`; it may describe its own cluster. */
@@ -399,6 +400,9 @@ export async function allocClusters(s: Qcow2State, bytes: number): Promise<numbe
   for (;;) {
     const first = await findFree(s, count);
     if (await ensureBlocks(s, first, count)) continue;
+    // A count of zero for a cluster that holds a table is wrong.
+    const refused = s.guard.check(first * s.clusterSize, count * s.clusterSize);
+    if (refused) await refused;
     await updateRefcount(s, first * s.clusterSize, count * s.clusterSize, 1);
     s.freeIndex = first + count;
     return first * s.clusterSize;

@@ -2,12 +2,12 @@
 import { divUp, roundUp, writeU32be, writeU64be } from '../bytes.ts';
 import type { Preallocation } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
-import { bytesInSlice, discardClusters, entryOffset, findEntry, putEntry, writableEntry } from './cluster.ts';
+import { bytesInSlice, discardClusters, findEntry, putEntry, writableEntry } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
 import { l1Bytes, MAX_L1_BYTES } from './l1.ts';
 import { allocClusters, endOfUsed, freeClusters, processDiscards } from './refcount.ts';
-import { COPIED_HI, type Qcow2State, TWO32 } from './state.ts';
+import { COPIED_HI, entryOffset, type Qcow2State, TWO32 } from './state.ts';
 
 /** Makes the L1 table longer: a new copy is written and the header pointed at it. Called with the lock held. */
 export async function growL1(s: Qcow2State, entries: number, exact: boolean): Promise<void> {
@@ -125,6 +125,7 @@ async function dropTables(s: Qcow2State, first: number): Promise<void> {
     dropped.push(table);
     s.l1[i * 2] = 0;
     s.l1[i * 2 + 1] = 0;
+    s.guard.note('active-l2', table, false);
   }
   if (dropped.length === 0) return;
   await s.flushCaches();

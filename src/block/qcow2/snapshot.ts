@@ -1,13 +1,13 @@
 // Internal snapshots: creating, applying, deleting them.
 import { readU32be, writeU32be, writeU64be } from '../bytes.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
-import { compressedPlace, entryOffset, KIND, kindOf, sliceEntries } from './cluster.ts';
+import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
 import { l1Bytes, loadL1, MAX_L1_BYTES } from './l1.ts';
 import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
 import { EXTRA_KNOWN, MAX_SNAPSHOT_TABLE_BYTES, serializeSnapshots, snapshotTableBytes } from './snapshot-table.ts';
-import { COMPRESSED_HI, COPIED_HI, type DiscardType, type Qcow2State, type Snapshot } from './state.ts';
+import { COMPRESSED_HI, COPIED_HI, type DiscardType, entryOffset, type Qcow2State, type Snapshot } from './state.ts';
 
 /** Writes the table to a new place, points the header there, and frees the old one. */
 export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): Promise<void> {

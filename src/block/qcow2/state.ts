@@ -17,6 +17,11 @@ export const OFFSET_MASK_LO = 0xfffffe00;
 export const ZERO_LO = 1;
 export const TWO32 = 2 ** 32;
 
+/** Host offset in an L1 or L2 entry given as two words. */
+export function entryOffset(hi: number, lo: number): number {
+  return (hi & OFFSET_MASK_HI) * TWO32 + ((lo & OFFSET_MASK_LO) >>> 0);
+}
+
 /** Table slices are at most this long, so that large clusters do not make every lookup read megabytes. */
 const MAX_SLICE = 65536;
 
@@ -37,11 +42,37 @@ export interface Snapshot extends SnapshotInfo {
 /** Kinds of discards, each passed to the file or not. */
 export type DiscardType = 'never' | 'always' | 'request' | 'snapshot' | 'other';
 
+/** Kinds of metadata, as the overlap-check options name them. */
+export type Section =
+  | 'main-header'
+  | 'active-l1'
+  | 'active-l2'
+  | 'refcount-table'
+  | 'refcount-block'
+  | 'snapshot-table'
+  | 'inactive-l1'
+  | 'inactive-l2'
+  | 'bitmap-directory';
+
+/** What keeps writes off metadata (overlap.ts). */
+export interface Guard {
+  /** The places of tables have changed in a way nobody has told: they are looked for anew. */
+  forget(): void;
+  /** A table was made or given up. */
+  note(section: 'active-l2' | 'refcount-block', offset: number, present: boolean): void;
+  /**
+   * Throws, and marks the image corrupt, if a range of the image file about to be written or allocated is metadata of a guarded
+   * kind other than those in `ignore`. Returns nothing, or a promise where something has to be read or said.
+   */
+  check(offset: number, bytes: number, ignore?: readonly Section[]): Promise<void> | undefined;
+}
+
 export interface Qcow2Settings {
   l2CacheBytes: number | undefined;
   refcountCacheBytes: number | undefined;
   lazyRefcounts: boolean | undefined;
   discardPass: Record<DiscardType, boolean>;
+  overlap: Set<Section>;
 }
 
 /** Everything the structure modules need of an image. */
@@ -61,10 +92,10 @@ export class Qcow2State {
   refcountsPerBlock: number;
   refcountMax: number;
 
-  /** L1 table as pairs of 32-bit words (high, low). */
-  l1: Uint32Array = new Uint32Array(0);
-  /** Refcount table: file offsets of the blocks, 0 for none. */
-  refTable: Float64Array = new Float64Array(0);
+  private l1Words: Uint32Array = new Uint32Array(0);
+  private refTableOffsets: Float64Array = new Float64Array(0);
+  /** Keeps writes off metadata; set when the image is opened. */
+  guard!: Guard;
   snapshots: Snapshot[] = [];
 
   readonly l2Cache: TableCache;
@@ -88,6 +119,7 @@ export class Qcow2State {
   recordWrite: ((offset: number, bytes: number) => void) | undefined;
   /** Corruption was found; nothing may be written any more. */
   corrupted = false;
+  private saidCorrupt = false;
 
   constructor(
     readonly node: BlockNode,
@@ -108,8 +140,38 @@ export class Qcow2State {
     this.refcountMax = this.refcountBits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** this.refcountBits - 1;
     const slice = Math.min(this.clusterSize, MAX_SLICE);
     const count = (bytes: number, least: number): number => Math.max(least, Math.floor(bytes / slice));
-    this.l2Cache = new TableCache(file, slice, count(settings.l2CacheBytes ?? DEFAULT_L2_CACHE, 4));
-    this.refcountCache = new TableCache(file, slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
+    const l2Slices = count(settings.l2CacheBytes ?? DEFAULT_L2_CACHE, 4);
+    this.l2Cache = new TableCache(file, slice, l2Slices, (offset, bytes) =>
+      this.guard.check(offset, bytes, ['active-l2', 'inactive-l2']),
+    );
+    this.refcountCache = this.makeRefcountCache(slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
+  }
+
+  /** A cache for refcount blocks; a new one is needed when their width changes. */
+  makeRefcountCache(sliceBytes: number, slices: number): TableCache {
+    return new TableCache(this.file, sliceBytes, slices, (offset, bytes) =>
+      this.guard.check(offset, bytes, ['refcount-block']),
+    );
+  }
+
+  /** L1 table as pairs of 32-bit words (high, low). */
+  get l1(): Uint32Array {
+    return this.l1Words;
+  }
+
+  set l1(words: Uint32Array) {
+    this.l1Words = words;
+    this.guard?.forget();
+  }
+
+  /** Refcount table: file offsets of the blocks, 0 for none. */
+  get refTable(): Float64Array {
+    return this.refTableOffsets;
+  }
+
+  set refTable(offsets: Float64Array) {
+    this.refTableOffsets = offsets;
+    this.guard?.forget();
   }
 
   get flags(): NodeFlags {
@@ -245,9 +307,13 @@ export class Qcow2State {
 
   /** An error for metadata that points where it must not; the image is marked corrupt. */
   async corruption(message: string): Promise<BlockError> {
-    const text = `qcow2: Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`;
-    if (!this.flags.readOnly) await this.markCorrupt();
-    writeText(2, `${text}\n`);
+    const writable = !this.flags.readOnly && !this.corrupted;
+    const text = writable
+      ? `Marking image as corrupt: ${message}; further corruption events will be suppressed`
+      : `Image is corrupt: ${message}; further non-fatal corruption events will be suppressed`;
+    if (!this.saidCorrupt) writeText(2, `qcow2: ${text}\n`);
+    this.saidCorrupt = true;
+    if (writable) await this.markCorrupt();
     return new BlockError('Input/output error', ERRNO.EIO);
   }
 }

@@ -27,6 +27,8 @@ export class TableCache {
     private readonly file: BlockNode,
     readonly sliceBytes: number,
     private readonly maxSlices: number,
+    /** Looks whether a range may be written; throws if not. */
+    private readonly guard: (offset: number, bytes: number) => Promise<void> | undefined,
   ) {}
 
   /** The slice at a file offset (a multiple of the slice size), read if need be. */
@@ -120,6 +122,8 @@ export class TableCache {
       while (end < dirty.length && dirty[end]!.offset === dirty[end - 1]!.offset + this.sliceBytes && end - i < 16)
         end++;
       const run = dirty.slice(i, end);
+      const refused = this.guard(run[0]!.offset, run.length * this.sliceBytes);
+      if (refused) await refused;
       await this.file.write(run[0]!.offset, run.length === 1 ? run[0]!.data : Buffer.concat(run.map((s) => s.data)));
       for (const s of run) {
         s.dirty = false;

@@ -7,7 +7,6 @@ import { parseKeyValueList } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
   cacheMode,
-  createObjects,
   openNamed,
   PROGRESS_ROWS,
   parseArgs,
@@ -40,7 +39,7 @@ function printAmendHelp(format: string): number {
 }
 
 export async function amend(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'o', argument: true },
     { short: 't', argument: true },
@@ -48,11 +47,9 @@ export async function amend(argv: readonly string[]): Promise<number> {
     { long: 'force' },
     ...PROGRESS_ROWS,
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   if (!args.has('o')) usageError('Must specify options (-o)');
   if (args.has('f') && wantsHelp(args.all('o'))) return printAmendHelp(args.last('f')!);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  await createObjects(args);
   const cache = cacheMode(args.last('t') ?? 'writeback');
   const node = await openNamed({
     name: args.positional[0]!,

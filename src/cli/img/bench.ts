@@ -17,7 +17,7 @@ function number(text: string | undefined, otherwise: number, what: string, max =
 }
 
 export async function bench(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'c', argument: true },
     { short: 'd', argument: true },
     { short: 'f', argument: true },
@@ -34,7 +34,6 @@ export async function bench(argv: readonly string[]): Promise<number> {
     { long: 'flush-interval', argument: true },
     { long: 'no-drain' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const count = number(args.last('c'), 75000, 'request count');
   const depth = number(args.last('d'), 64, 'queue depth');
   const offset = number(args.last('o'), 0, 'offset', Number.MAX_SAFE_INTEGER, 0);

@@ -3,7 +3,7 @@ import { BlockError, ERRNO, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { parseSize } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { createObjects, ExitError, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { ExitError, openNamed, parseArgs, reportError, sayError } from './common.ts';
 
 const ACTIONS = ['add', 'remove', 'clear', 'enable', 'disable', 'merge'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -33,14 +33,13 @@ function actionsOf(argv: readonly string[]): { action: Action; source: string }[
 }
 
 export async function bitmap(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     ...ACTIONS.map((a) => ({ long: a, argument: a === 'merge' })),
     { short: 'b', long: 'source-file', argument: true },
     { short: 'F', long: 'source-format', argument: true },
     { short: 'f', argument: true },
     { short: 'g', long: 'granularity', argument: true },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const actions = actionsOf(argv);
   if (actions.length === 0) fail('Need at least one of --add, --remove, --clear, --enable, --disable, or --merge');
   if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
@@ -53,7 +52,6 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
   }
   if (args.has('b') && !has('merge')) fail('Merge bitmap source file only supported with --merge');
   if (args.has('F') && !args.has('b')) fail('-F only supported with -b');
-  await createObjects(args);
   const [file, name] = args.positional as [string, string];
   const node = (await openNamed({
     name: file,

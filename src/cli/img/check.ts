@@ -6,7 +6,6 @@ import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import {
   cacheMode,
-  createObjects,
   ExitError,
   openNamed,
   outputFormat,
@@ -60,7 +59,7 @@ function humanOf(r: CheckResult): string {
 }
 
 export async function check(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', long: 'format', argument: true },
     { short: 'r', long: 'repair', argument: true },
     { long: 'output', argument: true },
@@ -68,7 +67,6 @@ export async function check(argv: readonly string[]): Promise<number> {
     { short: 'q', long: 'quiet' },
     { short: 'U', long: 'force-share' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const output = outputFormat(args);
   let fix: FixMode = 'none';
   if (args.has('r')) {
@@ -79,7 +77,6 @@ export async function check(argv: readonly string[]): Promise<number> {
     fix = mode;
   }
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  await createObjects(args);
   const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   let node: BlockNode;
   try {

@@ -4,7 +4,6 @@ import { BlockError } from '../../block/errors.ts';
 import { chainOf, closeImage, fullBackingName } from '../../block/graph.ts';
 import {
   cacheMode,
-  createObjects,
   numberArgument,
   openNamed,
   PROGRESS_ROWS,
@@ -16,7 +15,7 @@ import {
 } from './common.ts';
 
 export async function commit(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 't', argument: true },
     { short: 'b', argument: true },
@@ -25,11 +24,9 @@ export async function commit(argv: readonly string[]): Promise<number> {
     { short: 'r', argument: true },
     ...PROGRESS_ROWS,
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const name = args.positional[0]!;
-  await createObjects(args);
   const cache = cacheMode(args.last('t') ?? 'writeback');
   const node = await openNamed({
     name,

@@ -81,12 +81,34 @@ export class Args {
   }
 }
 
-/** Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. */
-export function parseArgs(argv: readonly string[], rows: readonly OptionRow[]): Args {
+/** Creates an object; wrong ones, and requests for help, end the command. */
+async function defineObject(text: string): Promise<void> {
+  let help: string | undefined;
+  try {
+    help = (await import('./objects.ts')).createObject(text);
+  } catch (error) {
+    reportError(error);
+    throw new ExitError(1);
+  }
+  if (help === undefined) return;
+  print(help);
+  throw new ExitError(0);
+}
+
+/**
+ * Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. Objects are made and help
+ * is given as soon as they are met, before later options are looked at.
+ */
+export async function parseArgs(argv: readonly string[], rows: readonly OptionRow[]): Promise<Args> {
   const all = [...COMMON_ROWS, ...rows];
   const args = new Args();
-  const put = (row: OptionRow, value: string): void => {
+  const put = async (row: OptionRow, value: string): Promise<void> => {
     const key = row.key ?? row.short ?? row.long!;
+    if (key === 'object') return defineObject(value);
+    if (key === 'help') {
+      print((await import('./help.ts')).helpText());
+      throw new ExitError(0);
+    }
     const list = args.values.get(key);
     if (list) list.push(value);
     else args.values.set(key, [value]);
@@ -104,18 +126,18 @@ export function parseArgs(argv: readonly string[], rows: readonly OptionRow[]): 
       const starting = all.filter((r) => r.long?.startsWith(name));
       const row = exact ?? (starting.length === 1 ? starting[0] : undefined);
       if (!row || (eq >= 0 && !row.argument)) usageError(`unrecognized option '${word}'`);
-      if (!row.argument) put(row, '');
-      else if (eq >= 0) put(row, word.slice(eq + 1));
-      else if (i + 1 < argv.length) put(row, argv[++i]!);
+      if (!row.argument) await put(row, '');
+      else if (eq >= 0) await put(row, word.slice(eq + 1));
+      else if (i + 1 < argv.length) await put(row, argv[++i]!);
       else usageError(`missing argument for option '${word}'`);
     } else if (word.startsWith('-') && word.length > 1) {
       for (let k = 1; k < word.length; k++) {
         const row = all.find((r) => r.short === word[k]);
         if (!row) usageError(`unrecognized option '${word}'`);
-        if (!row.argument) put(row, '');
+        if (!row.argument) await put(row, '');
         else {
-          if (k + 1 < word.length) put(row, word.slice(k + 1));
-          else if (i + 1 < argv.length) put(row, argv[++i]!);
+          if (k + 1 < word.length) await put(row, word.slice(k + 1));
+          else if (i + 1 < argv.length) await put(row, argv[++i]!);
           else usageError(`missing argument for option '${word}'`);
           break;
         }
@@ -258,27 +280,6 @@ export function outputFormat(args: Args): 'human' | 'json' {
     throw new ExitError(1);
   }
   return format;
-}
-
-/** Creates the objects given with --object. Only kinds the disk layer knows are accepted. */
-export async function createObjects(args: Args): Promise<void> {
-  for (const text of args.all('object')) {
-    const pairs = parseKeyValueList(text, 'qom-type');
-    const properties = new Map(pairs);
-    const type = properties.get('qom-type');
-    const id = properties.get('id');
-    properties.delete('qom-type');
-    properties.delete('id');
-    try {
-      if (type === undefined) throw new BlockError("Parameter 'qom-type' is missing");
-      if (id === undefined) throw new BlockError("Parameter 'id' is missing");
-      if (type === 'throttle-group') (await import('../../block/throttle.ts')).createThrottleGroup(id, properties);
-      else if (type !== 'secret') throw new BlockError(`Parameter 'qom-type' does not accept value '${type}'`);
-    } catch (error) {
-      reportError(error);
-      throw new ExitError(1);
-    }
-  }
 }
 
 /** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */

@@ -7,7 +7,6 @@ import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import {
   cacheMode,
-  createObjects,
   ExitError,
   openNamed,
   PROGRESS_ROWS,
@@ -126,7 +125,7 @@ class Comparison {
 }
 
 export async function compare(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'F', argument: true },
     { short: 'T', argument: true },
@@ -135,9 +134,7 @@ export async function compare(argv: readonly string[]): Promise<number> {
     { short: 'U', long: 'force-share' },
     ...PROGRESS_ROWS,
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   if (args.positional.length !== 2) usageError('Expecting two image file names');
-  await createObjects(args);
   const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   const opened: { node: BlockNode; name: string }[] = [];
   try {

@@ -11,7 +11,6 @@ import {
   type Args,
   asBlockError,
   cacheMode,
-  createObjects,
   ExitError,
   numberArgument,
   openNamed,
@@ -114,7 +113,7 @@ async function selectSnapshot(sources: readonly BlockNode[], param: string): Pro
 }
 
 export async function convert(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'O', argument: true },
     { short: 'B', argument: true },
@@ -140,7 +139,6 @@ export async function convert(argv: readonly string[]): Promise<number> {
     { long: 'skip-broken-bitmaps' },
     ...PROGRESS_ROWS,
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const format = args.last('O') ?? 'raw';
   const names = [...args.positional];
   if (wantsHelp(args.all('o'))) return printOptionHelp(format, names.length > 1 ? names.at(-1) : undefined);
@@ -148,7 +146,6 @@ export async function convert(argv: readonly string[]): Promise<number> {
   const minSparse = sparseSize(args);
   const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
   checkArgs(args, names, targetName);
-  await createObjects(args);
   const cache = cacheMode(args.last('t') ?? 'unsafe');
   cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   const sources = await openSources(args, names);

@@ -3,7 +3,7 @@ import { createImage, creationOptions, protocolDriver } from '../../block/create
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import type { OptionSpec } from '../../block/options.ts';
-import { createObjects, ExitError, imageSize, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, imageSize, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 
 /** Whether an option text asks for the list of options. */
 export function wantsHelp(texts: readonly string[]): boolean {
@@ -39,7 +39,7 @@ export function printOptionHelp(format: string, filename: string | undefined): n
 }
 
 export async function create(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'F', long: 'backing-format', argument: true },
     { short: 'b', long: 'backing', argument: true },
     { short: 'f', long: 'format', argument: true },
@@ -49,7 +49,6 @@ export async function create(argv: readonly string[]): Promise<number> {
     { short: 'e' },
     { short: '6' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   for (const [letter, what] of [
     ['e', 'encryption=on'],
     ['6', 'compat6=on'],
@@ -65,7 +64,6 @@ export async function create(argv: readonly string[]): Promise<number> {
   if (filename === undefined) usageError('Expecting image file name');
   const bytes = size === undefined ? undefined : imageSize(size);
   if (extra !== undefined) usageError(`Unexpected argument: ${extra}`);
-  await createObjects(args);
   try {
     await createImage({
       filename,

@@ -4,7 +4,7 @@ import type { BlockNode } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { createObjects, ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -12,12 +12,11 @@ function fail(message: string): never {
 }
 
 export async function dd(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'O', argument: true },
     { short: 'U', long: 'force-share' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const operands = new Map<string, string>();
   let blockSize = 512;
   let count: number | undefined;
@@ -33,7 +32,6 @@ export async function dd(argv: readonly string[]): Promise<number> {
     operands.set(name, value);
   }
   if (!operands.has('if') || !operands.has('of')) fail('Must specify both input and output files');
-  await createObjects(args);
   const input = operands.get('if')!;
   const output = operands.get('of')!;
   const source = await openNamed({

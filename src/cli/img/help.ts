@@ -1,8 +1,7 @@
-// wemu-img --help and --version.
+// What wemu-img --help and --version say.
 import { allDrivers } from '../../block/drivers.ts';
-import { print, TOOL } from './common.ts';
 
-const VERSION_LINE = `${TOOL} version 7.2.0 (wemu)`;
+const VERSION_LINE = 'wemu-img version 7.2.0 (wemu)';
 
 const SYNTAX = `  amend [--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [-t cache] [--force] -o options filename
   bench [-c count] [-d depth] [-f fmt] [--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] [-o offset] [--pattern=pattern] [-q] [-s buffer_size] [-S step_size] [-t cache] [-w] [-U] filename
@@ -20,22 +19,23 @@ const SYNTAX = `  amend [--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [
   rebase [--object objectdef] [--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] -b backing_file [-F backing_fmt] filename
   resize [--object objectdef] [--image-opts] [-f fmt] [--preallocation=prealloc] [-q] [--shrink] filename [+ | -]size`;
 
-export function printVersion(): number {
-  print(`${VERSION_LINE}\n`);
-  return 0;
+export function versionText(): string {
+  return `${VERSION_LINE}\n`;
 }
 
-export function printHelp(): number {
+export function helpText(): string {
   const formats = allDrivers()
     .map((d) => d.name)
     .sort()
     .join(' ');
-  print(`${VERSION_LINE}
-usage: ${TOOL} [standard options] command [command options]
+  return `${VERSION_LINE}
+usage: wemu-img [standard options] command [command options]
 Disk image utility: creates, converts and inspects images; options, output and exit codes as in qemu-img 7.2.
 
     '-h', '--help'       display this help and exit
     '-V', '--version'    output version information and exit
+    '-T', '--trace'      [[enable=]<pattern>][,events=<file>][,file=<file>]
+                         accepted for scripts; there are no trace events
 
 Command syntax:
 ${SYNTAX}
@@ -44,6 +44,5 @@ Sizes take the suffixes k, M, G, T, P and E (powers of 1024); '-o help' lists a 
 '-p' shows progress, as does SIGUSR1; '--progress=json' writes it to standard error as JSON lines.
 
 Supported formats: ${formats}
-`);
-  return 0;
+`;
 }

@@ -4,17 +4,7 @@ import { BlockError } from '../../block/errors.ts';
 import { closeImage, fullBackingName } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
-import {
-  type Args,
-  createObjects,
-  humanSize,
-  openNamed,
-  outputFormat,
-  parseArgs,
-  print,
-  reportError,
-  usageError,
-} from './common.ts';
+import { type Args, humanSize, openNamed, outputFormat, parseArgs, print, reportError, usageError } from './common.ts';
 import { snapshotTable } from './snapshot-list.ts';
 
 /** Facts of one image, named as in the JSON output. */
@@ -39,13 +29,13 @@ async function describe(node: BlockNode): Promise<ImageInfo> {
   const info: ImageInfo = { filename: node.filename, format: node.driverName, 'virtual-size': node.length };
   const actual = await node.allocatedSize();
   if (actual !== undefined) info['actual-size'] = actual;
+  if (node.clusterSize > 0) info['cluster-size'] = node.clusterSize;
   if (node.driverName !== 'qcow2') {
     if (node.driverName === 'raw') info['dirty-flag'] = false;
     return info;
   }
   const image = node as Qcow2;
   const { s } = image;
-  info['cluster-size'] = s.clusterSize;
   info['dirty-flag'] = image.isDirty;
   if (s.header.cryptMethod !== 0) info.encrypted = true;
   const specific = image.specificInfo();
@@ -158,21 +148,19 @@ async function collect(args: Args, name: string): Promise<{ info: ImageInfo; tex
 }
 
 export async function info(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', long: 'format', argument: true },
     { short: 'U', long: 'force-share' },
     { long: 'output', argument: true },
     { long: 'backing-chain' },
     { long: 'safe' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const output = outputFormat(args);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   if (args.has('safe') && args.has('backing-chain')) {
     reportError(new BlockError('--safe opens no second file, so it cannot be used with --backing-chain'));
     return 1;
   }
-  await createObjects(args);
   let images: { info: ImageInfo; text: string }[];
   try {
     images = await collect(args, args.positional[0]!);

@@ -4,7 +4,6 @@ import type { BlockNode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import {
-  createObjects,
   ExitError,
   numberArgument,
   openNamed,
@@ -90,19 +89,17 @@ async function* entries(node: BlockNode, start: number, end: number): AsyncGener
 }
 
 export async function map(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', long: 'format', argument: true },
     { long: 'output', argument: true },
     { short: 'U', long: 'force-share' },
     { short: 's', long: 'start-offset', argument: true },
     { short: 'l', long: 'max-length', argument: true },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const output = outputFormat(args);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const start = args.has('s') ? numberArgument(args.last('s')!, 'start offset', 0, Number.MAX_SAFE_INTEGER) : 0;
   const max = args.has('l') ? numberArgument(args.last('l')!, 'max length', 0, Number.MAX_SAFE_INTEGER) : Infinity;
-  await createObjects(args);
   const node = await openNamed({
     name: args.positional[0]!,
     format: args.last('f'),

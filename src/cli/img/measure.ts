@@ -9,17 +9,7 @@ import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { prettyJson } from '../../block/qdict.ts';
-import {
-  createObjects,
-  ExitError,
-  imageSize,
-  openNamed,
-  outputFormat,
-  parseArgs,
-  print,
-  reportError,
-  sayError,
-} from './common.ts';
+import { ExitError, imageSize, openNamed, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
 
 function fail(message: string): never {
@@ -72,7 +62,7 @@ async function measureRaw(size: number): Promise<MeasureInfo> {
 }
 
 export async function measure(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'O', argument: true },
     { short: 'o', argument: true },
@@ -81,7 +71,6 @@ export async function measure(argv: readonly string[]): Promise<number> {
     { long: 'size', argument: true },
     { short: 'U', long: 'force-share' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const output = outputFormat(args);
   const format = args.last('O') ?? 'raw';
   if (wantsHelp(args.all('o'))) return printOptionHelp(format, undefined);
@@ -93,7 +82,6 @@ export async function measure(argv: readonly string[]): Promise<number> {
   }
   if (filename === undefined && given === undefined) fail('Either --size N or one filename must be specified.');
   if (filename !== undefined && given !== undefined) fail('--size N cannot be used together with a filename.');
-  await createObjects(args);
   let source: BlockNode | undefined;
   if (filename !== undefined) {
     source = await openNamed({

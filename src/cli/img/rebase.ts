@@ -8,7 +8,6 @@ import { closeImage, fullBackingName, openImage } from '../../block/graph.ts';
 import {
   asBlockError,
   cacheMode,
-  createObjects,
   ExitError,
   openNamed,
   PROGRESS_ROWS,
@@ -20,7 +19,7 @@ import {
 } from './common.ts';
 
 export async function rebase(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'F', argument: true },
     { short: 'b', argument: true },
@@ -32,11 +31,9 @@ export async function rebase(argv: readonly string[]): Promise<number> {
     { short: 'c', long: 'compress' },
     ...PROGRESS_ROWS,
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const unsafe = args.has('u');
   if (!unsafe && !args.has('b')) usageError('Must specify backing file (-b) or use unsafe mode (-u)');
-  await createObjects(args);
   const cache = cacheMode(args.last('t') ?? 'writeback');
   const sourceCache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   const node = await openNamed({

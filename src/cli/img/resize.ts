@@ -4,19 +4,18 @@ import type { Preallocation } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { parseSize, sizeError } from '../../block/options.ts';
-import { createObjects, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 
 export async function resize(argv: readonly string[]): Promise<number> {
   // A leading minus belongs to the size, which always comes last.
   const last = argv.at(-1);
   const relative = last !== undefined && /^-\d/.test(last);
-  const args = parseArgs(relative ? argv.slice(0, -1) : argv, [
+  const args = await parseArgs(relative ? argv.slice(0, -1) : argv, [
     { short: 'f', argument: true },
     { short: 'q', long: 'quiet' },
     { long: 'preallocation', argument: true },
     { long: 'shrink' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   if (relative) args.positional.push(last);
   if (argv.length < 2) usageError('Not enough arguments');
   const preallocation = args.last('preallocation') ?? 'off';
@@ -32,7 +31,6 @@ export async function resize(argv: readonly string[]): Promise<number> {
     reportError(sizeError());
     return 1;
   }
-  await createObjects(args);
   const node = await openNamed({
     name,
     format: args.last('f'),

@@ -1,6 +1,6 @@
 // Runs one wemu-img command: global options, arguments as exact bytes, and errors as one line with an exit code.
 import { nameOfBytes } from '../../block/bytes.ts';
-import { asBlockError, ExitError, reportError, sayError, usageError } from './common.ts';
+import { asBlockError, ExitError, print, reportError, sayError, usageError } from './common.ts';
 
 /** A command takes its arguments and returns the exit code. */
 export type Command = (argv: readonly string[]) => Promise<number>;
@@ -8,16 +8,35 @@ export type Command = (argv: readonly string[]) => Promise<number>;
 /** Commands by name; each one's code is loaded when it is used. */
 export type CommandTable = Record<string, () => Promise<Command>>;
 
+/** The standard options, before the command; long names may be shortened. */
+const STANDARD = { h: 'help', V: 'version', T: 'trace' } as const;
+
+/** Handles one standard option; returns how many words it took, or the exit code if it ends the command. */
+async function standardOption(word: string, next: string | undefined): Promise<{ words: number } | number> {
+  const eq = word.startsWith('--') ? word.indexOf('=') : -1;
+  const long = word.startsWith('--') ? word.slice(2, eq < 0 ? undefined : eq) : undefined;
+  const names = Object.values(STANDARD);
+  const name = long === undefined ? STANDARD[word[1] as keyof typeof STANDARD] : names.find((n) => n.startsWith(long));
+  const takesNone = name === 'help' || name === 'version';
+  if (!name || long === '' || (takesNone && eq >= 0)) usageError(`unrecognized option '${word}'`);
+  if (takesNone) {
+    const { helpText, versionText } = await import('./help.ts');
+    print(name === 'help' ? helpText() : versionText());
+    return 0;
+  }
+  const attached = eq >= 0 ? word.slice(eq + 1) : long === undefined && word.length > 2 ? word.slice(2) : undefined;
+  const text = attached ?? next;
+  if (text === undefined) usageError(`missing argument for option '${word}'`);
+  if ((await import('./trace.ts')).traceOption(text)) return 0;
+  return { words: attached === undefined ? 2 : 1 };
+}
+
 async function main(argv: readonly string[], commands: CommandTable): Promise<number> {
   let at = 0;
-  while (at < argv.length && argv[at]!.startsWith('-')) {
-    const word = argv[at]!;
-    if (word === '-h' || word === '--help') return (await import('./help.ts')).printHelp();
-    if (word === '-V' || word === '--version') return (await import('./help.ts')).printVersion();
-    const traceArgument = word === '-T' || word === '--trace';
-    if (traceArgument) at += 2;
-    else if (word.startsWith('-T') || word.startsWith('--trace=')) at++;
-    else usageError(`unrecognized option '${word}'`);
+  while (at < argv.length && argv[at]!.startsWith('-') && argv[at] !== '-') {
+    const done = await standardOption(argv[at]!, argv[at + 1]);
+    if (typeof done === 'number') return done;
+    at += done.words;
   }
   if (at >= argv.length) usageError('Not enough arguments');
   const name = argv[at]!;

@@ -2,11 +2,11 @@
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { createObjects, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 import { snapshotTable } from './snapshot-list.ts';
 
 export async function snapshot(argv: readonly string[]): Promise<number> {
-  const args = parseArgs(argv, [
+  const args = await parseArgs(argv, [
     { short: 'l' },
     { short: 'a', argument: true },
     { short: 'c', argument: true },
@@ -14,13 +14,11 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
     { short: 'q', long: 'quiet' },
     { short: 'U', long: 'force-share' },
   ]);
-  if (args.has('help')) return (await import('./help.ts')).printHelp();
   const actions = ['l', 'a', 'c', 'd'].filter((k) => args.has(k));
   if (actions.length > 1 || actions.some((k) => args.all(k).length > 1))
     usageError("Cannot mix '-l', '-a', '-c', '-d'");
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const action = actions[0] ?? 'l';
-  await createObjects(args);
   const node = await openNamed({
     name: args.positional[0]!,
     imageOpts: args.has('image-opts'),
