@@ -38,6 +38,8 @@ export function isPredictable(insn: Insn): boolean {
   const used = registersOf(encoding);
   const has15 = used.some((field) => insn[field] === 15);
   const has13 = used.some((field) => insn[field] === 13);
+  // The number of semihosting calls.
+  if (name === 'BKPT' && insn.i === 0xab) return false;
   if (name.startsWith('V')) return true;
   if (LOADS_AND_STORES.test(name)) {
     const multiple = name.startsWith('LDM') || name.startsWith('STM');

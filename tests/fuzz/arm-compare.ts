@@ -19,12 +19,12 @@ function run(command: readonly string[], program: string): { results: ArmResult[
   const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command, program], {
     stdin: 'ignore',
     env: { ...process.env, WEMU_SOURCE: '1' },
-    timeout: 60_000,
+    timeout: 20_000,
   });
   return { results: readResults(stdout), text: `${exitCode ?? signalCode} ${stderr.toString().slice(0, 500)}` };
 }
 
-/** Runs the cases on both; throws when the oracle itself does not get to the end. */
+/** Runs the cases on both; throws when wemu does not get to the end. */
 export function compareCases(
   cases: readonly ArmCase[],
   memory: readonly number[],
@@ -36,7 +36,17 @@ export function compareCases(
     writeFileSync(program, buildProgram(cases, memory), { mode: 0o755 });
     const oracle = run(['qemu-arm', '-cpu', 'max'], program);
     const ours = run([join(ROOT, 'src/cli/bin/wemu-arm'), ...options], program);
-    if (oracle.results.length !== cases.length) throw new Error(`qemu-arm: ${oracle.text}`);
+    if (oracle.results.length !== cases.length) {
+      // Some jump into nowhere has led qemu-arm astray: without the case the others are as good.
+      if (cases.length === 1) {
+        console.error(`left out, qemu-arm does not come back: ${oracle.text}`);
+        return [];
+      }
+      const half = cases.length >> 1;
+      const first = compareCases(cases.slice(0, half), memory, options);
+      const second = compareCases(cases.slice(half), memory, options);
+      return [...first, ...second.map((difference) => ({ ...difference, index: difference.index + half }))];
+    }
     if (ours.results.length !== cases.length) throw new Error(`wemu-arm: ${ours.text}`);
     return cases.flatMap((one, index) => {
       // The kernel says ILL_ILLOPC of undefined instructions (arch/arm/kernel/traps.c), qemu-arm ILL_ILLOPN.

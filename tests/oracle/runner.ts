@@ -165,11 +165,11 @@ const REPOSITORY = join(import.meta.dir, '..', '..');
 /** The path of wemu's user-mode command line, for `bun`. */
 export const WEMU_USER_MODE = join(REPOSITORY, 'src', 'cli', 'user-mode.ts');
 
-/** The command that runs an i386 program under wemu, with options, or the reason why there is none. */
-export function wemuCommand(options: string[] = []): { command: string[] } | { missing: string } {
-  const launcher = join(REPOSITORY, 'src', 'cli', 'bin', 'wemu-i386');
+/** The command that runs a guest's program under wemu, with options, or the reason why there is none. */
+export function wemuCommand(options: string[] = [], guest = 'i386'): { command: string[] } | { missing: string } {
+  const launcher = join(REPOSITORY, 'src', 'cli', 'bin', `wemu-${guest}`);
   if (!existsSync(WEMU_USER_MODE)) return { missing: 'src/cli/user-mode.ts does not exist' };
-  if (!existsSync(launcher)) return { missing: 'src/cli/bin/wemu-i386 does not exist' };
+  if (!existsSync(launcher)) return { missing: `src/cli/bin/wemu-${guest} does not exist` };
   return { command: [launcher, ...options] };
 }
 

@@ -1,4 +1,4 @@
-// Runs programs of the Debian i386 tree on the host CPU and under wemu, each in a directory of its own with the same files.
+// Runs programs of Debian trees on the host CPU or under QEMU, and under wemu, each in a directory with the same files.
 import {
   chmodSync,
   existsSync,
@@ -21,6 +21,15 @@ import { oraclePath } from '../setup/oracles.ts';
 
 /** The tree; its `tmp` holds the work directories, so that they have a path inside and outside a chroot. */
 export const TREE = guestTreePath('i386');
+
+/** A Debian tree and the guest whose programs are in it. */
+export interface GuestPrograms {
+  readonly tree: string;
+  /** As in the names of commands: `i386`. */
+  readonly guest: string;
+}
+
+export const I386: GuestPrograms = { tree: TREE, guest: 'i386' };
 
 /** A program run: path inside the tree, arguments, standard input. */
 export interface ProgramCase {
@@ -59,9 +68,9 @@ export function addDevices(): void {
 }
 
 /** Makes an empty directory in the tree's tmp. */
-export function makeWorkDirectory(): string {
-  mkdirSync(join(TREE, 'tmp'), { recursive: true });
-  const directory = mkdtempSync(join(TREE, 'tmp/wemu-test-'));
+export function makeWorkDirectory(tree: string = TREE): string {
+  mkdirSync(join(tree, 'tmp'), { recursive: true });
+  const directory = mkdtempSync(join(tree, 'tmp/wemu-test-'));
   chmodSync(directory, 0o755);
   return directory;
 }
@@ -148,11 +157,22 @@ export function runNative(one: ProgramCase, directory: string): Promise<CaseRun>
 }
 
 /** Runs a case in a directory under wemu with more options. */
-export function runWemu(one: ProgramCase, directory: string, options: readonly string[] = []): Promise<CaseRun> {
-  const wemu = wemuCommand();
+export function runWemu(
+  one: ProgramCase,
+  directory: string,
+  options: readonly string[] = [],
+  { tree, guest }: GuestPrograms = I386,
+): Promise<CaseRun> {
+  const wemu = wemuCommand([], guest);
   if ('missing' in wemu) throw new Error(wemu.missing);
-  const start = [...wemu.command, '-L', TREE, '-0', one.program, ...options];
-  return run([...start, join(TREE, one.program), ...(one.args ?? [])], directory, one);
+  const start = [...wemu.command, '-L', tree, '-0', one.program, ...options];
+  return run([...start, join(tree, one.program), ...(one.args ?? [])], directory, one);
+}
+
+/** Runs a case under qemu-user. Programs it executes are the host's own: qemu looks for them outside of the tree. */
+export function runQemu(one: ProgramCase, directory: string, { tree, guest }: GuestPrograms): Promise<CaseRun> {
+  const start = [`qemu-${guest}`, '-L', tree, '-0', one.program, join(tree, one.program)];
+  return run([...start, ...(one.args ?? [])], directory, one);
 }
 
 /** Pseudo-random bytes, the same at every call with the same seed: a linear congruential generator. */
