@@ -23,10 +23,12 @@ import {
 const TIMEOUT = 110_000;
 
 /** Every so many-eth case is run, all with WEMU_ALL_CASES=1 (some minutes). */
-const STRIDE = process.env.WEMU_ALL_CASES ? 1 : 5;
+const STRIDE = process.env.WEMU_ALL_CASES ? 1 : 10;
 
-/** Cases whose output depends on long double, on the last digit of a library's functions, or on files of the tree. */
-const BY_QEMU = /^(od -t fL|printf .*(%a|%\.30f)|ls -lnR \/etc|sqlite3 on a file|python3: json, math)/;
+/** Cases whose output depends on long double or on the last digit of a library's functions. */
+const BY_QEMU = /^(od -t fL|printf .*(%a|%\.30f)|sqlite3 on a file|python3: json, math)/;
+/** It lists files of the tree itself, which are others; and what qemu-arm lists depends on the host's. */
+const LEFT_OUT = 'ls -lnR /etc';
 
 beforeAll(addDevices);
 
@@ -47,6 +49,7 @@ function compare(arch: 'armel' | 'armhf', offset: number): void {
   const all: [string, ProgramCase][] = [BUSYBOX, COREUTILS, PROGRAMS].flatMap((cases) => Object.entries(cases));
   describe(arch, () => {
     all.forEach(([name, one], n) => {
+      if (name === LEFT_OUT) return;
       const byQemu = BY_QEMU.test(name);
       if (n % STRIDE !== offset % STRIDE && !byQemu) return;
       testWith(
