@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { BunPlugin } from 'bun';
+import { buildHelpers } from './build-helpers.ts';
 import { splitScripts } from './split-bundle.ts';
 
 const root = resolve(import.meta.dir, '../..');
@@ -14,23 +15,6 @@ export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync
 const SPLIT: Record<string, readonly string[]> = {
   img: ['src/cli/img/info.ts', 'src/cli/img/check.ts', 'src/block/qcow2/open.ts', 'src/block/qcow2/check.ts'],
 };
-
-/** Paths (relative to the repository) of all helper build scripts, sorted; a guest without compiled helpers has none. */
-export function helperBuildScripts(): string[] {
-  const glob = new Bun.Glob('targets/*/helpers/build-*.ts');
-  return [...glob.scanSync({ cwd: root })].sort();
-}
-
-/** Runs the `build-*.ts` scripts found in targets/<guest>/helpers. Throws when one fails. */
-function buildHelpers(): void {
-  for (const script of helperBuildScripts()) {
-    const run = Bun.spawnSync([process.execPath, join(root, script)], {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-    if (run.exitCode !== 0) throw new Error(`${script} failed with exit code ${run.exitCode}`);
-  }
-}
 
 /**
  * Puts loops that stand outside functions into functions. A bundle's top level is one function of 140 kB bytecode, and a
@@ -144,7 +128,7 @@ export async function bundle(name: string): Promise<void> {
 
 if (import.meta.main) {
   try {
-    buildHelpers();
+    await buildHelpers();
     for (const name of COMMANDS) await bundle(name);
   } catch (error) {
     console.error(`build: ${error instanceof Error ? error.message : error}`);
