@@ -1,11 +1,12 @@
 // Signals of the i386 ABI: which exception is which signal, and frames as a 64-bit kernel builds them for 32-bit processes.
 
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
-import { cpuidLeaf } from '../../targets/x86/cpuid.ts';
+import { cpuidLeaf, xcr0 } from '../../targets/x86/cpuid.ts';
 import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
 import { loadSegment, resetSegments, restoreCodeSegment } from '../../targets/x86/helpers/segment-helpers.ts';
 import { modelAt } from '../../targets/x86/models.ts';
-import { X86_OFFSETS as O, Seg } from '../../targets/x86/state.ts';
+import { MXCSR_MASK, MXCSR_RESET, X86_OFFSETS as O, Seg } from '../../targets/x86/state.ts';
+import { resetX87 } from '../../targets/x86/x87-reset.ts';
 import { X87_AREA_SIZE, X87_FIELDS } from '../../targets/x86/x87-state.ts';
 import type { CpuException } from '../cpu.ts';
 import {
@@ -94,6 +95,13 @@ const FPSTATE_STATUS = 108;
 /** What `magic` (upper half of the status word) says when there is no FXSAVE image. */
 const NO_FXSR = 0xffff0000;
 const FPSTATE_SIZE = FSAVE_SIZE + FXSAVE_SIZE;
+/** With XSAVE: its header behind that, whose first word says which components there are, and a second magic number. */
+const XSTATE_SIZE = FXSAVE_SIZE + 64;
+const MAGIC2_SIZE = 4;
+/** struct _fpx_sw_bytes in the unused end of the FXSAVE image. */
+const SW = { magic1: 464, extendedSize: 468, features: 472, featuresHigh: 476, size: 480 } as const;
+const MAGIC1 = 0x46505853;
+const MAGIC2 = 0x46505845;
 
 /** struct sigframe_ia32: return address, signal, sigcontext, an unused fpstate, mask 33-64, code. */
 const FRAME = { signal: 4, context: 8, mask: 8 + 88 + FPSTATE_SIZE, code: 8 + 88 + FPSTATE_SIZE + 4 } as const;
@@ -103,6 +111,10 @@ const RT = { signal: 4, info: 16, ucontext: 16 + 128, code: 16 + 128 + 116 } as 
 const RT_SIZE = RT.code + 8;
 /** struct ucontext_ia32: flags, link, stack (12 bytes), sigcontext, mask. */
 const UC = { stack: 8, context: 20, mask: 108 } as const;
+
+/** State components as in XCR0. */
+const X87_STATE = 1;
+const SSE_STATE = 2;
 
 /** EFLAGS that a frame can restore: the arithmetic flags, TF, DF, RF, AC (arch/x86/include/asm/sighandling.h). */
 const FIX_EFLAGS = 0x00050dd5;
@@ -141,13 +153,25 @@ function selectorAt(segment: Seg): number {
   return O.selectors + 4 * segment;
 }
 
-/** Whether frames hold an FXSAVE image, by CPU model; filled when first asked. */
-const fxsrModels: (boolean | undefined)[] = [];
+/** What frames hold of the FPU besides an FSAVE image, as CPU models differ. */
+interface FrameForm {
+  /** An FXSAVE image. */
+  readonly fxsr: boolean;
+  /** The components of an XSAVE area around it, as in XCR0; 0: there is none. */
+  readonly xsave: number;
+}
 
-/** Whether the CPU model has FXSAVE. */
-function hasFxsr(memory: GuestMemory, env: number): boolean {
+/** By CPU model; filled when first asked. */
+const frameForms: (FrameForm | undefined)[] = [];
+
+function frameForm(memory: GuestMemory, env: number): FrameForm {
   const model = memory.read32(env + O.model);
-  return (fxsrModels[model] ??= (cpuidLeaf(modelAt(model), 1)[3] & (1 << 24)) !== 0);
+  const known = frameForms[model];
+  if (known) return known;
+  const [, , ecx, edx] = cpuidLeaf(modelAt(model), 1);
+  const form = { fxsr: (edx & (1 << 24)) !== 0, xsave: ecx & (1 << 26) ? xcr0(modelAt(model)) : 0 };
+  frameForms[model] = form;
+  return form;
 }
 
 function fault(signal: number, code: number, address: number): SigInfo {
@@ -259,7 +283,7 @@ function statusWord(memory: GuestMemory, env: number): number {
 }
 
 /** Writes the FSAVE image as the kernel makes it for 32-bit processes. */
-function saveFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): void {
+function saveFpu(memory: GuestMemory, env: number, at: number, { fxsr, xsave }: FrameForm): void {
   const status = statusWord(memory, env);
   memory.write32(at, memory.read32(env + FPCW) | 0xffff0000);
   memory.write32(at + 4, status | 0xffff0000);
@@ -273,6 +297,7 @@ function saveFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): v
   for (let n = 0; n < 8; n++) copyRegister(memory, env + O.fpu + 16 * ((top + n) & 7), at + 28 + 10 * n);
   memory.write32(at + FPSTATE_STATUS, fxsr ? status : status | NO_FXSR);
   if (fxsr) saveFxsave(memory, env, at + FSAVE_SIZE);
+  if (fxsr && xsave) saveXstate(memory, at + FSAVE_SIZE, xsave);
 }
 
 /** Ten bytes of an x87 register. */
@@ -294,14 +319,49 @@ function saveFxsave(memory: GuestMemory, env: number, at: number): void {
   memory.write32(at + 16, memory.read32(env + FPDP));
   memory.write32(at + 20, memory.read32(env + FPDS) & 0xffff);
   memory.write32(at + 24, memory.read32(env + O.mxcsr));
-  memory.write32(at + 28, 0xffff);
+  memory.write32(at + 28, MXCSR_MASK);
   const top = memory.read32(env + FPTOP);
   for (let n = 0; n < 8; n++) copyRegister(memory, env + O.fpu + 16 * ((top + n) & 7), at + 32 + 16 * n);
   for (let k = 0; k < 128; k += 4) memory.write32(at + 160 + k, memory.read32(env + O.xmm + k));
 }
 
+/** What makes an FXSAVE image in a frame an XSAVE area (arch/x86/kernel/fpu/signal.c). */
+function saveXstate(memory: GuestMemory, at: number, components: number): void {
+  memory.write32(at + SW.magic1, MAGIC1);
+  memory.write32(at + SW.extendedSize, FSAVE_SIZE + XSTATE_SIZE + MAGIC2_SIZE);
+  memory.write32(at + SW.features, components);
+  memory.write32(at + SW.size, XSTATE_SIZE);
+  for (let k = FXSAVE_SIZE; k < XSTATE_SIZE; k += 4) memory.write32(at + k, 0);
+  memory.write32(at + FXSAVE_SIZE, components);
+  memory.write32(at + XSTATE_SIZE, MAGIC2);
+}
+
+/** The components the XSAVE area in a frame holds; where its magic numbers are gone it is an FXSAVE image. */
+function xstateComponents(memory: GuestMemory, at: number, { xsave }: FrameForm): number {
+  const size = memory.read32(at + SW.size);
+  const whole =
+    xsave !== 0 &&
+    memory.read32(at + SW.magic1) === MAGIC1 &&
+    size === XSTATE_SIZE &&
+    memory.checkRead(at, XSTATE_SIZE + MAGIC2_SIZE) &&
+    memory.read32(at + XSTATE_SIZE) === MAGIC2;
+  return whole ? memory.read32(at + FXSAVE_SIZE) & memory.read32(at + SW.features) & xsave : X87_STATE | SSE_STATE;
+}
+
 /** Takes the FPU state back: XMM from the FXSAVE image, the x87 from the FSAVE image (as the kernel does). */
-function restoreFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean): void {
+function restoreFpu(memory: GuestMemory, env: number, at: number, form: FrameForm): void {
+  const fx = at + FSAVE_SIZE;
+  const components = form.fxsr ? xstateComponents(memory, fx, form) : X87_STATE;
+  if (components & X87_STATE) restoreX87(memory, env, at);
+  else resetX87(memory.view, env);
+  if (!form.fxsr) return;
+  memory.write32(env + O.mxcsr, components & SSE_STATE ? memory.read32(fx + 24) : MXCSR_RESET);
+  for (let k = 0; k < 128; k += 4) {
+    memory.write32(env + O.xmm + k, components & SSE_STATE ? memory.read32(fx + 160 + k) : 0);
+  }
+}
+
+function restoreX87(memory: GuestMemory, env: number, at: number): void {
   const status = memory.read32(at + 4);
   const tags = memory.read32(at + 8);
   const top = (status >>> 11) & 7;
@@ -323,19 +383,15 @@ function restoreFpu(memory: GuestMemory, env: number, at: number, fxsr: boolean)
     copyRegister(memory, at + 28 + 10 * n, to);
     memory.write16(to + 10, 0);
   }
-  if (!fxsr) return;
-  const fx = at + FSAVE_SIZE;
-  memory.write32(env + O.mxcsr, memory.read32(fx + 24) & 0xffff);
-  for (let k = 0; k < 128; k += 4) memory.write32(env + O.xmm + k, memory.read32(fx + 160 + k));
 }
 
 /** FNINIT's state, which handlers start with; XMM zero and MXCSR at its default where they exist. */
-function initFpu(memory: GuestMemory, env: number, fxsr: boolean): void {
+function initFpu(memory: GuestMemory, env: number, { fxsr }: FrameForm): void {
   memory.i32.fill(0, (env + O.fpu) >>> 2, (env + O.fpu + X87_AREA_SIZE) >>> 2);
   memory.write32(env + FPCW, 0x37f);
   memory.write32(env + FPEMPTY, 0xff);
   if (!fxsr) return;
-  memory.write32(env + O.mxcsr, 0x1f80);
+  memory.write32(env + O.mxcsr, MXCSR_RESET);
   memory.i32.fill(0, (env + O.xmm) >>> 2, (env + O.xmm + 128) >>> 2);
 }
 
@@ -359,17 +415,17 @@ function writeContext(memory: GuestMemory, env: number, at: number, delivery: De
 
 function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolean {
   const siginfo = (delivery.flags & SA_SIGINFO) !== 0;
-  const fxsr = hasFxsr(memory, env);
+  const form = frameForm(memory, env);
   // The FXSAVE image is aligned to 64 bytes, the FSAVE image stands right before it.
-  const fpSize = fxsr ? FXSAVE_SIZE : FSAVE_SIZE;
+  const fpSize = form.xsave ? XSTATE_SIZE + MAGIC2_SIZE : form.fxsr ? FXSAVE_SIZE : FSAVE_SIZE;
   const aligned = (delivery.stackTop - fpSize) & ~63;
-  const fpstate = (fxsr ? aligned - FSAVE_SIZE : aligned) >>> 0;
+  const fpstate = (form.fxsr ? aligned - FSAVE_SIZE : aligned) >>> 0;
   const size = siginfo ? RT_SIZE : FRAME_SIZE;
   // At the handler's entry ESP + 4 is a multiple of 16.
   const frame = (((fpstate - size + 4) & ~15) - 4) >>> 0;
   if (frame > delivery.stackTop || !memory.prepareWrite(frame, delivery.stackTop - frame)) return false;
 
-  saveFpu(memory, env, fpstate, fxsr);
+  saveFpu(memory, env, fpstate, form);
   const { signal } = delivery.info;
   const returnTo =
     delivery.flags & SA_RESTORER
@@ -405,7 +461,7 @@ function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolea
   const eflags = readEflags(memory.view, env);
   if (eflags & HANDLER_CLEARS) writeEflags(memory.view, env, eflags & ~HANDLER_CLEARS);
   enterUserSegments(memory, env);
-  initFpu(memory, env, fxsr);
+  initFpu(memory, env, form);
   return true;
 }
 
@@ -430,8 +486,10 @@ function popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): Rest
   const maskLow = memory.read32(siginfoFrame ? frame + RT.ucontext + UC.mask : context + SC.oldmask) | 0;
   const maskHigh = memory.read32(siginfoFrame ? frame + RT.ucontext + UC.mask + 4 : frame + FRAME.mask) | 0;
   const fpstate = memory.read32(context + SC.fpstate);
-  const fxsr = hasFxsr(memory, env);
-  if (fpstate !== 0 && !memory.checkRead(fpstate, fxsr ? FPSTATE_SIZE : FSAVE_SIZE)) return null;
+  const form = frameForm(memory, env);
+  if (fpstate !== 0 && !memory.checkRead(fpstate, form.fxsr ? FPSTATE_SIZE : FSAVE_SIZE)) return null;
+  // The kernel does not load reserved bits: the process gets SIGSEGV.
+  if (fpstate !== 0 && form.fxsr && memory.read32(fpstate + FSAVE_SIZE + 24) & ~MXCSR_MASK) return null;
 
   for (let k = 0; k < 8; k++) memory.write32(env + reg(CONTEXT_REGS[k]!), memory.read32(context + SC.regs + 4 * k));
   restoreCodeSegment(memory.view, env, memory.read32(context + SC.cs) & 0xffff);
@@ -441,8 +499,8 @@ function popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): Rest
   for (const [segment, offset] of RESTORED_SEGMENTS) {
     restoreSegment(memory, env, segment, memory.read32(context + offset) & 0xffff);
   }
-  if (fpstate === 0) initFpu(memory, env, fxsr);
-  else restoreFpu(memory, env, fpstate, fxsr);
+  if (fpstate === 0) initFpu(memory, env, form);
+  else restoreFpu(memory, env, fpstate, form);
   const ucontext = frame + RT.ucontext;
   const altStack: AltStack | null = siginfoFrame
     ? {

@@ -354,6 +354,54 @@ static void contexts(void) {
   printf("df %x\n", flags & 0x400);
 }
 
+/* The FXSAVE image in a frame, and the XSAVE area that begins with it; offsets as in arch/x86/include/uapi/asm/sigcontext.h. */
+enum { FX = 112, FX_MXCSR = FX + 24, FX_XMM = FX + 160, SW_MAGIC = FX + 464, SW_SIZE = FX + 468, SW_FEATURES = FX + 472, SW_XSIZE = FX + 480, XSTATE_BV = FX + 512 };
+static int vector_step;
+
+static void vectors_handler(int sig, siginfo_t *info, void *context) {
+  static unsigned char now[16] __attribute__((aligned(16)));
+  unsigned mxcsr;
+  __asm__ volatile("movups %%xmm3, %0; stmxcsr %1" : "=m"(now), "=m"(mxcsr));
+  ucontext_t *uc = context;
+  uc->uc_mcontext.gregs[REG_EIP] += 2;
+  unsigned char *fp = (unsigned char *)uc->uc_mcontext.fpregs;
+#define U(at) (*(unsigned *)(fp + (at)))
+  unsigned xsize = U(SW_XSIZE);
+  printf("handler: xmm3 %02x mxcsr %x, frame: align %d magic %x sw %x size %d features %x bv %x magic2 %x\n", now[0], mxcsr,
+         (int)(((unsigned long)fp + FX) & 63), U(108) >> 16, U(SW_MAGIC), U(SW_SIZE) - 4 - 112 == xsize, U(SW_FEATURES) & 3,
+         U(XSTATE_BV) & 3, U(FX + xsize));
+  printf("  mxcsr %x xmm0 %08x %08x xmm7 %08x %08x\n", U(FX_MXCSR), U(FX_XMM), U(FX_XMM + 12), U(FX_XMM + 112), U(FX_XMM + 124));
+  U(FX_XMM + 16) = 0xabcdef01;
+  U(FX_MXCSR) = 0x7fa0;
+  switch (vector_step++) {
+  case 1: U(XSTATE_BV) &= ~2; break; /* XMM becomes zero, MXCSR its default */
+  case 2: U(XSTATE_BV) &= ~1; break; /* the x87 begins anew */
+  case 3: U(SW_MAGIC) = 0; U(XSTATE_BV) &= ~3; break; /* then it is an FXSAVE image */
+  case 4: U(FX + xsize) = 0; U(XSTATE_BV) &= ~3; break;
+  }
+}
+
+static void vectors(void) {
+  static unsigned in[8][4] __attribute__((aligned(16))), out[8][4] __attribute__((aligned(16)));
+  install(SIGILL, vectors_handler, 0);
+  for (int n = 0; n < 32; n++) in[n / 4][n % 4] = 0x01010101 * (n + 1);
+  for (int step = 0; step < 5; step++) {
+    unsigned mxcsr = 0x1fa1;
+    unsigned short sw = 0;
+    __asm__ volatile("fninit; fldpi; ldmxcsr %1; movaps (%3), %%xmm0; movaps 16(%3), %%xmm1; movaps 48(%3), %%xmm3; movaps 112(%3), %%xmm7;"
+                     "ud2; movaps %%xmm0, (%4); movaps %%xmm1, 16(%4); movaps %%xmm7, 112(%4); stmxcsr %0; fnstsw %2; fninit"
+                     : "=m"(mxcsr), "+m"(mxcsr), "=m"(sw) : "r"(in), "r"(out) : "memory");
+    printf("after %d: mxcsr %x sw %x xmm0 %08x xmm1 %08x %08x xmm7 %08x\n", step, mxcsr, sw, out[0][0], out[1][0], out[1][1], out[7][3]);
+    mxcsr = 0x1f80;
+    __asm__ volatile("ldmxcsr %0" :: "m"(mxcsr));
+  }
+}
+
+static void bad_mxcsr(int sig, siginfo_t *info, void *context) {
+  unsigned char *fp = (unsigned char *)((ucontext_t *)context)->uc_mcontext.fpregs;
+  U(FX_MXCSR) = 0x10000000;
+}
+
 static void old_handler(int sig, struct sigcontext c) {
   printf("old frame: signal %d trapno %d eip plausible %d\n", sig, (int)c.trapno, c.eip > 0x1000);
   siglongjmp(back, 1);
@@ -426,6 +474,8 @@ int main(int argc, char **argv) {
   else if (!strcmp(part, "computing")) computing();
   else if (!strcmp(part, "stacks")) stacks();
   else if (!strcmp(part, "contexts")) contexts();
+  else if (!strcmp(part, "vectors")) vectors();
+  else if (!strcmp(part, "die-mxcsr")) { install(SIGUSR1, bad_mxcsr, 0); raise(SIGUSR1); printf("not reached\n"); }
   else if (!strcmp(part, "old")) old_calls();
   else if (!strcmp(part, "flood")) flood();
   else if (!strcmp(part, "sleep")) { printf("ready\n"); for (;;) pause(); }

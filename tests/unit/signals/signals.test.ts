@@ -26,14 +26,16 @@ function run(command: string[]): { out: string; err: string; status: number | st
 const TIMEOUT = 60_000;
 
 describe('signals against the host kernel', () => {
-  for (const part of ['faults', 'masks', 'waiting', 'computing', 'stacks', 'contexts', 'old']) {
+  for (const part of ['faults', 'masks', 'waiting', 'computing', 'stacks', 'contexts', 'vectors', 'old']) {
     for (const engine of ['wasm', 'interp']) {
       testWith(
         ['gcc-i386'],
         `${part}, ${engine}`,
         () => {
           const native = run([program, part]);
-          const ours = run([wemu, '-engine', engine, program, part]);
+          // `vectors` looks at frames as they are with SSE and XSAVE.
+          const cpu = part === 'vectors' ? ['-cpu', 'development'] : [];
+          const ours = run([wemu, ...cpu, '-engine', engine, program, part]);
           expect(ours.out.split('\n')).toEqual(native.out.split('\n'));
           expect({ err: ours.err, status: ours.status }).toEqual({ err: '', status: native.status });
         },
@@ -56,6 +58,7 @@ describe('death by signal', () => {
     ['die-stack', /signal 11/],
     ['die-term', /^$/],
     ['die-rt', /^$/],
+    ['die-mxcsr', /signal 11/],
   ];
   for (const [part, message] of cases) {
     testWith(
