@@ -73,27 +73,29 @@ export async function commitImage(
 
 /**
  * Copies into `node` what its old backing file shows and the new one does not, so that the new one can take its place. Without a
- * new backing file everything is copied.
+ * new backing file everything is copied. `compressed`: what is copied is compressed.
  */
 export async function rebaseImage(
   node: BlockNode,
   fresh: BlockNode | undefined,
+  compressed: boolean,
   progress: (fraction: number) => void,
 ): Promise<void> {
   const old = node.backing;
   const length = node.length;
-  const before = new Uint8Array(CHUNK);
-  const after = new Uint8Array(CHUNK);
+  const chunk = Math.max(CHUNK, node.clusterSize);
+  const before = new Uint8Array(chunk);
+  const after = new Uint8Array(chunk);
   for (let at = 0; at < length; ) {
-    const status = await node.blockStatus(at, Math.min(length - at, CHUNK), false);
-    const n = Math.min(status.bytes, CHUNK);
+    const status = await node.blockStatus(at, Math.min(length - at, chunk), false);
+    const n = Math.min(status.bytes, chunk);
     // Whatever the overlay has itself stays as it is.
     if (!status.allocated) {
       const a = before.subarray(0, n);
       const b = after.subarray(0, n);
       await readOr(old, at, a, 'old');
       await readOr(fresh, at, b, 'new');
-      await writeDifferences(node, at, a, b);
+      await writeDifferences(node, at, a, b, compressed);
     }
     at += n;
     progress(at / length);
@@ -115,7 +117,13 @@ async function readOr(from: BlockNode | undefined, at: number, into: Uint8Array,
 
 const SECTOR = 512;
 
-async function writeDifferences(node: BlockNode, at: number, a: Uint8Array, b: Uint8Array): Promise<void> {
+async function writeDifferences(
+  node: BlockNode,
+  at: number,
+  a: Uint8Array,
+  b: Uint8Array,
+  compressed: boolean,
+): Promise<void> {
   if (equalBytes(a, b)) return;
   const unit = Math.max(SECTOR, node.clusterSize);
   for (let i = 0; i < a.length; ) {
@@ -123,7 +131,11 @@ async function writeDifferences(node: BlockNode, at: number, a: Uint8Array, b: U
     const part = a.subarray(i, i + n);
     if (!equalBytes(part, b.subarray(i, i + n))) {
       if (isZero(part)) await node.writeZeroes(at + i, n);
-      else await node.write(at + i, part);
+      else {
+        // Only whole clusters can be compressed.
+        const whole = (at + i) % unit === 0 && (n === unit || at + i + n === node.length);
+        await node.write(at + i, part, compressed && whole ? REQ.COMPRESSED : 0);
+      }
     }
     i += n;
   }

@@ -14,6 +14,8 @@ export interface CopyRequest {
   compressed: boolean;
   /** Runs of zeroes at least this long are not written; 0 writes everything. */
   minSparse: number;
+  /** Data is copied within the host where it can be, and zeroes in it are not looked for. */
+  offload?: boolean;
   /** Requests in flight. */
   parallel: number;
   /** Writes need not be in order of their offsets. */
@@ -105,6 +107,31 @@ async function kindAt(
   return { kind: 'zero', bytes: status.bytes };
 }
 
+/** Where in storage a range of the source lies in one piece; undefined if nowhere. */
+async function storageUnder(
+  source: BlockNode,
+  from: number,
+  bytes: number,
+): Promise<{ node: BlockNode; offset: number } | undefined> {
+  const top = await statusAbove(source, undefined, from, bytes, false);
+  let at: { file: BlockNode | null; offset: number; bytes: number; compressed?: boolean } = top;
+  for (;;) {
+    const { file, offset } = at;
+    if (!file || offset < 0 || at.bytes < bytes || at.compressed) return undefined;
+    const below = await file.blockStatus(offset, bytes, false);
+    if (below.file === file) return { node: file, offset };
+    at = below;
+  }
+}
+
+/** Copies a piece within the host; false if it has to be read and written. */
+async function offloadPiece(r: CopyRequest, p: Piece): Promise<boolean> {
+  const to = r.target.storageOf(p.at);
+  if (!to) return false;
+  const from = await storageUnder(p.source, p.from, p.bytes);
+  return from !== undefined && to.node.copyFrom(from.node, from.offset, to.offset, p.bytes);
+}
+
 /** Buffers given back for the next piece; the last one first, as it is still in the cache. */
 class Buffers {
   private readonly free: Buffer[] = [];
@@ -142,7 +169,8 @@ async function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Promise<
  * target decides on places when a write begins, so the next piece need not wait for this one to end.
  */
 async function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () => void): Promise<void> {
-  const { target, minSparse } = r;
+  const { target } = r;
+  const minSparse = r.offload ? 0 : r.minSparse;
   if (r.compressed) {
     if (minSparse > 0 && r.targetIsZero && isZero(buffer)) return;
     await target.write(at, buffer, REQ.COMPRESSED);
@@ -212,6 +240,11 @@ export async function copyImages(r: CopyRequest): Promise<void> {
     const work = (async () => {
       let whole: Buffer | undefined;
       let buffer: Buffer | undefined;
+      if (p.kind === 'data' && r.offload && (await offloadPiece(r, p))) {
+        started();
+        finish(p);
+        return;
+      }
       if (p.kind === 'data') {
         whole = buffers.take(p.bytes);
         buffer = whole.length === p.bytes ? whole : whole.subarray(0, p.bytes);

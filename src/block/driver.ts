@@ -328,6 +328,16 @@ export abstract class BlockNode {
     return Promise.resolve({ bytes, data: true, zero: false, allocated: true, offset, file: this });
   }
 
+  /** The storage a range of this node is written to as it stands, for copying without reading; undefined if there is none. */
+  storageOf(_offset: number): { node: BlockNode; offset: number } | undefined {
+    return undefined;
+  }
+
+  /** Copies from another node's storage within the host. False if that cannot be done, and nothing is changed then. */
+  copyFrom(_source: BlockNode, _from: number, _offset: number, _bytes: number): boolean {
+    return false;
+  }
+
   // Size.
 
   /** Makes the node `size` bytes long; new bytes read as zero unless `exact` says the caller does not care. */

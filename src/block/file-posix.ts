@@ -7,6 +7,7 @@ import {
   blockDeviceSize,
   check,
   closeFd,
+  copyFileRange,
   dup,
   FALLOC,
   type FileStat,
@@ -115,6 +116,9 @@ async function writeFully(fd: number, buffer: Uint8Array, offset: number): Promi
     at += n;
   }
 }
+
+/** What the kernel says when it has no way of copying between two files. */
+const CANNOT_COPY: readonly number[] = [ERRNO.EXDEV, ERRNO.EOPNOTSUPP, ERRNO.EINVAL, ERRNO.ENOSYS, ERRNO.EBADF];
 
 /** A host file or device. Its length is the exact size in bytes. */
 export class FileNode extends BlockNode {
@@ -281,6 +285,24 @@ export class FileNode extends BlockNode {
     const n = extent.kind === 'eof' ? bytes : Math.min(bytes, extent.end - offset);
     const data = extent.kind === 'data';
     return Promise.resolve({ bytes: n, data, zero: !data, allocated: true, offset, file: this });
+  }
+
+  override storageOf(offset: number): { node: BlockNode; offset: number } {
+    return { node: this, offset };
+  }
+
+  override copyFrom(source: BlockNode, from: number, offset: number, bytes: number): boolean {
+    if (!(source instanceof FileNode) || this.flags.readOnly || this.flags.cacheDirect || source.flags.cacheDirect)
+      return false;
+    // The kernel would stop at the end of the source.
+    const inside = Math.min(bytes, source.length - from);
+    if (inside !== bytes) return false;
+    this.unsynced = true;
+    const errno = copyFileRange(source.fd, from, this.fd, offset, bytes);
+    if (CANNOT_COPY.includes(errno)) return false;
+    check(errno);
+    this.size = Math.max(this.size, offset + bytes);
+    return true;
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {

@@ -39,6 +39,7 @@ const NR = {
   ftruncate: 77,
   unlink: 87,
   fallocate: 285,
+  copy_file_range: 326,
   preadv2: 327,
 } as const;
 
@@ -117,6 +118,24 @@ export function fallocate(fd: number, mode: number, offset: number, bytes: numbe
     const errno = lastErrno();
     if (errno !== ERRNO.EINTR) return errno;
   }
+}
+
+/**
+ * Has the kernel copy between two files (copy_file_range(2)), which on some file systems shares the blocks. Returns 0 or the errno;
+ * what was copied before an error stays copied.
+ */
+export function copyFileRange(from: number, offset: number, to: number, toOffset: number, bytes: number): number {
+  const offsets = new BigInt64Array([BigInt(offset), BigInt(toOffset)]);
+  for (let left = bytes; left > 0; ) {
+    const n = call(NR.copy_file_range, from, at(offsets), to, at(offsets, 8), left, 0);
+    if (n > 0) left -= n;
+    else if (n === 0) return ERRNO.EIO;
+    else {
+      const errno = lastErrno();
+      if (errno !== ERRNO.EINTR) return errno;
+    }
+  }
+  return 0;
 }
 
 const RWF_NOWAIT = 8;

@@ -70,6 +70,10 @@ export class RawNode extends BlockNode {
     );
   }
 
+  override storageOf(offset: number): { node: BlockNode; offset: number } | undefined {
+    return this.base.storageOf(this.start + offset);
+  }
+
   override readsThrough(): boolean {
     return true;
   }

@@ -56,11 +56,9 @@ function checkArgs(args: Args, sources: readonly string[], targetName: string | 
       fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
     }
   }
-  if (args.has('target-image-opts') && args.has('O')) {
-    // Both given: the format is part of the options.
-  }
   if (args.has('n') && args.has('o')) sayError('warning: -o has no effect when skipping image creation');
   if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
+  if (args.has('C') && args.has('c')) fail('Cannot enable copy offloading when -c is used');
   if (!args.has('n') && args.has('target-image-opts')) fail('--target-image-opts requires use of -n flag');
   if (!args.has('n') && args.has('target-is-zero')) fail('--target-is-zero requires use of -n flag');
   if (sources.length < 1 || targetName === undefined) fail('Must specify image file name');
@@ -197,6 +195,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
       length: args.has('n') ? total : Math.min(target.length, Math.max(total, target.length)),
       compressed: args.has('c'),
       minSparse,
+      offload: args.has('C'),
       parallel: Number(args.last('m') ?? 8),
       outOfOrder: args.has('W'),
       targetIsZero: args.has('target-is-zero') || (created && target.hasZeroInit()),

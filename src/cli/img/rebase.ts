@@ -35,13 +35,13 @@ export async function rebase(argv: readonly string[]): Promise<number> {
   const unsafe = args.has('u');
   if (!unsafe && !args.has('b')) usageError('Must specify backing file (-b) or use unsafe mode (-u)');
   const cache = cacheMode(args.last('t') ?? 'writeback');
-  const sourceCache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  // What is written to cannot be shared; -U is about the new backing file.
+  const sourceCache = { ...cacheMode(args.last('T') ?? 'writeback', 'source cache option'), forceShare: args.has('U') };
   const node = await openNamed({
     name: args.positional[0]!,
     format: args.last('f'),
     imageOpts: args.has('image-opts'),
     noBacking: unsafe,
-    forceShare: args.has('U'),
     ...cache,
   });
   const progress = progressOf(args);
@@ -55,7 +55,9 @@ export async function rebase(argv: readonly string[]): Promise<number> {
       return 1;
     }
     if (name && !unsafe) fresh = await openNew(node, name, format, sourceCache);
-    if (!unsafe) await rebaseImage(node, fresh, (f) => progress.update(f));
+    if (args.has('c') && node.driverName !== 'qcow2')
+      throw new BlockError('Compression not supported for this file format');
+    if (!unsafe) await rebaseImage(node, fresh, args.has('c'), (f) => progress.update(f));
     await change(node, name || undefined, format);
     done = true;
     return 0;
