@@ -1,0 +1,122 @@
+/** Debian's web servers under wemu answer a native client: files with sendfile, compressed, in parts, several requests at once. */
+
+import { afterAll, expect } from 'bun:test';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { wemuCommand } from '../oracle/runner.ts';
+import { testWith } from '../setup/needs.ts';
+import { TREE } from './debian-run.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'wemu-servers-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** Contents that no compressor shortens, and some that it does. */
+const RANDOM = Uint8Array.from({ length: 300_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 0xff);
+const TEXT = 'line after line of the same\n'.repeat(2000);
+
+/** A port nobody uses at this moment. */
+function freePort(): number {
+  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') });
+  const { port } = server;
+  server.stop(true);
+  return port!;
+}
+
+interface Server {
+  /** Path inside the tree, arguments, and the configuration file's text. */
+  readonly program: string;
+  readonly config: (root: string, port: number) => string;
+  readonly args: (config: string, root: string) => string[];
+  /** The signal that asks it to end with status 0. */
+  readonly stop: NodeJS.Signals;
+}
+
+const nginx = (master: 'on' | 'off'): Server => ({
+  program: 'usr/sbin/nginx',
+  config: (root, port) => `
+    worker_processes 1; daemon off; master_process ${master}; pid ${root}/pid; error_log ${root}/error;
+    events { worker_connections 64; }
+    http {
+      access_log ${root}/access; sendfile on; gzip on; types { text/plain txt; } default_type application/octet-stream;
+      gzip_types text/plain;
+      client_body_temp_path ${root}/t1; proxy_temp_path ${root}/t2; fastcgi_temp_path ${root}/t3;
+      uwsgi_temp_path ${root}/t4; scgi_temp_path ${root}/t5;
+      server { listen 127.0.0.1:${port}; root ${root}/html; }
+    }`,
+  args: (config, root) => [
+    '-e',
+    `${root}/error`,
+    '-c',
+    config,
+    ...(process.getuid?.() === 0 ? ['-g', 'user root;'] : []),
+  ],
+  stop: 'SIGQUIT',
+});
+
+const SERVERS: Record<string, Server> = {
+  'nginx, one process': nginx('off'),
+  'nginx, master and worker': nginx('on'),
+  lighttpd: {
+    program: 'usr/sbin/lighttpd',
+    config: (root, port) => `
+      server.document-root = "${root}/html"
+      server.port = ${port}
+      server.bind = "127.0.0.1"
+      server.errorlog = "${root}/error"`,
+    args: (config) => ['-D', '-f', config, '-m', '/usr/lib/lighttpd'],
+    stop: 'SIGINT',
+  },
+};
+
+async function answers(url: string): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    try {
+      await (await fetch(url)).arrayBuffer();
+      return;
+    } catch {
+      await Bun.sleep(100);
+    }
+  }
+  throw new Error(`${url} does not answer`);
+}
+
+for (const [name, server] of Object.entries(SERVERS)) {
+  testWith(
+    ['guest-i386'],
+    name,
+    async () => {
+      const wemu = wemuCommand(['-L', TREE]);
+      if ('missing' in wemu) throw new Error(wemu.missing);
+      const root = mkdtempSync(join(scratch, 'root-'));
+      mkdirSync(join(root, 'html'));
+      writeFileSync(join(root, 'html/random'), RANDOM);
+      writeFileSync(join(root, 'html/text.txt'), TEXT);
+      const port = freePort();
+      writeFileSync(join(root, 'config'), server.config(root, port));
+      const command = [...wemu.command, join(TREE, server.program), ...server.args(join(root, 'config'), root)];
+      const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+      try {
+        const url = `http://127.0.0.1:${port}`;
+        await answers(`${url}/text.txt`);
+        expect(await (await fetch(`${url}/text.txt`)).text()).toBe(TEXT);
+        expect(Buffer.compare(await (await fetch(`${url}/random`)).bytes(), RANDOM)).toBe(0);
+        const part = await fetch(`${url}/random`, { headers: { Range: 'bytes=100000-200000' } });
+        expect(part.status).toBe(206);
+        expect(Buffer.compare(await part.bytes(), RANDOM.subarray(100_000, 200_001))).toBe(0);
+        expect((await fetch(`${url}/none`)).status).toBe(404);
+        const many = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${url}/random`)).bytes()));
+        expect(many.every((bytes) => Buffer.compare(bytes, RANDOM) === 0)).toBe(true);
+      } finally {
+        child.kill(server.stop);
+      }
+      const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
+      const status = await child.exited;
+      clearTimeout(late);
+      if (status !== 0) throw new Error(`${status}: ${await new Response(child.stderr).text()}`);
+      const log = readFileSync(join(root, 'error'), 'utf8');
+      expect(log).not.toMatch(/\[(alert|crit|emerg)\]/);
+    },
+    120_000,
+  );
+}
