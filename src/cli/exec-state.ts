@@ -5,6 +5,7 @@ import type { Process } from '../../linux-user/process.ts';
 import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../host/syscall.ts';
 import { logConfig, logMask } from '../log/log.ts';
+import { ownCommand } from './standalone.ts';
 import type { UserOptions } from './user-options.ts';
 
 /** The first argument of such a command line; the next one is the state. */
@@ -12,6 +13,8 @@ export const EXEC_STATE = '-exec-state';
 
 /** What an executed program inherits that the host cannot keep for it, because the engine changes it when it starts. */
 export interface ExecState {
+  /** The guest the program is for. */
+  readonly guest: string;
   /** AT_EXECFN, latin1 as all text here. */
   readonly execFn: string;
   /** Soft limit of open files. */
@@ -70,6 +73,7 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
     if (logFd >= 0) sys3(SYS.fcntl, logFd, F_SETFD, 0);
     const finite = (n: number): number | null => (n >= 2 ** 64 ? null : n);
     const state: ExecState = {
+      guest: target.guest!,
       execFn: target.execFn,
       files: openFiles(),
       ignored,
@@ -80,7 +84,7 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
     };
     const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
     return [
-      ...[process.execPath, ...process.execArgv, Bun.main, target.guest!].map(utf8),
+      ...ownCommand(target.guest!).map(utf8),
       ...[EXEC_STATE, JSON.stringify(state)].map(utf8),
       ...optionWords(options, p.paths.prefix, target.guest === guest),
       ...['-0', target.argv[0]!, '--', target.file, ...target.argv.slice(1)],

@@ -19,6 +19,7 @@ import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { frozenThreads, makeThreads } from '../host/signals.ts';
+import { SYS, sys1 } from '../host/syscall.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
@@ -133,6 +134,8 @@ export interface UserCommand {
   readonly prefixNamed: boolean;
   /** Set when a guest executed the program: what it inherits. */
   readonly execState?: ExecState;
+  /** The program's file, open, where its name need not lead to it (binfmt_misc); closed when it is loaded. */
+  readonly execFd?: number;
   /** Makes the CPU; for CPUs that do more than run. */
   readonly makeCpu?: (guest: Guest, memory: CodeMemory, options: CpuOptions) => Cpu;
   /** Called once before the process ends, however it does. */
@@ -169,14 +172,16 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     translations: { place: null, store: null, compiledBefore: 0 },
   };
   const file = program[0]!;
+  const { execFd } = command;
   let loaded = prepare(emulator, null, {
     guest: command.guest,
     model: options.cpu,
-    file,
+    file: execFd === undefined ? file : `/proc/self/fd/${execFd}`,
     execFn: execState?.execFn ?? file,
     argv: [options.argv0 ?? file, ...program.slice(1)],
     environment: guestEnvironment(command.environment, options),
   });
+  if (execFd !== undefined) sys1(SYS.close, execFd);
   loaded.signals.inherit();
   if (execState) applyExecState(loaded.process, loaded.signals, execState);
   else setName(file);

@@ -5,7 +5,7 @@ import type { CodeCache } from '../exec/code-cache.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { MAX_FILE_BYTES, type StoredTranslations, SUFFIX } from '../exec/stored-translations.ts';
 import { HostBuffer, SYS, sys4 } from '../host/syscall.ts';
-import { packageFile } from '../util/package-files.ts';
+import { readPackageFile } from '../util/package-files.ts';
 import type { UserOptions } from './user-options.ts';
 
 const RLIMIT_FSIZE = 1;
@@ -20,7 +20,7 @@ export function saveTranslations(store: StoredTranslations, cache: CodeCache): v
 /** What `npm run build` says of the bundle: another build translates differently. Running from source has no such name. */
 function buildId(): string | null {
   try {
-    return readFileSync(packageFile('build/user-mode.id'), 'latin1').trim();
+    return Buffer.from(readPackageFile('build/user-mode.id')).toString('latin1').trim();
   } catch {
     return null;
   }

@@ -6,6 +6,7 @@ import { logHelp, parseLogItems } from '../log/log.ts';
 import { reportFatal, UserError } from '../util/errors.ts';
 import { EXEC_STATE, parseExecState } from './exec-state.ts';
 import { EXIT_USAGE, lastRawArguments, rawEnvironment, runUserProgram, variables } from './run-user.ts';
+import { closeLibraries, kernelStart, STANDALONE_GUEST, WORDS_BEFORE } from './standalone.ts';
 import { helpText, type ParsedCommand, parseUserCommand } from './user-options.ts';
 
 function print(text: string): void {
@@ -41,13 +42,20 @@ function version(): string {
 async function main(name: string): Promise<void> {
   const guest = GUESTS[name];
   if (!guest) throw new UserError(`no guest '${name}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
-  const words = lastRawArguments(process.argv.length - 3);
+  const words = lastRawArguments(process.argv.length - WORDS_BEFORE);
+  const start = kernelStart();
+  closeLibraries();
   // Executed by a guest: the options are all there, and variables are the guest's alone.
   const execState = words[0] === EXEC_STATE ? parseExecState(words[1]!) : undefined;
   const args = execState ? words.slice(2) : words;
   const environment = rawEnvironment();
-  const given = execState ? {} : variables(environment);
-  const command = parseUserCommand(name, args, given);
+  const given = execState || start.secure ? {} : variables(environment);
+  const fromKernel = !execState && (start.preserved || start.execFd >= 0);
+  // The kernel names the program first, and nobody names options.
+  const command = parseUserCommand(name, fromKernel ? ['--', ...args] : args, given);
+  if (fromKernel && start.preserved && command.program.length > 1) {
+    command.options.argv0 = command.program.splice(1, 1)[0]!;
+  }
   if (answered(name, guest, command)) return;
   const { options, program } = command;
   const prefixNamed = given.QEMU_LD_PREFIX !== undefined || given.WEMU_LD_PREFIX !== undefined || args.includes('-L');
@@ -58,8 +66,16 @@ async function main(name: string): Promise<void> {
     environment,
     prefixNamed,
     ...(execState ? { execState } : {}),
+    ...(start.execFd >= 0 && !execState ? { execFd: start.execFd } : {}),
   });
 }
 
-const guestName = process.argv[2] ?? '';
+/** A program that is executed may be for another guest than this executable. */
+function nameOfGuest(): string {
+  if (STANDALONE_GUEST === undefined) return process.argv[2] ?? '';
+  const words = lastRawArguments(process.argv.length - WORDS_BEFORE);
+  return words[0] === EXEC_STATE ? parseExecState(words[1]!).guest : STANDALONE_GUEST;
+}
+
+const guestName = nameOfGuest();
 main(guestName).catch((error) => process.exit(reportFatal(error, `wemu-${guestName}`)));

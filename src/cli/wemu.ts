@@ -1,7 +1,9 @@
-// The general command `wemu`: developer commands, one row of wiring each; what they do is in src/tools.
+// The general command `wemu`: wiring of its commands, one row each; what they do is in src/tools.
+import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { GUESTS } from '../../targets/registry.ts';
-import { reportFatal } from '../util/errors.ts';
+import { reportFatal, UserError } from '../util/errors.ts';
+import { addBinfmt } from './binfmt-command.ts';
 import { EXIT_USAGE, lastRawArguments } from './run-user.ts';
 
 function version(): string {
@@ -111,6 +113,25 @@ function commandLine(): Command {
         lastRawArguments(program.length),
       );
     });
+
+  wemu
+    .command('standalone')
+    .summary('make one executable of the emulator, which needs no other file')
+    .description(
+      'Writes an executable that runs programs of one guest and brings along all it needs, the C library included: for ' +
+        'chroots, containers, and the kernel (wemu binfmt). It must be able to read /proc. -d in_asm does not work in it.',
+    )
+    .argument('<guest>', `the guest CPU: ${guests}`)
+    .option('-o, --output <file>', 'where to write it (default: wemu-<guest> in this directory)')
+    .action(async (guest: string, words: { output?: string }) => {
+      if (!Object.hasOwn(GUESTS, guest)) throw new UserError(`no guest '${guest}'; there are: ${guests}`, EXIT_USAGE);
+      const output = resolve(words.output ?? `wemu-${guest}`);
+      const { buildStandalone } = await import('../tools/build-standalone.ts');
+      await buildStandalone(guest, output);
+      process.stdout.write(`${output}\n`);
+    });
+
+  addBinfmt(wemu, Object.keys(GUESTS));
 
   for (const command of wemu.commands) command.exitOverride().configureOutput(wemu.configureOutput());
   return wemu;

@@ -1,7 +1,6 @@
 // One row per vector helper of the simd module, and the module's loader. None of them touches CPU state or guest memory.
 
-import { packageFile } from '../../../src/util/package-files.ts';
-import { readWholeFile } from '../../../src/util/read-file.ts';
+import { readPackageFile } from '../../../src/util/package-files.ts';
 import type { HelperRow } from '../../target.ts';
 
 type Signature = Pick<HelperRow, 'args' | 'result'>;
@@ -56,7 +55,7 @@ export function instantiateSimd(memory: WebAssembly.Memory): Record<string, unkn
 
 function readModule(): Uint8Array<ArrayBuffer> {
   try {
-    return readWholeFile(packageFile('targets/x86/helpers/simd.wasm'));
+    return readPackageFile('targets/x86/helpers/simd.wasm');
   } catch {
     throw new Error('vector helper module not built: run `npm run build`');
   }

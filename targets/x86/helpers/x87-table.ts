@@ -1,7 +1,6 @@
 // One row per helper exported by the x87 module, the types made from the rows, and the module's loader.
 
-import { packageFile } from '../../../src/util/package-files.ts';
-import { readWholeFile } from '../../../src/util/read-file.ts';
+import { readPackageFile } from '../../../src/util/package-files.ts';
 
 /** Wasm type of an argument or result. */
 export type X87Type = 'i32' | 'i64';
@@ -147,7 +146,7 @@ export function instantiateX87(memory: WebAssembly.Memory): X87Exports {
 
 function readX87(): Uint8Array<ArrayBuffer> {
   try {
-    return readWholeFile(packageFile('targets/x86/helpers/x87.wasm'));
+    return readPackageFile('targets/x86/helpers/x87.wasm');
   } catch {
     throw new Error('x87 helper module not built: run `npm run build`');
   }
