@@ -1,5 +1,5 @@
 // Where a program's translations are kept between runs, and when they are not.
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { CodeCache } from '../exec/code-cache.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
