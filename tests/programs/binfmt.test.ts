@@ -110,8 +110,8 @@ function runScript(name: string, script: string, options: readonly string[] | nu
 
 function compare(name: string, script: string, options: readonly string[] = []): void {
   const native = runScript(`${name}-native`, script, null);
-  const wemu = runScript(`${name}-wemu`, `${script}uname -m >&2\n`, options);
-  expect([name, wemu.stderr]).toEqual([name, `wemu-i386\nwemu-i386-6\n${native.stderr}i686\n`]);
+  const wemu = runScript(`${name}-wemu`, `uname -m >&2\n${script}`, options);
+  expect([name, wemu.stderr]).toEqual([name, `wemu-i386\nwemu-i386-6\ni686\n${native.stderr}`]);
   expect(wemu.stdout).toBe(native.stdout);
   expect(wemu.status).toBe(native.status);
 }

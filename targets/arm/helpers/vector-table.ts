@@ -1,7 +1,6 @@
 // One row per helper that the vector module exports, as IR helper rows, and the module's loader.
 
-import { readFileSync } from 'node:fs';
-import { packageFile } from '../../../src/util/package-files.ts';
+import { readPackageFile } from '../../../src/util/package-files.ts';
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import type { Type } from '../../../tcg/ir/types.ts';
 
@@ -97,7 +96,7 @@ export function instantiateVector(memory: WebAssembly.Memory): Record<string, un
 
 function readModule(): Uint8Array<ArrayBuffer> {
   try {
-    return readFileSync(packageFile('targets/arm/helpers/vector.wasm')) as Uint8Array<ArrayBuffer>;
+    return readPackageFile('targets/arm/helpers/vector.wasm');
   } catch {
     throw new Error('vector helper module not built: run `npm run build`');
   }

@@ -1,7 +1,6 @@
 // One row per helper exported by the SSE module, as helper rows for generated code, and the module's loader.
 
-import { readFileSync } from 'node:fs';
-import { packageFile } from '../../../src/util/package-files.ts';
+import { readPackageFile } from '../../../src/util/package-files.ts';
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import type { Type } from '../../../tcg/ir/types.ts';
 
@@ -74,7 +73,7 @@ export function instantiateSse(memory: WebAssembly.Memory): Record<string, unkno
 
 function readSse(): Uint8Array<ArrayBuffer> {
   try {
-    return readFileSync(packageFile('targets/x86/helpers/sse.wasm')) as Uint8Array<ArrayBuffer>;
+    return readPackageFile('targets/x86/helpers/sse.wasm');
   } catch {
     throw new Error('SSE helper module not built: run `npm run build`');
   }
