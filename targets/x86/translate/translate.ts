@@ -1,7 +1,7 @@
 // The block loop of the x86 translator: decodes instructions, calls their handlers, ends the block.
 import { OPS } from '../../../tcg/ir/ops.ts';
 import { Exit } from '../../../tcg/ir/types.ts';
-import { const32 } from '../../../tcg/ir/value.ts';
+import { const32, type Value } from '../../../tcg/ir/value.ts';
 import type { CodeSource as GuestCode, TranslatedBlock, TranslateRequest } from '../../target.ts';
 import { CodeSource, DecodeFault, type DecodeMode, decodeInto, FLAT_32, Insn } from '../decode.ts';
 import { RowBit } from '../insns-table.ts';
@@ -145,9 +145,15 @@ function endTraced(t: Translation): void {
     const { row } = op;
     if (row === OPS.poll) continue;
     if (row === OPS.goto_tb) t.raiseAt(Vector.DB, 0, const32(op.imm));
-    else if (row === OPS.goto_ptr || (row === OPS.exit_tb && op.imm === Exit.LOOKUP)) t.raiseAt(Vector.DB, 0, op.a!);
+    else if (row === OPS.goto_ptr) t.raiseAt(Vector.DB, 0, op.a!);
+    else if (row === OPS.exit_tb && op.imm === Exit.LOOKUP && !isAgain(t, op.a)) t.raiseAt(Vector.DB, 0, op.a!);
     else block.ops.push(op);
   }
+}
+
+/** Whether the block is left to try this instruction again in another mode: it has not run yet. */
+function isAgain(t: Translation, target: Value | null): boolean {
+  return target?.kind === 'const' && (target.value as number) >>> 0 === t.pc;
 }
 
 function raiseDecodeFault(t: Translation, code: GuestCode): void {
