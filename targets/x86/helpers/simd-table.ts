@@ -11,6 +11,10 @@ const V3: Signature = { args: ['v128', 'v128', 'v128'], result: 'v128' };
 /** Two vectors and an immediate. */
 const V2I: Signature = { args: ['v128', 'v128', 'i32'], result: 'v128' };
 
+/** MMX registers. */
+const M1: Signature = { args: ['i64'], result: 'i64' };
+const M2: Signature = { args: ['i64', 'i64'], result: 'i64' };
+
 /** Argument meanings are in the doc comments of simd/*.as.ts. */
 const SIGNATURES = {
   aesenc: V2,
@@ -33,6 +37,25 @@ const SIGNATURES = {
   mpsadbw: V2I,
   pcmpistr: { args: ['v128', 'v128', 'i32'], result: 'i32' },
   pcmpestr: { args: ['v128', 'v128', 'i32', 'i32', 'i32'], result: 'i32' },
+  pfadd: M2,
+  pfsub: M2,
+  pfmul: M2,
+  pfacc: M2,
+  pfnacc: M2,
+  pfpnacc: M2,
+  pfcmpeq: M2,
+  pfcmpge: M2,
+  pfcmpgt: M2,
+  pfmax: M2,
+  pfmin: M2,
+  pfrcpit1: M2,
+  pfrsqit1: M2,
+  pf2id: M1,
+  pf2iw: M1,
+  pi2fd: M1,
+  pi2fw: M1,
+  pfrcp: M1,
+  pfrsqrt: M1,
   crc32: { args: ['i32', 'i32', 'i32'], result: 'i32' },
 } as const satisfies Record<string, Signature>;
 

@@ -1,5 +1,6 @@
 // Which handler translates which vector mnemonic. One list from a file of each manual chapter.
 import type { X86Mnemonic } from '../insns.ts';
+import { THREE_D_NOW_HANDLERS } from './3dnow.ts';
 import { STATE_HANDLERS } from './fxsave.ts';
 import { SSE_COMPARE_HANDLERS } from './sse-compare.ts';
 import { SSE_CONVERT_HANDLERS } from './sse-convert.ts';
@@ -13,6 +14,7 @@ import { SHUFFLE_HANDLERS } from './vector-shuffle.ts';
 
 /** Handlers of vector instructions by mnemonic; models.ts may advertise a feature only when all its rows are here. */
 export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
+  ...THREE_D_NOW_HANDLERS,
   ...STATE_HANDLERS,
   ...SSE_COMPARE_HANDLERS,
   ...SSE_CONVERT_HANDLERS,
