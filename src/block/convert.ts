@@ -31,8 +31,8 @@ export interface CopyRequest {
   progress: (fraction: number) => void;
 }
 
-/** Copied at a time: large enough that calls cost nothing, small enough that several fit the caches. */
-const CHUNK = 512 << 10;
+/** Copied at a time: large enough that calls and turns of the event loop cost nothing. */
+const CHUNK = 2 << 20;
 
 type Kind = 'data' | 'zero' | 'backing';
 

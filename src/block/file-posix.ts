@@ -31,6 +31,9 @@ import { OptionReader, type OptionTable } from './options.ts';
 /** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
 const INLINE_WRITE = 1024 * 1024;
 
+/** Reads up to this size are tried at once; larger ones go to a thread, so that copying them and using others go on together. */
+const INLINE_READ = 256 * 1024;
+
 /** Alignment direct I/O is done with; covers every device with blocks of up to 4 KiB. */
 const DIRECT_ALIGN = 4096;
 
@@ -162,7 +165,7 @@ export class FileNode extends BlockNode {
 
   protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
     if (this.flags.cacheDirect) return this.readDirect(offset, buffer);
-    let done = Math.max(0, readCached(this.fd, buffer, offset));
+    let done = buffer.length > INLINE_READ ? 0 : Math.max(0, readCached(this.fd, buffer, offset));
     while (done < buffer.length) {
       const n = await readAsync(this.fd, done === 0 ? buffer : buffer.subarray(done), offset + done);
       if (n === 0) {

@@ -33,7 +33,13 @@ const INLINE_LIMIT = 4096;
 export async function decompressCluster(input: Uint8Array, size: number, type: number): Promise<Uint8Array> {
   if (type === 1) return decompressZstd(input, size);
   const { constants, inflateRaw, inflateRawSync } = await zlib();
-  const options = { windowBits: 12, maxOutputLength: size, finishFlush: constants.Z_SYNC_FLUSH };
+  const options = {
+    windowBits: 12,
+    // Room for all of it and a little more, so that the end is found without a second buffer.
+    chunkSize: size + 512,
+    maxOutputLength: size,
+    finishFlush: constants.Z_SYNC_FLUSH,
+  };
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, out: Uint8Array | undefined): void => {
       if (error || !out || out.length !== size) reject(new BlockError('Input/output error', ERRNO.EIO));
