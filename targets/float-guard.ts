@@ -85,9 +85,11 @@ export function vectorGuard(
   return unlessAll(b, lane, b.emit('and_v128', large, finite));
 }
 
-/** A value that is not 0 where a lane of a vector of masks is not all ones. */
-function unlessAll(b: Builder, lane: 32 | 64, mask: Value): Value {
-  return b.xor(b.emit('bitmask_vec', mask, null, null, lane), lane === 32 ? 15 : 3);
+/** A value that is not 0 where a lane, of the first `count`, of a vector of masks is not all ones. */
+export function unlessAll(b: Builder, lane: 32 | 64, mask: Value, count = 128 / lane): Value {
+  const all = (1 << count) - 1;
+  const bits = b.emit('bitmask_vec', mask, null, null, lane);
+  return b.xor(count < 128 / lane ? b.and(bits, all) : bits, all);
 }
 
 /** A value that is not 0 where a lane is a denormal or a NaN: for comparisons, which round nothing. */
@@ -102,4 +104,71 @@ export function vectorCompareGuard(b: Builder, lane: 32 | 64, operands: readonly
     fine = fine === null ? good : b.emit('and_v128', fine, good);
   }
   return unlessAll(b, lane, fine!);
+}
+
+// ---- exactness, for guests whose inexact flag is not set yet
+
+/** Not 0 where `sum`, finite and not tiny, is not exactly x + y (`subtract`: x - y): the error of a sum is a float itself. */
+export function sumInexact(
+  b: Builder,
+  type: 'f32' | 'f64' | 32 | 64,
+  sum: Value,
+  x: Value,
+  y: Value,
+  subtract: boolean,
+): Value {
+  const vector = typeof type === 'number';
+  const sub = (p: Value, q: Value) => (vector ? b.emit('fsub_vec', p, q, null, type) : b.emit(`sub_${type}`, p, q));
+  const add = (p: Value, q: Value) => (vector ? b.emit('fadd_vec', p, q, null, type) : b.emit(`add_${type}`, p, q));
+  // The part of the sum that came from y, and what of x and of y did not get into the sum.
+  const fromY = sub(sum, x);
+  const restX = sub(x, sub(sum, fromY));
+  const error = subtract ? sub(restX, add(y, fromY)) : add(restX, sub(y, fromY));
+  if (!vector) return b.emit(`setcond_${type}`, error, new Const(type, 0), null, Cond.NE);
+  return unlessAll(b, type, b.emit('fcmp_vec', error, ZERO[type], null, type, Cond.EQ));
+}
+
+/** Bits of fractions below the upper half of their significand: products of upper halves are exact. */
+const LOWER_HALF = { 32: 0xfffn, 64: 0x7ffffffn } as const;
+const LOWER_HALVES = { 32: lanesOf(32, LOWER_HALF[32]), 64: lanesOf(64, LOWER_HALF[64]) } as const;
+
+function lanesOf(lane: 32 | 64, bits: bigint): Const {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < 16; at += lane / 8) {
+    if (lane === 32) view.setUint32(at, Number(bits), true);
+    else view.setBigUint64(at, bits, true);
+  }
+  return new Const('v128', bytes);
+}
+
+/** Not 0 unless a product of scalars, finite and not tiny, is certainly exact. */
+export function productInexact(b: Builder, type: 'f32' | 'f64', product: Value, x: Value, y: Value): Value {
+  if (type === 'f32') {
+    // In f64 the product is exact.
+    const exact = b.emit('mul_f64', b.emit('promote_f32_f64', x), b.emit('promote_f32_f64', y));
+    return b.emit('setcond_f64', b.emit('promote_f32_f64', product), exact, null, Cond.NE);
+  }
+  // Significands of 53 - n and 53 - m bits have a product of at most 106 - n - m.
+  const zeros = (value: Value) =>
+    b.emit('ctz_i64', b.emit('or_i64', b.emit('reinterpret_f64_i64', value), b.i64(1n << 52n)));
+  return b.emit('setcond_i64', b.emit('add_i64', zeros(x), zeros(y)), b.i64(53), null, Cond.LT);
+}
+
+/** Not 0 unless the products of all lanes, finite and not tiny, are certainly exact. */
+export function productsInexact(b: Builder, lane: 32 | 64, x: Value, y: Value): Value {
+  return b.emit('any_v128', b.emit('and_v128', b.emit('or_v128', x, y), LOWER_HALVES[lane]));
+}
+
+/** Not 0 unless a quotient or square root `root` is certainly exact: times `y` it must be `x` again. */
+export function quotientInexact(b: Builder, type: 'f32' | 'f64', root: Value, x: Value, y: Value): Value {
+  const product = b.emit(`mul_${type}`, root, y);
+  return b.or(productInexact(b, type, product, root, y), b.emit(`setcond_${type}`, product, x, null, Cond.NE));
+}
+
+/** The same by lanes. */
+export function quotientsInexact(b: Builder, lane: 32 | 64, root: Value, x: Value, y: Value): Value {
+  const product = b.emit('fmul_vec', root, y, null, lane);
+  const same = unlessAll(b, lane, b.emit('fcmp_vec', product, x, null, lane, Cond.EQ));
+  return b.or(productsInexact(b, lane, root, y), same);
 }

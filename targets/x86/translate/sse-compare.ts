@@ -1,9 +1,9 @@
 // SSE comparisons (SDM vol. 1, 10.4.2, 11.4.2): masks by predicate, and orders as EFLAGS.
 import { Cond } from '../../../tcg/ir/types.ts';
-import { const32, type Value } from '../../../tcg/ir/value.ts';
+import { const32 } from '../../../tcg/ir/value.ts';
 import { vectorCompareGuard } from '../../float-guard.ts';
 import { XMM } from '../state.ts';
-import { compute, odd, readScalar, type Scalar, scalarOf } from './sse.ts';
+import { compute, type Fast, odd, readScalar, type Scalar, scalarOf } from './sse.ts';
 import { type Handler, readVector, setXmm, vectorConst, ZERO_VECTOR } from './vector.ts';
 
 /** Conditions of the predicates EQ LT LE UNORD NEQ NLT NLE ORD for operands that are ordered: true, false, or a comparison. */
@@ -18,12 +18,14 @@ function scalarMask(type: Scalar): Handler {
     const y = readScalar(t, src, type);
     const x = scalarOf(t, dst.num, type);
     const predicate = PREDICATES[insn.imm & 7]!;
-    const fast = () =>
-      typeof predicate === 'boolean'
-        ? const32(predicate ? -1 : 0)
-        : b.neg(b.emit(`setcond_${type}`, x, y, null, predicate));
-    const helper = type === 'f32' ? 'compare_ss' : 'compare_sd';
-    const mask = compute(t, 'exact', fast, () => odd(t, type, [x, y]), helper, x, y, insn.imm & 7);
+    const fast: Fast = {
+      result: () =>
+        typeof predicate === 'boolean'
+          ? const32(predicate ? -1 : 0)
+          : b.neg(b.emit(`setcond_${type}`, x, y, null, predicate)),
+      bad: () => odd(t, type, [x, y]),
+    };
+    const mask = compute(t, fast, type === 'f32' ? 'compare_ss' : 'compare_sd', x, y, insn.imm & 7);
     const register = XMM[dst.num]!;
     if (type === 'f32') setXmm(t, dst.num, b.emit('setlane_i32', register, mask, null, 32, 0));
     else setXmm(t, dst.num, b.emit('setlane_i64', register, b.exts64(mask), null, 0));
@@ -37,15 +39,14 @@ function packedMask(lane: 32 | 64): Handler {
     const y = readVector(t, src);
     const x = XMM[dst.num]!;
     const predicate = PREDICATES[insn.imm & 7]!;
-    const fast = () =>
-      typeof predicate === 'boolean'
-        ? predicate
-          ? ONES_VECTOR
-          : ZERO_VECTOR
-        : b.emit('fcmp_vec', x, y, null, lane, predicate);
-    const bad = () => vectorCompareGuard(b, lane, [x, y]);
-    const helper = lane === 32 ? 'compare_ps' : 'compare_pd';
-    setXmm(t, dst.num, compute(t, 'exact', fast, bad, helper, x, y, insn.imm & 7));
+    const fast: Fast = {
+      result: () => {
+        if (typeof predicate === 'boolean') return predicate ? ONES_VECTOR : ZERO_VECTOR;
+        return b.emit('fcmp_vec', x, y, null, lane, predicate);
+      },
+      bad: () => vectorCompareGuard(b, lane, [x, y]),
+    };
+    setXmm(t, dst.num, compute(t, fast, lane === 32 ? 'compare_ps' : 'compare_pd', x, y, insn.imm & 7));
   };
 }
 
@@ -55,13 +56,15 @@ function order(type: Scalar, signal: boolean): Handler {
     const { b, dst, src } = t;
     const y = readScalar(t, src, type);
     const x = scalarOf(t, dst.num, type);
-    const fast = (): Value => {
-      const less = b.emit(`setcond_${type}`, x, y, null, Cond.LT);
-      const equal = b.emit(`setcond_${type}`, x, y, null, Cond.EQ);
-      return b.or(less, b.shl(equal, 6));
+    const fast: Fast = {
+      result: () => {
+        const less = b.emit(`setcond_${type}`, x, y, null, Cond.LT);
+        const equal = b.emit(`setcond_${type}`, x, y, null, Cond.EQ);
+        return b.or(less, b.shl(equal, 6));
+      },
+      bad: () => odd(t, type, [x, y]),
     };
-    const helper = type === 'f32' ? 'order_ss' : 'order_sd';
-    t.flags.setAll(compute(t, 'exact', fast, () => odd(t, type, [x, y]), helper, x, y, signal ? 1 : 0));
+    t.flags.setAll(compute(t, fast, type === 'f32' ? 'order_ss' : 'order_sd', x, y, signal ? 1 : 0));
   };
 }
 

@@ -1,14 +1,14 @@
 // SSE conversions and rounding to integral values (SDM vol. 1, 10.4.4, 11.4.1.6, 12.8.3).
 import { Cond } from '../../../tcg/ir/types.ts';
-import { Const, type Value } from '../../../tcg/ir/value.ts';
-import { denormals, splatFloat, vectorCompareGuard } from '../../float-guard.ts';
+import { Const, const32, type Value } from '../../../tcg/ir/value.ts';
+import { denormals, splatFloat, unlessAll, vectorCompareGuard } from '../../float-guard.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
-import { always, compute, isFast, odd, readScalar, type Scalar, setScalar, unguarded } from './sse.ts';
-import { enterMmx, type Handler, mmx, readMmx, readVector, setMmx, setXmm } from './vector.ts';
+import { compute, type Fast, odd, readScalar, type Scalar, setScalar } from './sse.ts';
+import { enterMmx, type Handler, mmx, readMmx, readVector, setMmx, setXmm, vectorConst } from './vector.ts';
 
 /** Directions of IR ops: ceil, floor, truncate, nearest. */
-const [CEIL, FLOOR, TRUNCATE, NEAREST] = [0, 1, 2, 3];
+const [CEIL, FLOOR, TRUNCATE, NEAREST] = [0, 1, 2, 3] as const;
 /** The same in the order of bits 0-1 of ROUND's immediate. */
 const DIRECTIONS = [NEAREST, FLOOR, CEIL, TRUNCATE];
 const ROUND_MXCSR = 4;
@@ -20,30 +20,31 @@ const ROUND_QUIET = 8;
 function widen(t: Translation): void {
   const { b, dst, src } = t;
   const x = readScalar(t, src, 'f32');
-  const fast = () => b.emit('promote_f32_f64', x);
-  setScalar(
-    t,
-    dst.num,
-    compute(t, 'exact', fast, () => odd(t, 'f32', [x]), 'ss_to_sd', x),
-  );
+  const fast: Fast = { result: () => b.emit('promote_f32_f64', x), bad: () => odd(t, 'f32', [x]) };
+  setScalar(t, dst.num, compute(t, fast, 'ss_to_sd', x));
 }
 
 /** CVTSD2SS. */
 function narrow(t: Translation): void {
   const { b, dst, src } = t;
   const x = readScalar(t, src, 'f64');
-  const fast = () => b.emit('demote_f64_f32', x);
-  const bad = (result: Value) => b.or(b.emit('extreme_f32', result), denormals(b, 'f64', [x]));
-  setScalar(t, dst.num, compute(t, 'rounded', fast, bad, 'sd_to_ss', x));
+  const fast: Fast = {
+    result: () => b.emit('demote_f64_f32', x),
+    bad: (result) => b.or(b.emit('extreme_f32', result), denormals(b, 'f64', [x])),
+    inexact: (result) => b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE),
+  };
+  setScalar(t, dst.num, compute(t, fast, 'sd_to_ss', x));
 }
 
 /** CVTPS2PD: exact. Of a register only the low half counts. */
 function widenPacked(t: Translation): void {
   const { b, dst, src } = t;
   const x = readVector(t, src);
-  const fast = () => b.emit('fpromote_vec', x);
-  const bad = () => b.and(vectorCompareGuard(b, 32, [x]), 3);
-  setXmm(t, dst.num, compute(t, 'exact', fast, bad, 'ps_to_pd', x));
+  const fast: Fast = {
+    result: () => b.emit('fpromote_vec', x),
+    bad: () => b.and(vectorCompareGuard(b, 32, [x]), 3),
+  };
+  setXmm(t, dst.num, compute(t, fast, 'ps_to_pd', x));
 }
 
 /** Where every lane of f64 is between these in magnitude, it is an f32 without trouble. */
@@ -54,22 +55,17 @@ const BEYOND_SINGLE = splatFloat(64, 2 ** 127);
 function narrowPacked(t: Translation): void {
   const { b, dst, src } = t;
   const x = readVector(t, src);
-  const fast = () => b.emit('fdemote_vec', x);
-  const bad = () => {
-    const size = b.emit('fabs_vec', x, null, null, 64);
-    const large = b.emit('fcmp_vec', size, LEAST_SINGLE, null, 64, Cond.GE);
-    const small = b.emit('fcmp_vec', size, BEYOND_SINGLE, null, 64, Cond.LT);
-    return unlessAll(t, 64, b.emit('and_v128', large, small));
+  const fast: Fast = {
+    result: () => b.emit('fdemote_vec', x),
+    bad: () => {
+      const size = b.emit('fabs_vec', x, null, null, 64);
+      const large = b.emit('fcmp_vec', size, LEAST_SINGLE, null, 64, Cond.GE);
+      const small = b.emit('fcmp_vec', size, BEYOND_SINGLE, null, 64, Cond.LT);
+      return unlessAll(b, 64, b.emit('and_v128', large, small));
+    },
+    inexact: (result) => unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ)),
   };
-  setXmm(t, dst.num, compute(t, 'rounded', fast, bad, 'pd_to_ps', x));
-}
-
-/** Not 0 where a lane of a vector of masks is 0. */
-function unlessAll(t: Translation, lane: 32 | 64, mask: Value, lanes = 128 / lane): Value {
-  const { b } = t;
-  const all = (1 << lanes) - 1;
-  const bits = b.emit('bitmask_vec', mask, null, null, lane);
-  return b.xor(lanes < 128 / lane ? b.and(bits, all) : bits, all);
+  setXmm(t, dst.num, compute(t, fast, 'pd_to_ps', x));
 }
 
 // ---- from integers
@@ -83,11 +79,13 @@ function intToDouble(t: Translation): void {
 function intToSingle(t: Translation): void {
   const { b, dst, src } = t;
   const x = b.copy(t.read(src));
-  setScalar(
-    t,
-    dst.num,
-    unguarded(t, () => b.emit('converts_i32_f32', x), 'int_to_ss', x),
-  );
+  const fast: Fast = {
+    result: () => b.emit('converts_i32_f32', x),
+    bad: () => const32(0),
+    // Magnitudes up to 2^24 fit.
+    inexact: () => b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25),
+  };
+  setScalar(t, dst.num, compute(t, fast, 'int_to_ss', x));
 }
 
 /** CVTDQ2PD: exact. */
@@ -96,9 +94,25 @@ function intsToDoubles(t: Translation): void {
   setXmm(t, t.dst.num, t.b.emit('fconverts_vec', x, null, null, 64));
 }
 
+const HALF_RANGE = splatInt(1 << 24);
+const RANGE = splatInt(1 << 25);
+
+function splatInt(value: number): Const {
+  return vectorConst(new Uint8Array(Int32Array.of(value, value, value, value).buffer));
+}
+
 /** Four, or the low two, singles of integers. */
 function singlesOf(t: Translation, x: Value, lanes: number): Value {
-  return unguarded(t, () => t.b.emit('fconverts_vec', x, null, null, 32), 'ints_to_ps', x, lanes);
+  const { b } = t;
+  const fast: Fast = {
+    result: () => b.emit('fconverts_vec', x, null, null, 32),
+    bad: () => const32(0),
+    inexact: () => {
+      const small = b.emit('cmp_vec', b.emit('add_vec', x, HALF_RANGE, null, 32), RANGE, null, 32, Cond.LEU);
+      return unlessAll(b, 32, small, lanes);
+    },
+  };
+  return compute(t, fast, 'ints_to_ps', x, lanes);
 }
 
 /** CVTDQ2PS. */
@@ -140,12 +154,18 @@ function toInt(type: Scalar, truncate: boolean): Handler {
     const { b, dst, src } = t;
     const x = readScalar(t, src, type);
     const whole = truncate ? x : b.emit(`round_${type}`, x, null, null, NEAREST);
-    const fast = () => b.emit(`truncs_${type}_i32`, whole);
-    const bad = () => {
-      const fits = b.emit(`setcond_${type}`, b.emit(`abs_${type}`, whole), new Const(type, 2 ** 31), null, Cond.LT);
-      return b.xor(fits, 1);
+    const fast: Fast = {
+      result: () => b.emit(`truncs_${type}_i32`, whole),
+      bad: () => {
+        const fits = b.emit(`setcond_${type}`, b.emit(`abs_${type}`, whole), new Const(type, 2 ** 31), null, Cond.LT);
+        return b.xor(fits, 1);
+      },
+      inexact: () => {
+        const integral = truncate ? b.emit(`round_${type}`, x, null, null, TRUNCATE) : whole;
+        return b.emit(`setcond_${type}`, integral, x, null, Cond.NE);
+      },
     };
-    t.giveTo(dst, compute(t, 'rounded', fast, bad, helper, x, truncate ? 1 : 0));
+    t.giveTo(dst, compute(t, fast, helper, x, truncate ? 1 : 0));
   };
 }
 
@@ -155,14 +175,20 @@ const BEYOND_INT = { 32: splatFloat(32, 2 ** 31), 64: splatFloat(64, 2 ** 31) } 
 function intsOf(t: Translation, x: Value, lane: 32 | 64, truncate: boolean, lanes: number): Value {
   const { b } = t;
   const whole = truncate ? x : b.emit('fround_vec', x, null, null, lane, NEAREST);
-  const fast = () => b.emit('ftruncs_vec', whole, null, null, lane);
-  const bad = () => {
-    const size = b.emit('fabs_vec', whole, null, null, lane);
-    return unlessAll(t, lane, b.emit('fcmp_vec', size, BEYOND_INT[lane], null, lane, Cond.LT), lanes);
+  const fast: Fast = {
+    result: () => b.emit('ftruncs_vec', whole, null, null, lane),
+    bad: () => {
+      const size = b.emit('fabs_vec', whole, null, null, lane);
+      return unlessAll(b, lane, b.emit('fcmp_vec', size, BEYOND_INT[lane], null, lane, Cond.LT), lanes);
+    },
+    inexact: () => {
+      const integral = truncate ? b.emit('fround_vec', x, null, null, lane, TRUNCATE) : whole;
+      return unlessAll(b, lane, b.emit('fcmp_vec', integral, x, null, lane, Cond.EQ), lanes);
+    },
   };
   return lane === 32
-    ? compute(t, 'rounded', fast, bad, 'ps_to_ints', x, truncate ? 1 : 0, lanes)
-    : compute(t, 'rounded', fast, bad, 'pd_to_ints', x, truncate ? 1 : 0);
+    ? compute(t, fast, 'ps_to_ints', x, truncate ? 1 : 0, lanes)
+    : compute(t, fast, 'pd_to_ints', x, truncate ? 1 : 0);
 }
 
 /** CVTPS2DQ, CVTPD2DQ and the truncating ones. */
@@ -185,11 +211,14 @@ function toMmx(lane: 32 | 64, truncate: boolean): Handler {
 
 // ---- rounding to integral values
 
-/** The engine's direction for an immediate, or -1 where it cannot do what is asked in this mode. */
-function directionOf(t: Translation): number {
-  const { imm } = t.insn;
-  if (imm & ROUND_MXCSR) return isFast(t) ? NEAREST! : -1;
-  return (imm & ROUND_QUIET) !== 0 || isFast(t) ? DIRECTIONS[imm & 3]! : -1;
+/** The engine's direction for an immediate; that of MXCSR is to nearest in the fast mode, and else the result is exact. */
+function directionOf(imm: number): number {
+  return imm & ROUND_MXCSR ? NEAREST : DIRECTIONS[imm & 3]!;
+}
+
+/** Whether a result other than the operand needs the helper where it is not the fast mode. */
+function isReported(imm: number): boolean {
+  return (imm & ROUND_MXCSR) !== 0 || (imm & ROUND_QUIET) === 0;
 }
 
 /** ROUNDSS, ROUNDSD. */
@@ -198,13 +227,13 @@ function roundScalar(type: Scalar): Handler {
   return (t) => {
     const { b, dst, src, insn } = t;
     const x = readScalar(t, src, type);
-    const direction = directionOf(t);
-    const fast = () => b.emit(`round_${type}`, x, null, null, direction);
-    const result =
-      direction < 0
-        ? always(t, helper, x, insn.imm)
-        : compute(t, 'exact', fast, () => odd(t, type, [x]), helper, x, insn.imm);
-    setScalar(t, dst.num, result);
+    const inexact = (result: Value) => b.emit(`setcond_${type}`, result, x, null, Cond.NE);
+    const fast: Fast = {
+      result: () => b.emit(`round_${type}`, x, null, null, directionOf(insn.imm)),
+      bad: () => odd(t, type, [x]),
+      ...(isReported(insn.imm) ? { inexact } : {}),
+    };
+    setScalar(t, dst.num, compute(t, fast, helper, x, insn.imm));
   };
 }
 
@@ -214,13 +243,13 @@ function roundPacked(lane: 32 | 64): Handler {
   return (t) => {
     const { b, dst, src, insn } = t;
     const x = readVector(t, src);
-    const direction = directionOf(t);
-    const fast = () => b.emit('fround_vec', x, null, null, lane, direction);
-    const result =
-      direction < 0
-        ? always(t, helper, x, insn.imm)
-        : compute(t, 'exact', fast, () => vectorCompareGuard(b, lane, [x]), helper, x, insn.imm);
-    setXmm(t, dst.num, result);
+    const inexact = (result: Value) => unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ));
+    const fast: Fast = {
+      result: () => b.emit('fround_vec', x, null, null, lane, directionOf(insn.imm)),
+      bad: () => vectorCompareGuard(b, lane, [x]),
+      ...(isReported(insn.imm) ? { inexact } : {}),
+    };
+    setXmm(t, dst.num, compute(t, fast, helper, x, insn.imm));
   };
 }
 

@@ -1,12 +1,21 @@
 // SSE arithmetic (SDM vol. 1, 10.4.1, 11.4.1, 12.3, 12.8): addition to square root, minimum, maximum, horizontal sums.
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
-import { scalarGuard, vectorCompareGuard, vectorGuard } from '../../float-guard.ts';
+import {
+  productInexact,
+  productsInexact,
+  quotientInexact,
+  quotientsInexact,
+  scalarGuard,
+  sumInexact,
+  vectorCompareGuard,
+  vectorGuard,
+} from '../../float-guard.ts';
 import { SseOp } from '../helpers/sse-table.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
-import { always, compute, odd, readScalar, type Scalar, scalarOf, setScalar, X86_GUARD } from './sse.ts';
-import { type Handler, lanes, readVector, setXmm, shuffle } from './vector.ts';
+import { always, compute, type Fast, odd, readScalar, type Scalar, scalarOf, setScalar, X86_GUARD } from './sse.ts';
+import { type Handler, lanes, readVector, setXmm, shuffle, vectorConst } from './vector.ts';
 
 /** Names of the scalar and of the vector ops that do an operation. */
 const ARITHMETIC = {
@@ -25,9 +34,16 @@ function scalar(name: Arithmetic, type: Scalar): Handler {
     const { b, dst, src } = t;
     const y = readScalar(t, src, type);
     const x = scalarOf(t, dst.num, type);
-    const fast = () => b.emit(`${op}_${type}`, x, y);
-    const bad = (result: Value) => scalarGuard(b, type, result, [x, y], X86_GUARD);
-    setScalar(t, dst.num, compute(t, 'rounded', fast, bad, helper, x, y, SseOp[name]));
+    const fast: Fast = {
+      result: () => b.emit(`${op}_${type}`, x, y),
+      bad: (result) => scalarGuard(b, type, result, [x, y], X86_GUARD),
+      inexact: (result) => {
+        if (name === 'MUL') return productInexact(b, type, result, x, y);
+        if (name === 'DIV') return quotientInexact(b, type, result, x, y);
+        return sumInexact(b, type, result, x, y, name === 'SUB');
+      },
+    };
+    setScalar(t, dst.num, compute(t, fast, helper, x, y, SseOp[name]));
   };
 }
 
@@ -37,9 +53,16 @@ const packedHelper = (lane: 32 | 64) => (lane === 32 ? 'arith_ps' : 'arith_pd');
 /** x op y by lanes. */
 function packedResult(t: Translation, name: Arithmetic, lane: 32 | 64, x: Value, y: Value): Value {
   const { b } = t;
-  const fast = () => b.emit(ARITHMETIC[name][1], x, y, null, lane);
-  const bad = (result: Value) => vectorGuard(b, lane, result, [x, y], X86_GUARD);
-  return compute(t, 'rounded', fast, bad, packedHelper(lane), x, y, SseOp[name]);
+  const fast: Fast = {
+    result: () => b.emit(ARITHMETIC[name][1], x, y, null, lane),
+    bad: (result) => vectorGuard(b, lane, result, [x, y], X86_GUARD),
+    inexact: (result) => {
+      if (name === 'MUL') return productsInexact(b, lane, x, y);
+      if (name === 'DIV') return quotientsInexact(b, lane, result, x, y);
+      return sumInexact(b, lane, result, x, y, name === 'SUB');
+    },
+  };
+  return compute(t, fast, packedHelper(lane), x, y, SseOp[name]);
 }
 
 /** ADDPS and its like. */
@@ -55,9 +78,12 @@ function scalarRoot(type: Scalar): Handler {
   return (t) => {
     const { b, dst, src } = t;
     const x = readScalar(t, src, type);
-    const fast = () => b.emit(`sqrt_${type}`, x);
-    const bad = (result: Value) => scalarGuard(b, type, result, [x], X86_GUARD);
-    setScalar(t, dst.num, compute(t, 'rounded', fast, bad, helper, x, x, SseOp.SQRT));
+    const fast: Fast = {
+      result: () => b.emit(`sqrt_${type}`, x),
+      bad: (result) => scalarGuard(b, type, result, [x], X86_GUARD),
+      inexact: (result) => quotientInexact(b, type, result, x, result),
+    };
+    setScalar(t, dst.num, compute(t, fast, helper, x, x, SseOp.SQRT));
   };
 }
 
@@ -65,9 +91,12 @@ function packedRoot(lane: 32 | 64): Handler {
   return (t) => {
     const { b, dst, src } = t;
     const x = readVector(t, src);
-    const fast = () => b.emit('fsqrt_vec', x, null, null, lane);
-    const bad = (result: Value) => vectorGuard(b, lane, result, [x], X86_GUARD);
-    setXmm(t, dst.num, compute(t, 'rounded', fast, bad, packedHelper(lane), x, x, SseOp.SQRT));
+    const fast: Fast = {
+      result: () => b.emit('fsqrt_vec', x, null, null, lane),
+      bad: (result) => vectorGuard(b, lane, result, [x], X86_GUARD),
+      inexact: (result) => quotientsInexact(b, lane, result, x, result),
+    };
+    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, x, SseOp.SQRT));
   };
 }
 
@@ -79,12 +108,11 @@ function scalarExtreme(name: 'MIN' | 'MAX', type: Scalar): Handler {
     const { b, dst, src } = t;
     const y = readScalar(t, src, type);
     const x = scalarOf(t, dst.num, type);
-    const fast = () => b.select(b.emit(`setcond_${type}`, x, y, null, cond), x, y);
-    setScalar(
-      t,
-      dst.num,
-      compute(t, 'exact', fast, () => odd(t, type, [x, y]), helper, x, y, SseOp[name]),
-    );
+    const fast: Fast = {
+      result: () => b.select(b.emit(`setcond_${type}`, x, y, null, cond), x, y),
+      bad: () => odd(t, type, [x, y]),
+    };
+    setScalar(t, dst.num, compute(t, fast, helper, x, y, SseOp[name]));
   };
 }
 
@@ -95,9 +123,11 @@ function packedExtreme(name: 'MIN' | 'MAX', lane: 32 | 64): Handler {
     const { b, dst, src } = t;
     const y = readVector(t, src);
     const x = XMM[dst.num]!;
-    const fast = () => b.emit(op, y, x, null, lane);
-    const bad = () => vectorCompareGuard(b, lane, [x, y]);
-    setXmm(t, dst.num, compute(t, 'exact', fast, bad, packedHelper(lane), x, y, SseOp[name]));
+    const fast: Fast = {
+      result: () => b.emit(op, y, x, null, lane),
+      bad: () => vectorCompareGuard(b, lane, [x, y]),
+    };
+    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, y, SseOp[name]));
   };
 }
 
@@ -118,6 +148,11 @@ function horizontal(name: 'ADD' | 'SUB', lane: 32 | 64): Handler {
   };
 }
 
+/** The sign bits of even lanes. */
+const EVEN_SIGNS = {
+  32: vectorConst(Array.from({ length: 16 }, (_, i) => (i % 8 === 3 ? 0x80 : 0))),
+  64: vectorConst(Array.from({ length: 16 }, (_, i) => (i === 7 ? 0x80 : 0))),
+} as const;
 const ALTERNATING = { 32: lanes(4, 0, 5, 2, 7), 64: lanes(8, 0, 3) } as const;
 
 /** ADDSUBPS, ADDSUBPD: differences in even lanes, sums in odd ones. */
@@ -126,12 +161,15 @@ function alternating(lane: 32 | 64): Handler {
     const { b, dst, src } = t;
     const y = readVector(t, src);
     const x = XMM[dst.num]!;
-    const fast = () => {
-      const differences = b.emit('fsub_vec', x, y, null, lane);
-      return shuffle(t, differences, b.emit('fadd_vec', x, y, null, lane), ALTERNATING[lane]);
+    const fast: Fast = {
+      result: () => {
+        const differences = b.emit('fsub_vec', x, y, null, lane);
+        return shuffle(t, differences, b.emit('fadd_vec', x, y, null, lane), ALTERNATING[lane]);
+      },
+      bad: (result) => vectorGuard(b, lane, result, [x, y], X86_GUARD),
+      inexact: (result) => sumInexact(b, lane, result, x, b.emit('xor_v128', y, EVEN_SIGNS[lane]), false),
     };
-    const bad = (result: Value) => vectorGuard(b, lane, result, [x, y], X86_GUARD);
-    setXmm(t, dst.num, compute(t, 'rounded', fast, bad, packedHelper(lane), x, y, SseOp.ADDSUB));
+    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, y, SseOp.ADDSUB));
   };
 }
 

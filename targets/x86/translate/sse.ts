@@ -17,13 +17,17 @@ export type Scalar = 'f32' | 'f64';
 /** Operands that are denormal raise the denormal flag, or are flushed. */
 export const X86_GUARD: GuardOptions = { operands: true };
 
-/**
- * How the engine's instructions are good enough.
- * - `exact`: what they compute does not depend on the rounding direction and is never inexact, so that only NaNs and
- *   denormals among operands matter.
- * - `rounded`: only in the fast mode, in which inexact results go unnoticed.
- */
-export type Precision = 'exact' | 'rounded';
+/** How an operation is done by the engine's instructions, and how to tell where that is not enough. */
+export interface Fast {
+  readonly result: () => Value;
+  /** Not 0 where the operands or the result call for the helper in every mode. */
+  readonly bad: (result: Value) => Value;
+  /**
+   * Not 0 unless the result is exact, which makes it that of every rounding direction. It may err on that side. Absent where
+   * all results that are not `bad` are exact.
+   */
+  readonly inexact?: (result: Value) => Value;
+}
 
 /**
  * Looks at MXCSR once in each block with SSE arithmetic, and leaves the block to be looked up anew where the mode it was
@@ -46,22 +50,17 @@ function checkMode(t: Translation): void {
 }
 
 /**
- * The result of `fast` where `bad` makes 0 of it, else what the helper returns for `args`; always the latter in modes in
- * which the engine's instructions do not do.
+ * The result of `fast` or, where that does not do, what the helper returns for `args`. In the fast mode inexact results go
+ * unnoticed; while exceptions are masked exact ones need no other care; else the helper does everything.
  */
-export function compute(
-  t: Translation,
-  precision: Precision,
-  fast: () => Value,
-  bad: (result: Value) => Value,
-  helper: SseHelperName,
-  ...args: (Value | number)[]
-): Value {
+export function compute(t: Translation, fast: Fast, helper: SseHelperName, ...args: (Value | number)[]): Value {
   checkMode(t);
-  const allowed = precision === 'exact' ? !(t.mode & FLAG_SSE_UNMASKED) : !(t.mode & FLAG_SSE_SLOW);
-  if (!allowed) return callHelper(t, SSE_ROWS[helper], args);
-  const result = fast();
-  return t.b.cold(result, bad(result), SSE_ROWS[helper], ...args);
+  if (t.mode & FLAG_SSE_UNMASKED) return callHelper(t, SSE_ROWS[helper], args);
+  const { b } = t;
+  const result = fast.result();
+  let bad = fast.bad(result);
+  if (t.mode & FLAG_SSE_SLOW && fast.inexact) bad = b.or(bad, fast.inexact(result));
+  return b.cold(result, bad, SSE_ROWS[helper], ...args);
 }
 
 /** What the helper returns; #XM where it has found an exception that is not masked. */
@@ -75,23 +74,6 @@ function callHelper(t: Translation, row: HelperRow, args: readonly (Value | numb
   const result = b.call(row, ...args);
   if (t.mode & FLAG_SSE_UNMASKED) t.faultIf(Vector.XM, Cond.NE, b.envLoad(X86_OFFSETS.sseFault), 0);
   return result;
-}
-
-/** In the fast mode what the engine computes is all there is to it. */
-export function unguarded(
-  t: Translation,
-  fast: () => Value,
-  helper: SseHelperName,
-  ...args: (Value | number)[]
-): Value {
-  checkMode(t);
-  return t.mode & FLAG_SSE_SLOW ? callHelper(t, SSE_ROWS[helper], args) : fast();
-}
-
-/** Whether MXCSR is known to be as the fast mode wants it. */
-export function isFast(t: Translation): boolean {
-  checkMode(t);
-  return !(t.mode & FLAG_SSE_SLOW);
 }
 
 // ---- scalar operands
