@@ -4,6 +4,8 @@ import { ERESTARTSYS } from '../src/host/errno.ts';
 import { errnoText, isError, NO_RESULT } from './errno.ts';
 import type { Process, Tracer } from './process.ts';
 import { infoText, type SigInfo } from './siginfo.ts';
+import type { StraceFilter } from './strace-filter.ts';
+import type { StraceSummary } from './strace-summary.ts';
 import * as values from './strace-values.ts';
 import { gatherArgs, isOpenFlags, registerPlan } from './syscalls/call.ts';
 import type { SystemCalls } from './syscalls/dispatch.ts';
@@ -16,38 +18,72 @@ interface Pending {
   readonly row: Row | undefined;
   readonly args: readonly Arg[];
   readonly actual: readonly number[];
+  readonly name: string;
+  /** When the call began, in nanoseconds of some clock; 0 when nobody asks. */
+  start: number;
+}
+
+/** What is printed. */
+export interface StraceOptions {
+  /** The calls, which is what -strace means; false: only what `summary` counts. */
+  readonly lines?: boolean;
+  /** Seconds each call took, waiting included, at the end of its line. */
+  readonly times?: boolean;
+  /** Which calls; all unless given. */
+  readonly filter?: StraceFilter;
+  /** Counts calls and the time they take. */
+  readonly summary?: StraceSummary;
 }
 
 /** Traces one process (or thread). */
 export class Strace implements Tracer {
+  private readonly lines: boolean;
+
   /** @param write takes text, which is one line or, for a call that waits, its beginning or end */
   constructor(
     private readonly process: Process,
     private readonly calls: SystemCalls,
     private readonly write: (text: string) => void,
-  ) {}
+    private readonly options: StraceOptions = {},
+  ) {
+    this.lines = options.lines ?? true;
+  }
 
-  before(number: number, registers: readonly number[]): Pending {
+  before(number: number, registers: readonly number[]): Pending | null {
     const { name, row, args, actual } = this.identify(number, registers);
+    const { filter, summary, times } = this.options;
+    if (filter && !filter(name, row)) return null;
+    const timed = summary !== undefined || times === true;
+    if (!this.lines) return { text: '', row, args, actual, name, start: Bun.nanoseconds() };
     const shown = row?.shown ? row.shown(...actual) : actual.length;
     const parts = actual.slice(0, shown).map((_, i) => this.argument(args, actual, i));
     const text = `${process.pid} ${name}(${parts.join(',')})`;
-    const pending: Pending = { text, row, args, actual };
+    const pending: Pending = { text, row, args, actual, name, start: 0 };
     if (row?.blocks) {
       // Shown before it starts: it may never come back, or print something itself.
       this.write(row.result === 'none' ? `${text}\n` : text);
       pending.text = '';
     }
+    // The last thing before the call: printing takes longer than most of them.
+    if (timed) pending.start = Bun.nanoseconds();
     return pending;
   }
 
   after(token: unknown, result: number): void {
-    const { text, row, args, actual } = token as Pending;
-    this.write(`${text} = ${this.result(row, result)}${isError(result) ? '' : this.outputs(args, actual, result)}\n`);
+    if (token === null) return;
+    const { text, row, args, actual, name, start } = token as Pending;
+    const { summary, times } = this.options;
+    const time = start === 0 ? 0 : Bun.nanoseconds() - start;
+    summary?.add(name, time, isError(result));
+    if (!this.lines) return;
+    const outputs = isError(result) ? '' : this.outputs(args, actual, result);
+    const took = times ? ` <${(time / 1e9).toFixed(6)}>` : '';
+    this.write(`${text} = ${this.result(row, result)}${outputs}${took}\n`);
   }
 
   /** One line for a signal that is delivered. */
   signal(info: SigInfo): void {
+    if (!this.lines) return;
     const name = values.signalName(info.signal);
     this.write(`--- ${name} {si_signo=${name}, si_code=${infoText(info)}} ---\n`);
   }

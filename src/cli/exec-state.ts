@@ -53,6 +53,9 @@ function optionWords(options: UserOptions, prefix: string, sameGuest: boolean): 
   add('disable', [...options.disable].join(','), '');
   if (options.oneInsnPerBlock) words.push('-one-insn-per-tb');
   if (options.strace) words.push('-strace');
+  add('strace-filter', options.straceFilter, '');
+  if (options.straceTime) words.push('-strace-time');
+  if (options.straceSummary) words.push('-strace-summary');
   if (options.counters) words.push('-counters');
   return words;
 }
@@ -69,7 +72,7 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
   return (target: ExecTarget, closed: readonly number[]): string[] => {
     const ignored: number[] = [];
     for (let n = 1; n <= NSIG; n++) if (signals.action(n).handler === SIG_IGN) ignored.push(n);
-    const logFd = options.logFile === null || logMask === 0 ? -1 : logConfig().fd;
+    const logFd = options.logFile === null ? -1 : logConfig().fd;
     if (logFd >= 0) sys3(SYS.fcntl, logFd, F_SETFD, 0);
     const finite = (n: number): number | null => (n >= 2 ** 64 ? null : n);
     const state: ExecState = {

@@ -7,6 +7,8 @@ import { Process } from '../../linux-user/process.ts';
 import { runProcess } from '../../linux-user/process-loop.ts';
 import { Signals } from '../../linux-user/signals.ts';
 import { createMemory, startProgram } from '../../linux-user/start.ts';
+import type { StraceFilter } from '../../linux-user/strace-filter.ts';
+import type { StraceSummary } from '../../linux-user/strace-summary.ts';
 import { SystemCalls } from '../../linux-user/syscalls/dispatch.ts';
 import { GUESTS } from '../../targets/registry.ts';
 import { HEADER } from '../../targets/state-layout.ts';
@@ -88,9 +90,10 @@ function prefixDirectory(options: UserOptions, named: boolean): string {
 
 function setUpLog(options: UserOptions, opened = -1): void {
   let mask = parseLogItems(options.logItems) ?? 0;
-  if (options.strace) mask |= LOG.strace;
+  const { strace, straceTime, straceFilter, straceSummary } = options;
+  if (strace || straceTime || (straceFilter !== '' && !straceSummary)) mask |= LOG.strace;
   const fd = options.logFile === null ? 2 : hideDescriptor(opened >= 0 ? opened : openLogFile(options.logFile));
-  if (mask !== 0) configureLog({ mask, fd, filter: parseLogFilter(options.logFilter) });
+  if (mask !== 0 || options.logFile !== null) configureLog({ mask, fd, filter: parseLogFilter(options.logFilter) });
 }
 
 /** The switches of the execution loop that the options ask for. */
@@ -170,6 +173,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     signals: null,
     rootChanged: false,
     translations: { place: null, store: null, compiledBefore: 0 },
+    summary: null,
   };
   const file = program[0]!;
   const { execFd } = command;
@@ -225,6 +229,8 @@ interface Emulator {
   /** File names may mean something else than when the emulator was started. */
   rootChanged: boolean;
   translations: Translations;
+  /** Counts of system calls, once there is something to count. */
+  summary: StraceSummary | null;
 }
 
 /** What becomes of the translations of the program that runs. */
@@ -325,13 +331,9 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   });
   p.abis = ABIS;
   p.relaunch = makeRelaunch(p, signals, program.guest, options);
-  if (logMask & LOG.strace) {
-    const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
-    const strace = new Strace(p, calls, writeLog);
-    p.tracer = strace;
-    signals.onSignal = (info) => strace.signal(info);
-  }
+  if (logMask & LOG.strace || options.straceSummary) trace(emulator, p, calls, signals);
   const atEnd: (() => void)[] = [() => keepTranslations(emulator, cpu)];
+  if (options.straceSummary) atEnd.push(() => writeLog(emulator.summary!.report(process.pid)));
   if (options.counters) atEnd.push(() => writeLog(counterReport()));
   if (command.atEnd) atEnd.push(command.atEnd);
   const end = () => {
@@ -340,6 +342,35 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   p.onExit.push(end);
   signals.beforeDeath = end;
   return { process: p, cpu, calls, signals };
+}
+
+/** Makes the tracer of system calls that the options ask for; loaded only then. */
+function trace(emulator: Emulator, p: Process, calls: SystemCalls, signals: Signals): void {
+  const { options } = emulator.command;
+  const { Strace } = require('../../linux-user/strace.ts') as typeof import('../../linux-user/strace.ts');
+  let filter: StraceFilter | undefined;
+  if (options.straceFilter !== '') {
+    const { parseStraceFilter } =
+      require('../../linux-user/strace-filter.ts') as typeof import('../../linux-user/strace-filter.ts');
+    const { allRows } =
+      require('../../linux-user/syscalls/table.ts') as typeof import('../../linux-user/syscalls/table.ts');
+    filter = parseStraceFilter(options.straceFilter, new Set([...p.abi.syscallNames(), ...allRows().keys()]));
+  }
+  if (options.straceSummary && !emulator.summary) {
+    const { StraceSummary } =
+      require('../../linux-user/strace-summary.ts') as typeof import('../../linux-user/strace-summary.ts');
+    emulator.summary = new StraceSummary();
+  }
+  const { summary } = emulator;
+  if (summary) p.inChild.push(() => summary.reset());
+  const strace = new Strace(p, calls, writeLog, {
+    lines: (logMask & LOG.strace) !== 0,
+    times: options.straceTime,
+    ...(filter ? { filter } : {}),
+    ...(summary ? { summary } : {}),
+  });
+  p.tracer = strace;
+  signals.onSignal = (info) => strace.signal(info);
 }
 
 /** Loads a program into empty memory and points the CPU at its first instruction. */

@@ -20,6 +20,10 @@ export interface UserOptions {
   pageSize: number;
   oneInsnPerBlock: boolean;
   strace: boolean;
+  /** Calls that -strace shows and counts, '' for all; whether with durations; whether to count them. */
+  straceFilter: string;
+  straceTime: boolean;
+  straceSummary: boolean;
   seed: number | null;
   gdb: string | null;
   /** How guest code is run; not in QEMU. */
@@ -53,6 +57,9 @@ export function defaultOptions(guest: string): UserOptions {
     pageSize: 4096,
     oneInsnPerBlock: false,
     strace: false,
+    straceFilter: '',
+    straceTime: false,
+    straceSummary: false,
     seed: null,
     gdb: null,
     engine: 'wasm',
@@ -105,6 +112,9 @@ const ROWS: readonly OptionRow[] = [
   { names: ['p'], variable: 'PAGESIZE', arg: 'pagesize', help: "act as if the host page size were 'pagesize'", apply: (o, v) => { o.pageSize = size('p', v); } },
   { names: ['singlestep', 'one-insn-per-tb'], variable: 'SINGLESTEP', arg: null, help: 'one guest instruction per block', apply: (o) => { o.oneInsnPerBlock = true; } },
   { names: ['strace'], variable: 'STRACE', arg: null, help: 'log system calls', apply: (o) => { o.strace = true; } },
+  { names: ['strace-filter'], variable: 'STRACE_FILTER', arg: 'call[,...]', help: 'like -strace for these calls only: names, classes as %file, !name for all but; with -strace-summary counts these', apply: (o, v) => { o.straceFilter = v; } },
+  { names: ['strace-time'], variable: 'STRACE_TIME', arg: null, help: 'like -strace, with the seconds each system call took', apply: (o) => { o.straceTime = true; } },
+  { names: ['strace-summary'], variable: 'STRACE_SUMMARY', arg: null, help: 'count system calls, their time and errors, and what is not supported; print it at exit', apply: (o) => { o.straceSummary = true; } },
   { names: ['seed'], variable: 'RAND_SEED', arg: 'number', help: 'seed of the random bytes the program starts with', apply: (o, v) => { o.seed = seed(v); } },
   { names: ['engine'], variable: 'ENGINE', arg: 'wasm|interp', help: 'run generated code, or interpret the IR (slow, for comparison)', apply: (o, v) => { o.engine = engine(v); } },
   { names: ['disable'], variable: 'DISABLE', arg: 'name[,...]', help: `run without ${CAN_BE_OFF.join(', ')}`, apply: (o, v) => { o.disable = disabled(v); } },

@@ -30,7 +30,7 @@ export let logMask = 0;
 
 let logFd = 2;
 let logFilter: readonly AddressRange[] = [];
-const namedOnce = new Set<string>();
+const namedOnce = new Map<string, number>();
 
 /** The text of `-d help`. */
 export function logHelp(): string {
@@ -145,8 +145,14 @@ export function writeLog(text: string): void {
  * the name: 'system call 512', 'instruction 0f 0e'. Returns whether this was the first time.
  */
 export function unimpOnce(what: string): boolean {
-  if (namedOnce.has(what)) return false;
-  namedOnce.add(what);
+  const times = namedOnce.get(what) ?? 0;
+  namedOnce.set(what, times + 1);
+  if (times > 0) return false;
   log('unimp', `unimplemented: ${what}\n`);
   return true;
+}
+
+/** What was named, with how many times it was asked for. */
+export function unimpCounts(): Map<string, number> {
+  return namedOnce;
 }

@@ -7,8 +7,8 @@ import type { BunPlugin } from 'bun';
 import { ENGINE_SETTINGS } from '../host/engine-settings.ts';
 import { UserError } from '../util/errors.ts';
 import { PACKAGE_ROOT } from '../util/package-files.ts';
-import { wrapTopLevelLoops } from './build.ts';
 import { joinExecutable, type NamedFile } from './standalone-elf.ts';
+import { wrapTopLevelLoops } from './wrap-loops.ts';
 
 /** Files that are read while the emulator runs: the helper modules of guests, and the identity of the build. */
 function embedded(): Record<string, string> {

@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import type { BunPlugin } from 'bun';
 import { buildHelpers } from './build-helpers.ts';
 import { splitScripts } from './split-bundle.ts';
+import { wrapTopLevelLoops } from './wrap-loops.ts';
 
 const root = resolve(import.meta.dir, '../..');
 
@@ -15,22 +16,6 @@ export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync
 const SPLIT: Record<string, readonly string[]> = {
   img: ['src/cli/img/info.ts', 'src/cli/img/check.ts', 'src/block/qcow2/open.ts', 'src/block/qcow2/check.ts'],
 };
-
-/**
- * Puts loops that stand outside functions into functions. A bundle's top level is one function of 140 kB bytecode, and a
- * loop in it makes the engine compile all of that: 6 ms of its compiler thread and 5 MB, at every start. Biome's
- * formatting makes the ends of statements easy to find.
- */
-export function wrapTopLevelLoops(source: string): string {
-  const lines = source.split('\n');
-  for (let n = 0; n < lines.length; n++) {
-    if (!/^(for|while) \(/.test(lines[n]!)) continue;
-    lines[n] = `(() => { ${lines[n]}`;
-    while (!/^(\}|(\(\(\) => \{ )?(for|while) \(.*;)$/.test(lines[n]!)) n++;
-    lines[n] += ' })();';
-  }
-  return lines.join('\n');
-}
 
 /** Names a bundle with the helpers it loads, in hex: what is kept on disk between runs holds only for the same name. */
 function buildId(text: string): string {

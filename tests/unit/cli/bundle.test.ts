@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ENGINE_SETTINGS } from '../../../src/host/engine-settings.ts';
-import { COMMANDS, wrapTopLevelLoops } from '../../../src/tools/build.ts';
+import { COMMANDS } from '../../../src/tools/build.ts';
+import { wrapTopLevelLoops } from '../../../src/tools/wrap-loops.ts';
 import { testWith } from '../../setup/needs.ts';
 
 const repository = resolve(import.meta.dir, '../../..');

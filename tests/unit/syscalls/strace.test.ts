@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Strace } from '../../../linux-user/strace.ts';
+import { parseStraceFilter } from '../../../linux-user/strace-filter.ts';
+import { StraceSummary } from '../../../linux-user/strace-summary.ts';
 import { Harness } from './harness.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-strace-'));
@@ -150,3 +152,68 @@ let lastRoom = 0;
   const original = h.room.bind(h);
   h.room = (size) => (lastRoom = original(size));
 }
+
+describe('filters, durations, counts', () => {
+  const known = new Set(['read', 'close', 'getpid', 'openat']);
+  const shows = (text: string, name: string) => {
+    const number = h.calls.numbers().find((n) => h.calls.nameOf(n) === name)!;
+    return parseStraceFilter(text, known)(name, h.calls.rowOf(number));
+  };
+
+  test('names, classes, and both with an exclamation mark', () => {
+    expect(['read', 'close'].map((name) => shows('read', name))).toEqual([true, false]);
+    expect(['openat', 'read', 'getpid'].map((name) => shows('%file', name))).toEqual([true, false, false]);
+    expect(['openat', 'read', 'getpid'].map((name) => shows('%desc,!read', name))).toEqual([true, false, false]);
+    expect(['read', 'getpid'].map((name) => shows('!read', name))).toEqual([false, true]);
+    expect(
+      ['socket', 'mmap2', 'rt_sigaction', 'nanosleep', 'wait4', 'semget'].map((n) => [
+        ...['network', 'memory', 'signal', 'time', 'process', 'ipc'].filter((c) => shows(`%${c}`, n)),
+      ]),
+    ).toEqual([['network'], ['memory'], ['signal'], ['time'], ['process'], ['ipc']]);
+    expect(() => parseStraceFilter('read,reed', known)).toThrow("no system call 'reed'");
+    expect(() => parseStraceFilter('%all', known)).toThrow("no class '%all'; there are %desc,");
+  });
+
+  test('only what the filter lets through, with durations', () => {
+    const text: string[] = [];
+    const before = h.process.tracer;
+    const filter = parseStraceFilter('close', known);
+    h.process.tracer = new Strace(h.process, h.calls, (piece) => text.push(piece), { filter, times: true });
+    h.call('getpid');
+    h.call('close', 999);
+    h.process.tracer = before;
+    expect(text.join('')).toMatch(/^\d+ close\(999\) = -1 errno=9 \(Bad file descriptor\) <\d+\.\d{6}>\n$/);
+  });
+
+  test('counts by call, errors apart, and what is not supported', () => {
+    const summary = new StraceSummary();
+    summary.reset();
+    const before = h.process.tracer;
+    h.process.tracer = new Strace(h.process, h.calls, () => expect().fail('nothing is printed'), {
+      lines: false,
+      summary,
+    });
+    for (let i = 0; i < 3; i++) h.call('close', 999);
+    h.call('getpid');
+    // The front of several calls counts as the one meant.
+    h.call('socketcall', 1, h.words(77, 77, 77));
+    h.call('ptrace', 0, 0, 0, 0);
+    h.call('ptrace', 0, 0, 0, 0);
+    h.process.tracer = before;
+    const report = summary.report(7);
+    const line = (name: string) =>
+      report
+        .split('\n')
+        .find((row) => row.endsWith(` ${name}`))!
+        .trim()
+        .split(/\s+/)
+        .slice(3);
+    expect(line('close')).toEqual(['3', '3', 'close']);
+    expect(line('getpid')).toEqual(['1', 'getpid']);
+    expect(line('socket')).toEqual(['1', '1', 'socket']);
+    expect(line('total')).toEqual(['7', '6', 'total']);
+    expect(report).toMatch(/^7 system calls:\n% time {5}seconds/);
+    expect(report).toMatch(/not supported:\n {8}2 system call ptrace /);
+    expect(new StraceSummary().report(8)).toContain('total');
+  });
+});
