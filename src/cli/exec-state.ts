@@ -4,7 +4,7 @@ import type { ExecTarget } from '../../linux-user/exec-target.ts';
 import type { Process } from '../../linux-user/process.ts';
 import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../host/syscall.ts';
-import { logConfig, logMask } from '../log/log.ts';
+import { logConfig } from '../log/log.ts';
 import { ownCommand } from './standalone.ts';
 import type { UserOptions } from './user-options.ts';
 
