@@ -7,14 +7,15 @@ export const FLAG_ITSTATE = 0xff;
 export const FLAG_BIG_ENDIAN = 0x100;
 /** Instructions are big-endian too (BE32, the byte order of armeb before ARMv6). */
 export const FLAG_BIG_CODE = 0x200;
-/** Four bits for what translations of floating point depend on. */
+/** Four bits for what translations of floating point depend on: FpState and FLAG_SHORT_VECTORS of fpscr.ts. */
 export const FLAG_FP_SHIFT = 10;
 /** The rest is the index of the CPU model. */
 export const MODEL_SHIFT = 16;
 
 /** What translations of the present state are keyed by. */
 export function blockFlags(view: DataView, env: number): number {
-  const flags = view.getInt32(env + O.mode, true) | view.getInt32(env + O.itstate, true);
+  const at = (offset: number) => view.getInt32(env + offset, true);
+  const flags = at(O.mode) | at(O.itstate) | at(O.fpstate);
   return view.getInt32(env + O.bigEndian, true) ? flags | FLAG_BIG_ENDIAN : flags;
 }
 

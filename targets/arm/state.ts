@@ -42,11 +42,10 @@ const fpscr = layout.field('fpscr');
 const fpexc = layout.field('fpexc');
 /** How the arithmetic of src/softfloat is to compute: made from FPSCR when that is written. */
 const fpmode = layout.field('fpmode');
-/** 1 when IXC is set: vectors may be computed without looking whether results are exact. */
-const fpinexact = layout.field('fpinexact');
-/** Limits of the guards of fpscr.ts: all 0, or those of GUARDS_32 in i32 fields and of GUARDS_64 in i64 fields. */
-const fplimits32 = layout.field('fplimits32', 4, 4);
-const fplimits64 = layout.field('fplimits64', 8, 4);
+/** What translations depend on of all this, as bits of the block flags. */
+const fpstate = layout.field('fpstate');
+/** Blocks that are still to be run by helpers. */
+const fpcareful = layout.field('fpcareful');
 
 layout.skipTo(256);
 /**
@@ -81,9 +80,8 @@ export const ARM_OFFSETS = {
   fpscr,
   fpexc,
   fpmode,
-  fpinexact,
-  fplimits32,
-  fplimits64,
+  fpstate,
+  fpcareful,
   qregs: QREGS[0]!.offset,
   fpflags: FPFLAGS.offset,
   scratch,

@@ -5,7 +5,7 @@ import type { HelperRow } from '../ir/helper-table.ts';
 import { OP_LIST } from '../ir/ops.ts';
 import { compareI32, compareI64, type IrValue } from '../ir/scalar.ts';
 import { type PureOpName, SEMANTICS } from '../ir/semantics.ts';
-import { type Cond, Exit, MO_32, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
+import { alignmentMask, type Cond, Exit, MO_32, MO_ALIGN, MO_RMW, MO_SIZE, type Type } from '../ir/types.ts';
 import type { Global, Value, Variable } from '../ir/value.ts';
 import { atomic32, cas32, cas64 } from './atomic.ts';
 import { load32, loadValue, MEMOP_OF_TYPE, store32, storeValue } from './memory.ts';
@@ -436,7 +436,7 @@ function checkRead(port: InterpreterPort, address: number, memOp: number): void 
     checkBytes(port, address, memOp);
     return;
   }
-  if (memOp & MO_ALIGN && address & (size - 1) && (address + size <= TOP || size === 16))
+  if (memOp & MO_ALIGN && address & alignmentMask(memOp) && (address + size <= TOP || size === 16))
     throw new AccessError(address, 'read', size);
   if (address + size <= TOP && port.canRead(address, size)) return;
   const first = PAGE - (address & (PAGE - 1));
@@ -454,7 +454,7 @@ function checkWrite(port: InterpreterPort, address: number, memOp: number): void
 /** Makes sure that the bytes may be written. */
 function checkBytes(port: InterpreterPort, address: number, memOp: number): void {
   const size = 1 << (memOp & MO_SIZE);
-  if (memOp & MO_ALIGN && address & (size - 1) && (address + size <= TOP || size === 16))
+  if (memOp & MO_ALIGN && address & alignmentMask(memOp) && (address + size <= TOP || size === 16))
     throw new AccessError(address, 'write', size);
   if (address + size > TOP || !port.prepareWrite(address, size)) {
     const first = PAGE - (address & (PAGE - 1));

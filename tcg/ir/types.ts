@@ -51,7 +51,7 @@ export function swapCond(cond: Cond): Cond {
  * A memory access: log2 of its size in bytes (bits 0-2; 4 = 16 bytes), sign extension (bit 3), big-endian bytes (bit 4),
  * natural alignment required (bit 5; otherwise any address is fine), first half of a read-modify-write (bit 6: a load that
  * is not allowed where a store is not, and whose fault is reported as a store's; generated code need not tell: the replay
- * does).
+ * does), with bit 5 only an alignment of 4 bytes required of larger accesses (bit 7).
  */
 export type MemOp = number;
 export const MO_8 = 0;
@@ -64,20 +64,27 @@ export const MO_SIGN = 8;
 export const MO_BE = 16;
 export const MO_ALIGN = 32;
 export const MO_RMW = 64;
+export const MO_WORD = 128;
+
+/** The bits of an address that must be zero for an access that requires alignment. */
+export function alignmentMask(memOp: MemOp): number {
+  return memOp & MO_WORD ? 3 : (1 << (memOp & MO_SIZE)) - 1;
+}
 
 /** Text form of a memory access: `u8`, `s16be`, `u32al`, `u8rw` … */
 export function memOpName(memOp: MemOp): string {
   const size = 8 << (memOp & MO_SIZE);
-  return `${memOp & MO_SIGN ? 's' : 'u'}${size}${memOp & MO_BE ? 'be' : ''}${memOp & MO_ALIGN ? 'al' : ''}${memOp & MO_RMW ? 'rw' : ''}`;
+  return `${memOp & MO_SIGN ? 's' : 'u'}${size}${memOp & MO_BE ? 'be' : ''}${memOp & MO_ALIGN ? (memOp & MO_WORD ? 'aw' : 'al') : ''}${memOp & MO_RMW ? 'rw' : ''}`;
 }
 
 /** The inverse of `memOpName`, or -1 when the text is not one. */
 export function parseMemOp(text: string): MemOp | -1 {
-  const match = /^([us])(8|16|32|64|128)(be)?(al)?(rw)?$/.exec(text);
+  const match = /^([us])(8|16|32|64|128)(be)?(al|aw)?(rw)?$/.exec(text);
   if (!match) return -1;
   const size = Math.log2(Number(match[2]) / 8);
   const sign = match[1] === 's' ? MO_SIGN : 0;
-  return size | sign | (match[3] ? MO_BE : 0) | (match[4] ? MO_ALIGN : 0) | (match[5] ? MO_RMW : 0);
+  const align = match[4] === 'al' ? MO_ALIGN : match[4] === 'aw' ? MO_ALIGN | MO_WORD : 0;
+  return size | sign | (match[3] ? MO_BE : 0) | align | (match[5] ? MO_RMW : 0);
 }
 
 /** Why generated code returned to the execution loop; the PC is in CPU state in every case. */

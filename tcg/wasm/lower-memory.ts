@@ -1,6 +1,18 @@
 // How accesses become WebAssembly: guest memory with byte order and alignment, atomics, and fields of CPU state.
 import type { Op } from '../ir/block.ts';
-import { type MemOp, MO_8, MO_16, MO_32, MO_64, MO_128, MO_ALIGN, MO_BE, MO_SIGN, MO_SIZE } from '../ir/types.ts';
+import {
+  alignmentMask,
+  type MemOp,
+  MO_8,
+  MO_16,
+  MO_32,
+  MO_64,
+  MO_128,
+  MO_ALIGN,
+  MO_BE,
+  MO_SIGN,
+  MO_SIZE,
+} from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import { W } from './opcodes.ts';
@@ -176,7 +188,7 @@ function swapLoadedI32(l: Emitter, memOp: MemOp): void {
 function guestAddress(l: Emitter, op: Op, i: number): number {
   const size = op.imm & MO_SIZE;
   if ((op.imm & MO_ALIGN) === 0 || size === MO_8) return l.address(op, i);
-  const mask = (1 << size) - 1;
+  const mask = alignmentMask(op.imm);
   l.a(op, i);
   if (op.a instanceof Const && ((op.a.value as number) & mask) === 0) return 0;
   // A plain access would not mind. `unreachable` reaches the fault path, whose replay raises the guest's exception.

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/softfloat/build-module.ts';
-import { FPSCR_AHP, FPSCR_IXC, FPSCR_QC, GUARDS_32, GUARDS_64, STANDARD_MODE } from '../fpscr.ts';
+import { FPSCR_AHP, FPSCR_IXC, FPSCR_QC, STANDARD_MODE } from '../fpscr.ts';
 import { ARM_OFFSETS as O } from '../state.ts';
 
 const ENTRY = 'targets/arm/helpers/vector/index.as.ts';
@@ -12,14 +12,12 @@ const LAYOUT = 'targets/arm/helpers/vector/layout.as.ts';
 
 /** Source text of the constants that helpers share with the translator. */
 function layoutSource(): string {
-  const { fpscr, fpexc, fpmode, fpinexact, fplimits32, fplimits64, scratch } = O;
-  const offsets = Object.entries({ fpscr, fpexc, fpmode, fpinexact, fplimits32, fplimits64, scratch });
+  const { fpscr, fpexc, fpmode, scratch } = O;
+  const offsets = Object.entries({ fpscr, fpexc, fpmode, scratch });
   const bits = Object.entries({ FPSCR_AHP, FPSCR_IXC, FPSCR_QC, STANDARD_MODE });
   const lines = [
     ...offsets.map(([name, offset]) => `export const ${name.toUpperCase()}: usize = ${offset};`),
     ...bits.map(([name, value]) => `export const ${name}: i32 = ${value};`),
-    ...GUARDS_32.map((limit, n) => `export const GUARD32_${n}: u32 = ${limit};`),
-    ...GUARDS_64.map((limit, n) => `export const GUARD64_${n}: u64 = 0x${limit.toString(16)};`),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -89,6 +89,8 @@ export class Translation {
   private flagsWritten = false;
   /** Not 0 at run time: the condition holds. Registers are then written by selection instead of a branch. */
   private chosen: Value | null = null;
+  /** Whether the block has counted itself among those that compute carefully (floats.ts). */
+  countedCareful = false;
   /** Translations of the block's flags are not linked to others: the flags change on the way. */
   private unlinked = false;
 
@@ -108,6 +110,7 @@ export class Translation {
     this.skipCond = AL;
     this.flagsWritten = false;
     this.chosen = null;
+    this.countedCareful = false;
   }
 
   has(feature: Feature): boolean {

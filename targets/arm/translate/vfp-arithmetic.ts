@@ -1,17 +1,15 @@
 // Floating-point arithmetic of S and D registers: sums, products, roots, sign changes, comparison, selection.
 import type { OpName } from '../../../tcg/ir/ops.ts';
 import { Cond } from '../../../tcg/ir/types.ts';
-import type { Value, Variable } from '../../../tcg/ir/value.ts';
-import { Guard } from '../fpscr.ts';
+import type { Value } from '../../../tcg/ir/value.ts';
 import { type VectorHelper, vectorHelper } from '../helpers/vector-table.ts';
 import { FPFLAGS } from '../state.ts';
 import type { Handler, Translation } from './context.ts';
+import { type Arithmetic, Guard, guarded, inexactResult, isCareful, leaveForCareful } from './floats.ts';
 import {
   bitsOf,
   dataProcessing,
   floatOf,
-  flushes,
-  guarded,
   hasD,
   negate,
   readFloat,
@@ -37,17 +35,11 @@ function registers(run: (t: Translation, z: number, r: Numbers) => void): Handle
   });
 }
 
-function newFloat({ b }: Translation, z: number): Variable {
-  return b.temp(z ? 'f64' : 'f32');
-}
-
 /** A helper on floats. */
 function byHelper(t: Translation, z: number, name: string, ...operands: Value[]): Value {
   const helper = vectorHelper(`vfp_${name}${z ? 64 : 32}` as VectorHelper);
   return floatOf(t, z, t.b.call(helper, ...operands.map((x) => bitsOf(t, z, x))));
 }
-
-type Arithmetic = 'add' | 'sub' | 'mul' | 'div' | 'sqrt';
 
 /** Where a result is not tiny by its nature, zeros are as good as other numbers. */
 const GUARDS: Readonly<Record<Arithmetic, Guard>> = {
@@ -59,16 +51,21 @@ const GUARDS: Readonly<Record<Arithmetic, Guard>> = {
 };
 
 /** One operation rounded as FPSCR says. */
-export function compute(t: Translation, z: number, name: Arithmetic, a: Value, b?: Value): Value {
-  const op = `${name}_${z ? 'f64' : 'f32'}` as OpName;
-  return guarded(
-    t,
-    newFloat(t, z),
+export function compute(t: Translation, z: number, name: Arithmetic, x: Value, y?: Value): Value {
+  const { b } = t;
+  const type = z ? 'f64' : 'f32';
+  const isZero = (v: Value): Value => b.emit(`setcond_${type}`, v, floatOf(t, z, z ? b.i64(0) : ZERO), null, Cond.EQ);
+  // A product or quotient that is zero because an operand is.
+  const zero = (result: Value): Value =>
+    b.and(isZero(result), name === 'mul' ? b.or(isZero(x), isZero(y!)) : isZero(x));
+  return guarded(t, {
     z,
-    GUARDS[name],
-    () => t.b.emit(op, a, b ?? null),
-    () => (b ? byHelper(t, z, name, a, b) : byHelper(t, z, name, a)),
-  );
+    guard: GUARDS[name],
+    fast: () => b.emit(`${name}_${type}` as OpName, x, y ?? null),
+    inexact: (result) => inexactResult(t, z, name, result, x, y ?? result),
+    small: name === 'mul' || name === 'div' ? zero : undefined,
+    exact: () => (y ? byHelper(t, z, name, x, y) : byHelper(t, z, name, x)),
+  });
 }
 
 function binary(name: 'add' | 'sub' | 'mul' | 'div'): Handler {
@@ -134,20 +131,20 @@ export function expandImmediate(i: number, z: number): number {
 function compare(t: Translation, z: number, a: Value, b: Value, r: number): void {
   const builder = t.b;
   const setcond = z ? 'setcond_f64' : 'setcond_f32';
-  const exact = () => builder.call(vectorHelper(z ? 'vfp_cmp64' : 'vfp_cmp32'), bitsOf(t, z, a), bitsOf(t, z, b), r);
-  if (flushes(t)) {
-    builder.set(FPFLAGS, exact());
+  if (isCareful(t)) {
+    const helper = vectorHelper(z ? 'vfp_cmp64' : 'vfp_cmp32');
+    builder.set(FPFLAGS, builder.call(helper, bitsOf(t, z, a), bitsOf(t, z, b), r));
     return;
   }
   const less = builder.emit(setcond, a, b, null, Cond.LT);
   const equal = builder.emit(setcond, a, b, null, Cond.EQ);
   const greaterEqual = builder.emit(setcond, a, b, null, Cond.GE);
   const flags = builder.or(builder.or(builder.shl(less, 31), builder.shl(equal, 30)), builder.shl(greaterEqual, 29));
-  builder.set(FPFLAGS, flags);
   const ordered = builder.label();
   builder.brcond(Cond.NE, flags, 0, ordered);
-  builder.set(FPFLAGS, exact());
+  leaveForCareful(t);
   builder.place(ordered);
+  builder.set(FPFLAGS, flags);
 }
 
 const compareRegisters = registers((t, z, { d, m }) => {

@@ -1,15 +1,14 @@
 // Conversions of S and D registers: between precisions, to and from integers and fixed-point numbers, to integral values.
+import { Cond } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
-import { Guard } from '../fpscr.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
 import type { Handler, Translation } from './context.ts';
+import { Guard, guarded } from './floats.ts';
 import {
   bitsOf,
   dataProcessing,
   dNumber,
   floatOf,
-  flushes,
-  guarded,
   hasD,
   readD,
   readFloat,
@@ -44,28 +43,26 @@ const precision = dataProcessing((t) => {
     const from = dNumber(m, M);
     if (missing(t, from)) return t.undefined();
     const x = readFloat(t, 1, from);
-    const result = guarded(
-      t,
-      b.temp('f32'),
-      0,
-      Guard.NORMAL,
-      () => b.emit('demote_f64_f32', x),
-      () => floatOf(t, 0, b.call(vectorHelper('vfp_64to32'), bitsOf(t, 1, x))),
-    );
+    const result = guarded(t, {
+      z: 0,
+      guard: Guard.NORMAL,
+      fast: () => b.emit('demote_f64_f32', x),
+      inexact: (single) => b.emit('setcond_f64', b.emit('promote_f32_f64', single), x, null, Cond.NE),
+      small: () => b.emit('setcond_f64', x, floatOf(t, 1, b.i64(0)), null, Cond.EQ),
+      exact: () => floatOf(t, 0, b.call(vectorHelper('vfp_64to32'), bitsOf(t, 1, x))),
+    });
     writeFloat(t, 0, sNumber(d, D), result);
     return;
   }
   const to = dNumber(d, D);
   if (missing(t, to)) return t.undefined();
   const x = readFloat(t, 0, sNumber(m, M));
-  const result = guarded(
-    t,
-    b.temp('f64'),
-    1,
-    Guard.FINITE,
-    () => b.emit('promote_f32_f64', x),
-    () => floatOf(t, 1, b.call(vectorHelper('vfp_32to64'), bitsOf(t, 0, x))),
-  );
+  const result = guarded(t, {
+    z: 1,
+    guard: Guard.FINITE,
+    fast: () => b.emit('promote_f32_f64', x),
+    exact: () => floatOf(t, 1, b.call(vectorHelper('vfp_32to64'), bitsOf(t, 0, x))),
+  });
   writeFloat(t, 1, to, result);
 });
 
@@ -81,14 +78,14 @@ const fromInteger = dataProcessing((t) => {
     writeFloat(t, 1, number, b.emit(s ? 'converts_i32_f64' : 'convertu_i32_f64', x));
     return;
   }
-  const result = guarded(
-    t,
-    b.temp('f32'),
-    0,
-    Guard.FINITE,
-    () => (s ? b.emit('converts_i32_f32', x) : b.emit('converts_i64_f32', b.extu64(x))),
-    () => floatOf(t, 0, b.call(vectorHelper('vfp_fromint32'), x, 0, (s ? SIGNED : 0) | BY_FPSCR)),
-  );
+  const wide = (): Value => b.emit(s ? 'converts_i32_f64' : 'convertu_i32_f64', x);
+  const result = guarded(t, {
+    z: 0,
+    guard: Guard.FINITE,
+    fast: () => (s ? b.emit('converts_i32_f32', x) : b.emit('converts_i64_f32', b.extu64(x))),
+    inexact: (single) => b.emit('setcond_f64', b.emit('promote_f32_f64', single), wide(), null, Cond.NE),
+    exact: () => floatOf(t, 0, b.call(vectorHelper('vfp_fromint32'), x, 0, (s ? SIGNED : 0) | BY_FPSCR)),
+  });
   writeFloat(t, 0, number, result);
 });
 
@@ -106,12 +103,17 @@ const toInteger = dataProcessing((t) => {
   const x = readFloat(t, z, number);
   const form = 32 | (s ? SIGNED : 0) | (r ? TO_ZERO : BY_FPSCR);
   const exact = () => toIntegerBits(t, z, x, 0, form);
-  if (!r || flushes(t)) return writeS(t, sNumber(d, D), exact());
+  if (!r) return writeS(t, sNumber(d, D), exact());
   const fast = (): Value => {
     if (s) return b.emit(z ? 'truncs_f64_i32' : 'truncs_f32_i32', x);
     return z ? b.emit('truncu_f64_i32', x) : b.wrap(b.emit('truncs_f32_i64', x));
   };
-  writeS(t, sNumber(d, D), guarded(t, b.temp(), z, s ? Guard.INT32 : Guard.UINT32, fast, exact, x));
+  const inexact = (integer: Value): Value => {
+    const back = b.emit(s ? 'converts_i32_f64' : 'convertu_i32_f64', integer);
+    return b.emit('setcond_f64', back, z ? x : b.emit('promote_f32_f64', x), null, Cond.NE);
+  };
+  const guard = s ? Guard.INT32 : Guard.UINT32;
+  writeS(t, sNumber(d, D), guarded(t, { z, guard, fast, probe: x, inexact, exact }));
 });
 
 const toIntegerRounded = dataProcessing((t) => {

@@ -1,10 +1,8 @@
 // S and D registers as parts of the Q registers, as bits and as floats; what data processing asks before it begins.
 
-import { OPS, type OpName, type OpRow } from '../../../tcg/ir/ops.ts';
-import { Cond } from '../../../tcg/ir/types.ts';
-import { Const, const32, const64, type Label, type Value, type Variable } from '../../../tcg/ir/value.ts';
-import { FLAG_FLUSH, FLAG_SHORT_VECTORS, GUARD_BASE_32, GUARD_BASE_64, Guard } from '../fpscr.ts';
-import { ARM_OFFSETS as O, QREGS } from '../state.ts';
+import { const32, type Value } from '../../../tcg/ir/value.ts';
+import { FLAG_SHORT_VECTORS } from '../fpscr.ts';
+import { QREGS } from '../state.ts';
 import type { Handler, Translation } from './context.ts';
 
 /** Number of an S register: four bits and a low one. */
@@ -76,11 +74,6 @@ export function negate({ b }: Translation, z: number, value: Value): Value {
   return b.emit(z ? 'neg_f64' : 'neg_f32', value);
 }
 
-/** Whether translations at hand are for FPSCR.FZ: nothing is computed but by helpers then. */
-export function flushes(t: Translation): boolean {
-  return (t.flags & FLAG_FLUSH) !== 0;
-}
-
 /**
  * A handler of data processing. A length or stride of FPSCR makes it undefined: this CPU has no vectors of the old kind,
  * which real ones of ARMv7 and later do not have either. So do registers that the model has not: D16 to D31 are an option.
@@ -92,66 +85,4 @@ export function dataProcessing(handler: Handler): Handler {
   };
 }
 
-// ---- guards
-
-const BRCOND64 = OPS.brcond_i64 as OpRow<OpName>;
-
-/** Goes to `label` if x cond y, for i64. */
-export function branch64({ b }: Translation, cond: Cond, x: Value, y: Value, label: Label): void {
-  label.uses++;
-  b.push(BRCOND64, null, x, y, null, cond, 0).label = label;
-}
-
-/** Goes to `fine` where a number may be used that the machine has computed (fpscr.ts). */
-export function guard(t: Translation, z: number, value: Value, kind: Guard, fine: Label): void {
-  const { b } = t;
-  const bits = bitsOf(t, z, value);
-  if (z) {
-    let x: Value = kind === Guard.UINT32 ? bits : b.emit('shl_i64', bits, const64(1n));
-    if (kind === Guard.NORMAL) x = b.emit('sub_i64', x, const64(GUARD_BASE_64));
-    branch64(t, Cond.LTU, x, b.emit('env_ld_i64', null, null, null, O.fplimits64 + 8 * kind, 3), fine);
-    return;
-  }
-  let x: Value = kind === Guard.UINT32 ? bits : b.shl(bits, 1);
-  if (kind === Guard.NORMAL) x = b.sub(x, GUARD_BASE_32);
-  b.brcond(Cond.LTU, x, b.envLoad(O.fplimits32 + 4 * kind), fine);
-}
-
-/**
- * What `fast` computes where its guard lets it pass, else what `exact` does: `probe` gives the float to be looked at, which
- * is the result itself unless it is an integer.
- */
-export function guarded(
-  t: Translation,
-  out: Variable,
-  z: number,
-  kind: Guard,
-  fast: () => Value,
-  exact: () => Value,
-  probe?: Value,
-): Value {
-  const { b } = t;
-  if (flushes(t)) {
-    b.set(out, exact());
-    return out;
-  }
-  const fine = b.label();
-  b.set(out, fast());
-  guard(t, z, probe ?? out, kind, fine);
-  b.set(out, exact());
-  b.place(fine);
-  return out;
-}
-
 export const ZERO = const32(0);
-
-/** A float constant from its bits. */
-export function floatConst(z: number, bits: number | bigint): Const {
-  const view = new DataView(new ArrayBuffer(8));
-  if (z) {
-    view.setBigInt64(0, BigInt(bits));
-    return new Const('f64', view.getFloat64(0));
-  }
-  view.setInt32(0, Number(bits));
-  return new Const('f32', view.getFloat32(0));
-}

@@ -1,5 +1,5 @@
 // Floating point: loads, stores and transfers of S and D registers, FPSCR.
-import { MO_32, MO_64 } from '../../../tcg/ir/types.ts';
+import { MO_32, MO_64, MO_ALIGN, MO_WORD } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { FPSCR_NZCV } from '../fpscr.ts';
 import { WRITE_FPSCR } from '../helpers.ts';
@@ -8,35 +8,37 @@ import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
 import { type Handler, PC, type Translation } from './context.ts';
 import { VFP_ARITHMETIC } from './vfp-arithmetic.ts';
 import { VFP_CONVERSION } from './vfp-conversion.ts';
-import { dNumber, hasD, readD, readS, sNumber, writeD, writeS } from './vfp-registers.ts';
+import { dNumber, hasD, readD, readFloat, readS, sNumber, writeD, writeFloat, writeS } from './vfp-registers.ts';
 
-/** The address of VLDR and VSTR: word-aligned. */
-function address(t: Translation, writes: boolean): Value {
+/** How VLDR and VSTR access registers: at a multiple of four. */
+const ALIGNED_32 = MO_32 | MO_ALIGN;
+const ALIGNED_64 = MO_64 | MO_ALIGN | MO_WORD;
+
+/** The address of VLDR and VSTR. */
+function address(t: Translation): Value {
   const { insn, b } = t;
   const base = insn.n === PC ? b.add(t.pcValue & ~3, 0) : t.reg(insn.n);
-  const at = b.copy(b.add(base, insn.U ? insn.i << 2 : -(insn.i << 2)));
-  t.checkAlignment(at, 3, writes);
-  return at;
+  return b.add(base, insn.U ? insn.i << 2 : -(insn.i << 2));
 }
 
 const loadS: Handler = (t) => {
-  writeS(t, sNumber(t.insn.d, t.insn.D), t.load(address(t, false), MO_32));
+  writeFloat(t, 0, sNumber(t.insn.d, t.insn.D), t.b.emit('guest_ld_f32', address(t), null, null, ALIGNED_32 | t.be));
 };
 
 const storeS: Handler = (t) => {
-  t.store(address(t, true), readS(t, sNumber(t.insn.d, t.insn.D)), MO_32);
+  t.b.effect('guest_st_f32', address(t), readFloat(t, 0, sNumber(t.insn.d, t.insn.D)), null, ALIGNED_32 | t.be);
 };
 
 const loadD: Handler = (t) => {
   const n = dNumber(t.insn.d, t.insn.D);
   if (!hasD(t, n)) return t.undefined();
-  writeD(t, n, t.b.load64(address(t, false), MO_64 | t.be));
+  writeFloat(t, 1, n, t.b.emit('guest_ld_f64', address(t), null, null, ALIGNED_64 | t.be));
 };
 
 const storeD: Handler = (t) => {
   const n = dNumber(t.insn.d, t.insn.D);
   if (!hasD(t, n)) return t.undefined();
-  t.b.store64(address(t, true), readD(t, n), MO_64 | t.be);
+  t.b.effect('guest_st_f64', address(t), readFloat(t, 1, n), null, ALIGNED_64 | t.be);
 };
 
 /** VLDM, VSTM, VPUSH, VPOP: registers in ascending order; with an odd count of words FLDMX and FSTMX. */
@@ -49,17 +51,13 @@ function multiple(double: boolean, loads: boolean): Handler {
     if (count === 0 || first + count > limit || (insn.n === PC && (insn.W || t.thumb))) return t.undefined();
     const base = t.copy(insn.n);
     const start = b.copy(insn.P ? b.add(base, -(insn.i << 2)) : base);
-    t.checkAlignment(start, 3, !loads);
     for (let k = 0; k < count; k++) {
       const at = b.add(start, k * (double ? 8 : 4));
-      if (double) {
-        if (loads) writeD(t, first + k, b.load64(at, MO_64 | t.be));
-        else b.store64(at, readD(t, first + k), MO_64 | t.be);
-      } else if (loads) {
-        writeS(t, first + k, t.load(at, MO_32));
-      } else {
-        t.store(at, readS(t, first + k), MO_32);
-      }
+      // The first access tells whether all are aligned.
+      const memOp = (k === 0 ? MO_ALIGN | MO_WORD : 0) | (double ? MO_64 : MO_32) | t.be;
+      const z = double ? 1 : 0;
+      if (loads) writeFloat(t, z, first + k, b.emit(z ? 'guest_ld_f64' : 'guest_ld_f32', at, null, null, memOp));
+      else b.effect(z ? 'guest_st_f64' : 'guest_st_f32', at, readFloat(t, z, first + k), null, memOp);
     }
     if (insn.W) t.setReg(insn.n, insn.P ? start : b.add(base, insn.i << 2));
   };
