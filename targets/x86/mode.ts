@@ -23,8 +23,10 @@ export const FLAG_UNMASKED = 64;
 export const FLAG_SSE_SLOW = 128;
 /** With FLAG_SSE_SLOW: an SSE exception is unmasked. */
 export const FLAG_SSE_UNMASKED = 256;
+/** CS ends below 4 GiB. */
+export const FLAG_CS_LIMIT = 512;
 /** The rest of the mode word is the index of the CPU model. */
-export const MODEL_SHIFT = 9;
+export const MODEL_SHIFT = 10;
 
 /** The exception masks of MXCSR. */
 export const MXCSR_MASKS = 0x1f80;
@@ -61,6 +63,7 @@ export function updateMode(view: DataView, env: number): void {
   if (plain === 0 || moved !== 0) mode |= FLAG_SEGMENTS;
   if (view.getInt32(bases + 4 * Seg.CS, true) !== 0) mode |= FLAG_CS_BASE;
   if ((view.getInt32(attributes + 4 * Seg.CS, true) & ATTRIBUTE_BIG) === 0) mode |= FLAG_CODE16;
+  if (view.getInt32(env + O.limits + 4 * Seg.CS, true) !== -1) mode |= FLAG_CS_LIMIT;
   if ((view.getInt32(attributes + 4 * Seg.SS, true) & ATTRIBUTE_BIG) === 0) mode |= FLAG_STACK16;
   const eflags = view.getInt32(env + O.eflags, true);
   if (eflags & TF) mode |= FLAG_TRACE;

@@ -10,6 +10,7 @@ import {
   FLAG_ALIGN,
   FLAG_CODE16,
   FLAG_CS_BASE,
+  FLAG_CS_LIMIT,
   FLAG_SEGMENTS,
   FLAG_STACK16,
   FLAG_TRACE,
@@ -18,7 +19,7 @@ import {
 } from '../mode.ts';
 import { type Operand, OperandKind } from '../operands.ts';
 import { REGS, SEG_BASES, Seg, X86_OFFSETS } from '../state.ts';
-import type { Vector } from '../vectors.ts';
+import { Vector } from '../vectors.ts';
 import { x87Offset } from '../x87-reset.ts';
 
 /** log2 of an operand size in bytes (1, 2, 4): also the `MemOp` size and the size code of the lazily kept flags. */
@@ -426,6 +427,33 @@ export class Translation {
   jumpToValue(offset: Value, jump: Jump = Jump.PLAIN): void {
     this.settle();
     this.b.gotoPtr(this.inCode(offset), jump);
+  }
+
+  /** In a code segment that ends: #GP unless the instruction lies in it. `bytes` of it have been fetched. */
+  checkCodeLimit(bytes: number): void {
+    if (this.mode & FLAG_CS_LIMIT)
+      this.faultBeyond(this.b.sub(const32(this.pc + bytes - 1), SEG_BASES[Seg.CS] as Global));
+  }
+
+  /** The same for the target of a near jump, an offset; the jump faults, so nothing may have been changed. */
+  checkTarget(offset: Value): void {
+    if (this.mode & FLAG_CS_LIMIT) this.faultBeyond(offset);
+  }
+
+  /** `checkTarget` of a relative jump. */
+  checkRelative(): void {
+    if (!(this.mode & FLAG_CS_LIMIT)) return;
+    const { b, insn } = this;
+    const offset = b.sub(const32(this.next + insn.imm), SEG_BASES[Seg.CS] as Global);
+    this.faultBeyond(insn.operandSize === 4 ? offset : b.and(offset, 0xffff));
+  }
+
+  private faultBeyond(offset: Value): void {
+    const { b } = this;
+    const fine = b.label();
+    b.brcond(Cond.LEU, offset, b.envLoad(X86_OFFSETS.limits + 4 * Seg.CS), fine);
+    this.fault(Vector.GP);
+    b.place(fine);
   }
 
   /** The offset in CS of the next instruction, as CALL pushes it. */

@@ -25,6 +25,7 @@ export function jcc(t: Translation): void {
 function leaveBothWays(t: Translation, taken: Label): void {
   t.jumpTo(t.next);
   t.b.place(taken);
+  t.checkRelative();
   t.jumpToTarget();
   t.ended = true;
 }
@@ -32,8 +33,14 @@ function leaveBothWays(t: Translation, taken: Label): void {
 /** JMP rel, r/m. */
 export function jmp(t: Translation): void {
   const { op0 } = t.insn;
-  if (op0.kind === OperandKind.Rel) t.jumpToTarget();
-  else t.jumpToValue(t.read(op0));
+  if (op0.kind === OperandKind.Rel) {
+    t.checkRelative();
+    t.jumpToTarget();
+  } else {
+    const target = t.b.copy(t.read(op0));
+    t.checkTarget(target);
+    t.jumpToValue(target);
+  }
   t.ended = true;
 }
 
@@ -41,10 +48,12 @@ export function jmp(t: Translation): void {
 export function call(t: Translation): void {
   const { op0, operandSize: size } = t.insn;
   if (op0.kind === OperandKind.Rel) {
+    t.checkRelative();
     t.push(t.returnOffset(), size);
     t.jumpToTarget(Jump.CALL);
   } else {
     const target = t.b.copy(t.read(op0));
+    t.checkTarget(target);
     t.push(t.returnOffset(), size);
     t.jumpToValue(target, Jump.CALL);
   }
@@ -55,6 +64,7 @@ export function call(t: Translation): void {
 export function ret(t: Translation): void {
   const size = t.insn.operandSize;
   const target = t.top(size);
+  t.checkTarget(target);
   t.dropStack(size + (t.dst.kind === OperandKind.Imm ? t.insn.imm & 0xffff : 0));
   t.jumpToValue(target, Jump.RETURN);
   t.ended = true;

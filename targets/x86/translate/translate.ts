@@ -110,6 +110,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     t.pc = pc;
     t.next = pc = (pc + insn.length) >>> 0;
     count++;
+    t.checkCodeLimit(insn.fault === DecodeFault.Fetch ? 1 : insn.length);
     if (insn.fault !== DecodeFault.None) {
       raiseDecodeFault(t, request.code);
       break;
