@@ -479,13 +479,23 @@ export function combineNames(directory: string, name: string): string {
   return directory + name;
 }
 
+/** Options without which a web server may show something else or nothing: the address alone is not the name then. */
+const CREDENTIALS = [
+  'cookie',
+  'cookie-secret',
+  'username',
+  'password-secret',
+  'proxy-username',
+  'proxy-password-secret',
+];
+
 /** Options that change what a node shows; they keep it from being named by a plain file name. */
 const STRONG_OPTIONS: Record<string, readonly string[]> = {
   raw: ['offset', 'size'],
   'null-co': ['size', 'read-zeroes'],
   'null-aio': ['size', 'read-zeroes'],
-  http: ['url', 'sslverify', 'cookie', 'username'],
-  https: ['url', 'sslverify', 'cookie', 'username'],
+  http: ['url', 'sslverify', ...CREDENTIALS],
+  https: ['url', 'sslverify', ...CREDENTIALS],
   throttle: ['throttle-group'],
   preallocate: ['prealloc-align', 'prealloc-size'],
   blkdebug: [],
@@ -497,7 +507,12 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
   const file = node.file;
   const strong = (STRONG_OPTIONS[node.driverName] ?? []).some((k) => node.explicitOptions.has(k));
   if (node.kind === 'protocol') {
-    if (node.filename !== '' && !(strong && !node.driverName.startsWith('http'))) return;
+    const http = node.driverName === 'http' || node.driverName === 'https';
+    const verify = node.explicitOptions.get('sslverify');
+    const named = http
+      ? !CREDENTIALS.some((k) => node.explicitOptions.has(k)) && (verify === undefined || toBool('sslverify', verify))
+      : !strong;
+    if (node.filename !== '' && named) return;
   } else if (node.kind === 'format' && file && !strong && !node.explicitOptions.has('backing.driver')) {
     if (!file.filename.startsWith('json:')) {
       node.filename = file.filename;

@@ -2,6 +2,7 @@
 import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext } from './driver.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { OptionReader } from './options.ts';
+import { secretText } from './secret.ts';
 
 const DEFAULT_READAHEAD = 256 * 1024;
 const DEFAULT_TIMEOUT = 5;
@@ -11,22 +12,56 @@ interface Connection {
   headers: Record<string, string>;
   timeoutMs: number;
   verify: boolean;
+  /** The proxy to go through with a name and password; without those the environment's is used. */
+  proxy: string | undefined;
+}
+
+/** What the tools say of a failed connection. */
+function failure(c: Connection, error: unknown): BlockError {
+  const e = error as Error & { code?: string };
+  const host = URL.canParse(c.url) ? new URL(c.url) : undefined;
+  const port = host?.port || (host?.protocol === 'https:' ? '443' : '80');
+  const text =
+    e.name === 'TimeoutError'
+      ? 'Timeout was reached'
+      : !host
+        ? 'URL using bad/illegal format or missing URL'
+        : e.code === 'ConnectionRefused' || e.code === 'ECONNREFUSED'
+          ? `Failed to connect to ${host.hostname} port ${port}: Couldn't connect to server`
+          : e.code === 'ENOTFOUND' || e.code === 'EAI_AGAIN'
+            ? `Could not resolve host: ${host.hostname}`
+            : (e.message ?? String(error)).split('\n')[0]!;
+  return new BlockError(`CURL: Error opening file: ${text}`, ERRNO.EIO);
 }
 
 async function request(c: Connection, method: string, range?: string): Promise<Response> {
-  const headers = range === undefined ? c.headers : { ...c.headers, Range: range };
+  // The bytes are wanted as they are in the file, not packed for the way.
+  const headers = { ...c.headers, 'Accept-Encoding': 'identity', ...(range === undefined ? {} : { Range: range }) };
   try {
     return await fetch(c.url, {
       method,
       headers,
+      decompress: false,
       signal: AbortSignal.timeout(c.timeoutMs),
+      ...(c.proxy === undefined ? {} : { proxy: c.proxy }),
       ...(c.verify ? {} : { tls: { rejectUnauthorized: false } }),
     });
   } catch (error) {
-    const name = (error as Error).name;
-    if (name === 'TimeoutError') throw new BlockError('CURL: Error opening file: Timeout was reached', ERRNO.EIO);
-    throw new BlockError(`CURL: Error opening file: ${(error as Error).message}`, ERRNO.EIO);
+    throw failure(c, error);
   }
+}
+
+/** Gives up what is left of an answer; that its connection broke meanwhile is nobody's concern. */
+async function dropBody(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+}
+
+/** Whether an answer holds the bytes from `offset` on. */
+function startsAt(response: Response, offset: number): boolean {
+  if (response.status === 200) return offset === 0;
+  if (response.status !== 206) return false;
+  const given = response.headers.get('content-range');
+  return given === null || new RegExp(`^bytes ${offset}-`).test(given);
 }
 
 class HttpNode extends BlockNode {
@@ -53,18 +88,22 @@ class HttpNode extends BlockNode {
     }
     const end = Math.min(this.length, offset + buffer.length + this.readahead);
     const response = await request(this.connection, 'GET', `bytes=${offset}-${end - 1}`);
-    if (response.status !== 206 && !(response.status === 200 && offset === 0)) {
-      await response.body?.cancel();
+    if (!startsAt(response, offset)) {
+      await dropBody(response);
       throw new BlockError(`CURL: Error reading file: server answered ${response.status}`, ERRNO.EIO);
     }
     // The server decides how much it sends; take no more than was asked for.
     const data = new Uint8Array(end - offset);
     let got = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      const n = Math.min(chunk.length, data.length - got);
-      data.set(chunk.subarray(0, n), got);
-      got += n;
-      if (got === data.length) break;
+    try {
+      for await (const chunk of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+        const n = Math.min(chunk.length, data.length - got);
+        data.set(chunk.subarray(0, n), got);
+        got += n;
+        if (got === data.length) break;
+      }
+    } catch (error) {
+      throw failure(this.connection, error);
     }
     if (got < buffer.length) throw new BlockError('CURL: Error reading file: transfer ended early', ERRNO.EIO);
     buffer.set(data.subarray(0, buffer.length));
@@ -80,6 +119,16 @@ class HttpNode extends BlockNode {
   }
 }
 
+/** The environment's proxy with a name and password put in; undefined if no name is given or there is no proxy. */
+function proxyFor(scheme: string, username: string | undefined, password: string): string | undefined {
+  const address = process.env[`${scheme}_proxy`] ?? process.env['all_proxy'];
+  if (username === undefined || !address || !URL.canParse(address)) return undefined;
+  const url = new URL(address);
+  url.username = username;
+  url.password = password;
+  return url.href;
+}
+
 export async function openHttp(name: string, context: OpenContext): Promise<BlockNode> {
   if (!context.flags.readOnly) {
     throw new BlockError('curl block device does not support writes', ERRNO.EROFS);
@@ -91,22 +140,34 @@ export async function openHttp(name: string, context: OpenContext): Promise<Bloc
   const timeout = r.number('timeout') ?? DEFAULT_TIMEOUT;
   const cookie = r.string('cookie');
   r.bool('force-range');
-  for (const secret of ['cookie-secret', 'password-secret', 'proxy-username', 'proxy-password-secret']) {
-    if (r.string(secret) !== undefined)
-      throw new BlockError(`${name} option '${secret}' is not supported`, ERRNO.EOPNOTSUPP);
-  }
+  const cookieSecret = r.string('cookie-secret');
   const username = r.string('username');
+  const password = r.string('password-secret');
+  const proxyName = r.string('proxy-username');
+  const proxyPassword = r.string('proxy-password-secret');
   if (url === undefined) throw new BlockError("curl block driver requires an 'url' option");
   if (!url.startsWith(`${name}://`))
     throw new BlockError(`${name} curl driver cannot handle the URL '${url}' (does not start with '${name}://')`);
-  if (readahead % 512 !== 0) throw new BlockError('HTTP_READAHEAD_SIZE is not a multiple of 512');
+  if (readahead % 512 !== 0) throw new BlockError(`HTTP_READAHEAD_SIZE ${readahead} is not a multiple of 512`);
   if (timeout > 10000) throw new BlockError('timeout parameter is too large or negative');
   const headers: Record<string, string> = {};
-  if (cookie !== undefined) headers['Cookie'] = cookie;
-  if (username !== undefined) headers['Authorization'] = `Basic ${Buffer.from(`${username}:`).toString('base64')}`;
-  const connection: Connection = { url, headers, timeoutMs: (timeout || 10000) * 1000, verify };
+  if (cookie !== undefined && cookieSecret !== undefined)
+    throw new BlockError('curl driver cannot handle both cookie and cookie secret');
+  const secret = (id: string | undefined): string => (id === undefined ? '' : secretText(id));
+  const cookies = cookieSecret === undefined ? cookie : secret(cookieSecret);
+  if (cookies !== undefined) headers['Cookie'] = cookies;
+  const given = secret(password);
+  if (username !== undefined)
+    headers['Authorization'] = `Basic ${Buffer.from(`${username}:${given}`).toString('base64')}`;
+  const connection: Connection = {
+    url,
+    headers,
+    timeoutMs: (timeout || 10000) * 1000,
+    verify,
+    proxy: proxyFor(name, proxyName, secret(proxyPassword)),
+  };
   const head = await request(connection, 'HEAD');
-  await head.body?.cancel();
+  await dropBody(head);
   if (head.status >= 400)
     throw new BlockError(`CURL: Error opening file: The requested URL returned error: ${head.status}`, ERRNO.EIO);
   const length = Number(head.headers.get('content-length') ?? Number.NaN);

@@ -11,7 +11,7 @@ import { addBitmap } from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
-import { freshQcow2, inScratch } from './helpers.ts';
+import { freshQcow2, inScratch, stopwatch } from './helpers.ts';
 
 const SIZE = 4 << 20;
 /** Longest a use of one image may take: a second, plus one per megabyte of file. */
@@ -171,7 +171,7 @@ export async function fuzz(seed: number, mutations: number, log: (line: string) 
       const image = mutate(s.image, s.words, r);
       for (const readOnly of [true, false]) {
         writeFileSync(path, image);
-        const started = performance.now();
+        const elapsed = stopwatch();
         try {
           await useImage(path, readOnly);
         } catch (error) {
@@ -179,7 +179,7 @@ export async function fuzz(seed: number, mutations: number, log: (line: string) 
             `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: ${(error as Error).stack}`,
           );
         }
-        const ms = performance.now() - started;
+        const ms = elapsed();
         if (ms > limitMs(image.length))
           throw new Error(
             `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: took ${ms.toFixed(0)} ms`,

@@ -21,6 +21,19 @@ export const hasQemu = Bun.which('qemu-img') !== null && Bun.which('qemu-io') !=
 /** Said in the names of tests that need qemu-img and qemu-io. */
 export const QEMU_NOTE = hasQemu ? '' : ' (skipped: qemu-img or qemu-io is not installed)';
 
+/**
+ * Measures how long something takes: processor time, since on a busy machine the clock tells little, or a twentieth of the
+ * clock's if that is more, so that waiting for ever counts too.
+ */
+export function stopwatch(): () => number {
+  const wall = performance.now();
+  const cpu = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    return Math.max((user + system) / 1000, (performance.now() - wall) / 20);
+  };
+}
+
 /** Runs a command; throws with its output when it fails. */
 export function run(cmd: string[], cwd?: string): string {
   const p = Bun.spawnSync(cmd, cwd === undefined ? {} : { cwd });

@@ -6,6 +6,7 @@ import { createImage } from '../../src/block/create-image.ts';
 import { addFd } from '../../src/block/file-posix.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import type { OptionTree } from '../../src/block/options.ts';
+import { createSecret } from '../../src/block/secret.ts';
 import { createThrottleGroup } from '../../src/block/throttle.ts';
 import { contentOf, freshQcow2, inScratch } from './helpers.ts';
 
@@ -20,7 +21,9 @@ function serve(path: string, ranges: boolean): { url: string; requests: string[]
     fetch(request) {
       const data = readFileSync(path);
       requests.push(
-        `${request.method} ${request.headers.get('range') ?? ''} ${request.headers.get('cookie') ?? ''}`.trim(),
+        [request.method, ...['range', 'cookie', 'authorization'].map((h) => request.headers.get(h) ?? '')]
+          .join(' ')
+          .trim(),
       );
       const headers: Record<string, string> = ranges ? { 'Accept-Ranges': 'bytes' } : {};
       const m = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get('range') ?? '');
@@ -53,6 +56,26 @@ test('an image on a web server is read by ranges, with read-ahead and cookie', (
       expect(server.requests[0]).toBe('HEAD  k=v');
       expect(server.requests.slice(1).every((r) => r.startsWith('GET bytes='))).toBe(true);
       await expect(openImage({ filename: server.url })).rejects.toThrow('does not support writes');
+    } finally {
+      server.stop();
+    }
+  }));
+
+test('secrets give cookies and passwords, and the name says that they are needed', () =>
+  inScratch(async (dir) => {
+    const path = join(dir, 'a');
+    writeFileSync(path, Buffer.alloc(4096, 9));
+    createSecret('cookie', { data: 'k=secret' });
+    createSecret('password', { data: Buffer.from('p').toString('base64'), format: 'base64' });
+    const server = serve(path, true);
+    try {
+      const node = await open(
+        { driver: 'http', url: server.url, 'cookie-secret': 'cookie', username: 'u', 'password-secret': 'password' },
+        { readOnly: true },
+      );
+      expect(node.filename).toContain('"password-secret": "password"');
+      expect(server.requests).toEqual([`HEAD  k=secret Basic ${btoa('u:p')}`]);
+      await closeImage(node);
     } finally {
       server.stop();
     }

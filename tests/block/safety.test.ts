@@ -6,6 +6,7 @@ import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import { crashTest } from './crash.ts';
 import { fuzz } from './fuzz.ts';
+import { fuzzInputs } from './fuzz-inputs.ts';
 import { inScratch } from './helpers.ts';
 
 const SECONDS = 1000;
@@ -38,6 +39,12 @@ test(
       process.stderr.write = quiet;
     });
   },
+  120 * SECONDS,
+);
+
+test(
+  'damaged names, raw files and answers of web servers neither crash nor hang us',
+  () => fuzzInputs(70000, 60),
   120 * SECONDS,
 );
 
