@@ -1,4 +1,4 @@
-// Files below /proc/self whose contents would show the emulator instead of the guest: made when opened.
+// Files of /proc whose contents would show the emulator instead of the guest: made when opened.
 
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
@@ -11,12 +11,18 @@ const O_CLOEXEC = 0x80000;
 /** Column at which the kernel starts the file name in maps (25 + 6 * 8 bytes, for compatibility tasks too). */
 const MAPS_NAME_COLUMN = 73;
 
-/** What makes the contents of each file, by its name below /proc/self. */
+/** What makes the contents of each file, by its name below /proc/self, with a slash in front below /proc. */
 const CONTENTS: Readonly<Record<string, (p: Process) => Uint8Array>> = {
   maps: (p) => Buffer.from(mapsText(p), 'latin1'),
   cmdline: (p) => Buffer.from(p.argv.map((argument) => `${argument}\0`).join(''), 'latin1'),
   auxv: (p) => p.auxv,
+  '/cpuinfo': (p) => Buffer.from(p.abi.cpuInfo!(p.view, p.env), 'latin1'),
 };
+
+/** The key in CONTENTS of a file named `name`, where it is one of the process's or the guest has processors of its own. */
+export function procEntry(p: Process, name: string): string | undefined {
+  return p.paths.procSelfEntry(name) ?? (p.abi.cpuInfo && /^\/+proc\/+cpuinfo$/.test(name) ? '/cpuinfo' : undefined);
+}
 
 /** Whether /proc/self/`entry` has to be made. */
 export function isProcFile(entry: string): boolean {

@@ -101,7 +101,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
     argv: options.argv,
     envp: options.envp,
     execFn: options.execFn ?? options.file,
-    platform: program.platform,
+    platform: typeof program.platform === 'function' ? program.platform(memory.view, env) : program.platform,
     random: randomBytes(options.seed),
     aux: {
       programHeaders: image.programHeaders,
@@ -124,7 +124,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
   });
   if (!stack) throw new UserError(`Error while loading ${options.file}: Argument list too long`);
 
-  program.enter(memory.view, env, image.start, stack.stackPointer);
+  program.enter(memory.view, env, image.start, stack.stackPointer, image.header.flags);
   p.argv = options.argv;
   p.auxv = stack.auxv;
   p.paths.executable = image.path;

@@ -57,7 +57,7 @@ const ROUTINES: readonly (readonly [address: number, code: readonly number[]])[]
 const VERSION_ADDRESS = 0xffff0ffc;
 const VERSION = 5;
 
-/** Contents of the page; instructions and the version are in the given byte order. */
+/** Contents of the page. Its instructions are always little-endian, as the translator reads them there. */
 export function kuserPage(bigEndian: boolean): Uint8Array {
   const page = new Uint8Array(4096);
   const view = new DataView(page.buffer);

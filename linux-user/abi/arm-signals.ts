@@ -2,6 +2,7 @@
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { readCpsr, writeCpsr } from '../../targets/arm/flags.ts';
 import { readFpscr, writeFpscr } from '../../targets/arm/fpscr.ts';
+import { FLAG_BIG_CODE } from '../../targets/arm/mode.ts';
 import { ARM_MODELS } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
 import { ABORT_ALIGNMENT, ABORT_MAPPED, ABORT_WRITE, Vector } from '../../targets/arm/vectors.ts';
@@ -175,7 +176,7 @@ function makeSignals(little: boolean): SignalAbi {
     if (hasVfp(memory, env)) writeVfp(memory, env, uc + UC.regspace);
 
     const thumb = delivery.handler & 1;
-    const which = (siginfo ? 2 : 0) + thumb;
+    const which = (siginfo ? 2 : 0) + thumb + (memory.read32(env + O.mode) & FLAG_BIG_CODE ? 4 : 0);
     const code = trampolineCode.subarray(8 * which, 8 * which + 8);
     memory.u8.set(code, uc + RETCODE);
     const returnTo = delivery.flags & SA_RESTORER ? delivery.restorer : (delivery.trampoline() + 8 * which) | thumb;
@@ -228,15 +229,21 @@ function makeSignals(little: boolean): SignalAbi {
   };
 }
 
-/** Returns from handlers: for plain frames in A32 and in Thumb, then for frames with siginfo; eight bytes each. */
-const trampolineCode = new Uint8Array(32);
+/**
+ * Returns from handlers: for plain frames in A32 and in Thumb, then for frames with siginfo, eight bytes each; then all of
+ * them for big-endian instructions.
+ */
+const trampolineCode = new Uint8Array(64);
 const words = new DataView(trampolineCode.buffer);
-[NR_SIGRETURN, NR_RT_SIGRETURN].forEach((number, k) => {
-  words.setUint32(16 * k, 0xe3a07000 | number, true); // mov r7, #number
-  words.setUint32(16 * k + 4, 0xef000000, true); // svc 0
-  words.setUint16(16 * k + 8, 0x2700 | number, true); // movs r7, #number
-  words.setUint16(16 * k + 10, 0xdf00, true); // svc 0
-});
+for (const little of [true, false]) {
+  [NR_SIGRETURN, NR_RT_SIGRETURN].forEach((number, k) => {
+    const at = 16 * k + (little ? 0 : 32);
+    words.setUint32(at, 0xe3a07000 | number, little); // mov r7, #number
+    words.setUint32(at + 4, 0xef000000, little); // svc 0
+    words.setUint16(at + 8, 0x2700 | number, little); // movs r7, #number
+    words.setUint16(at + 10, 0xdf00, little); // svc 0
+  });
+}
 
 export const ARM_SIGNALS = makeSignals(true);
 export const ARMEB_SIGNALS = makeSignals(false);

@@ -1,6 +1,7 @@
 // The Linux binary interface of 32-bit ARM (EABI), both byte orders: SVC with the number in R7, arguments in R0 to R5.
 import { EINVAL } from '../../src/host/errno.ts';
-import { ARM_MODELS, type ArmModel, hwcap, hwcap2 } from '../../targets/arm/models.ts';
+import { setMode } from '../../targets/arm/mode.ts';
+import { ARM_MODELS, type ArmModel, hwcap, hwcap2, hwcapNames } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
 import { KUSER_PAGE, kuserPage } from './arm-kuser.ts';
 import { ARM_SIGNALS, ARMEB_SIGNALS } from './arm-signals.ts';
@@ -9,6 +10,8 @@ import { ARM_ROW_NAMES, armSyscallIndex, armSyscallNames } from './arm-syscalls.
 import type { Abi, AbiMemory, ArchCall, ProgramAbi } from './interface.ts';
 
 const EM_ARM = 40;
+/** e_flags: instructions are little-endian in a big-endian program. */
+const EF_ARM_BE8 = 0x00800000;
 
 const R0 = O.regs;
 const R7 = O.regs + 4 * 7;
@@ -39,18 +42,49 @@ function openFlags(flags: number): number {
   return (flags & ~0x3c000) | ((flags & 0xc000) << 2) | ((flags >>> 2) & 0xc000);
 }
 
+/** uname's machine: ARMv5 names its extensions, ARMv8 in 32-bit programs is called ARMv7. */
+function machineName({ platform }: ArmModel, bigEndian: boolean): string {
+  const version = platform === 'v5' ? 'v5te' : platform === 'v8' ? 'v7' : platform;
+  return `arm${version}${bigEndian ? 'b' : 'l'}`;
+}
+
+/** /proc/cpuinfo as the kernel writes it (arch/arm/kernel/setup.c, c_show): one processor, whose MIDR says what it is. */
+function cpuInfo(model: ArmModel, bigEndian: boolean): string {
+  const { midr, platform } = model;
+  const hex = (value: number): string => `0x${value.toString(16)}`;
+  const revision = midr & 15;
+  return [
+    'processor\t: 0',
+    `model name\t: ARM${platform} Processor rev ${revision} (${platform}${bigEndian ? 'b' : 'l'})`,
+    'BogoMIPS\t: 100.00',
+    `Features\t: ${hwcapNames(model).join(' ')} `,
+    `CPU implementer\t: ${hex(midr >>> 24).padStart(4, '0')}`,
+    `CPU architecture: ${platform === 'v5' ? '5TE' : platform.slice(1)}`,
+    `CPU variant\t: ${hex((midr >>> 20) & 15)}`,
+    `CPU part\t: 0x${((midr >>> 4) & 0xfff).toString(16).padStart(3, '0')}`,
+    `CPU revision\t: ${revision}`,
+    '',
+    'Hardware\t: wemu',
+    'Revision\t: 0000',
+    'Serial\t\t: 0000000000000000',
+    '',
+  ].join('\n');
+}
+
 function program(bigEndian: boolean): ProgramAbi {
   return {
     elf: { name: bigEndian ? 'armeb' : 'arm', machines: [EM_ARM], elfClass: 32, bigEndian },
     pieBase: 0x00400000,
     execStackByDefault: true,
-    platform: 'v7l',
+    platform: (view, env) => `${modelOf(view, env).platform}${bigEndian ? 'b' : 'l'}`,
     hwcaps: (view, env) => {
       const model = modelOf(view, env);
       return { hwcap: hwcap(model), hwcap2: hwcap2(model) };
     },
     fixedPages: [{ address: KUSER_PAGE, contents: () => kuserPage(bigEndian) }],
-    enter(view, env, start, stackPointer) {
+    enter(view, env, start, stackPointer, elfFlags) {
+      // Without BE8 a big-endian program's instructions are big-endian too.
+      if (bigEndian && !(elfFlags & EF_ARM_BE8)) setMode(view, env, view.getUint32(env + O.model, true), true);
       view.setUint32(env + O.pc, start, true);
       view.setUint32(env + SP, stackPointer, true);
     },
@@ -60,7 +94,8 @@ function program(bigEndian: boolean): ProgramAbi {
 function makeAbi(bigEndian: boolean): Abi {
   return {
     name: bigEndian ? 'armeb' : 'arm',
-    machine: bigEndian ? 'armv7b' : 'armv7l',
+    machine: (view, env) => machineName(modelOf(view, env), bigEndian),
+    cpuInfo: (view, env) => cpuInfo(modelOf(view, env), bigEndian),
     model: { bigEndian, longSize: 4, align64: 8 },
     structs: ARM_STRUCTS,
     syscallNames: armSyscallNames,

@@ -41,8 +41,8 @@ export interface ProgramAbi {
   readonly pieBase: number;
   /** A file without PT_GNU_STACK gets an executable stack and READ_IMPLIES_EXEC. */
   readonly execStackByDefault: boolean;
-  /** AT_PLATFORM; undefined when the ABI has none. */
-  readonly platform: string | undefined;
+  /** AT_PLATFORM, or what tells it for the CPU model in the state; undefined when the ABI has none. */
+  readonly platform: string | undefined | ((view: DataView, env: number) => string);
   /** AT_HWCAP and AT_HWCAP2 for the CPU model in the state. */
   hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number };
   /** Pages the kernel gives every process at addresses above its own (ARM's helper page): readable and executable. */
@@ -56,16 +56,18 @@ export interface ProgramAbi {
     readonly aux: (base: number) => readonly (readonly [type: number, value: number])[];
     readonly mapped: (view: DataView, env: number, base: number) => void;
   };
-  /** Points a CPU fresh from its reset at the program's first instruction. */
-  enter(view: DataView, env: number, start: number, stackPointer: number): void;
+  /** Points a CPU fresh from its reset at the program's first instruction. `elfFlags` is e_flags of the program. */
+  enter(view: DataView, env: number, start: number, stackPointer: number, elfFlags: number): void;
 }
 
 /** A guest's Linux binary interface. Stateless; CPU state is the block at `env` of the memory's view. */
 export interface Abi {
   /** Guest name as in the command's name: `i386`. */
   readonly name: string;
-  /** What uname(2) says the machine is. */
-  readonly machine: string;
+  /** What uname(2) says the machine is, or what tells it for the CPU model in the state. */
+  readonly machine: string | ((view: DataView, env: number) => string);
+  /** Contents of /proc/cpuinfo; without it the host's is shown. */
+  readonly cpuInfo?: (view: DataView, env: number) => string;
   readonly model: DataModel;
   /** Structures this ABI declares differently from, or in addition to, the common table. */
   readonly structs: StructTable;

@@ -3,7 +3,7 @@
 import { EBADF, EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { hiddenDescriptors, isHidden } from '../host-descriptors.ts';
-import { isProcFile, openProcFile } from '../proc-files.ts';
+import { isProcFile, openProcFile, procEntry } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import { forgetNotes, forgetRange, noteSmallFile } from './descriptor-notes.ts';
@@ -35,7 +35,7 @@ const CLOSE_RANGE_CLOEXEC = 4;
 /** openat(2) and its older relatives; files of /proc/self that would show the emulator are made. */
 export function openAt(p: Process, dirfd: number, path: number, flags: number, mode: number): number {
   if (p.paths.mayBeProc(path)) {
-    const entry = p.paths.procSelfEntry(p.paths.read(path) ?? '');
+    const entry = procEntry(p, p.paths.read(path) ?? '');
     if (entry !== undefined && isProcFile(entry)) return openProcFile(p, entry, path, flags);
   }
   const name = p.paths.resolve(path, flags & O_NOFOLLOW ? 'lpath' : 'path');

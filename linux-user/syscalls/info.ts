@@ -25,7 +25,7 @@ function uname(name: string): Handler {
       let text = Buffer.from(scratch.u8.subarray(from, from + UTS_LENGTH))
         .toString('latin1')
         .split('\0')[0]!;
-      if (field.name === 'machine') text = p.abi.machine;
+      if (field.name === 'machine') text = machineName(p);
       else if (field.name === 'release' && p.release !== undefined) text = p.release;
       const to = (pointer >>> 0) + field.offset;
       p.memory.u8.fill(0, to, to + field.count);
@@ -33,6 +33,11 @@ function uname(name: string): Handler {
     }
     return 0;
   };
+}
+
+/** What uname(2) says the machine is. */
+function machineName({ abi, view, env }: Process): string {
+  return typeof abi.machine === 'string' ? abi.machine : abi.machine(view, env);
 }
 
 /** Sizes in bytes of the fields that may not fit in a 32-bit long; they are then told in units of a page. */

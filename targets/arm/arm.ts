@@ -89,6 +89,10 @@ function makeGuest(name: string, bigEndian: boolean): Guest {
     bigEndian,
     layout: ARM_STATE,
     models: ARM_MODELS,
+    modelHelp: () =>
+      `Available CPUs:\n${ARM_MODELS.map(({ name }) => `  ${name}\n`)
+        .sort()
+        .join('')}`,
     reset: reset(bigEndian),
     blockFlags,
     translate: translateBlock,

@@ -107,7 +107,10 @@ const OABI_BASE = 0x900000;
 const supervisor: Handler = (t) => {
   const { i } = t.insn;
   if (i === (t.thumb ? SEMIHOST_THUMB : SEMIHOST_ARM)) return t.trap(Vector.SEMIHOST);
-  if (!t.thumb && i >= OABI_BASE) return t.trap(Vector.OABI_CALL, i);
+  if (!t.thumb && i >= OABI_BASE) {
+    t.unimplemented = `system call ${i - OABI_BASE} of the old ABI (OABI)`;
+    return t.trap(Vector.OABI_CALL, i);
+  }
   t.trap(Vector.SVC);
 };
 

@@ -38,12 +38,15 @@ class Fetcher {
 
   half(address: number): number {
     const { bytes } = this.code!;
-    return this.bigCode ? (bytes[address]! << 8) | bytes[address + 1]! : bytes[address]! | (bytes[address + 1]! << 8);
+    return this.bigCode && address < HELPER_PAGE
+      ? (bytes[address]! << 8) | bytes[address + 1]!
+      : bytes[address]! | (bytes[address + 1]! << 8);
   }
 
   word(address: number): number {
-    const low = this.half(this.bigCode ? address + 2 : address);
-    const high = this.half(this.bigCode ? address : address + 2);
+    const big = this.bigCode && address < HELPER_PAGE;
+    const low = this.half(big ? address + 2 : address);
+    const high = this.half(big ? address : address + 2);
     return ((high << 16) | low) >>> 0;
   }
 }
@@ -69,11 +72,11 @@ function fetchInsn(pc: number, thumb: number): number {
 }
 
 /** The handler of the instruction; null: undefined, or not on this model. */
-function findHandler(model: ArmModel, pc: number): Handler | null {
+function findHandler(model: ArmModel): Handler | null {
   const { encoding } = insn;
   if (!encoding) return null;
   const { feature } = encoding;
-  if (feature !== '' && !model.features.includes(feature as Feature) && (pc & -4096) >>> 0 !== HELPER_PAGE) return null;
+  if (feature !== '' && !model.features.includes(feature as Feature)) return null;
   return HANDLERS[encoding.name as RowName] ?? null;
 }
 
@@ -91,6 +94,11 @@ function selects(): boolean {
   return encoding !== null && (S === 0 || set === InsnSet.T16) && d !== PC && SELECTABLE.has(encoding.name);
 }
 
+/** The words of exclusive accesses and thread pointer are there for the helper page's code on every model. */
+function modelAt(model: ArmModel, pc: number): ArmModel {
+  return (pc & -4096) >>> 0 === HELPER_PAGE ? ARM_MODELS[0]! : model;
+}
+
 /**
  * Translates the straight run at `request.pc`. It ends at a jump, at an instruction after which the translator's
  * assumptions may not hold, after `maxInsns`, at `stopAt`, or before code that cannot be fetched.
@@ -99,7 +107,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
   const { builder, maxInsns, stopAt, flags } = request;
   const t = translation;
   const thumb = request.pc & 1;
-  const model = ARM_MODELS[flags >>> MODEL_SHIFT]!;
+  const model = modelAt(ARM_MODELS[flags >>> MODEL_SHIFT]!, request.pc);
   let pc = (request.pc & ~1) >>> 0;
   fetcher.begin(request.code, (flags & FLAG_BIG_CODE) !== 0);
   t.begin(builder, flags, model, thumb);
@@ -130,7 +138,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     // In the last instruction of an IT block the low bits are 1000.
     t.itNext = (t.it & 7) === 0 ? 0 : (t.it & 0xe0) | ((t.it << 1) & 0x1f);
     count++;
-    const handler = findHandler(model, t.pc);
+    const handler = findHandler(model);
     t.beginCondition(cond, handler !== null && selects());
     if (handler) handler(t);
     else t.undefined();
