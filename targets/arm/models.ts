@@ -50,8 +50,9 @@ const V8: readonly Feature[] = [...V7VE, 'v8', 'crc'];
 const VFP3: readonly Feature[] = ['vfp2', 'vfp3', 'd32'];
 const VFP4: readonly Feature[] = [...VFP3, 'half', 'vfp4'];
 const NEON: readonly Feature[] = ['neon'];
+const CRYPTO: readonly Feature[] = ['aes', 'pmull', 'sha1', 'sha2'];
 
-const EVERYTHING: readonly Feature[] = [...V8, ...VFP4, 'vfp8', 'neon', 'neon8', 'pmull', 'sb'];
+const EVERYTHING: readonly Feature[] = [...V8, ...VFP4, 'vfp8', 'neon', 'neon8', ...CRYPTO, 'sb'];
 
 // biome-ignore format: a table, one row per model
 export const ARM_MODELS: readonly ArmModel[] = [

@@ -39,6 +39,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
       'targets/target.ts',
       'targets/float-guard.ts',
       'targets/boxed-entry.ts',
+      'targets/finite-field.ts',
     ],
     may: ['ir', 'util'],
   },

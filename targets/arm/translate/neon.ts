@@ -1,6 +1,7 @@
 // Advanced SIMD: the handler of every row, put together from the files by subject.
 import type { NeonRow } from '../insns.ts';
 import type { Handler } from './context.ts';
+import { NEON_CRYPTO } from './neon-crypto.ts';
 import { NEON_FLOAT } from './neon-float.ts';
 import { NEON_INTEGER } from './neon-integer.ts';
 import { NEON_MEMORY } from './neon-memory.ts';
@@ -15,4 +16,5 @@ export const NEON_HANDLERS: Record<NeonRow, Handler> = {
   ...NEON_PERMUTE,
   ...NEON_FLOAT,
   ...NEON_MEMORY,
+  ...NEON_CRYPTO,
 };
