@@ -1,7 +1,7 @@
 // Runs one guest thread: guest code until it traps, then the system call, the signal, or what has arrived meanwhile.
 
 import { ERESTARTSYS } from '../src/host/errno.ts';
-import type { GuestCpu } from './cpu.ts';
+import type { GuestCpu, Trap } from './cpu.ts';
 import { NO_RESULT } from './errno.ts';
 import type { NextProgram, Process } from './process.ts';
 import type { Signals } from './signals.ts';
@@ -18,20 +18,29 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
   const { abi, stateView, stateEnv } = p;
   const { syscallVector } = abi.signals;
   const finish = (result: number): void => abi.setSyscallResult(stateView, stateEnv, result);
+  let result = 0;
+  const systemCall: Trap = {
+    vector: syscallVector,
+    handle: () => {
+      result = calls.run();
+      return (result > -ERESTARTSYS || result <= -NO_RESULT) && p.next === null;
+    },
+  };
   for (;;) {
-    const exit = cpu.run();
+    const exit = cpu.run(systemCall);
     if (exit.kind === 'poll') {
       signals.deliver(null, finish);
-    } else if (exit.vector === syscallVector) {
-      const result = calls.run();
-      if (result <= -ERESTARTSYS && result > -NO_RESULT) {
-        const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
-        signals.deliver({ name, error: -result }, finish);
-      } else if (p.next !== null) {
-        return p.next;
-      }
-    } else {
-      signals.fault(exit);
+      continue;
     }
+    if (exit.kind === 'exception') {
+      if (exit.vector !== syscallVector) {
+        signals.fault(exit);
+        continue;
+      }
+      if (systemCall.handle()) continue;
+    }
+    if (p.next !== null) return p.next;
+    const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
+    signals.deliver({ name, error: -result }, finish);
   }
 }

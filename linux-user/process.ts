@@ -136,7 +136,8 @@ export class Process {
     this.abi = options.abi;
     this.env = options.env;
     this.stateView = options.memory.stateView;
-    this.stateEnv = options.env - STATE_BASE;
+    // The engine keeps a difference of numbers above 2^31 as a double, and an index that is one costs ten times as much.
+    this.stateEnv = (options.env - STATE_BASE) | 0;
     this.pollWord = options.pollWord;
     this.release = options.release;
     this.structs = new StructSet(options.abi.model, [COMMON_STRUCTS, options.abi.structs]);

@@ -1,6 +1,7 @@
 // Signals of the i386 ABI: which exception is which signal, and frames as a 64-bit kernel builds them for 32-bit processes.
 
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import { STATE_BASE } from '../../src/memory/guest-pages.ts';
 import { cpuidLeaf, xcr0 } from '../../targets/x86/cpuid.ts';
 import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
 import { loadSegment, resetSegments, restoreCodeSegment } from '../../targets/x86/helpers/segment-helpers.ts';
@@ -34,6 +35,11 @@ import {
 } from '../siginfo.ts';
 import { VDSO, vdsoImage } from './i386-vdso.ts';
 import type { AltStack, Delivery, RestoredFrame, SignalAbi, TrapState } from './signal-interface.ts';
+
+/** Where the CPU state at guest address `env` is in `stateView`, which is ten times as fast as all of memory. */
+function stateAt(env: number): number {
+  return (env - STATE_BASE) | 0;
+}
 
 /** Exception vectors (Intel SDM vol. 3, table 6-1). */
 const DE = 0;
@@ -309,7 +315,8 @@ function copyRegister(memory: GuestMemory, from: number, to: number): void {
 
 /** FXSAVE image (Intel SDM vol. 2, FXSAVE, table of the 32-bit form). */
 function saveFxsave(memory: GuestMemory, env: number, at: number): void {
-  for (let k = 0; k < FXSAVE_SIZE; k += 4) memory.write32(at + k, 0);
+  const { i32 } = memory;
+  i32.fill(0, at >>> 2, (at + FXSAVE_SIZE) >>> 2);
   memory.write16(at, memory.read32(env + FPCW));
   memory.write16(at + 2, statusWord(memory, env));
   memory.write16(at + 4, ~memory.read32(env + FPEMPTY) & 0xff);
@@ -322,7 +329,7 @@ function saveFxsave(memory: GuestMemory, env: number, at: number): void {
   memory.write32(at + 28, MXCSR_MASK);
   const top = memory.read32(env + FPTOP);
   for (let n = 0; n < 8; n++) copyRegister(memory, env + O.fpu + 16 * ((top + n) & 7), at + 32 + 16 * n);
-  for (let k = 0; k < 128; k += 4) memory.write32(at + 160 + k, memory.read32(env + O.xmm + k));
+  i32.copyWithin((at + 160) >>> 2, (env + O.xmm) >>> 2, (env + O.xmm + 128) >>> 2);
 }
 
 /** What makes an FXSAVE image in a frame an XSAVE area (arch/x86/kernel/fpu/signal.c). */
@@ -331,7 +338,7 @@ function saveXstate(memory: GuestMemory, at: number, components: number): void {
   memory.write32(at + SW.extendedSize, FSAVE_SIZE + XSTATE_SIZE + MAGIC2_SIZE);
   memory.write32(at + SW.features, components);
   memory.write32(at + SW.size, XSTATE_SIZE);
-  for (let k = FXSAVE_SIZE; k < XSTATE_SIZE; k += 4) memory.write32(at + k, 0);
+  memory.i32.fill(0, (at + FXSAVE_SIZE) >>> 2, (at + XSTATE_SIZE) >>> 2);
   memory.write32(at + FXSAVE_SIZE, components);
   memory.write32(at + XSTATE_SIZE, MAGIC2);
 }
@@ -405,7 +412,7 @@ function writeContext(memory: GuestMemory, env: number, at: number, delivery: De
   memory.write32(at + SC.err, delivery.trap.errorCode);
   memory.write32(at + SC.ip, memory.read32(env + O.pc) - memory.read32(env + O.segBases + 4 * Seg.CS));
   memory.write32(at + SC.cs, memory.read32(env + selectorAt(Seg.CS)));
-  memory.write32(at + SC.flags, readEflags(memory.view, env));
+  memory.write32(at + SC.flags, readEflags(memory.stateView, stateAt(env)));
   memory.write32(at + SC.spAtSignal, memory.read32(env + reg(ESP)));
   memory.write32(at + SC.ss, memory.read32(env + selectorAt(Seg.SS)));
   memory.write32(at + SC.fpstate, fpstate);
@@ -458,8 +465,8 @@ function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolea
   memory.write32(env + reg(EDX), siginfo ? frame + RT.info : 0);
   memory.write32(env + reg(ECX), siginfo ? frame + RT.ucontext : 0);
   memory.write32(env + O.pc, delivery.handler);
-  const eflags = readEflags(memory.view, env);
-  if (eflags & HANDLER_CLEARS) writeEflags(memory.view, env, eflags & ~HANDLER_CLEARS);
+  const eflags = readEflags(memory.stateView, stateAt(env));
+  if (eflags & HANDLER_CLEARS) writeEflags(memory.stateView, stateAt(env), eflags & ~HANDLER_CLEARS);
   enterUserSegments(memory, env);
   initFpu(memory, env, form);
   return true;
@@ -494,8 +501,8 @@ function popFrame(memory: GuestMemory, env: number, siginfoFrame: boolean): Rest
   for (let k = 0; k < 8; k++) memory.write32(env + reg(CONTEXT_REGS[k]!), memory.read32(context + SC.regs + 4 * k));
   restoreCodeSegment(memory.view, env, memory.read32(context + SC.cs) & 0xffff);
   memory.write32(env + O.pc, memory.read32(context + SC.ip) + memory.read32(env + O.segBases + 4 * Seg.CS));
-  const kept = readEflags(memory.view, env) & ~FIX_EFLAGS;
-  writeEflags(memory.view, env, kept | (memory.read32(context + SC.flags) & FIX_EFLAGS));
+  const kept = readEflags(memory.stateView, stateAt(env)) & ~FIX_EFLAGS;
+  writeEflags(memory.stateView, stateAt(env), kept | (memory.read32(context + SC.flags) & FIX_EFLAGS));
   for (const [segment, offset] of RESTORED_SEGMENTS) {
     restoreSegment(memory, env, segment, memory.read32(context + offset) & 0xffff);
   }

@@ -2,12 +2,15 @@
 
 /** What the loop calls, and what it puts in table slots without a translation. */
 export interface GeneratedFunctions {
-  /** Runs the function in table slot `slot` on the CPU state at `env`; returns an `Exit`. Throws when guest code faults. */
+  /**
+   * Runs the function in table slot `slot` on the CPU state at `env`; returns an `Exit`. At `Exit.EXCEPTION` it calls
+   * `trap`, and goes on with the slot that returns; a negative number it returns instead. Throws when guest code faults.
+   */
   enter(env: number, slot: number): number;
   /** Returns `Exit.LOOKUP`. */
   readonly miss: CallableFunction;
   /** Must be called once before `enter`. */
-  connect(table: WebAssembly.Table): void;
+  connect(table: WebAssembly.Table, trap: () => number): void;
 }
 
 // (module (func (export "miss") (param i32) (result i32) (i32.const 0)))
@@ -16,14 +19,22 @@ const MISS = new Uint8Array([
   4, 0, 65, 0, 11,
 ]);
 
-// (module (import "e" "t" (table 0 funcref)) (type (func (param i32) (result i32)))
-//   (func (export "enter") (param i32 i32) (result i32) (call_indirect (type 0) (local.get 0) (local.get 1))))
+// (module (import "e" "t" (table 0 funcref)) (import "e" "s" (func $trap (result i32)))
+//   (type (func (param i32) (result i32)))
+//   (func (export "enter") (param $env i32) (param $slot i32) (result i32) (local $exit i32)
+//     (loop $again
+//       (local.tee $exit (call_indirect (type 0) (local.get $env) (local.get $slot)))
+//       (if (i32.ne (i32.const 2)) (then (return (local.get $exit))))
+//       (br_if $again (i32.ge_s (local.tee $slot (call $trap)) (i32.const 0))))
+//     (local.get $slot)))
 const ENTER = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 12, 2, 96, 1, 127, 1, 127, 96, 2, 127, 127, 1, 127, 2, 9, 1, 1, 101, 1, 116, 1, 112,
-  0, 0, 3, 2, 1, 1, 7, 9, 1, 5, 101, 110, 116, 101, 114, 0, 0, 10, 11, 1, 9, 0, 32, 0, 32, 1, 17, 0, 0, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 16, 3, 96, 1, 127, 1, 127, 96, 2, 127, 127, 1, 127, 96, 0, 1, 127, 2, 15, 2, 1, 101,
+  1, 116, 1, 112, 0, 0, 1, 101, 1, 115, 0, 2, 3, 2, 1, 1, 7, 9, 1, 5, 101, 110, 116, 101, 114, 0, 1, 10, 38, 1, 36, 1,
+  1, 127, 3, 64, 32, 0, 32, 1, 17, 0, 0, 34, 2, 65, 2, 71, 4, 64, 32, 2, 15, 11, 16, 0, 34, 1, 65, 0, 78, 13, 0, 11, 32,
+  1, 11,
 ]);
 
-/** Instantiates both; `Exit.LOOKUP` is 0, as MISS returns. */
+/** Instantiates both; `Exit.LOOKUP` is 0, as MISS returns, and `Exit.EXCEPTION` is 2, as ENTER asks. */
 export function bootstrap(): GeneratedFunctions {
   const missInstance = new WebAssembly.Instance(new WebAssembly.Module(MISS));
   const functions = {
@@ -31,8 +42,8 @@ export function bootstrap(): GeneratedFunctions {
     enter: (): number => {
       throw new Error('connect the table first');
     },
-    connect(table: WebAssembly.Table): void {
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(ENTER), { e: { t: table } });
+    connect(table: WebAssembly.Table, trap: () => number): void {
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(ENTER), { e: { t: table, s: trap } });
       functions.enter = instance.exports.enter as () => number;
     },
   };

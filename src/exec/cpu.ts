@@ -37,7 +37,15 @@ const MAX_KEPT_SLOTS = 1 << 17;
 /** Why `run` returned. Exception numbers are the guest's own. */
 export type CpuExit =
   | { readonly kind: 'exception'; readonly vector: number; readonly errorCode: number; readonly address: number }
-  | { readonly kind: 'poll' };
+  | { readonly kind: 'poll' }
+  | { readonly kind: 'trapped' };
+
+/** An exception that is dealt with where it happens, without leaving `run`: the system call. */
+export interface Trap {
+  readonly vector: number;
+  /** Deals with it. False: `run` has to return, with the exit `trapped`. */
+  handle(): boolean;
+}
 
 const FAULTS = defineCounter('exec.faults', 'faults of generated code found out by replay');
 const INVALIDATIONS = defineCounter('exec.invalidations', 'pages whose translations were thrown away');
@@ -46,6 +54,9 @@ const TRANSLATED = defineCounter('exec.translated', 'blocks translated to IR');
 const INTERPRETED = defineCounter('exec.interpreted', 'runs of blocks in the interpreter');
 
 const POLL_EXIT: CpuExit = { kind: 'poll' };
+const TRAPPED_EXIT: CpuExit = { kind: 'trapped' };
+/** Beside the ways in which generated code leaves: a trap was dealt with, and its caller wants to know. */
+const TRAPPED = 4 as Exit;
 
 /** Generated code passes the address of CPU state as a signed number; helpers expect it unsigned. */
 function forGeneratedCode(helpers: Record<string, HelperFunction>): Record<string, unknown> {
@@ -91,7 +102,8 @@ export class Cpu implements Translator {
     this.env = stateAddress(threadIndex);
     this.view = memory.view;
     this.state = memory.stateView;
-    this.stateAt = this.env - STATE_BASE;
+    // As an integer: the engine keeps the difference as a double, and an index that is one costs ten times as much.
+    this.stateAt = (this.env - STATE_BASE) | 0;
     const canRead = (address: number, length: number) => memory.checkRead(address, length);
     const canWrite = (address: number, length: number) => memory.checkWriteNoCode(address, length);
     const prepareWrite = (address: number, length: number) => memory.prepareWrite(address, length);
@@ -127,7 +139,7 @@ export class Cpu implements Translator {
     };
     this.generated = bootstrap();
     this.cache = new CodeCache(this.generated.miss, store);
-    this.generated.connect(this.cache.table);
+    this.generated.connect(this.cache.table, () => this.handleTrap());
     this.imports = { e: { m: memory.memory, t: this.cache.table }, h: forGeneratedCode(helpers) };
     // Whole blocks must not write to translated code behind their own back: there they fault, and the replay writes.
     this.blockPort = { view: memory.view, layout: CODEGEN_LAYOUT, canRead, prepareWrite: canWrite, helper };
@@ -154,9 +166,15 @@ export class Cpu implements Translator {
     return exports;
   }
 
-  /** Runs guest code until something needs the caller: an exception (system calls included) or a set poll word. */
-  run(): CpuExit {
+  private trap: Trap | null = null;
+
+  /**
+   * Runs guest code until something needs the caller: an exception other than `trap`, or a set poll word. Also `trap` may be
+   * left to the caller, where instructions are not run by generated code alone.
+   */
+  run(trap: Trap | null = null): CpuExit {
     const { state, stateAt, guest, options } = this;
+    this.trap = trap;
     const interpret = options.engine === 'interp';
     this.memory.forgetPopulated();
     for (;;) {
@@ -167,7 +185,24 @@ export class Cpu implements Translator {
       const exit = interpret ? this.interpretAt(pc, flags) : this.enterAt(pc, flags);
       if (exit === Exit.EXCEPTION) return this.takeException();
       if (exit === Exit.HOT) this.grow(this.cache.get(this.getPc(), flags));
+      else if (exit === TRAPPED) return TRAPPED_EXIT;
     }
+  }
+
+  /**
+   * Generated code has raised an exception. If it is the trap it is dealt with here: the slot of the code to go on with, or
+   * -1 - the exit to leave with.
+   */
+  private handleTrap(): number {
+    const { trap, state, stateAt, guest } = this;
+    if (trap === null || state.getUint32(stateAt + HEADER.exception, true) !== trap.vector) return -1 - Exit.EXCEPTION;
+    if (!trap.handle()) return -1 - TRAPPED;
+    this.memory.forgetPopulated();
+    if (state.getUint32(stateAt + HEADER.poll, true) !== 0 || this.options.log !== null) return -1 - Exit.LOOKUP;
+    if (guest.blockFlags(state, stateAt) !== this.lastFlags) return -1 - Exit.LOOKUP;
+    const pc = state.getUint32(stateAt + HEADER.pc, true);
+    const cell = stateAt + CODEGEN_LAYOUT.jumpCache + 8 * jumpCacheIndex(pc, CODEGEN_LAYOUT.jumpCacheBits);
+    return state.getUint32(cell, true) === pc ? state.getUint32(cell + 4, true) : -1 - Exit.LOOKUP;
   }
 
   /** A block has become hot. */
@@ -310,7 +345,8 @@ export class Cpu implements Translator {
     const cell = this.stateAt + CODEGEN_LAYOUT.jumpCache + 8 * jumpCacheIndex(pc, CODEGEN_LAYOUT.jumpCacheBits);
     this.state.setUint32(cell, pc, true);
     this.state.setUint32(cell + 4, entry.slot, true);
-    return this.generated.enter(this.env, entry.slot);
+    const exit = this.generated.enter(this.env, entry.slot);
+    return exit >= 0 ? exit : -1 - exit;
   }
 
   private interpret(entry: Entry): Exit {

@@ -6,7 +6,7 @@ import type { Block } from '../../tcg/ir/block.ts';
 import { Exit } from '../../tcg/ir/types.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { Tier } from './code-cache.ts';
-import { Cpu } from './cpu.ts';
+import { Cpu, type CpuExit } from './cpu.ts';
 
 /** Thrown when the two engines disagree; the message is the report. */
 export class LockstepDifference extends Error {}
@@ -49,6 +49,11 @@ export class LockstepCpu extends Cpu {
   comparisons = 0;
   /** How often a region left without doing anything, so that there was nothing to compare. */
   steppedOver = 0;
+
+  /** Traps are left to the caller: what happens in one is neither undone nor repeated. */
+  override run(): CpuExit {
+    return super.run(null);
+  }
 
   protected override invalidate(firstPage: number, lastPage: number): void {
     this.blocks.clear();
