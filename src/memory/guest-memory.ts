@@ -358,7 +358,8 @@ export class GuestMemory extends GuestPages {
       if (oldAddr + oldSize > newAddr && newAddr + newSize > oldAddr) return -EINVAL;
       if (fixed && newAddr < MMAP_MIN_ADDR && sys0(SYS.geteuid) !== 0) return -EPERM;
     }
-    if (oldAddr >= this.taskSize || oldAddr + oldSize > 2 ** 32) return oldSize > newSize ? -EINVAL : -EFAULT;
+    // Behind the end stands the state of the emulator: never to be unmapped or moved with the rest.
+    if (oldAddr + oldSize > this.taskSize) return oldSize > newSize ? -EINVAL : -EFAULT;
     this.lock();
     try {
       if (this.pages[oldAddr >>> PAGE_SHIFT] === 0) return -EFAULT;

@@ -328,7 +328,7 @@ class Checker {
   async countRefcounts(): Promise<void> {
     const { s } = this;
     this.count(s.header.refTableOffset, s.header.refTableClusters * s.clusterSize);
-    for (let i = 0; i < usedEntries(s.refTable); i++) {
+    for (let i = 0, end = usedEntries(s.refTable); i < end; i++) {
       const offset = s.refTable[i]!;
       if (offset === 0) continue;
       if (offset % s.clusterSize !== 0) {

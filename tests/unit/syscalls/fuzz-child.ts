@@ -5,6 +5,8 @@ import { basename } from 'node:path';
 import { hideDescriptor } from '../../../linux-user/host-descriptors.ts';
 import { Signals } from '../../../linux-user/signals.ts';
 import type { SystemCalls } from '../../../linux-user/syscalls/dispatch.ts';
+import { IOCTL_HANDLERS } from '../../../linux-user/syscalls/ioctl-handlers.ts';
+import { IOCTLS } from '../../../linux-user/syscalls/ioctl-table.ts';
 import { allRows } from '../../../linux-user/syscalls/table.ts';
 import { HostBuffer, SYS, sys0, sys1, sys2, sys3, sys4 } from '../../../src/host/syscall.ts';
 import { STATE_BASE } from '../../../src/memory/guest-pages.ts';
@@ -22,7 +24,7 @@ const LEFT_OUT = new Set(
     'setfsuid32 setfsgid32 setrlimit prlimit64 sched_setaffinity sched_setscheduler sched_setattr sched_setparam ' +
     'sched_yield nice setpriority ioprio_set unshare setns init_module finit_module delete_module acct vhangup syslog ' +
     'setsid setpgid personality sync syncfs alarm setitimer timer_create mlockall capset keyctl add_key request_key ' +
-    'landlock_restrict_self mlockall sigreturn rt_sigreturn process_mrelease memfd_secret prctl sysfs'
+    'landlock_restrict_self mlockall sigreturn rt_sigreturn process_mrelease memfd_secret prctl sysfs quotactl quotactl_fd'
   ).split(' '),
 );
 
@@ -71,7 +73,8 @@ function lockIn(): void {
   need('still outside', statSync('/').ino === ino && sys1(SYS.chroot, root) < 0);
 }
 
-const [seedText, countText] = process.argv.slice(2);
+const [seedText, countText, traceText] = process.argv.slice(2);
+const trace = traceText === 'trace';
 const r = random(Number(seedText));
 const count = Number(countText);
 
@@ -81,6 +84,7 @@ const pollAt = STATE_BASE + HEADER.poll;
 h.process.signals = new Signals(h.memory, h.process.env, h.process.abi.signals, pollAt);
 const calls: SystemCalls = h.calls;
 const data = h.room(0x8000);
+const mark = h.mark();
 for (const [i, text] of ['f', 'd', 'd/x', '/', '.', '..', 'a'.repeat(300), ''].entries()) {
   h.memory.writeBytes(data + i * 400, Buffer.from(`${text}\0`));
 }
@@ -111,7 +115,7 @@ function argument(): number {
     case 1:
       return POINTERS[r(POINTERS.length)]!;
     case 2:
-      return [-1, 0, 3, 4, 5, 6, 7, 99, -100][r(9)]!;
+      return r(3) === 0 ? [-1, 0, 99, -100][r(4)]! : 3 + r(24);
     case 3:
       return data + r(8) * 400;
     case 4:
@@ -123,6 +127,43 @@ function argument(): number {
     default:
       return r(0xffffffff);
   }
+}
+
+/**
+ * Requests and the like that lead further than random numbers would: the values of an argument of some calls, which it has
+ * half the time.
+ */
+const KNOWN: Readonly<Record<string, readonly [argument: number, values: readonly number[]]>> = {
+  ioctl: [1, [...Object.keys(IOCTLS), ...Object.keys(IOCTL_HANDLERS)].map(Number)],
+  fcntl64: [1, [...Array(18).keys(), 36, 37, 38, ...Array.from({ length: 15 }, (_, i) => 1024 + i)]],
+  fcntl: [1, [...Array(18).keys(), 36, 37, 38]],
+  socketcall: [0, [...Array(21).keys()]],
+  ipc: [0, [1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24]],
+  setsockopt: [1, [0, 1, 6, 17, 41, 270]],
+  getsockopt: [1, [0, 1, 6, 17, 41, 270]],
+  semctl: [2, [0, 1, 2, 3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]],
+  msgctl: [1, [0, 1, 2, 3, 11, 12, 13]],
+  shmctl: [1, [0, 1, 2, 3, 11, 12, 13, 14, 15]],
+  futex: [1, [...Array(14).keys()]],
+};
+
+/** Descriptors of every kind, with low numbers, as a program would have them. */
+function openAll(): void {
+  const pair = h.words(0, 0);
+  for (const kind of [1, 2, 5]) h.call('socketpair', 1, kind | 0x800, 0, pair);
+  h.call('pipe2', pair, 0x800);
+  for (const family of [2, 10, 16]) h.call('socket', family, 2 | 0x800, 0);
+  h.call('socket', 2, 1 | 0x800, 0);
+  h.call('epoll_create1', 0);
+  h.call('eventfd2', 0, 0x800);
+  h.call('timerfd_create', 1, 0x800);
+  h.call('inotify_init1', 0x800);
+  h.call('signalfd4', -1, h.words(0x200, 0), 8, 0x800);
+  h.call('memfd_create', data, 2);
+  for (const name of ['f', 'd']) h.call('open', h.string(name), name === 'f' ? 0x8802 : 0x8800, 0);
+  h.call('msgget', 0, 0o600);
+  h.call('semget', 0, 2, 0o600);
+  h.call('shmget', 0, 8192, 0o600);
 }
 
 /** Puts pointers, lengths and small numbers where a call might read a structure. */
@@ -150,10 +191,20 @@ for (let done = 0; done < count; done++) {
       h.memory.writeBytes(data + i * 400, Buffer.from(`${text}\0`));
     }
   }
+  // What the calls have closed is open again.
+  if (done % 1000 === 0) {
+    h.call('close_range', 3, 40, 0);
+    h.reset(mark);
+    openAll();
+  }
   const number = numbers[r(numbers.length)]!;
   // With the poll word set a call that could wait does all but start.
   h.memory.write32(pollAt, canWait.has(number) ? 1 : 0);
   const args = [argument(), argument(), argument(), argument(), argument(), argument()].map((n) => n | 0);
+  const known = KNOWN[calls.nameOf(number)!];
+  if (known && r(2) === 0) args[known[0]] = known[1][r(known[1].length)]! | 0;
+  // The last line tells which call ended the process.
+  if (trace) writeSync(report, `${done} ${calls.nameOf(number)}(${args})\n`);
   let result: unknown;
   try {
     result = calls.call(number, args[0]!, args[1]!, args[2]!, args[3]!, args[4]!, args[5]!);
@@ -166,4 +217,5 @@ for (let done = 0; done < count; done++) {
     process.exit(1);
   }
 }
+
 process.exit(0);

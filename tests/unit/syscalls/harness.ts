@@ -33,6 +33,15 @@ export class Harness {
     return this.calls.call(number, a | 0, b | 0, c | 0, d | 0, e | 0, f | 0);
   }
 
+  /** Gives memory out again from here on. */
+  mark(): number {
+    return this.next;
+  }
+
+  reset(mark: number): void {
+    this.next = mark;
+  }
+
   /** Address of `size` fresh bytes of zeros. */
   room(size: number): number {
     const at = this.next;
