@@ -1,4 +1,5 @@
 // Text of ARM instructions from their rows: mnemonic, condition and operands.
+import { disassembleVector, hasDataType } from './disasm-vector.ts';
 import { type Insn, InsnSet } from './insns.ts';
 
 const CONDITIONS = ['eq', 'ne', 'hs', 'lo', 'mi', 'pl', 'vs', 'vc', 'hi', 'ls', 'ge', 'lt', 'gt', 'le', '', ''];
@@ -83,12 +84,6 @@ function operand(insn: Insn, code: string, pc: number): string {
       return hex(insn.h);
     case '#w':
       return hex(insn.w + 1);
-    case 'Fs':
-      return `s${(insn.d << 1) | insn.D}`;
-    case 'Fd':
-      return `d${(insn.D << 4) | insn.d}`;
-    case 'Fn':
-      return `s${(insn.n << 1) | insn.N}`;
     default:
       return register((insn as unknown as Record<string, number>)[code]!);
   }
@@ -100,6 +95,7 @@ export function disassemble(insn: Insn, pc: number): string {
   if (!encoding) return set === InsnSet.T16 ? `.inst.n 0x${word.toString(16)}` : `.inst 0x${word.toString(16)}`;
   const sets = insn.S === 1 || insn.S === 2 ? 's' : '';
   const cond = set === InsnSet.A32 || encoding.name === 'B_cond' ? CONDITIONS[insn.c] : '';
+  if (hasDataType(insn)) return disassembleVector(insn, set === InsnSet.A32 && word >>> 28 < 14 ? cond! : '');
   const operands =
     encoding.operands === ''
       ? ''

@@ -3,8 +3,9 @@ import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { substitutionBoxes } from '../../finite-field.ts';
 import { QREGS } from '../state.ts';
+import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
-import { compareLanes, dOf, lanesOf, mOf, nOf, op2, shuffle, vectorConst } from './neon-registers.ts';
+import { compareLanes, dOf, mOf, nOf, op2, shuffle } from './neon-registers.ts';
 
 /** A handler on Q registers. */
 function quads(run: (t: Translation, d: Value, n: Value, m: Value) => Value): Handler {

@@ -1,6 +1,7 @@
 // Advanced SIMD on single-precision lanes: always to nearest, flushing to zero, with the default NaN (StandardFPSCRValue).
 import type { Value } from '../../../tcg/ir/value.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { byHalves } from './neon-integer.ts';
 import {
@@ -13,7 +14,6 @@ import {
   pairwiseLanes,
   readVector,
   unary,
-  vectorConst,
   writeVector,
 } from './neon-registers.ts';
 import { byScalar } from './neon-wide.ts';

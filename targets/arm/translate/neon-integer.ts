@@ -2,6 +2,7 @@
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import {
   ALL_SIZES,
@@ -15,7 +16,6 @@ import {
   dOf,
   hasSize,
   laneBits,
-  lanesOf,
   mOf,
   multiply,
   nOf,
@@ -31,7 +31,6 @@ import {
   subtract,
   subtractSaturating,
   unary,
-  vectorConst,
   writeVector,
 } from './neon-registers.ts';
 

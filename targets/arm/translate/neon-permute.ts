@@ -1,6 +1,7 @@
 // Advanced SIMD that only moves lanes: reversal, transposition, interleaving, extraction, table look-up, duplication.
 import type { Value } from '../../../tcg/ir/value.ts';
 import { QREGS } from '../state.ts';
+import { lanesOf } from '../vector-constants.ts';
 import type { Handler } from './context.ts';
 import {
   BYTES_TO_WORDS,
@@ -11,7 +12,6 @@ import {
   joinLow,
   laneBits,
   laneBytes,
-  lanesOf,
   mOf,
   nOf,
   ONLY_BYTES,

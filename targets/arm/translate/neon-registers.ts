@@ -1,24 +1,12 @@
 // What all of Advanced SIMD shares: D and Q registers as vectors, lanes and shuffles, saturation, shapes of instructions.
 import type { OpName } from '../../../tcg/ir/ops.ts';
 import { Cond } from '../../../tcg/ir/types.ts';
-import { Const, const32, const64, type Value } from '../../../tcg/ir/value.ts';
+import { type Const, const32, const64, type Value } from '../../../tcg/ir/value.ts';
 import { FPSCR_QC } from '../fpscr.ts';
 import { ARM_OFFSETS as O, QREGS } from '../state.ts';
+import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { dNumber } from './vfp-registers.ts';
-
-/** A vector constant from its 16 bytes, the lowest first. */
-export function vectorConst(bytes: readonly number[]): Const {
-  return new Const('v128', Uint8Array.from(bytes));
-}
-
-/** A vector constant of equal lanes of `bits`. */
-export function lanesOf(bits: number, value: bigint | number): Const {
-  const bytes = new Uint8Array(16);
-  const x = BigInt.asUintN(bits, BigInt(value));
-  for (let k = 0; k < 16; k++) bytes[k] = Number((x >> BigInt((8 * k) % bits)) & 0xffn);
-  return new Const('v128', bytes);
-}
 
 /** Bytes of the lanes of `bits` with the given numbers, for `shuffle`. */
 export function laneBytes(bits: number, numbers: readonly number[]): number[] {

@@ -2,6 +2,7 @@
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Const, Value } from '../../../tcg/ir/value.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { expandModified, lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { byHalves } from './neon-integer.ts';
 import {
@@ -11,7 +12,6 @@ import {
   compareLanes,
   dOf,
   laneBits,
-  lanesOf,
   mOf,
   noteSaturation,
   op2,
@@ -19,7 +19,6 @@ import {
   same,
   shiftLanes,
   signedMax,
-  vectorConst,
   writeVector,
 } from './neon-registers.ts';
 import { narrow, widen } from './neon-wide.ts';
@@ -186,32 +185,6 @@ function byRegister(helper: 'neon_shift' | 'neon_qshift', rounds: boolean): Hand
 }
 
 // ---- one register and a modified immediate
-
-/** AdvSIMDExpandImm: the constant of cmode k, op o and an immediate of eight bits; null: undefined. */
-export function expandModified(k: number, o: number, i: number): Const | null {
-  const byte = BigInt(i);
-  switch (k >> 1) {
-    case 0:
-    case 1:
-    case 2:
-    case 3:
-      return lanesOf(32, byte << BigInt(8 * (k >> 1)));
-    case 4:
-    case 5:
-      return lanesOf(16, byte << BigInt(8 * ((k >> 1) & 1)));
-    case 6:
-      return lanesOf(32, k & 1 ? (byte << 16n) | 0xffffn : (byte << 8n) | 0xffn);
-    default: {
-      if (!(k & 1)) {
-        if (!o) return lanesOf(8, byte);
-        return vectorConst(Array.from({ length: 16 }, (_, n) => (i & (1 << (n & 7)) ? 0xff : 0)));
-      }
-      if (o) return null;
-      const sign = (i & 0x80) << 24;
-      return lanesOf(32, sign | (i & 0x40 ? 0x3e000000 : 0x40000000) | ((i & 0x3f) << 19));
-    }
-  }
-}
 
 const modifiedImmediate: Handler = (t) => {
   const { q, k, o, i } = t.insn;

@@ -3,6 +3,7 @@ import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
 import { QREGS } from '../state.ts';
+import { lanesOf } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { difference } from './neon-integer.ts';
 import {
@@ -15,7 +16,6 @@ import {
   hasSize,
   laneBits,
   laneBytes,
-  lanesOf,
   mOf,
   multiply,
   nOf,

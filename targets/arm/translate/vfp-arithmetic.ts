@@ -4,6 +4,7 @@ import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { type VectorHelper, vectorHelper } from '../helpers/vector-table.ts';
 import { FPFLAGS } from '../state.ts';
+import { expandImmediate } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { type Arithmetic, Guard, guarded, inexactResult, isCareful, leaveForCareful } from './floats.ts';
 import {
@@ -116,14 +117,6 @@ const immediate: Handler = dataProcessing((t) => {
     floatOf(t, z, z ? t.b.i64(BigInt(expandImmediate(i, 1)) << 32n) : t.b.copy(expandImmediate(i, 0))),
   );
 });
-
-/** VFPExpandImm: the upper 32 bits of the number an 8-bit immediate stands for in precision z. */
-export function expandImmediate(i: number, z: number): number {
-  const sign = (i & 0x80) << 24;
-  const b = (i >>> 6) & 1;
-  if (z) return sign | (b ? 0x3fc00000 : 0x40000000) | ((i & 0x3f) << 16);
-  return sign | (b ? 0x3e000000 : 0x40000000) | ((i & 0x3f) << 19);
-}
 
 // ---- comparison
 
