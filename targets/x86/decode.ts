@@ -258,6 +258,8 @@ function decodeAt(insn: Insn, bytes: Uint8Array, start: number, pc: number, mode
     fail(insn, DecodeFault.Undefined, pc, at - start);
     return;
   }
+  // Processors fetch all of what is undefined in its operands before they say so: it may be too long, or not be there.
+  let undefinedForm = (bits & RowBit.Undefined) !== 0;
 
   let rm = -1;
   insn.base = -1;
@@ -268,24 +270,15 @@ function decodeAt(insn: Insn, bytes: Uint8Array, start: number, pc: number, mode
   if (bits & RowBit.Modrm) {
     if (modrm < 0) modrm = bytes[at++];
     if (modrm >= 0xc0 || bits & RowBit.ModIgnored) {
-      if (bits & RowBit.MemOnly) {
-        fail(insn, DecodeFault.Undefined, pc, at - start);
-        return;
-      }
+      if (bits & RowBit.MemOnly) undefinedForm = true;
       rm = modrm & 7;
     } else {
-      if (bits & RowBit.RegOnly) {
-        fail(insn, DecodeFault.Undefined, pc, at - start);
-        return;
-      }
+      if (bits & RowBit.RegOnly) undefinedForm = true;
       if (addressSize === 4) at = decodeAddress32(insn, bytes, at, modrm, segment);
       else at = decodeAddress16(insn, bytes, at, modrm, segment);
     }
   }
-  if (lock && (rm >= 0 || (bits & RowBit.Lockable) === 0)) {
-    fail(insn, DecodeFault.Undefined, pc, at - start);
-    return;
-  }
+  if (lock && (rm >= 0 || (bits & RowBit.Lockable) === 0)) undefinedForm = true;
 
   let imm = 0;
   let imm2 = 0;
@@ -362,6 +355,10 @@ function decodeAt(insn: Insn, bytes: Uint8Array, start: number, pc: number, mode
   }
 
   const length = at - start;
+  if (undefinedForm) {
+    fail(insn, DecodeFault.Undefined, pc, length);
+    return;
+  }
   if (length > MAX_LENGTH) {
     fail(insn, DecodeFault.TooLong, pc, length);
     return;

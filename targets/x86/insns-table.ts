@@ -40,6 +40,8 @@ export enum RowBit {
   Force64 = 1 << 13,
   /** #UD outside CPL 0 */
   PrivilegedUd = 1 << 14,
+  /** no instruction, but its operands are fetched */
+  Undefined = 1 << 15,
 }
 
 /** What a row does to the flags; each field is a set of EFLAGS bits. */
@@ -192,6 +194,16 @@ function makeRow(
   return makeLeaf(candidates, inherited, opcode);
 }
 
+/** A place in a group that no row fills: it has the operands of the row that refers to the group. */
+function undefinedRow(inherited: RowSpec, opcode: number): Row {
+  const row = new Row([], inherited, opcode, INVALID_ROW.flags);
+  row.bits = RowBit.Modrm | RowBit.Undefined;
+  row.operands = inherited[2];
+  if (row.operands !== '') readOperands(row);
+  row.bits &= ~(RowBit.MemOnly | RowBit.RegOnly);
+  return row;
+}
+
 /** By convention `+r` is the first attribute. */
 function spansRegisters(spec: RowSpec): boolean {
   return spec[3]?.startsWith('+r') === true;
@@ -328,7 +340,10 @@ export function childRow(row: Row, place: number): Row {
         }
       }
     }
-    child = makeRow(below, row.inherited, row.opcode, true);
+    child =
+      below.length === 0 && row.inherited !== undefined
+        ? undefinedRow(row.inherited, row.opcode)
+        : makeRow(below, row.inherited, row.opcode, true);
   } else {
     const memory = place < 8;
     // rows of a group are keyed by ModRM; rows of a map that only `mem` and `reg` divide are not
@@ -348,7 +363,10 @@ export function childRow(row: Row, place: number): Row {
         if (!has(spec, memory ? 'reg' : 'mem')) below.push(spec);
       }
     }
-    child = sibling(row, below) ?? makeRow(below, row.inherited, row.opcode, false);
+    child =
+      below.length === 0 && row.inherited !== undefined
+        ? undefinedRow(row.inherited, row.opcode)
+        : (sibling(row, below) ?? makeRow(below, row.inherited, row.opcode, false));
   }
   row.children[place] = child;
   return child;
@@ -407,6 +425,9 @@ function fillBuckets(map: OpcodeMap): (RowSpec[] | undefined)[] {
   return filled;
 }
 
+/** Operands of opcodes without a row, by map. */
+const UNKNOWN_OPERANDS: readonly (string | undefined)[] = [undefined, undefined, 'Eb', 'Eb,Ib', undefined];
+
 function emptyMap(): (Row | undefined)[] {
   return new Array<Row | undefined>(256).fill(undefined);
 }
@@ -423,7 +444,11 @@ export function opcodeRow(map: OpcodeMap, opcode: number): Row {
     filled = fillBuckets(map);
     buckets[map] = filled;
   }
-  const row = makeRow(filled[opcode] ?? [], undefined, opcode, false);
+  // Unknown opcodes of the three-byte maps have operands all the same.
+  const unknown = filled[opcode] === undefined ? UNKNOWN_OPERANDS[map] : undefined;
+  const row = unknown
+    ? undefinedRow([opcode, 'INVALID', unknown], opcode)
+    : makeRow(filled[opcode] ?? [], undefined, opcode, false);
   MAPS[map][opcode] = row;
   return row;
 }
