@@ -5,6 +5,7 @@ import { cpuidLeaf } from './cpuid.ts';
 import { ArrayCode, decode, FLAT_32 } from './decode.ts';
 import { disassemble } from './disasm.ts';
 import { readEflags, writeEflags } from './flags.ts';
+import { approximateReciprocal, approximateRoot } from './helpers/approximate.ts';
 import { aaa, aad, aam, aas, computeFlagsHelper, daa, das, setEflagsHelper } from './helpers/flags-helpers.ts';
 import {
   checkFarHelper,
@@ -74,6 +75,8 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
       }
       return undefined;
     },
+    approximate_reciprocal: (_env: number, bits: number) => approximateReciprocal(bits),
+    approximate_root: (_env: number, bits: number) => approximateRoot(bits),
     x87_in_use: (env: number) => (x87InUse(view, env) ? 1 : 0),
     x87_reset: (env: number) => {
       resetX87(view, env);

@@ -2,6 +2,7 @@
 import type { X86Mnemonic } from '../insns.ts';
 import { THREE_D_NOW_HANDLERS } from './3dnow.ts';
 import { STATE_HANDLERS } from './fxsave.ts';
+import { APPROXIMATE_HANDLERS } from './sse-approximate.ts';
 import { SSE_COMPARE_HANDLERS } from './sse-compare.ts';
 import { SSE_CONVERT_HANDLERS } from './sse-convert.ts';
 import { SSE_FLOAT_HANDLERS } from './sse-float.ts';
@@ -19,6 +20,7 @@ export const SIMD_HANDLERS: Partial<Record<X86Mnemonic, Handler>> = {
   ...SSE_COMPARE_HANDLERS,
   ...SSE_CONVERT_HANDLERS,
   ...SSE_FLOAT_HANDLERS,
+  ...APPROXIMATE_HANDLERS,
   ...SSE_MOVE_HANDLERS,
   ...ARITHMETIC_HANDLERS,
   ...HELPER_HANDLERS,

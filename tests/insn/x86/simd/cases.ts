@@ -3,6 +3,7 @@
 import { modrmMem, modrmReg } from '../../../oracle/asm-i386.ts';
 import { AC, type InsnCase, MEMORY_MAP, regsFrom, STATUS_FLAGS } from '../../../oracle/insn-case.ts';
 import { corners, Random } from '../../../oracle/random.ts';
+import { hostIsAmd } from './host.ts';
 import { encode, type SimdRow } from './rows.ts';
 
 const { DATA, READ_ONLY, SCRATCH_END, STACK } = MEMORY_MAP;
@@ -89,6 +90,7 @@ function oneCase(row: SimdRow, r: Random, form: string, rm: readonly number[], m
     fpu: { format: 'fxsave', image: fxsaveImage(r, make) },
     flagMask: 0,
     ...(row.feature === 'SHA' && /mis|across|last|ac/.test(form) ? { hostSpecific: 'alignment of SHA operands' } : {}),
+    ...(/^R(CP|SQRT)/.test(row.mnemonic) && !hostIsAmd() ? { hostSpecific: 'approximations' } : {}),
     // Reserved bits raise #GP.
     ...(row.mnemonic === 'LDMXCSR' ? { faults: true } : {}),
   };

@@ -22,3 +22,8 @@ export function hostFeatures(): Set<string> {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'latin1'))?.[1]?.split(' '));
   return new Set(FEATURES.filter((name) => flags.has(KERNEL_NAMES[name] ?? name.toLowerCase())));
 }
+
+/** Whether the host CPU is of the maker whose approximations (RCPPS and its like) are reproduced. */
+export function hostIsAmd(): boolean {
+  return /^vendor_id\s*: AuthenticAMD$/m.test(readFileSync('/proc/cpuinfo', 'latin1'));
+}

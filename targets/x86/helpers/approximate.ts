@@ -1,0 +1,95 @@
+// RCPPS, RSQRTPS: approximations of 12 bits as AMD's processors (family 19h, measured over all fractions) have them.
+
+/*
+ * The fraction is cut to its first 12 bits. What comes out is the function of the middle of that interval, rounded to 13
+ * bits, or one more or less: the tables hold two bits for each interval, 0 for one less, 1 for as rounded, 2 for one more.
+ */
+const RECIPROCAL =
+  'UFWlqlBVpapQVaWqUFVQVaWqpaqlWqWqUVWlVaVWpVqlWqVapValVWVVVVWlWqVVqmqlVqpqpVWmWmVVpVVRAQRFVVkUVWVpFEVVWVmapqpU' +
+  'lWVZWZamaWmapmlpmqZpWZZlWVVVVRVZlmVVaZplWWmaZVlpllUVWVZRBGqaZRVEVWamRGVmqkRlZqZEVWVmVWaqqkRVVWZVZmZmVWZmZlVm' +
+  'ZmZVZlVVmaqqZlVmVlWZZmZmmapmZpqqZmaZamZWFFWWaWWZpqoUVZVlVVmWaWVZpmllWZZpVVWWZRRVVVVlWZZlVVVVVVVVVVVlWZZVZVmW' +
+  'VWVZVVVVVVEUaZqWVVBRVVlUVlZalZaWmpWWlpqVlpaalZZWWlVWVVmppqaalVZWWaWmllpVVVFFVVZVRVVWVUVVVlFFVVVBBamWVllVVaVV' +
+  'apWqqRVVlVVlValVaVWqVWpVqlVqValVaVWlVVVVVVRqlapVaVVVVWpVqlUVVVUAalVVUGpVVVRqVVVUVVVVlVVVVVWVqqqqVVVVqlVVVVVV' +
+  'VVWVqqqqqlVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVVaqqqqpqVVVVVVVVVVVlVVVVpaqqAVBVVVVVVVVVpVZVVaVaVVWlWlVVpVZVVVVVVRVQ' +
+  'VVVVpapVVWVVVVqlqlZVZVVVVqVaVVVQVQGVWqVqlWqlqkBVUFVAVVBVlWqlapVapVqVVqVVVVVVVZaqpVqVVmVVRVVQBZVWZVWWaqVWVVVR' +
+  'FZVVVVWVWmVVUUVVVVFFVVVRRVVVUUUVVaWWWmqllVZaZZVVVlFFFVWllVZaVVUVVaWWVlZVRRUVpZVVVaaWVlpVRQUFZVUVFVVlZWVVpaWl' +
+  'laWlZVVlZWVVZWVlRVVVVUVRUVGWpaWlVWVlVUVVUVGVpWVlRVVRUZVlZVVFUVFQVWVVUZalZVVVVZVlVVmWpWVZlqZlWZqmZVmapmVZmqZl' +
+  'WZamZVmWZVVVlWVVVVVVURRFUWVZlmVVVVVVpmmapmVVVVVRFEVRBFEUVVVlVWVZplmmFFUUVVVVVWVVZVllWWZZplmmaaYUURRRFFEUVRRR' +
+  'FFEUURRRaaZZpllmWWZZZVllVVVVVRVVVFFppplmWWWVVRVVVFFZZpllVVVVUVlmmWVVVVRRWWaVVRVRRBFZVVVRWWaVVWqmmWUVVUQRWVVV' +
+  'UVllVVVEVBFVRFVRVURVUVVEVVFVRFURVURUEVGZmWZmmZllZlWZVWVVVVVVRFURUZmZZWZVlVVVRFUREZmZVWVVVRFVmVlVZlUVEVWZWVVl' +
+  'VRUREZVZVVWZWWZmVRUREZVZVVWZWVVVqWpmZlUVERFVFRERmVlVVZlZVVWZWVVVmVlVVQ==';
+const ROOT_OF_1_TO_2 =
+  'AABVVQAAVVUAAFVVVVWqqlVVWlUAAFVVVVVaVVVVqqoFAFVVVQVVVVVVVVVVVVVVVRVVVVUFVVUVAFUVVVVqVVVqVaoFVVVVVWpVqgFVBVVV' +
+  'VVVWVVpVWlVqVWpVqlWqVWpValVqVVpVWlVWVVUVVQVVAVVVWlVWVVUFVVVqVVZVVVZllVZqpUEVVVFFVVVVVVVWVZVVVmWVVVZVlVVWVVVV' +
+  'VVFFFVVQllpqpZVVVlVVFVVQllZaVVVVVVCVVlZVRWVlZZWlpaVAUVFRQVVVVUVVVVVFVVVVRVVVVUVVVVVFVVVVQVFRUZalpaVVZWVlRVVV' +
+  'UZampWVVZVVVlqalZRQFRVFVVVVlWVqWpRQVRVFVFVVVVVZVZVlWlmVZWpZlWVqWZVlalmVZVpZlWVZVVVlWVVVVFUVRaVqWZVlWVVVRFFVV' +
+  'ZVmmaVVVZVllWaZpVVVVVWVZpllRFFUVVVVlVWVZZlmmWaZpURRVFFUVVRVVVVVVVVVVVVVVVVVVVVVVWWaaZllmmmVZZZZlVVVWVRVVVVFZ' +
+  'ZppmWWWWVRVVVVFZZpplVVVWVVlmmmVVVVZRWWaaVRVVVRFZZVZVaWaaZVVZVVaZWWaWmWlmmlQVVUVVVVVFVVVVVVVZVVVVWVVWVVlVVVVZ' +
+  'VVVVVVVFVRVVRVQVEUWZaWZWmVllVlVZVUVmZqaqVVVmZlFVVVVmZmamVVVVZmZmpqpVVVVmZmZmqlVVVWVmZmZmUVVVVVVVZWZmZmZmEVVV' +
+  'VVVVVVVVZmZmVVVVVVVVVVWVmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZVVVVVVVVVVVVVaqqmpmZmZmZmZlZVVVVZmZVVVVV' +
+  'mZmqalVVZmZVRFVVmVlmZlVVVlWZmWpmVVVmVZmZamZVVVVVmVlmZlVEVVVVVWZWmZlqZlVFVVURVVVUVVlVZVaZmWVmqpmpEVVVVFVVVVVV' +
+  'WVVlVZlZZVaZWWVmmZllZpqZZWaamWlmmplpZpqZZWaamWVmmVllVVVZVUVVVVVEFVVFmWaqmVlmmllVVplVVVVZVUQVVUVZZpqZVVaZVUVV' +
+  'VUWZZpqZVVaZVUUVVUVZZplZVVVVVZlllmlVVVVlmWWWqVVVVWWZZZZpVVRRVZlllmlVVFFVWWWVZZpllmlVVFFVWWWVZZpllmlVVFFVVVVV' +
+  'ZZlllWVFFUUUVVVVVFVWWVVZZlllmWaZZZpmmmWaapppVRVVFFUVVVRVVVVUVVVVVFVVVVVVVlVVVVVVVFVVVVRVVVVUZVllWWVZVVlVWVVV' +
+  'VVVVVVRVFFVpqmmaaZplmmWZZVlVWVVVVVVUVWmaaZplmmVZZVlVVVVVFFVpmmWZZVlVVQ==';
+const ROOT_OF_2_TO_4 =
+  'UVVVZVVZlqVlWZqmEBRFUVAURVGlaZqmZWmapmVZlmVlWZZlVVVVVaZpmqZlWZZlVRVFUWVZlmVVFEVRZVlVVVVlVVVZZlmWWaZplhRVFEUV' +
+  'VRVFFVUVRRVVFUUVVRVFFVUURWmmaZZZZllWWWVVRRVVFEFppllWWVUVRWmmWVZZZVaZFFFFVFVVVpVZZpaZFFFFVBVVVVVZVVaVWWVWmVlm' +
+  'lplZZpaZWWaWmVlmVplZZlaZWWVWVVlVVVUVVUVUFRFVVVllZmZZVVVlFRFRVVlVZmYVUVVVWVVmZhURVVVZVVVlamZmZhVVVVVZVVVVaWZm' +
+  'ZhUREREVEVVVWVVVVZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZVVVVVVVVVVVVVUVERESZmZmZVVVVVVVVRESZmZlVVVVVVZmZmZlRVVVl' +
+  'lpmZqVFVVWWVmZllUVVFVJVZVWWWmZlpUVVFVJVVVVWVmVVlppmZZVFFRFRRVUVUVVVVVFVVVVSVVVVVmWVmmpllZpmZZWaZWWVWmVllVplV' +
+  'ZVVZVVVVVVVUEVWZaWaaWWVWmVVVVVVVVBFVmWVmmVVlVVVFVBFFWWVWWVVUVVWZZZZZVVVVVZlllllVVFFVmWWWWVVUUUVZZZVVmWWWWVVU' +
+  'UUVZZVVVmWWWWUUUUURVVVFFWWVVVZlllVVVUVVVVVVlVWVVZZVllWWVZZVllmWWZZZllmWWZZZllmWWZZZllWWVZZVlVWVVZVVVVVVVVVFV' +
+  'UVRRFFFplmmWVZZlmVVVVVlFUVRVWaZpmlWWZVlFVVVVRFEURVWWZVlFUVVVWZZlmlVVVVVFURRFVVVlWUVRFEVVlWVZRVEURVVVVVWapmma' +
+  'VVVVVVmWZVlFURRFVVVVVVmWZVlFURRFVVVVVVmWZVlFURRFVVVVVVmWVVVZlmVZmqZpmkVRFEVRFEVVURRFVVVVRVVVVVVZVlVVWZZVVVmW' +
+  'ZVVZlmVZWZZlWVmWZVlZlmVZWZZlVVmWZVVZllVVWVZVVVlVVVVVFAVFUWlZmpZlWVqWZVVZVlVVVVUVRVVRFAVFUWVZWpZlVVlVVUVVVRQF' +
+  'RVFlWVmWVVVVVRVFRVFlWVqWVVVVVRRFRVFlWVlWVUVVUWlZWpZVVVVVFAVFQWVVWVUVRUVRZVlZVRVFRVFlWVlVFUVFUWVVWVUVBUVBZVVV' +
+  'VWlZWpZFRVVVVVlZWQVFRUVVVVVZWVlZWgVFRUVVVVVZWVlZWgVFRUVFVVVVVVlZWVlaWlpFRUVFRVVVVVVVWVlZWVlaBQUFRUVFRUVFVVVV' +
+  'VVVVVVlZWVlZWVlaWlpaWgUFBQVFRUVFRUVFRUVFRUVFVVVVVVVVVVVVVVVVVVVVVVVVVQ==';
+
+const INTERVALS = 4096;
+const SIGN = 0x80000000;
+const INFINITY = 0x7f800000;
+const QUIET = 0x400000;
+const DEFAULT_NAN = 0xffc00000;
+
+/** Fractions (12 bits, in place) of the results for numbers from `scale` on, whose exponent is 126. */
+function fractions(corrections: string, scale: number, f: (x: number) => number): Uint32Array {
+  const bits = Uint8Array.from(atob(corrections), (letter) => letter.charCodeAt(0));
+  return Uint32Array.from({ length: INTERVALS }, (_, i) => {
+    const rounded = Math.round(2 * INTERVALS * f(scale * (1 + (i + 0.5) / INTERVALS)));
+    const correction = ((bits[i >> 2]! >> (2 * (i & 3))) & 3) - 1;
+    return (rounded + correction - INTERVALS) << 11;
+  });
+}
+
+let reciprocals: Uint32Array | undefined;
+let roots: readonly [Uint32Array, Uint32Array] | undefined;
+
+/** RCPSS of the bits of a single-precision number. Denormals count as zero, and results that would be one are zero. */
+export function approximateReciprocal(bits: number): number {
+  reciprocals ??= fractions(RECIPROCAL, 1, (x) => 1 / x);
+  const exponent = (bits >>> 23) & 0xff;
+  const sign = bits & SIGN;
+  if (exponent === 0) return sign | INFINITY;
+  if (exponent === 0xff) return bits & 0x7fffff ? bits | QUIET : sign;
+  if (exponent >= 253) return sign;
+  return sign | ((253 - exponent) << 23) | reciprocals[(bits >>> 11) & (INTERVALS - 1)]!;
+}
+
+/** RSQRTSS of the bits of a single-precision number; denormals count as zero. */
+export function approximateRoot(bits: number): number {
+  roots ??= [
+    fractions(ROOT_OF_1_TO_2, 1, (x) => 1 / Math.sqrt(x)),
+    fractions(ROOT_OF_2_TO_4, 2, (x) => 1 / Math.sqrt(x)),
+  ];
+  const exponent = (bits >>> 23) & 0xff;
+  const sign = bits & SIGN;
+  if (exponent === 0) return sign | INFINITY;
+  if (exponent === 0xff && bits & 0x7fffff) return bits | QUIET;
+  if (sign !== 0) return DEFAULT_NAN | 0;
+  if (exponent === 0xff) return 0;
+  const odd = (exponent - 127) & 1;
+  const half = (exponent - 127 - odd) / 2;
+  return ((126 - half) << 23) | roots[odd as 0 | 1][(bits >>> 11) & (INTERVALS - 1)]!;
+}
