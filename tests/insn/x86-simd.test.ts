@@ -19,10 +19,9 @@ import {
 import { hostFeatures } from './x86/simd/host.ts';
 import { simdRows } from './x86/simd/rows.ts';
 
-const CPU = ['-cpu', 'development'];
 const VARIANTS: { name: string; options: string[] }[] = [
-  { name: 'interpreter', options: [...CPU, '-engine', 'interp'] },
-  { name: 'all compiled', options: [...CPU, '-disable', 'cold'] },
+  { name: 'interpreter', options: ['-engine', 'interp'] },
+  { name: 'all compiled', options: ['-disable', 'cold'] },
 ];
 
 const unavailable = nativeUnavailable();

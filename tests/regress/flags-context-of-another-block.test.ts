@@ -2,9 +2,14 @@
 // block's CMP: the translator's record of it outlived the block. qsort of 600,000 numbers came out unsorted.
 import { expect, test } from 'bun:test';
 import { I386 } from '../../targets/x86/i386.ts';
+import { MODEL_SHIFT } from '../../targets/x86/mode.ts';
+import { modelIndex, X86_MODELS } from '../../targets/x86/models.ts';
 import { CC_SRC } from '../../targets/x86/state.ts';
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
+
+/** The mode word of a process on the default CPU model. */
+const FLAGS = modelIndex(X86_MODELS[0]!) << MODEL_SHIFT;
 
 function translate(code: number[], context: number): Block {
   const bytes = new Uint8Array(0x2000);
@@ -14,7 +19,7 @@ function translate(code: number[], context: number): Block {
     builder: new Builder(block),
     code: { bytes, canFetch: () => true, isMapped: () => true },
     pc: 0x1000,
-    flags: 0,
+    flags: FLAGS,
     context,
     maxInsns: 8,
     stopAt: -1,

@@ -33,9 +33,7 @@ describe('signals against the host kernel', () => {
         `${part}, ${engine}`,
         () => {
           const native = run([program, part]);
-          // `vectors` looks at frames as they are with SSE and XSAVE.
-          const cpu = part === 'vectors' ? ['-cpu', 'development'] : [];
-          const ours = run([wemu, ...cpu, '-engine', engine, program, part]);
+          const ours = run([wemu, '-engine', engine, program, part]);
           expect(ours.out.split('\n')).toEqual(native.out.split('\n'));
           expect({ err: ours.err, status: ours.status }).toEqual({ err: '', status: native.status });
         },

@@ -151,7 +151,7 @@ function runAll(runs: readonly Run[]): Pair[] {
       flagMask: 0,
     };
   });
-  const wemu = wemuCommand(['-cpu', 'development']);
+  const wemu = wemuCommand();
   if ('missing' in wemu) throw new Error(wemu.missing);
   return runOracle(cases, wemu.command).map((outcome, n) => {
     if (!outcome || isDeath(outcome) || outcome.signal) throw new Error(`${runs[n]!.row.mnemonic} did not run`);
