@@ -240,7 +240,7 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
     await layoutQcow2(filename, options, fileSize);
   } catch (error) {
     // What was begun is of no use to anybody; a file somebody else has locked was not begun.
-    if (claimed) removeUnfinished(filename);
+    if (claimed && protocolDriver(filename).name === 'file') removeUnfinished(filename);
     throw error;
   }
 }
@@ -266,7 +266,14 @@ async function createProtocol(
     ]),
   });
   try {
-    if (node.length < size) throw new BlockError('The device is too small for this image', ERRNO.ENOSPC);
+    claimed?.();
+    if (preallocation !== 'off') {
+      throw new BlockError(
+        `Preallocation mode '${preallocation}' unsupported for this non-regular file`,
+        ERRNO.EOPNOTSUPP,
+      );
+    }
+    if (node.length < size) throw new BlockError('Cannot grow device files', ERRNO.EINVAL);
   } finally {
     await closeImage(node);
   }
@@ -285,7 +292,6 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   try {
     await writeEmptyImage(file, c);
     if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
-    if (!file.growable) return;
   } finally {
     await closeImage(file);
   }

@@ -34,6 +34,9 @@ const INLINE_WRITE = 1024 * 1024;
 /** Reads up to this size are tried at once; larger ones go to a thread, so that copying them and using others go on together. */
 const INLINE_READ = 256 * 1024;
 
+/** Smallest blocks of devices; one with larger ones refuses, and is then written zeroes. */
+const DEVICE_BLOCK = 512;
+
 /** Alignment direct I/O is done with; covers every device with blocks of up to 4 KiB. */
 const DIRECT_ALIGN = 4096;
 
@@ -159,6 +162,15 @@ export class FileNode extends BlockNode {
     return !this.isDevice;
   }
 
+  /** Devices free and zero whole blocks only. */
+  override get zeroAlignment(): number {
+    return this.isDevice ? DEVICE_BLOCK : 1;
+  }
+
+  override get discardAlignment(): number {
+    return this.isDevice ? DEVICE_BLOCK : 1;
+  }
+
   protected override applyPermissions(perm: number, shared: number): void {
     this.lock?.set(perm, this.flags.forceShare ? 15 : shared);
   }
@@ -239,9 +251,10 @@ export class FileNode extends BlockNode {
   }
 
   private zeroRange(offset: number, bytes: number, unmap: boolean): number {
+    if (this.isDevice && (offset % DEVICE_BLOCK !== 0 || bytes % DEVICE_BLOCK !== 0)) return ERRNO.EOPNOTSUPP;
     if (unmap && !this.noPunch && offset + bytes <= this.size) {
       const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
-      if (errno !== ERRNO.EOPNOTSUPP) return errno;
+      if (errno !== ERRNO.EOPNOTSUPP && !(this.isDevice && errno === ERRNO.EINVAL)) return errno;
       this.noPunch = true;
     }
     if (offset >= this.size && !this.isDevice && unmap) {

@@ -1,7 +1,8 @@
 // Small filters: copy-on-read and preallocate.
 
+import { Mutex, RangeLock } from './async.ts';
 import { statusAbove } from './block-status.ts';
-import { isZero, roundUp } from './bytes.ts';
+import { isZero, roundDown, roundUp } from './bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
@@ -99,7 +100,36 @@ class CopyOnReadNode extends FilterNode {
     super(flags, base);
   }
 
-  protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
+  /** Ranges being read, and perhaps copied, or changed: what was just written must not be replaced by an older copy. */
+  private readonly ranges = new RangeLock();
+
+  private async holding(offset: number, bytes: number, body: () => Promise<void>): Promise<void> {
+    const unit = Math.max(1, this.clusterSize);
+    const range = await this.ranges.acquire(roundDown(offset, unit), roundUp(offset + bytes, unit), false);
+    try {
+      await body();
+    } finally {
+      this.ranges.release(range);
+    }
+  }
+
+  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+    return this.holding(offset, buffer.length, () => this.readAndCopy(offset, buffer));
+  }
+
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    return this.holding(offset, buffer.length, () => super.doWrite(offset, buffer, flags));
+  }
+
+  protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    return this.holding(offset, bytes, () => super.doWriteZeroes(offset, bytes, flags));
+  }
+
+  protected override doDiscard(offset: number, bytes: number): Promise<void> {
+    return this.holding(offset, bytes, () => super.doDiscard(offset, bytes));
+  }
+
+  private async readAndCopy(offset: number, buffer: Uint8Array): Promise<void> {
     await this.base.read(offset, buffer);
     for (let at = 0; at < buffer.length; ) {
       const status = await this.base.blockStatus(offset + at, buffer.length - at, false);
@@ -160,12 +190,19 @@ class PreallocateNode extends FilterNode {
     return this.flags.readOnly ? this.base.length : this.dataEnd;
   }
 
+  /** Held while the file is made longer: zeroes must not be put where another write has been already. */
+  private readonly extending = new Mutex();
+
   private async extend(end: number): Promise<void> {
+    if (end > this.base.length) await this.extending.with(() => this.lengthen(end));
+    if (end > this.dataEnd) this.dataEnd = end;
+  }
+
+  private async lengthen(end: number): Promise<void> {
     if (end > this.base.length) {
       const wanted = roundUp(end + this.size, this.align);
       await this.base.writeZeroes(this.base.length, wanted - this.base.length).catch(() => {});
     }
-    if (end > this.dataEnd) this.dataEnd = end;
   }
 
   protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {

@@ -220,8 +220,9 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
   try {
     await file.write(c.clusterSize, table);
     await file.write((1 + tableClusters) * c.clusterSize, counts);
-    // The L1 table is all zero, which a longer file is by itself.
-    await file.truncate(header.l1Offset + l1Size * 8);
+    // The L1 table is all zero, which a longer file is by itself; a device has whatever was there.
+    if (file.growable) await file.truncate(header.l1Offset + l1Size * 8);
+    else await file.writeZeroes(header.l1Offset, l1Clusters * c.clusterSize);
     await file.write(0, head);
     await file.flush();
   } catch (error) {

@@ -236,22 +236,27 @@ export class Qcow2Node extends BlockNode {
     const { s } = this;
     if (s.header.version < 3) throw errnoError(ERRNO.EOPNOTSUPP);
     s.recordWrite?.(offset, bytes);
-    let start = offset;
-    let end = offset + bytes;
     const unit = s.subclusterSize;
-    // A partial unit can be done if the rest of it is zero already; what lies behind the end of the disk does not count.
-    if (start % unit !== 0 || (end % unit !== 0 && end !== this.length)) {
-      start = roundDown(start, unit);
-      end = Math.min(roundUp(end, unit), this.length);
-      if (
-        !(await this.readsZero(start, offset - start)) ||
-        !(await this.readsZero(offset + bytes, end - offset - bytes))
-      ) {
-        throw errnoError(ERRNO.EOPNOTSUPP);
-      }
-    }
-    const range = await s.ranges.acquire(roundDown(start, s.clusterSize), roundUp(end, s.clusterSize), false);
+    // Held before anything is looked at: a write to another part of the same cluster may be under way.
+    const range = await s.ranges.acquire(
+      roundDown(offset, s.clusterSize),
+      roundUp(offset + bytes, s.clusterSize),
+      false,
+    );
     try {
+      let start = offset;
+      let end = offset + bytes;
+      // A partial unit can be done if the rest of it is zero already; what lies behind the end of the disk does not count.
+      if (start % unit !== 0 || (end % unit !== 0 && end !== this.length)) {
+        start = roundDown(start, unit);
+        end = Math.min(roundUp(end, unit), this.length);
+        if (
+          !(await this.readsZero(start, offset - start)) ||
+          !(await this.readsZero(offset + bytes, end - offset - bytes))
+        ) {
+          throw errnoError(ERRNO.EOPNOTSUPP);
+        }
+      }
       await s.lock.with(async () => {
         s.checkWritable();
         if (s.lazyRefcounts) await s.markDirty();

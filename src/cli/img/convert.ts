@@ -192,7 +192,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
     await copyImages({
       sources,
       target,
-      length: args.has('n') ? total : Math.min(target.length, Math.max(total, target.length)),
+      // Of a device that is larger than needed the rest stays as it is.
+      length: args.has('n') || target.file?.growable === false ? Math.min(total, target.length) : target.length,
       compressed: args.has('c'),
       minSparse,
       offload: args.has('C'),

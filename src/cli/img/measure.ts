@@ -45,8 +45,8 @@ async function measureQcow2(
   }
   info.required = full - virtual + data;
   if (source) {
-    info.bitmaps = 0;
     if (source.driverName === 'qcow2') {
+      info.bitmaps = 0;
       const { bitmapBytes } = await import('../../block/qcow2/bitmap.ts');
       const { s } = source as Qcow2Node;
       if (s.header.bitmaps) info.bitmaps = await bitmapBytes(s, c.clusterSize);
