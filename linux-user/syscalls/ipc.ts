@@ -1,17 +1,19 @@
 // System V message queues, semaphores and shared memory, POSIX message queues, and ipc, the one number through which i386 reaches them.
 
-import { EFAULT, EINVAL, ENOSYS } from '../../src/host/errno.ts';
+import { EFAULT, EINVAL, ENOMEM, ENOSYS } from '../../src/host/errno.ts';
 import { SYS, sys3, sys4 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, type Layout, read64, readField, write64, writeField } from '../structs.ts';
 import { shmat, shmdt } from './memory.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
-import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
+import { arrayToGuest, copyIn, copyOut, hostArray, hostCopy, toGuest } from './user-data.ts';
 
 const IPC_RMID = 0;
 const IPC_SET = 1;
 const IPC_STAT = 2;
 const IPC_INFO = 3;
+/** The kernel's default limit is 500 in one call. */
+const MOST_OPERATIONS = 32000;
 /** Asks for the present structures where an old kernel would take older ones; every 32-bit C library sets it. */
 const IPC_64 = 0x100;
 /** A command no *ctl call knows. */
@@ -255,18 +257,28 @@ function semaphoreValues(p: Process, id: number, command: number, array: number)
   const count = status < 0 ? 0 : read64(view, HOST_STRUCTS['semid_ds']!.members['sem_nsems']!, false, true);
   if (status < 0) return status;
   if (p.little) return sys4(SYS.semctl, id, 0, command, command === GETALL ? p.out(array, count * 2) : p.in(array));
-  return -ENOSYS;
+  if (count > MOST_BYTES / 2) return -ENOMEM;
+  const values = command === SETALL ? hostArray(p, 'u16', array, count, 128) : p.scratch(128 + count * 2).address + 128;
+  const result = sys4(SYS.semctl, id, 0, command, values);
+  return result < 0 || command === SETALL ? result : arrayToGuest(p, 'u16', 128, array, count);
+}
+
+/** The operations in the host's order; more than the kernel takes are not looked at. */
+function hostOperations(p: Process, operations: number, count: number): number {
+  return p.little || count >>> 0 > MOST_OPERATIONS
+    ? p.in(operations)
+    : hostArray(p, 'sembuf', operations, count >>> 0, 16);
 }
 
 function semtimedop(name: 'timespec' | 'timespec64'): Handler {
   return (p, id, operations, count, timeout) => {
     const time = timeout === 0 ? 0 : hostCopy(p, name, timeout);
-    return p.wait(SYS.semtimedop, id, p.in(operations), count >>> 0, time, 0, 0);
+    return p.wait(SYS.semtimedop, id, hostOperations(p, operations, count), count >>> 0, time, 0, 0);
   };
 }
 
 function semop(p: Process, id: number, operations: number, count: number): number {
-  return p.wait(SYS.semtimedop, id, p.in(operations), count >>> 0, 0, 0, 0);
+  return p.wait(SYS.semtimedop, id, hostOperations(p, operations, count), count >>> 0, 0, 0, 0);
 }
 
 /** POSIX message queues: attributes are longs, times come in two widths. */

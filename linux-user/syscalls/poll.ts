@@ -6,7 +6,7 @@ import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
 import { withSignalMask } from './signal-mask.ts';
-import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
+import { arrayToGuest, copyIn, copyOut, hostArray, hostCopy, toGuest } from './user-data.ts';
 
 type Timespec = 'timespec' | 'timespec64';
 
@@ -107,32 +107,43 @@ function pselect6(name: Timespec): Handler {
   };
 }
 
+/** Runs a wait for `count` struct pollfd. The host refuses more than the limit of open files before it looks at them. */
+function pollFds(p: Process, fds: number, count: number, wait: (address: number) => number): number {
+  count >>>= 0;
+  if (p.little || count > MOST_FDS) return wait(p.out(fds, count * 8));
+  const result = wait(hostArray(p, 'pollfd', fds, count, SETS));
+  if (result < 0) return result;
+  return arrayToGuest(p, 'pollfd', SETS, fds, count) < 0 ? -EFAULT : result;
+}
+
 function poll(p: Process, fds: number, count: number, timeout: number): number {
-  return p.wait(SYS.poll, p.out(fds, (count >>> 0) * 8), count >>> 0, timeout, 0, 0, 0);
+  return pollFds(p, fds, count, (address) => p.wait(SYS.poll, address, count >>> 0, timeout, 0, 0, 0));
 }
 
 function ppoll(name: Timespec): Handler {
   return (p, fds, count, timeout, mask, size) => {
     const bad = checkTime(p, name, timeout);
     if (bad < 0) return bad;
-    const wait = (time: number) => p.wait(SYS.ppoll, p.out(fds, (count >>> 0) * 8), count >>> 0, time, 0, 0, 0);
+    const wait = (time: number) =>
+      pollFds(p, fds, count, (address) => p.wait(SYS.ppoll, address, count >>> 0, time, 0, 0, 0));
     return withSignalMask(p, mask, size, () => countingDown(p, name, timeout, wait));
   };
 }
 
-function epollWait(p: Process, epfd: number, events: number, count: number, timeout: number): number {
-  const guest = p.structs.layout('epoll_event');
+/** Runs a wait for events, at most `count`; `wait` is told where they go and how many there may be. */
+function epollEvents(p: Process, events: number, count: number, wait: (address: number, count: number) => number) {
   const host = p.hostStructs.layout('epoll_event');
-  if (guest.size === host.size && p.little) {
-    return p.wait(SYS.epoll_wait, epfd, p.out(events, Math.max(0, count) * host.size), count, timeout, 0, 0);
+  if (p.structs.sizeOf('epoll_event') === host.size && p.little) {
+    return wait(p.out(events, Math.max(0, count) * host.size), count);
   }
   const room = Math.max(0, Math.min(count, 1024));
-  const { address } = p.scratch(room * host.size);
-  const result = p.wait(SYS.epoll_wait, epfd, address, count > 0 ? room : count, timeout, 0, 0);
-  for (let i = 0; i < result; i++) {
-    if (toGuest(p, 'epoll_event', i * host.size, (events >>> 0) + i * guest.size) < 0) return -EFAULT;
-  }
-  return result;
+  const { address } = p.scratch(SETS + room * host.size);
+  const result = wait(address + SETS, count > 0 ? room : count);
+  return result > 0 && arrayToGuest(p, 'epoll_event', SETS, events, result) < 0 ? -EFAULT : result;
+}
+
+function epollWait(p: Process, epfd: number, events: number, count: number, timeout: number): number {
+  return epollEvents(p, events, count, (address, room) => p.wait(SYS.epoll_wait, epfd, address, room, timeout, 0, 0));
 }
 
 function epollPwait(p: Process, epfd: number, events: number, n: number, timeout: number, mask: number, size: number) {
@@ -143,8 +154,9 @@ function epollPwait2(p: Process, epfd: number, events: number, n: number, time: 
   const bad = checkTime(p, 'timespec64', time);
   if (bad < 0) return bad;
   return withSignalMask(p, mask, size, () => {
-    const length = Math.max(0, n) * p.hostStructs.sizeOf('epoll_event');
-    return p.wait(SYS.epoll_pwait2, epfd, p.out(events, length), n, hostCopy(p, 'timespec64', time), 0, 0);
+    return epollEvents(p, events, n, (address, room) =>
+      p.wait(SYS.epoll_pwait2, epfd, address, room, hostCopy(p, 'timespec64', time), 0, 0),
+    );
   });
 }
 

@@ -70,12 +70,25 @@ const FUTEX_TIMED = new Set([0, 6, 9, 11, 13]);
 /** Commands that only read the word. */
 const FUTEX_READS = new Set([0, 1, 3, 4, 9, 10]);
 
+/** Commands whose value is compared with the word. */
+const FUTEX_COMPARES = new Set([0, 9, 11]);
+const FUTEX_CMP_REQUEUE = 4;
+
+function swapWord(value: number): number {
+  return ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+}
+
 function futex(name: 'timespec' | 'timespec64'): Handler {
   return (p, address, op, value, timeout, address2, value3) => {
     const command = op & FUTEX_COMMAND;
     const word = FUTEX_READS.has(command) ? p.in(address) : p.out(address, 4);
     const timed = FUTEX_TIMED.has(command);
     const time = timed ? (timeout === 0 ? 0 : hostCopy(p, name, timeout)) : timeout >>> 0;
+    if (!p.little) {
+      // What is compared with the word stands in the order of the guest's memory.
+      if (FUTEX_COMPARES.has(command)) value = swapWord(value);
+      if (command === FUTEX_CMP_REQUEUE) value3 = swapWord(value3);
+    }
     return p.wait(SYS.futex, word, op, value, time, address2 === 0 ? 0 : p.out(address2, 4), value3);
   };
 }

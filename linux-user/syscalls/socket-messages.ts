@@ -5,7 +5,8 @@ import { SYS, sys1 } from '../../src/host/syscall.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, readField, writeField } from '../structs.ts';
-import { hostCopy, hostVector } from './user-data.ts';
+import { swapAddress, swapControl } from './byte-order.ts';
+import { copyIn, copyOut, hostCopy, hostVector } from './user-data.ts';
 
 /** The host's struct msghdr in the scratch buffer, the vector behind it, then the control messages. */
 const HEADER_SIZE = 56;
@@ -13,9 +14,14 @@ const VECTOR = 64;
 const CONTROL = VECTOR + 1024 * 16;
 /** Control data is never larger (net.core.optmem_max is 20 kB by default). */
 const MOST_CONTROL = 40960;
+/** Where the other side's address stands for guests of another byte order, behind the control messages. */
+const NAME = CONTROL + MOST_CONTROL;
 const HOST_CMSG_HEADER = 16;
 /** Offsets in the host's struct msghdr. */
 const HOST = { name: 0, nameLength: 8, vector: 16, vectorLength: 24, control: 32, controlLength: 40, flags: 48 };
+
+/** struct sockaddr_storage. */
+const LONGEST_NAME = 128;
 
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
@@ -61,11 +67,19 @@ function setPointer(view: DataView, at: number, value: number): void {
 
 /** Writes the parts of the host's header that both directions share. */
 function writeHeader(p: Process, message: Message, receive: boolean): void {
-  const { view, u8 } = p.scratch(CONTROL + MOST_CONTROL);
+  const { view, u8, address } = p.scratch(NAME + LONGEST_NAME);
   u8.fill(0, 0, HEADER_SIZE);
   // A negative length is left to the host to refuse.
-  const nameLength = message.name === 0 ? 0 : Math.min(message.nameLength, 128);
-  setPointer(view, HOST.name, receive ? p.out(message.name, Math.max(0, nameLength)) : p.in(message.name));
+  const nameLength = message.name === 0 ? 0 : Math.min(message.nameLength, LONGEST_NAME);
+  let name = receive ? p.out(message.name, Math.max(0, nameLength)) : p.in(message.name);
+  if (!p.little && message.name !== 0 && nameLength >= 0) {
+    name = address + NAME;
+    if (!receive) {
+      if (!copyIn(p, message.name, nameLength, NAME)) name = BAD_ADDRESS;
+      swapAddress(u8, NAME, nameLength, true);
+    }
+  }
+  setPointer(view, HOST.name, name);
   view.setInt32(HOST.nameLength, nameLength, true);
   setPointer(view, HOST.vector, hostVector(p, message.vector, message.vectorLength, receive, VECTOR));
   setPointer(view, HOST.vectorLength, message.vectorLength);
@@ -119,6 +133,9 @@ function controlToHost(p: Process, control: number, length: number): number {
     view.setInt32(to + 8, p.view.getInt32(at + word, p.little), true);
     view.setInt32(to + 12, p.view.getInt32(at + word + 4, p.little), true);
     u8.set(p.memory.u8.subarray(at + head, at + size), to + HOST_CMSG_HEADER);
+    if (!p.little) {
+      swapControl(u8, to + HOST_CMSG_HEADER, data, view.getInt32(to + 8, true), view.getInt32(to + 12, true));
+    }
     to += aligned(HOST_CMSG_HEADER + data, 8);
     at += aligned(size, word);
   }
@@ -137,6 +154,11 @@ export function receiveMessage(p: Process, fd: number, pointer: number, flags: n
   if (result < 0) return result;
   const layout = p.structs.layout('msghdr');
   if (!p.memory.prepareWrite(pointer, layout.size)) return -EFAULT;
+  if (!p.little && message.name !== 0) {
+    const length = Math.min(view.getInt32(HOST.nameLength, true), message.nameLength);
+    swapAddress(p.scratch(0).u8, NAME, length, false);
+    if (!copyOut(p, NAME, length, message.name)) return -EFAULT;
+  }
   const received = view.getUint32(HOST.controlLength, true);
   const { used, truncated } = controlToGuest(p, received, message.control, room);
   const set = (name: string, value: number) => writeField(layout, p.view, pointer >>> 0, fieldOf(layout, name), value);
@@ -176,7 +198,7 @@ function controlToGuest(
     if (level === SOL_SOCKET && type === SCM_RIGHTS && fits < data.length) {
       // Descriptors arrive whole or not at all.
       fits = Math.max(0, fits - (fits % 4));
-      for (let i = fits; i + 4 <= data.length; i += 4) sys1(SYS.close, new DataView(data.buffer).getInt32(i, true));
+      for (let i = fits; i + 4 <= data.length; i += 4) sys1(SYS.close, new DataView(data.buffer).getInt32(i, p.little));
       if (fits === 0) continue;
     }
     if (fits < 0 || !p.memory.prepareWrite(control + used, head + fits)) {
@@ -197,7 +219,10 @@ function controlToGuest(
 /** A received message's data in the guest's form: times have its longs. */
 function payload(p: Process, level: number, type: number, data: Uint8Array): Uint8Array {
   const stamp = level === SOL_SOCKET ? TIME_STAMPS[type] : undefined;
-  if (!stamp || p.abi.model.longSize === 8 || data.length < stamp.count * 16) return data;
+  if (!stamp || p.abi.model.longSize === 8 || data.length < stamp.count * 16) {
+    if (!p.little) swapControl(data, 0, data.length, level, type);
+    return data;
+  }
   const from = new DataView(data.buffer);
   const converted = new Uint8Array(stamp.count * 8);
   const to = new DataView(converted.buffer);

@@ -2,20 +2,61 @@
 
 import { EFAULT, EINVAL } from '../../src/host/errno.ts';
 import { SYS } from '../../src/host/syscall.ts';
+import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
+import { swapAddress } from './byte-order.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
 import { receiveMessage, receiveMessages, sendMessage, sendMessages } from './socket-messages.ts';
 import { getsockopt, setsockopt } from './socket-options.ts';
+import { copyIn, copyOut } from './user-data.ts';
 
 /** The longest socket address (struct sockaddr_storage); the kernel writes no more. */
 const LONGEST_ADDRESS = 128;
 
 /** A call that reports an address: the buffer's length stands in memory. Further arguments follow the length pointer. */
 function withAddress(p: Process, call: number, fd: number, address: number, length: number, flags: number): number {
+  if (!p.little) {
+    return reportAddress(p, address, length, (to, toLength) => p.wait(call, fd, to, toLength, flags, 0, 0));
+  }
   if (address === 0) return p.wait(call, fd, 0, p.out(length, 4), flags, 0, 0);
   const room = p.readU32(length) ?? 0;
   return p.wait(call, fd, p.out(address, Math.min(room, LONGEST_ADDRESS)), p.out(length, 4), flags, 0, 0);
 }
+
+/** Where an address and its length stand in the scratch buffer. */
+const LENGTH_AT = 128;
+
+/** The same where the guest keeps both in another order. */
+function reportAddress(
+  p: Process,
+  address: number,
+  length: number,
+  run: (to: number, length: number) => number,
+): number {
+  const room = p.readU32(length);
+  const { view, u8, address: scratch } = p.scratch(LENGTH_AT + 4);
+  view.setInt32(LENGTH_AT, (room ?? 0) | 0, true);
+  const lengthTo = length === 0 ? 0 : room === undefined ? BAD_ADDRESS : scratch + LENGTH_AT;
+  const result = run(address === 0 ? 0 : scratch, lengthTo);
+  if (result < 0 || address === 0 || room === undefined) return result;
+  const full = view.getInt32(LENGTH_AT, true);
+  const stored = Math.min(full, room, LONGEST_ADDRESS);
+  swapAddress(u8, 0, full, false);
+  return copyOut(p, 0, Math.max(0, stored), address) && p.writeU32(length, full) ? result : -EFAULT;
+}
+
+/** An address to send to, in the host's order. */
+export function addressIn(p: Process, address: number, length: number): number {
+  if (p.little || address === 0 || length >>> 0 > LONGEST_ADDRESS) return p.in(address);
+  if (!copyIn(p, address, length >>> 0, 0)) return BAD_ADDRESS;
+  const { u8, address: scratch } = p.scratch(0);
+  swapAddress(u8, 0, length, true);
+  return scratch;
+}
+
+const withAddressIn = (call: number): Handler => {
+  return (p, fd, address, length) => p.wait(call, fd, addressIn(p, address, length), length, 0, 0, 0);
+};
 
 const addressCall = (call: number): Handler => {
   return (p, fd, address, length) => withAddress(p, call, fd, address, length, 0);
@@ -34,7 +75,7 @@ function send(
   to: number,
   toLength: number,
 ): number {
-  return p.wait(SYS.sendto, fd, p.in(buffer), p.room(buffer, size), flags, p.in(to), toLength);
+  return p.wait(SYS.sendto, fd, p.in(buffer), p.room(buffer, size), flags, addressIn(p, to, toLength), toLength);
 }
 
 function receive(
@@ -47,6 +88,11 @@ function receive(
   fromLength: number,
 ): number {
   const length = p.room(buffer, size);
+  if (!p.little && from !== 0) {
+    return reportAddress(p, from, fromLength, (to, toLength) =>
+      p.wait(SYS.recvfrom, fd, p.out(buffer, length), length, flags, to, toLength),
+    );
+  }
   const room = from === 0 ? 0 : Math.min(p.readU32(fromLength) ?? 0, LONGEST_ADDRESS);
   return p.wait(SYS.recvfrom, fd, p.out(buffer, length), length, flags, p.out(from, room), p.out(fromLength, 4));
 }
@@ -71,8 +117,8 @@ const addressOut = 'out sockaddr addr, inout int addrlen';
 export const SOCKET_ROWS = {
   socket: { args: 'enum:af domain, flags:sock type, int protocol', run: 'socket' },
   socketpair: { args: 'enum:af domain, flags:sock type, int protocol, out int[2] sv', run: 'socketpair' },
-  bind: { args: 'fd sockfd, in sockaddr addr, size addrlen', run: 'bind' },
-  connect: { args: 'fd sockfd, in sockaddr addr, size addrlen', run: 'connect', blocks: true },
+  bind: { args: 'fd sockfd, in sockaddr addr, size addrlen', run: withAddressIn(SYS.bind) },
+  connect: { args: 'fd sockfd, in sockaddr addr, size addrlen', run: withAddressIn(SYS.connect), blocks: true },
   listen: { args: 'fd sockfd, int backlog', run: 'listen' },
   accept: { args: `fd sockfd, ${addressOut}`, run: addressCall(SYS.accept), blocks: true },
   accept4: { args: `fd sockfd, ${addressOut}, flags:sock flags`, run: accept4, blocks: true },

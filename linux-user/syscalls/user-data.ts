@@ -64,6 +64,29 @@ export function hostVector(p: Process, vector: number, count: number, write: boo
   return scratch.address + at;
 }
 
+/** Converts `count` elements at `pointer` into host layout at offset `at` of the scratch buffer; see hostCopy. */
+export function hostArray(p: Process, name: string, pointer: number, count: number, at: number): number {
+  const guest = p.structs.layout(name);
+  const host = p.hostStructs.layout(name);
+  const scratch = p.scratch(at + count * host.size);
+  if (!p.memory.checkRead(pointer, count * guest.size)) return BAD_ADDRESS;
+  for (let i = 0; i < count; i++) {
+    convert(guest, p.view, (pointer >>> 0) + i * guest.size, host, scratch.view, at + i * host.size);
+  }
+  return scratch.address + at;
+}
+
+/** Converts `count` elements at offset `at` of the scratch buffer into guest layout at `pointer`; 0 or -errno. */
+export function arrayToGuest(p: Process, name: string, at: number, pointer: number, count: number): number {
+  const size = p.structs.sizeOf(name);
+  const hostSize = p.hostStructs.sizeOf(name);
+  for (let i = 0; i < count; i++) {
+    const stored = toGuest(p, name, at + i * hostSize, (pointer >>> 0) + i * size);
+    if (stored < 0) return stored;
+  }
+  return 0;
+}
+
 /** Copies guest bytes into the scratch buffer at offset `at`; false when they cannot be read. */
 export function copyIn(p: Process, pointer: number, length: number, at: number): boolean {
   if (!p.memory.checkRead(pointer, length)) return false;

@@ -1,7 +1,6 @@
 /** A process without a program: guest memory, rows and a way to call them, for tests of system calls. */
 
 import { I386_ABI } from '../../../linux-user/abi/i386.ts';
-import { i386SyscallNames } from '../../../linux-user/abi/i386-syscalls.ts';
 import { Process, type ProcessOptions } from '../../../linux-user/process.ts';
 import { SystemCalls } from '../../../linux-user/syscalls/dispatch.ts';
 import { GuestMemory } from '../../../src/memory/guest-memory.ts';
@@ -25,10 +24,11 @@ export class Harness {
     this.calls = new SystemCalls(this.process);
   }
 
-  /** Calls by the i386 name (or number); the result as a signed number. */
+  /** Calls by the ABI's name (or number); the result as a signed number. */
   call(name: string | number, ...args: number[]): number {
-    const number = typeof name === 'number' ? name : i386SyscallNames().indexOf(name);
-    if (number < 0) throw new Error(`i386 has no call ${name}`);
+    const { abi } = this.process;
+    const number = typeof name === 'number' ? name : abi.syscallNames().indexOf(name);
+    if (number < 0) throw new Error(`${abi.name} has no call ${name}`);
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
     return this.calls.call(number, a | 0, b | 0, c | 0, d | 0, e | 0, f | 0);
   }
@@ -58,17 +58,17 @@ export class Harness {
     return at;
   }
 
-  /** Address of 32-bit words. */
+  /** Address of 32-bit words in the guest's order. */
   words(...values: number[]): number {
     const at = this.room(values.length * 4);
     values.forEach((value, i) => {
-      this.memory.view.setInt32(at + i * 4, value | 0, true);
+      this.memory.view.setInt32(at + i * 4, value | 0, this.process.little);
     });
     return at;
   }
 
   u32(at: number): number {
-    return this.memory.view.getUint32(at, true);
+    return this.memory.view.getUint32(at, this.process.little);
   }
 
   text(at: number, length: number): string {
