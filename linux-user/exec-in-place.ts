@@ -33,35 +33,66 @@ function capabilities(ask: (capability: number) => number): Set64 {
   return set;
 }
 
-/**
- * Whether execve of a file without privileges of its own would leave the capabilities as they are (capabilities(7),
- * "Transformation of capabilities during execve()").
- */
-function keepsCapabilities(): boolean {
-  const { view, address } = new HostBuffer(32);
-  view.setUint32(0, CAPABILITY_VERSION, true);
-  if (sys2(SYS.capget, address, address + 8) < 0) return false;
-  const word = (n: number): number => view.getInt32(8 + 4 * n, true);
-  // Two structures of effective, permitted and inheritable: capabilities 0-31 and 32-63.
-  const effective: Set64 = [word(0), word(3)];
-  const permitted: Set64 = [word(1), word(4)];
-  const inheritable: Set64 = [word(2), word(5)];
-  const real = sys0(SYS.getuid);
-  const effectiveUser = sys0(SYS.geteuid);
-  const rootCounts = (sys5(SYS.prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) & SECBIT_NOROOT) === 0;
-  if (rootCounts && (real === 0 || effectiveUser === 0)) {
-    const bounding = capabilities((n) => sys5(SYS.prctl, PR_CAPBSET_READ, n, 0, 0, 0));
-    const all: Set64 = [bounding[0] | inheritable[0], bounding[1] | inheritable[1]];
-    return equal(permitted, all) && (effectiveUser === 0 ? equal(effective, all) : equal(effective, [0, 0]));
-  }
-  if (equal(permitted, [0, 0]) && equal(effective, [0, 0])) return true;
-  const ambient = capabilities((n) => sys5(SYS.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0));
-  return equal(permitted, ambient) && equal(effective, ambient);
+interface Capabilities {
+  readonly effective: Set64;
+  readonly permitted: Set64;
+  readonly inheritable: Set64;
 }
 
-/** Whether nothing but the kernel could do what execve does to this process's credentials and to what it shares. */
+/** Words of the two structures that capget fills (capabilities 0-31, 32-63), behind the header of 8 bytes. */
+const CAP_WORDS = 6;
+
+function ownCapabilities(): Capabilities | undefined {
+  const { view, address } = new HostBuffer(8 + 4 * CAP_WORDS);
+  view.setUint32(0, CAPABILITY_VERSION, true);
+  if (sys2(SYS.capget, address, address + 8) < 0) return undefined;
+  const word = (n: number): number => view.getInt32(8 + 4 * n, true);
+  return { effective: [word(0), word(3)], permitted: [word(1), word(4)], inheritable: [word(2), word(5)] };
+}
+
+/**
+ * The capabilities that execve of a file without privileges of its own leaves (capabilities(7), "Transformation of
+ * capabilities during execve()").
+ */
+function capabilitiesAfterExec({ inheritable }: Capabilities): Capabilities {
+  const ambient = capabilities((n) => sys5(SYS.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0));
+  const effectiveUser = sys0(SYS.geteuid);
+  const rootCounts = (sys5(SYS.prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) & SECBIT_NOROOT) === 0;
+  if (!rootCounts || (sys0(SYS.getuid) !== 0 && effectiveUser !== 0)) {
+    return { effective: ambient, permitted: ambient, inheritable };
+  }
+  const bounding = capabilities((n) => sys5(SYS.prctl, PR_CAPBSET_READ, n, 0, 0, 0));
+  const all: Set64 = [bounding[0] | inheritable[0], bounding[1] | inheritable[1]];
+  return { effective: effectiveUser === 0 ? all : ambient, permitted: all, inheritable };
+}
+
+/** Whether the process can do to itself what execve does to its credentials: it may only lose capabilities. */
 export function canStay(): boolean {
-  return !needsKernelExec() && keepsCapabilities();
+  if (needsKernelExec()) return false;
+  const now = ownCapabilities();
+  if (!now) return false;
+  const [low, high] = capabilitiesAfterExec(now).permitted;
+  return (low & ~now.permitted[0]) === 0 && (high & ~now.permitted[1]) === 0;
+}
+
+function changeCredentials(): void {
+  const now = ownCapabilities()!;
+  const after = capabilitiesAfterExec(now);
+  const [effectiveUser, effectiveGroup] = [sys0(SYS.geteuid), sys0(SYS.getegid)];
+  sys3(SYS.setresuid, -1, -1, effectiveUser);
+  sys3(SYS.setresgid, -1, -1, effectiveGroup);
+  if (!equal(now.effective, after.effective) || !equal(now.permitted, after.permitted)) {
+    const { view, address } = new HostBuffer(8 + 4 * CAP_WORDS);
+    view.setUint32(0, CAPABILITY_VERSION, true);
+    const words = [0, 1].flatMap((n) => [after.effective[n]!, after.permitted[n]!, after.inheritable[n]!]);
+    words.forEach((word, n) => {
+      view.setInt32(8 + 4 * n, word, true);
+    });
+    sys2(SYS.capset, address, address + 8);
+  }
+  const plain = effectiveUser === sys0(SYS.getuid) && effectiveGroup === sys0(SYS.getgid);
+  sys5(SYS.prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  sys5(SYS.prctl, PR_SET_DUMPABLE, plain ? 1 : 0, 0, 0, 0);
 }
 
 /**
@@ -73,9 +104,6 @@ export function leaveProgram(p: Process): void {
   for (const run of p.beforeEnd.splice(0)) run();
   for (const fd of closeOnExec()) forgetNotes(fd);
   for (const timer of p.timers) sys1(SYS.timer_delete, timer);
-  sys5(SYS.prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0);
-  sys5(SYS.prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-  sys3(SYS.setresuid, -1, -1, sys0(SYS.geteuid));
-  sys3(SYS.setresgid, -1, -1, sys0(SYS.getegid));
+  changeCredentials();
   sys0(SYS.munlockall);
 }

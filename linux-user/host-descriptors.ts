@@ -35,7 +35,9 @@ export function hiddenDescriptors(): readonly number[] {
 /** Moves a descriptor of ours to a high number and hides it; returns the number. Where that fails it is hidden in place. */
 export function hideDescriptor(fd: number): number {
   if (floor < 0) floor = chooseFloor(-1);
-  const high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, floor);
+  let high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, floor);
+  // The guest has lowered the limit: as high as that allows.
+  if (high < 0) high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, Math.max(3, openFileLimits()[0] - ROOM));
   if (high < 0) {
     hidden.add(fd);
     return fd;
@@ -121,6 +123,7 @@ function chooseFloor(guestLimit: number): number {
  */
 export function arrangeDescriptors(guestLimit = -1): void {
   floor = chooseFloor(guestLimit);
+  openProc();
   for (const name of readdirSync('/proc/self/fd')) {
     const fd = Number(name);
     if (fd < 3 || hidden.has(fd)) continue;

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NATIVE, nativeUnavailable, runProgram, wemuCommand } from '../../oracle/runner.ts';
 import { type Need, testWith } from '../../setup/needs.ts';
+import { COMPILER, expectedOfMany, type Many, runMany } from './many.ts';
 
-const COMPILER = 'i686-linux-gnu-gcc';
 const expected = readFileSync(join(import.meta.dir, 'expected'), 'latin1');
 const directory = mkdtempSync(join(tmpdir(), 'fork-exec-'));
 const program = join(directory, 'fork-exec');
@@ -41,5 +41,11 @@ describe('processes', () => {
 
   testWith([compiler, runnable], 'wemu gives the expected output', () => {
     expect(output('command' in wemu ? wemu.command : [])).toBe(expected);
+  });
+
+  // The command `bun tests/programs/fork-exec/many.ts` does the same with 10,000 and 2,000 that live for a second.
+  testWith([compiler, runnable], 'no child hangs, none leaves anything behind', () => {
+    const many: Many = { execs: 150, living: 24, milliseconds: 200, timeoutSeconds: 120 };
+    expect(runMany(many)).toBe(expectedOfMany(many));
   });
 });
