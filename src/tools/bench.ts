@@ -59,6 +59,14 @@ const TARGETS: Record<string, Target> = {
     sysroot: '/usr/i686-linux-gnu',
     native: true,
   },
+  arm: {
+    compiler: 'arm-linux-gnueabihf-gcc',
+    flags: ['-O2'],
+    qemu: 'qemu-arm',
+    wemu: 'wemu-arm',
+    sysroot: '/usr/arm-linux-gnueabihf',
+    native: false,
+  },
 };
 
 interface Options {

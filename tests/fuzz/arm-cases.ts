@@ -196,6 +196,49 @@ export function randomCase(
   };
 }
 
+/** Rows that sequences are not made of: they leave, or their operands would have to be arranged. */
+const SINGLE_ONLY = /^(BKPT|UDF|ADR|MSR)/;
+
+/**
+ * Several instructions in a row: runs of A32 instructions under one condition, IT blocks in Thumb. Flags that the one sets
+ * decide about the next ones.
+ */
+export function randomSequence(set: 'A32' | 'T16' | 'T32', random: Random): ArmCase {
+  const code: number[] = [];
+  let cond = 14;
+  let left = 0;
+  let last: ArmCase | null = null;
+  const length = random.range(3, 10);
+  for (let n = 0; n < length; ) {
+    const one = randomCase(set === 'T16' && random.bool() ? 'T32' : set, random);
+    if (!one) continue;
+    // The conditions of a single case come off: here they belong to several.
+    const words = one.thumb && (one.code[0]! & 0xff00) === 0xbf00 ? one.code.slice(1) : [...one.code];
+    if (!one.thumb) decodeArm(scratch, words[0]!);
+    else decodeThumb(scratch, words.length > 1 ? ((words[0]! << 16) | words[1]!) >>> 0 : words[0]!, words.length > 1);
+    const { name, pattern } = scratch.encoding!;
+    if (LOADS_AND_STORES.test(name) || SINGLE_ONLY.test(name) || scratch.d === 15) continue;
+    if (left === 0) {
+      cond = random.below(3) === 0 ? 14 : random.below(14);
+      left = random.range(1, 4);
+      if (one.thumb && cond !== 14) {
+        // Then or else for each but the first; a one behind the last.
+        let mask = 1;
+        for (let k = 1; k < left; k++) mask |= ((cond ^ (random.bool() ? 1 : 0)) & 1) << k;
+        code.push(0xbf00 | (cond << 4) | ((mask << (4 - left)) & 15));
+      }
+    }
+    left--;
+    if (!one.thumb && pattern.startsWith('cccc')) words[0] = ((words[0]! & 0x0fffffff) | (cond << 28)) >>> 0;
+    code.push(...words);
+    last = one;
+    n++;
+    // A sequence ends with its IT block.
+    if (n === length && left > 0 && one.thumb && cond !== 14) n--;
+  }
+  return { ...last!, code };
+}
+
 /** Words for the buffer: as jump targets they lead to where nothing is mapped on either side. */
 export function randomMemory(random: Random): number[] {
   return Array.from({ length: BUFFER_WORDS }, () => {

@@ -1,12 +1,13 @@
 // Fuzzer: single random ARM instructions from the encoding rows, on qemu-arm and wemu-arm.
 //
 //   bun tests/fuzz/arm-single.ts [--seed N] [--cases N] [--set A32|T16|T32|VFP|NEON] [--row NAME] [--options '-d x']
+//       [--sequences]
 //
-// Prints the differences by row and how many cases agreed; exits with 1 when there were any.
+// With --sequences, several instructions in a row with conditions and IT blocks. Prints the differences by row and how many cases agreed; exits with 1 when there were any.
 
 import { DECODERS, decodeArm, decodeThumb, Insn } from '../../targets/arm/insns.ts';
 import { Random } from '../oracle/random.ts';
-import { describeCase, type FuzzSet, randomCase, randomMemory } from './arm-cases.ts';
+import { describeCase, type FuzzSet, randomCase, randomMemory, randomSequence } from './arm-cases.ts';
 import { compareCases, explainDifference } from './arm-compare.ts';
 import type { ArmCase } from './arm-program.ts';
 
@@ -21,6 +22,7 @@ const seed = Number(option('seed', '1'));
 const total = Number(option('cases', '3000'));
 const sets = option('set', 'A32,T16,T32').split(',') as FuzzSet[];
 const only = option('row', '');
+const sequences = process.argv.includes('--sequences');
 const extra = option('options', '').split(' ').filter(Boolean);
 
 /** Name of the row a case's last instruction belongs to. */
@@ -42,7 +44,11 @@ for (let done = 0, batch = 0; done < total; batch++) {
   for (let tries = 0; cases.length < wanted && tries < wanted * 1000; tries++) {
     const set = random.pick(sets);
     const rows = DECODERS[set].rows().filter((row) => only === '' || row.name === only);
-    const one = rows.length > 0 ? randomCase(set, random, rows) : null;
+    const one = sequences
+      ? randomSequence(set as 'A32' | 'T16' | 'T32', random)
+      : rows.length > 0
+        ? randomCase(set, random, rows)
+        : null;
     if (one) cases.push(one);
   }
   if (cases.length === 0) throw new Error('no case could be made');

@@ -2,7 +2,7 @@
 
 import { expect } from 'bun:test';
 import { DECODERS } from '../../targets/arm/insns.ts';
-import { describeCase, type FuzzSet, randomCase, randomMemory } from '../fuzz/arm-cases.ts';
+import { describeCase, type FuzzSet, randomCase, randomMemory, randomSequence } from '../fuzz/arm-cases.ts';
 import { compareCases, explainDifference } from '../fuzz/arm-compare.ts';
 import type { ArmCase } from '../fuzz/arm-program.ts';
 import { Random } from '../oracle/random.ts';
@@ -37,6 +37,24 @@ for (const set of ['A32', 'T16', 'T32'] as const satisfies readonly FuzzSet[]) {
             bad.push(`${describeCase(difference.one)}\n${explainDifference(difference)}`);
           }
         }
+        expect(bad.slice(0, 5)).toEqual([]);
+      },
+      120_000,
+    );
+  }
+}
+
+for (const set of ['A32', 'T16'] as const) {
+  for (const options of [['-disable', 'cold'], ['-one-insn-per-tb']]) {
+    testWith(
+      ['qemu-user'],
+      `sequences of ${set} under conditions with ${options.join(' ')}`,
+      () => {
+        const random = new Random(77 + options.length);
+        const cases = Array.from({ length: 400 }, () => randomSequence(set, random));
+        const bad = compareCases(cases, randomMemory(random), options).map(
+          (difference) => `${describeCase(difference.one)}\n${explainDifference(difference)}`,
+        );
         expect(bad.slice(0, 5)).toEqual([]);
       },
       120_000,
