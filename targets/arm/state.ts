@@ -11,11 +11,16 @@ layout.skipTo(HEADER_SIZE);
  */
 export const REGS: readonly Global[] = Array.from({ length: 15 }, (_, n) => layout.global(`r${n}`));
 
-/** The condition flags: N is bit 31 of `nf`, Z is set when `zf` is 0, C is `cf` (0 or 1), V is bit 31 of `vf`. */
+/**
+ * The condition flags: N is bit 31 of `nf`, Z is set when `zf` is 0, C when `ca` >= `cb` (unsigned), V when `va` - `vb`
+ * overflows. A comparison only has to leave its operands in them: in a loop nothing is computed that nobody looks at.
+ */
 export const NF = layout.global('nf');
 export const ZF = layout.global('zf');
-export const CF = layout.global('cf');
-export const VF = layout.global('vf');
+export const CA = layout.global('ca');
+export const CB = layout.global('cb');
+export const VA = layout.global('va');
+export const VB = layout.global('vb');
 /** Cumulative saturation, 0 or 1. */
 export const QF = layout.global('qf');
 /** The four greater-or-equal flags of SIMD instructions, bits 0-3. */
@@ -64,8 +69,10 @@ export const ARM_OFFSETS = {
   regs: REGS[0]!.offset,
   nf: NF.offset,
   zf: ZF.offset,
-  cf: CF.offset,
-  vf: VF.offset,
+  ca: CA.offset,
+  cb: CB.offset,
+  va: VA.offset,
+  vb: VB.offset,
   qf: QF.offset,
   ge: GE.offset,
   itstate: ITSTATE.offset,

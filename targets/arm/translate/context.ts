@@ -6,7 +6,7 @@ import { const32, type Label, type Value } from '../../../tcg/ir/value.ts';
 import type { Insn, InsnSet } from '../insns.ts';
 import { FLAG_BIG_ENDIAN, FLAG_ITSTATE } from '../mode.ts';
 import type { ArmModel, Feature } from '../models.ts';
-import { CF, ITSTATE, NF, ARM_OFFSETS as O, REGS, VF, ZF } from '../state.ts';
+import { CA, CB, ITSTATE, NF, ARM_OFFSETS as O, REGS, VA, VB, ZF } from '../state.ts';
 import { ABORT_ALIGNMENT, ABORT_WRITE, Vector } from '../vectors.ts';
 
 /** The condition "always". */
@@ -193,23 +193,23 @@ export class Translation {
       case 0:
         return { cond: negated ? Cond.NE : Cond.EQ, x: ZF, y: ZERO };
       case 1:
-        return { cond: negated ? Cond.EQ : Cond.NE, x: CF, y: ZERO };
+        return { cond: negated ? Cond.LTU : Cond.GEU, x: CA, y: CB };
       case 2:
         return { cond: negated ? Cond.GE : Cond.LT, x: NF, y: ZERO };
       case 3:
-        return { cond: negated ? Cond.GE : Cond.LT, x: VF, y: ZERO };
+        return { cond: negated ? Cond.GE : Cond.LT, x: this.overflow(), y: ZERO };
       case 4:
         return {
           cond: negated ? Cond.EQ : Cond.NE,
-          x: b.and(CF, b.setcond(Cond.NE, ZF, 0)),
+          x: b.and(this.carry(), b.setcond(Cond.NE, ZF, 0)),
           y: ZERO,
         };
       case 5:
-        return { cond: negated ? Cond.LT : Cond.GE, x: b.xor(NF, VF), y: ZERO };
+        return { cond: negated ? Cond.LT : Cond.GE, x: b.xor(NF, this.overflow()), y: ZERO };
       default:
         return {
           cond: negated ? Cond.EQ : Cond.NE,
-          x: b.and(b.setcond(Cond.NE, ZF, 0), b.setcond(Cond.GE, b.xor(NF, VF), 0)),
+          x: b.and(b.setcond(Cond.NE, ZF, 0), b.setcond(Cond.GE, b.xor(NF, this.overflow()), 0)),
           y: ZERO,
         };
     }
@@ -227,6 +227,29 @@ export class Translation {
   get setsFlags(): boolean {
     const { S } = this.insn;
     return S === 1 || (S === 2 && !this.inIt);
+  }
+
+  /** C, 0 or 1. */
+  carry(): Value {
+    return this.b.setcond(Cond.GEU, CA, CB);
+  }
+
+  /** V in bit 31 of a word. */
+  private overflow(): Value {
+    const { b } = this;
+    return b.and(b.xor(VA, VB), b.xor(VA, b.sub(VA, VB)));
+  }
+
+  /** C becomes a value that is 0 or 1. */
+  private setCarry(value: Value): void {
+    this.b.set(CA, value);
+    this.b.set(CB, 1);
+  }
+
+  /** V becomes bit 31 of a value: the least number minus 1 overflows, 0 minus 1 does not. */
+  private setOverflow(value: Value): void {
+    this.b.set(VA, this.b.and(value, 0x80000000 | 0));
+    this.b.set(VB, 1);
   }
 
   private wroteFlags(known: KnownFlags | null): void {
@@ -250,15 +273,17 @@ export class Translation {
 
   /** N, Z and, where the shifter gives one, C. */
   setLogicFlags(result: Value, carry: Value | null): void {
-    if (carry) this.b.set(CF, carry);
+    if (carry) this.setCarry(carry);
     this.setNZ(result);
   }
 
   /** Flags of x - y = result; none of them may be a register. */
   setSubFlags(x: Value, y: Value, result: Value): void {
     const { b } = this;
-    b.set(CF, b.setcond(Cond.GEU, x, y));
-    b.set(VF, b.and(b.xor(x, y), b.xor(x, result)));
+    b.set(CA, x);
+    b.set(CB, y);
+    b.set(VA, x);
+    b.set(VB, y);
     b.set(NF, result);
     b.set(ZF, result);
     this.wroteFlags({ kind: 'sub', x, y });
@@ -267,16 +292,16 @@ export class Translation {
   /** Flags of x + y = result. */
   setAddFlags(x: Value, y: Value, result: Value): void {
     const { b } = this;
-    b.set(CF, b.setcond(Cond.LTU, result, x));
-    b.set(VF, b.and(b.xor(x, result), b.xor(y, result)));
+    this.setCarry(b.setcond(Cond.LTU, result, x));
+    this.setOverflow(b.and(b.xor(x, result), b.xor(y, result)));
     this.setNZ(result);
   }
 
   /** Flags of x + y + C = result, whose carry the caller has computed. */
   setCarryFlags(x: Value, y: Value, result: Value, carry: Value): void {
     const { b } = this;
-    b.set(CF, carry);
-    b.set(VF, b.and(b.xor(x, result), b.xor(y, result)));
+    this.setCarry(carry);
+    this.setOverflow(b.and(b.xor(x, result), b.xor(y, result)));
     this.setNZ(result);
   }
 
@@ -285,8 +310,8 @@ export class Translation {
     const { b } = this;
     b.set(NF, b.and(word, 0x80000000 | 0));
     b.set(ZF, b.setcond(Cond.TSTEQ, word, 0x40000000));
-    b.set(CF, b.extract(word, 29, 1));
-    b.set(VF, b.shl(word, 3));
+    this.setCarry(b.extract(word, 29, 1));
+    this.setOverflow(b.shl(word, 3));
     this.wroteFlags(null);
   }
 
@@ -295,8 +320,8 @@ export class Translation {
     const { b } = this;
     const n = b.and(NF, 0x80000000 | 0);
     const z = b.shl(b.setcond(Cond.EQ, ZF, 0), 30);
-    const v = b.shl(b.shr(VF, 31), 28);
-    return b.or(b.or(n, z), b.or(b.shl(CF, 29), v));
+    const v = b.shl(b.shr(this.overflow(), 31), 28);
+    return b.or(b.or(n, z), b.or(b.shl(this.carry(), 29), v));
   }
 
   // ---- registers

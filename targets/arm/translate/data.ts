@@ -3,7 +3,6 @@ import { Jump } from '../../../tcg/ir/ops.ts';
 import { Cond } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { InsnSet } from '../insns.ts';
-import { CF } from '../state.ts';
 import { type Handler, LR, PC, type Translation } from './context.ts';
 
 /** A second operand and the carry its shift gives; null: C stays. */
@@ -61,7 +60,7 @@ export function shiftByConstant(t: Translation, m: Value, type: number, amount: 
     case 2:
       return { value: b.sar(m, amount === 0 ? 31 : amount), carry: bit(amount === 0 ? 31 : amount - 1) };
     default:
-      if (amount === 0) return { value: b.or(b.shl(CF, 31), b.shr(m, 1)), carry: bit(0) };
+      if (amount === 0) return { value: b.or(b.shl(t.carry(), 31), b.shr(m, 1)), carry: bit(0) };
       return { value: b.rotr(m, amount), carry: bit(amount - 1) };
   }
 }
@@ -77,7 +76,7 @@ function shiftedByRegister(t: Translation, wantCarry: boolean): Operand {
   const m = t.copy(insn.m);
   const s = b.and(t.reg(insn.s), 0xff);
   /** The carry for an amount that is not 0. */
-  const choose = (carry: Value): Value | null => (wantCarry ? b.select(s, b.and(carry, 1), CF) : null);
+  const choose = (carry: Value): Value | null => (wantCarry ? b.select(s, b.and(carry, 1), t.carry()) : null);
   const upTo32 = (carry: Value): Value => b.select(b.setcond(Cond.LEU, s, 32), carry, 0);
   switch (insn.y) {
     case 0:
@@ -201,7 +200,7 @@ function withCarry(operand: Operand2, complement: 'none' | 'second' | 'first'): 
     const x = complement === 'first' ? b.not(n) : n;
     const y = complement === 'second' ? b.not(op2) : op2;
     const sum = b.add(x, y);
-    const result = b.copy(b.add(sum, CF));
+    const result = b.copy(b.add(sum, t.carry()));
     if (t.setsFlags) {
       const carry = b.or(b.setcond(Cond.LTU, sum, x), b.setcond(Cond.LTU, result, sum));
       t.setCarryFlags(x, y, result, carry);
