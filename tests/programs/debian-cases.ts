@@ -253,3 +253,53 @@ export const PROGRAMS: Cases = {
   'bzip2 -c': { program: '/bin/bzip2', args: ['-c', 'words.txt'] },
   'tar -c': { program: '/bin/tar', args: ['-cf', 'made.tar', '--sort=name', '--numeric-owner', 'tree'] },
 };
+
+/** A shell line run by dash of the tree. */
+const shell = (line: string): ProgramCase => ({ program: '/bin/sh', args: ['-c', line] });
+
+const NUMERIC_SQL = `create table t(a,b);
+with recursive c(x) as (select 1 union all select x+1 from c where x<500) insert into t select x, x*1.7/3 from c;
+select sum(b), avg(b), max(b), total(a*b), round(sum(b*b),6) from t;
+select printf('%.15g %e %f', 1.0/3, 1e-300*7, 123456.789), sin(1), cos(2), exp(1.5), ln(7), pow(2,0.5), atan2(1,3);
+`;
+
+const NUMERIC_PERL = `for my $x (-2.5,-1,-0.1,0,0.3,1,2.7,100,1e10,1e-10) {
+  printf "%.17g %.17g %.17g %.17g %.17g\n", floor($x), ceil($x), fmod($x,0.7), sinh($x/50), tan($x);
+  printf "%.17g %.17g %.17g %.17g\n", cosh($x/1e9), atan($x), (frexp($x))[0], ldexp($x,3);
+}
+print join(" ", modf(3.75), DBL_MAX, DBL_EPSILON, acos(0.3), log10(77)), "\n"`;
+
+const NUMERIC_PYTHON = `import math, cmath, struct, decimal, fractions
+for x in (0.1, 1.5, 2**0.5, 1e300, 5e-324, 123456.789):
+    print(x.hex(), math.lgamma(x), math.erf(x), math.atan2(x, 3), math.fsum([x, 1e16, -1e16]), x.as_integer_ratio())
+    print(cmath.sqrt(complex(x, -x)), cmath.exp(complex(0.1, x % 7)), struct.pack('<efd', min(x, 6e4), min(x, 1e30), x).hex())
+decimal.getcontext().prec = 60
+print(decimal.Decimal(2).sqrt(), decimal.Decimal(10).ln(), decimal.Decimal('1.1') ** 100, fractions.Fraction(0.3))`;
+
+/** Calculation, and decoders: a wrong bit anywhere in floating point shows. */
+export const NUMERIC: Cases = {
+  'sqlite3: functions': { program: '/usr/bin/sqlite3', args: [':memory:'], stdin: NUMERIC_SQL },
+  'perl -MPOSIX': { program: '/usr/bin/perl', args: ['-MPOSIX', '-e', NUMERIC_PERL] },
+  'python3: math, cmath, struct, decimal': {
+    program: '/usr/bin/python3.11',
+    args: ['-S', '-c', NUMERIC_PYTHON],
+    env: { PYTHONHASHSEED: '0', PYTHONDONTWRITEBYTECODE: '1' },
+  },
+  gnuplot: {
+    program: '/usr/bin/gnuplot-nox',
+    args: [
+      '-e',
+      'set term dumb 79 24; plot [-10:10] sin(x)*exp(-x*x/50), besj0(x); print lgamma(3.7), erf(0.3), ibeta(2,3,0.4), igamma(2,1.5), invnorm(0.1)',
+    ],
+  },
+  units: { program: '/usr/bin/units', args: ['-1', '-t', '1|7 lightyear', 'parsec'] },
+  'sox and flac': shell(
+    'sox -R -D -n -r 22050 -b 16 t.wav synth 0.3 sine 300-3300 gain -3; sox -R -D t.wav u.wav rate 16000 bass +5; flac -s -f --best -o t.flac t.wav; flac -s -d -f -o v.wav t.flac; cmp t.wav v.wav',
+  ),
+  'oggenc and oggdec': shell(
+    'sox -R -D -n -r 22050 -b 16 t.wav synth 0.2 pluck A3; oggenc -Q -q 4 --serial 7 -o t.ogg t.wav; oggdec -Q -o w.wav t.ogg',
+  ),
+  'mp3 by sox and mpg123': shell(
+    'sox -R -D -n -r 22050 -b 16 t.wav synth 0.2 square 440; sox -R -D t.wav -C 64 t.mp3; mpg123.bin -q -w x.wav t.mp3',
+  ),
+};

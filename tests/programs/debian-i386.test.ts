@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { testWith } from '../setup/needs.ts';
-import { BUSYBOX, type Cases, COREUTILS, FILES, PROGRAMS } from './debian-cases.ts';
+import { BUSYBOX, type Cases, COREUTILS, FILES, NUMERIC, PROGRAMS } from './debian-cases.ts';
 import {
   addDevices,
   type CaseRun,
@@ -58,6 +58,7 @@ function compareAll(title: string, cases: Cases): void {
 compareAll('busybox-static', BUSYBOX);
 compareAll('coreutils', COREUTILS);
 compareAll('programs', PROGRAMS);
+compareAll('calculation and decoders', NUMERIC);
 
 describe('20 MB there and back', () => {
   const roundTrips = { gzip: '/bin/gzip', xz: '/usr/bin/xz' };
