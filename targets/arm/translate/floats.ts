@@ -102,6 +102,20 @@ export function isCareful(t: Translation): boolean {
   return true;
 }
 
+/**
+ * Where IXC is clear but only helpers compute, which may set it: leaves the block once they have, for translations that count
+ * on it.
+ */
+export function noticeInexact(t: Translation): void {
+  if (t.countedCareful) return;
+  t.countedCareful = true;
+  const { b } = t;
+  const clear = b.label();
+  b.brcond(Cond.TSTEQ, b.envLoad(O.fpexc), FPSCR_IXC, clear);
+  leaveForCareful(t);
+  b.place(clear);
+}
+
 /** The result of an operation. */
 export function guarded(t: Translation, operation: Operation): Value {
   if (isCareful(t)) return operation.exact();

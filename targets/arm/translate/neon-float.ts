@@ -1,8 +1,10 @@
 // Advanced SIMD on single-precision lanes: always to nearest, flushing to zero, with the default NaN (StandardFPSCRValue).
+import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
 import { vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
+import { fastArithmetic, fastComparison } from './neon-fast.ts';
 import { byHalves } from './neon-integer.ts';
 import {
   type Compute,
@@ -38,9 +40,23 @@ const OPERATIONS = [
 ] as const;
 type Operation = (typeof OPERATIONS)[number];
 
+/** Conditions of comparisons; the others compare magnitudes. */
+const CONDITIONS: Partial<Record<Operation, Cond>> = { ceq: Cond.EQ, cge: Cond.GE, cgt: Cond.GT };
+const MAGNITUDES: Partial<Record<Operation, Cond>> = { acge: Cond.GE, acgt: Cond.GT };
+
 function compute(name: Operation): Compute {
   const number = OPERATIONS.indexOf(name);
-  return (t, x, y) => byHalves(t, t.insn.q, (a, b) => t.b.call(vectorHelper('neon_f2'), a, b, number), x, y);
+  return (t, x, y) => {
+    const { q } = t.insn;
+    const helper = (): Value => byHalves(t, q, (a, b) => t.b.call(vectorHelper('neon_f2'), a, b, number), x, y);
+    const size = (v: Value): Value => op1(t, 'fabs_vec', v, 32);
+    const cond = CONDITIONS[name];
+    if (cond !== undefined) return fastComparison(t, cond, x, y, q, helper);
+    const bySize = MAGNITUDES[name];
+    if (bySize !== undefined) return fastComparison(t, bySize, size(x), size(y), q, helper);
+    if (name === 'abd') return size(fastArithmetic(t, 'sub', x, y, q, helper));
+    return name === 'add' || name === 'sub' || name === 'mul' ? fastArithmetic(t, name, x, y, q, helper) : helper();
+  };
 }
 
 /** d = compute(n, m). Half precision is another row's. */
@@ -61,7 +77,12 @@ const NEGATED = 2;
 function chain(form: number): Compute {
   return (t, x, y) => {
     const d = readVector(t, dOf(t), t.insn.q);
-    return byHalves(t, t.insn.q, (c, a, b) => t.b.call(vectorHelper('neon_f3'), c, a, b, form), d, x, y);
+    if (form & FUSED) {
+      return byHalves(t, t.insn.q, (c, a, b) => t.b.call(vectorHelper('neon_f3'), c, a, b, form), d, x, y);
+    }
+    const product = compute('mul')(t, x, y, 32, 0);
+    // d - p is d + -p, but for the sign of a NaN, which is the default one.
+    return compute(form & NEGATED ? 'sub' : 'add')(t, d, product, 32, 0);
   };
 }
 

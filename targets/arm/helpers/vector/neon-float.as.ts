@@ -143,16 +143,9 @@ export function neon_f2(env: usize, a: u64, b: u64, op: i32): u64 {
   return u64(low) | (u64(binary(env, u32(a >> 32), u32(b >> 32), op)) << 32);
 }
 
-/** One lane of d + a * b: `form` 1 is fused, 2 takes the product's (fused: the factor's) sign the other way. */
+/** One lane of d + a * b rounded once; `form` 2 takes the factor's sign the other way. */
 function chain(env: usize, d: u32, a: u32, b: u32, form: i32): u32 {
-  if (form & 1) {
-    const r = u32(fma<u32>(form & 2 ? a ^ SIGN : a, b, d, 0, STANDARD_MODE));
-    note(env);
-    return r;
-  }
-  const product = u32(mul<u32>(a, b, STANDARD_MODE));
-  note(env);
-  const r = u32(add<u32>(d, form & 2 ? product ^ SIGN : product, STANDARD_MODE));
+  const r = u32(fma<u32>(form & 2 ? a ^ SIGN : a, b, d, 0, STANDARD_MODE));
   note(env);
   return r;
 }
