@@ -9,7 +9,7 @@ static void handler(int n, siginfo_t *info, void *context) {
   count++;
   value = info->si_value.sival_int;
   code = info->si_code;
-  overrun = info->si_overrun;
+  overrun += info->si_overrun;
 }
 
 int main(void) {
@@ -25,7 +25,7 @@ int main(void) {
   C(SYS_timer_gettime, timer, &old);
   dump("time", &old, 16);
   C(SYS_timer_settime, timer, 0, &t, &old);
-  while (!count) pause();
+  while (!count) usleep(1000);
   printf("%d %x %d %d\n", count, value, code, overrun);
   C(SYS_timer_settime64, timer, TIMER_ABSTIME, &t64, &old64);
   C(SYS_timer_gettime64, timer, &old64);
@@ -75,13 +75,13 @@ int main(void) {
   count = 0;
   C(SYS_timer_create, CLOCK_REALTIME, 0, &timer);
   C(SYS_timer_settime, timer, 0, &t, 0);
-  while (!count) pause();
+  while (!count) usleep(1000);
   printf("%d %d\n", value == timer, code);
 
   struct { int is, iu, vs, vu; } i = {0, 0, 0, 1000}, iold = {1, 1, 1, 1};
   count = 0;
   C(SYS_setitimer, ITIMER_REAL, &i, &iold);
-  while (!count) pause();
+  while (!count) usleep(1000);
   C(SYS_getitimer, ITIMER_REAL, &iold);
   dump("timer", &iold, 16);
   i.vu = 1000000;
@@ -116,7 +116,8 @@ int main(void) {
   C(SYS_nanosleep, now, 0);
   C(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, now, 0);
   C(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, now, 0);
-  i = (typeof(i)){0, 0, 0, 2000};
+  // Again and again: the first may come before the sleep has begun.
+  i = (typeof(i)){0, 100000, 0, 100000};
   int left[2] = {-1, -1}, ten[2] = {10, 0};
   long long left64[2] = {-1, -1}, ten64[2] = {10, 0};
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
@@ -127,6 +128,8 @@ int main(void) {
   printf("  %lld %d\n", left64[0], left64[1] > 0);
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
   C(SYS_nanosleep, ten, BAD);
+  i = (typeof(i)){0, 0, 0, 0};
+  C(SYS_setitimer, ITIMER_REAL, &i, 0);
   struct timeval tv;
   C(SYS_gettimeofday, &tv, 0);
   C(SYS_gettimeofday, 0, BAD);
