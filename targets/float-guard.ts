@@ -26,19 +26,12 @@ export function scalarGuard(
   operands: readonly Value[],
   options: GuardOptions,
 ): Value {
-  const extreme = b.emit(`extreme_${type}`, result);
-  return options.operands ? b.or(extreme, denormals(b, type, operands)) : extreme;
-}
-
-/** A value that is not 0 where an f32 or f64 is a denormal. */
-export function denormals(b: Builder, type: 'f32' | 'f64', values: readonly Value[]): Value {
-  let any: Value | null = null;
-  for (const [n, value] of values.entries()) {
-    if (values.indexOf(value) < n) continue;
-    const denormal = b.emit(`denormal_${type}`, value);
-    any = any === null ? denormal : b.or(any, denormal);
+  let bad: Value = b.emit(`extreme_${type}`, result);
+  if (!options.operands) return bad;
+  for (const [n, operand] of operands.entries()) {
+    if (operands.indexOf(operand) === n) bad = b.or(bad, b.emit(`denormal_${type}`, operand));
   }
-  return any!;
+  return bad;
 }
 
 /** A vector constant with a float in all lanes. */

@@ -21,6 +21,7 @@ import { type Operand, OperandKind } from '../operands.ts';
 import { REGS, SEG_BASES, Seg, X86_OFFSETS } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import { x87Offset } from '../x87-reset.ts';
+import { KnownFloats } from './sse-known.ts';
 
 /** log2 of an operand size in bytes (1, 2, 4): also the `MemOp` size and the size code of the lazily kept flags. */
 export function sizeLog(bytes: number): 0 | 1 | 2 {
@@ -90,6 +91,7 @@ export class Translation {
   mmxEntered = false;
   /** This block has looked at MXCSR: it is as its flags say, or may be treated so. */
   sseChecked = false;
+  readonly floats = new KnownFloats();
   mmxWritten = 0;
   /** ES, CS, SS and DS are flat: offsets in them are addresses. */
   private flat = true;
@@ -110,6 +112,7 @@ export class Translation {
     this.exitContexts = [];
     this.unimplemented = null;
     this.sseChecked = false;
+    this.floats.clear();
     this.forgetX87();
   }
 

@@ -69,7 +69,8 @@ function saveXmm({ b }: Translation, address: Value): void {
   });
 }
 
-function loadXmm({ b }: Translation, address: Value): void {
+function loadXmm({ b, floats }: Translation, address: Value): void {
+  floats.clear();
   XMM.forEach((register, n) => {
     b.set(register, b.emit('guest_ld_v128', b.add(address, XMM_AT + 16 * n), null, null, MO_128));
   });

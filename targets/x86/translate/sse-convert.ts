@@ -1,10 +1,20 @@
 // SSE conversions and rounding to integral values (SDM vol. 1, 10.4.4, 11.4.1.6, 12.8.3).
 import { Cond } from '../../../tcg/ir/types.ts';
 import { Const, const32, type Value } from '../../../tcg/ir/value.ts';
-import { denormals, splatFloat, unlessAll, vectorCompareGuard } from '../../float-guard.ts';
+import { splatFloat, unlessAll, vectorCompareGuard } from '../../float-guard.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
-import { compute, type Fast, odd, readScalar, type Scalar, setScalar } from './sse.ts';
+import {
+  type Fast,
+  readScalar,
+  readSource,
+  type Scalar,
+  scalarResult,
+  setScalar,
+  setScalarResult,
+  setVectorResult,
+  vectorResult,
+} from './sse.ts';
 import { enterMmx, type Handler, mmx, readMmx, readVector, setMmx, setXmm, vectorConst } from './vector.ts';
 
 /** Directions of IR ops: ceil, floor, truncate, nearest. */
@@ -18,33 +28,35 @@ const ROUND_QUIET = 8;
 
 /** CVTSS2SD: exact. */
 function widen(t: Translation): void {
-  const { b, dst, src } = t;
-  const x = readScalar(t, src, 'f32');
-  const fast: Fast = { result: () => b.emit('promote_f32_f64', x), bad: () => odd(t, 'f32', [x]) };
-  setScalar(t, dst.num, compute(t, fast, 'ss_to_sd', x));
+  const source = readScalar(t, t.src, 'f32');
+  const fast: Fast = { operands: [source], result: () => t.b.emit('promote_f32_f64', source.value) };
+  setScalarResult(t, fast, 'ss_to_sd', source.value);
 }
 
 /** CVTSD2SS. */
 function narrow(t: Translation): void {
-  const { b, dst, src } = t;
-  const x = readScalar(t, src, 'f64');
+  const { b, src } = t;
+  const source = readScalar(t, src, 'f64');
+  const x = source.value;
   const fast: Fast = {
+    operands: [source],
     result: () => b.emit('demote_f64_f32', x),
-    bad: (result) => b.or(b.emit('extreme_f32', result), denormals(b, 'f64', [x])),
+    bad: (result) => b.emit('extreme_f32', result),
     inexact: (result) => b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE),
   };
-  setScalar(t, dst.num, compute(t, fast, 'sd_to_ss', x));
+  setScalarResult(t, fast, 'sd_to_ss', x);
 }
 
 /** CVTPS2PD: exact. Of a register only the low half counts. */
 function widenPacked(t: Translation): void {
-  const { b, dst, src } = t;
-  const x = readVector(t, src);
+  const { b } = t;
+  const x = readVector(t, t.src);
   const fast: Fast = {
+    operands: [],
     result: () => b.emit('fpromote_vec', x),
     bad: () => b.and(vectorCompareGuard(b, 32, [x]), 3),
   };
-  setXmm(t, dst.num, compute(t, fast, 'ps_to_pd', x));
+  setVectorResult(t, 64, fast, 'ps_to_pd', x);
 }
 
 /** Where every lane of f64 is between these in magnitude, it is an f32 without trouble. */
@@ -53,9 +65,10 @@ const BEYOND_SINGLE = splatFloat(64, 2 ** 127);
 
 /** CVTPD2PS. */
 function narrowPacked(t: Translation): void {
-  const { b, dst, src } = t;
-  const x = readVector(t, src);
+  const { b } = t;
+  const x = readVector(t, t.src);
   const fast: Fast = {
+    operands: [],
     result: () => b.emit('fdemote_vec', x),
     bad: () => {
       const size = b.emit('fabs_vec', x, null, null, 64);
@@ -65,27 +78,30 @@ function narrowPacked(t: Translation): void {
     },
     inexact: (result) => unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ)),
   };
-  setXmm(t, dst.num, compute(t, fast, 'pd_to_ps', x));
+  setXmm(t, t.dst.num, vectorResult(t, 64, fast, 'pd_to_ps', x));
 }
 
 // ---- from integers
 
 /** CVTSI2SD: exact. */
 function intToDouble(t: Translation): void {
-  setScalar(t, t.dst.num, t.b.emit('converts_i32_f64', t.read(t.src)));
+  const value = t.b.emit('converts_i32_f64', t.read(t.src));
+  t.floats.vouch(value, const32(0));
+  setScalar(t, t.dst.num, value);
 }
 
 /** CVTSI2SS. */
 function intToSingle(t: Translation): void {
-  const { b, dst, src } = t;
+  const { b, src } = t;
   const x = b.copy(t.read(src));
   const fast: Fast = {
+    operands: [],
     result: () => b.emit('converts_i32_f32', x),
     bad: () => const32(0),
     // Magnitudes up to 2^24 fit.
     inexact: () => b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25),
   };
-  setScalar(t, dst.num, compute(t, fast, 'int_to_ss', x));
+  setScalarResult(t, fast, 'int_to_ss', x);
 }
 
 /** CVTDQ2PD: exact. */
@@ -105,6 +121,7 @@ function splatInt(value: number): Const {
 function singlesOf(t: Translation, x: Value, lanes: number): Value {
   const { b } = t;
   const fast: Fast = {
+    operands: [],
     result: () => b.emit('fconverts_vec', x, null, null, 32),
     bad: () => const32(0),
     inexact: () => {
@@ -112,7 +129,7 @@ function singlesOf(t: Translation, x: Value, lanes: number): Value {
       return unlessAll(b, 32, small, lanes);
     },
   };
-  return compute(t, fast, 'ints_to_ps', x, lanes);
+  return vectorResult(t, 32, fast, 'ints_to_ps', x, lanes);
 }
 
 /** CVTDQ2PS. */
@@ -152,9 +169,10 @@ function toInt(type: Scalar, truncate: boolean): Handler {
   const helper = type === 'f32' ? 'ss_to_int' : 'sd_to_int';
   return (t) => {
     const { b, dst, src } = t;
-    const x = readScalar(t, src, type);
+    const x = readScalar(t, src, type).value;
     const whole = truncate ? x : b.emit(`round_${type}`, x, null, null, NEAREST);
     const fast: Fast = {
+      operands: [],
       result: () => b.emit(`truncs_${type}_i32`, whole),
       bad: () => {
         const fits = b.emit(`setcond_${type}`, b.emit(`abs_${type}`, whole), new Const(type, 2 ** 31), null, Cond.LT);
@@ -165,7 +183,7 @@ function toInt(type: Scalar, truncate: boolean): Handler {
         return b.emit(`setcond_${type}`, integral, x, null, Cond.NE);
       },
     };
-    t.giveTo(dst, compute(t, fast, helper, x, truncate ? 1 : 0));
+    t.giveTo(dst, scalarResult(t, fast, helper, x, truncate ? 1 : 0));
   };
 }
 
@@ -176,6 +194,7 @@ function intsOf(t: Translation, x: Value, lane: 32 | 64, truncate: boolean, lane
   const { b } = t;
   const whole = truncate ? x : b.emit('fround_vec', x, null, null, lane, NEAREST);
   const fast: Fast = {
+    operands: [],
     result: () => b.emit('ftruncs_vec', whole, null, null, lane),
     bad: () => {
       const size = b.emit('fabs_vec', whole, null, null, lane);
@@ -187,8 +206,8 @@ function intsOf(t: Translation, x: Value, lane: 32 | 64, truncate: boolean, lane
     },
   };
   return lane === 32
-    ? compute(t, fast, 'ps_to_ints', x, truncate ? 1 : 0, lanes)
-    : compute(t, fast, 'pd_to_ints', x, truncate ? 1 : 0);
+    ? vectorResult(t, 32, fast, 'ps_to_ints', x, truncate ? 1 : 0, lanes)
+    : vectorResult(t, 64, fast, 'pd_to_ints', x, truncate ? 1 : 0);
 }
 
 /** CVTPS2DQ, CVTPD2DQ and the truncating ones. */
@@ -225,15 +244,16 @@ function isReported(imm: number): boolean {
 function roundScalar(type: Scalar): Handler {
   const helper = type === 'f32' ? 'round_ss' : 'round_sd';
   return (t) => {
-    const { b, dst, src, insn } = t;
-    const x = readScalar(t, src, type);
+    const { b, src, insn } = t;
+    const source = readScalar(t, src, type);
+    const x = source.value;
     const inexact = (result: Value) => b.emit(`setcond_${type}`, result, x, null, Cond.NE);
     const fast: Fast = {
+      operands: [source],
       result: () => b.emit(`round_${type}`, x, null, null, directionOf(insn.imm)),
-      bad: () => odd(t, type, [x]),
       ...(isReported(insn.imm) ? { inexact } : {}),
     };
-    setScalar(t, dst.num, compute(t, fast, helper, x, insn.imm));
+    setScalarResult(t, fast, helper, x, insn.imm);
   };
 }
 
@@ -241,15 +261,16 @@ function roundScalar(type: Scalar): Handler {
 function roundPacked(lane: 32 | 64): Handler {
   const helper = lane === 32 ? 'round_ps' : 'round_pd';
   return (t) => {
-    const { b, dst, src, insn } = t;
-    const x = readVector(t, src);
+    const { b, insn } = t;
+    const source = readSource(t);
+    const x = source.value;
     const inexact = (result: Value) => unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ));
     const fast: Fast = {
+      operands: [source],
       result: () => b.emit('fround_vec', x, null, null, lane, directionOf(insn.imm)),
-      bad: () => vectorCompareGuard(b, lane, [x]),
       ...(isReported(insn.imm) ? { inexact } : {}),
     };
-    setXmm(t, dst.num, compute(t, fast, helper, x, insn.imm));
+    setVectorResult(t, lane, fast, helper, x, insn.imm);
   };
 }
 

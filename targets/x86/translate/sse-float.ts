@@ -1,20 +1,20 @@
 // SSE arithmetic (SDM vol. 1, 10.4.1, 11.4.1, 12.3, 12.8): addition to square root, minimum, maximum, horizontal sums.
 import { Cond } from '../../../tcg/ir/types.ts';
-import type { Value } from '../../../tcg/ir/value.ts';
-import {
-  productInexact,
-  productsInexact,
-  quotientInexact,
-  quotientsInexact,
-  scalarGuard,
-  sumInexact,
-  vectorCompareGuard,
-  vectorGuard,
-} from '../../float-guard.ts';
+import { productInexact, productsInexact, quotientInexact, quotientsInexact, sumInexact } from '../../float-guard.ts';
 import { SseOp } from '../helpers/sse-table.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
-import { always, compute, type Fast, odd, readScalar, type Scalar, scalarOf, setScalar, X86_GUARD } from './sse.ts';
+import {
+  always,
+  destination,
+  type Fast,
+  readScalar,
+  readSource,
+  type Scalar,
+  type Source,
+  setScalarResult,
+  setVectorResult,
+} from './sse.ts';
 import { type Handler, lanes, readVector, setXmm, shuffle, vectorConst } from './vector.ts';
 
 /** Names of the scalar and of the vector ops that do an operation. */
@@ -31,72 +31,82 @@ function scalar(name: Arithmetic, type: Scalar): Handler {
   const op = ARITHMETIC[name][0];
   const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
   return (t) => {
-    const { b, dst, src } = t;
-    const y = readScalar(t, src, type);
-    const x = scalarOf(t, dst.num, type);
+    const { b, src } = t;
+    const source = readScalar(t, src, type);
+    const target = destination(t, type);
+    const y = source.value;
+    const x = target.value;
     const fast: Fast = {
+      operands: [target, source],
       result: () => b.emit(`${op}_${type}`, x, y),
-      bad: (result) => scalarGuard(b, type, result, [x, y], X86_GUARD),
+      bad: (result) => b.emit(`extreme_${type}`, result),
       inexact: (result) => {
         if (name === 'MUL') return productInexact(b, type, result, x, y);
         if (name === 'DIV') return quotientInexact(b, type, result, x, y);
         return sumInexact(b, type, result, x, y, name === 'SUB');
       },
     };
-    setScalar(t, dst.num, compute(t, fast, helper, x, y, SseOp[name]));
+    setScalarResult(t, fast, helper, x, y, SseOp[name]);
   };
 }
 
 /** The helper of packed arithmetic on lanes of a width. */
 const packedHelper = (lane: 32 | 64) => (lane === 32 ? 'arith_ps' : 'arith_pd');
 
-/** x op y by lanes. */
-function packedResult(t: Translation, name: Arithmetic, lane: 32 | 64, x: Value, y: Value): Value {
+/** dst = target op source by lanes. */
+function setPacked(t: Translation, name: Arithmetic, lane: 32 | 64, target: Source, source: Source): void {
   const { b } = t;
+  const x = target.value;
+  const y = source.value;
   const fast: Fast = {
+    operands: [target, source],
     result: () => b.emit(ARITHMETIC[name][1], x, y, null, lane),
-    bad: (result) => vectorGuard(b, lane, result, [x, y], X86_GUARD),
+    judged: true,
     inexact: (result) => {
       if (name === 'MUL') return productsInexact(b, lane, x, y);
       if (name === 'DIV') return quotientsInexact(b, lane, result, x, y);
       return sumInexact(b, lane, result, x, y, name === 'SUB');
     },
   };
-  return compute(t, fast, packedHelper(lane), x, y, SseOp[name]);
+  setVectorResult(t, lane, fast, packedHelper(lane), x, y, SseOp[name]);
 }
 
 /** ADDPS and its like. */
 function packed(name: Arithmetic, lane: 32 | 64): Handler {
   return (t) => {
-    const y = readVector(t, t.src);
-    setXmm(t, t.dst.num, packedResult(t, name, lane, XMM[t.dst.num]!, y));
+    const source = readSource(t);
+    setPacked(t, name, lane, destination(t, null), source);
   };
 }
 
 function scalarRoot(type: Scalar): Handler {
   const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
   return (t) => {
-    const { b, dst, src } = t;
-    const x = readScalar(t, src, type);
+    const { b, src } = t;
+    const source = readScalar(t, src, type);
+    const x = source.value;
     const fast: Fast = {
+      operands: [source],
       result: () => b.emit(`sqrt_${type}`, x),
-      bad: (result) => scalarGuard(b, type, result, [x], X86_GUARD),
+      bad: (result) => b.emit(`extreme_${type}`, result),
       inexact: (result) => quotientInexact(b, type, result, x, result),
     };
-    setScalar(t, dst.num, compute(t, fast, helper, x, x, SseOp.SQRT));
+    setScalarResult(t, fast, helper, x, x, SseOp.SQRT);
   };
 }
 
 function packedRoot(lane: 32 | 64): Handler {
   return (t) => {
-    const { b, dst, src } = t;
-    const x = readVector(t, src);
+    const { b } = t;
+    const source = readSource(t);
+    const x = source.value;
     const fast: Fast = {
+      operands: [source],
       result: () => b.emit('fsqrt_vec', x, null, null, lane),
-      bad: (result) => vectorGuard(b, lane, result, [x], X86_GUARD),
+      judged: true,
       inexact: (result) => quotientsInexact(b, lane, result, x, result),
     };
-    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, x, SseOp.SQRT));
+    setVectorResult(t, lane, fast, packedHelper(lane), x, x, SseOp.SQRT);
   };
 }
 
@@ -105,14 +115,16 @@ function scalarExtreme(name: 'MIN' | 'MAX', type: Scalar): Handler {
   const helper = type === 'f32' ? 'arith_ss' : 'arith_sd';
   const cond = name === 'MIN' ? Cond.LT : Cond.GT;
   return (t) => {
-    const { b, dst, src } = t;
-    const y = readScalar(t, src, type);
-    const x = scalarOf(t, dst.num, type);
+    const { b, src } = t;
+    const source = readScalar(t, src, type);
+    const target = destination(t, type);
+    const y = source.value;
+    const x = target.value;
     const fast: Fast = {
+      operands: [target, source],
       result: () => b.select(b.emit(`setcond_${type}`, x, y, null, cond), x, y),
-      bad: () => odd(t, type, [x, y]),
     };
-    setScalar(t, dst.num, compute(t, fast, helper, x, y, SseOp[name]));
+    setScalarResult(t, fast, helper, x, y, SseOp[name]);
   };
 }
 
@@ -120,14 +132,13 @@ function scalarExtreme(name: 'MIN' | 'MAX', type: Scalar): Handler {
 function packedExtreme(name: 'MIN' | 'MAX', lane: 32 | 64): Handler {
   const op = name === 'MIN' ? 'fpmin_vec' : 'fpmax_vec';
   return (t) => {
-    const { b, dst, src } = t;
-    const y = readVector(t, src);
-    const x = XMM[dst.num]!;
-    const fast: Fast = {
-      result: () => b.emit(op, y, x, null, lane),
-      bad: () => vectorCompareGuard(b, lane, [x, y]),
-    };
-    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, y, SseOp[name]));
+    const { b } = t;
+    const source = readSource(t);
+    const target = destination(t, null);
+    const y = source.value;
+    const x = target.value;
+    const fast: Fast = { operands: [target, source], result: () => b.emit(op, y, x, null, lane) };
+    setVectorResult(t, lane, fast, packedHelper(lane), x, y, SseOp[name]);
   };
 }
 
@@ -139,12 +150,11 @@ const ODD = { 32: lanes(4, 1, 3, 5, 7), 64: lanes(8, 1, 3) } as const;
 /** HADDPS and its like: neighbours of dst, then of src. */
 function horizontal(name: 'ADD' | 'SUB', lane: 32 | 64): Handler {
   return (t) => {
-    const { dst, src } = t;
-    const y = readVector(t, src);
-    const x = XMM[dst.num]!;
+    const y = readVector(t, t.src);
+    const x = XMM[t.dst.num]!;
     const even = shuffle(t, x, y, EVEN[lane]);
-    const odds = shuffle(t, x, y, ODD[lane]);
-    setXmm(t, dst.num, packedResult(t, name, lane, even, odds));
+    const odd = shuffle(t, x, y, ODD[lane]);
+    setPacked(t, name, lane, { value: even, register: -1 }, { value: odd, register: -1 });
   };
 }
 
@@ -158,18 +168,21 @@ const ALTERNATING = { 32: lanes(4, 0, 5, 2, 7), 64: lanes(8, 0, 3) } as const;
 /** ADDSUBPS, ADDSUBPD: differences in even lanes, sums in odd ones. */
 function alternating(lane: 32 | 64): Handler {
   return (t) => {
-    const { b, dst, src } = t;
-    const y = readVector(t, src);
-    const x = XMM[dst.num]!;
+    const { b } = t;
+    const source = readSource(t);
+    const target = destination(t, null);
+    const y = source.value;
+    const x = target.value;
     const fast: Fast = {
+      operands: [target, source],
+      judged: true,
       result: () => {
         const differences = b.emit('fsub_vec', x, y, null, lane);
         return shuffle(t, differences, b.emit('fadd_vec', x, y, null, lane), ALTERNATING[lane]);
       },
-      bad: (result) => vectorGuard(b, lane, result, [x, y], X86_GUARD),
       inexact: (result) => sumInexact(b, lane, result, x, b.emit('xor_v128', y, EVEN_SIGNS[lane]), false),
     };
-    setXmm(t, dst.num, compute(t, fast, packedHelper(lane), x, y, SseOp.ADDSUB));
+    setVectorResult(t, lane, fast, packedHelper(lane), x, y, SseOp.ADDSUB);
   };
 }
 

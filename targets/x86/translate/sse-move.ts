@@ -4,7 +4,9 @@ import type { Global, Value } from '../../../tcg/ir/value.ts';
 import { OperandKind } from '../operands.ts';
 import { REGS, XMM } from '../state.ts';
 import type { Translation } from './context.ts';
+import { scalarOf, setScalar } from './sse.ts';
 import {
+  copyXmm,
   emptyMmx,
   enterMmx,
   type Handler,
@@ -35,21 +37,18 @@ function moveWhole(unaligned: boolean): Handler {
     const { dst, src } = t;
     if (t.isMem(dst)) storeVector(t, XMM[src.num]!, 16, { unaligned });
     else if (t.isMem(src)) loadXmm(t, dst.num, 16, { unaligned });
-    else t.b.set(XMM[dst.num]!, XMM[src.num]!);
+    else copyXmm(t, dst.num, src.num);
   };
 }
 
 /** MOVSS, MOVSD: a load clears the rest of the register, a move between registers keeps it. */
 function moveScalar(bytes: 4 | 8): Handler {
-  const name = bytes === 4 ? 'f32' : 'f64';
+  const type = bytes === 4 ? 'f32' : 'f64';
   return (t) => {
-    const { b, dst, src } = t;
+    const { dst, src } = t;
     if (t.isMem(dst)) storeVector(t, XMM[src.num]!, bytes);
     else if (t.isMem(src)) loadXmm(t, dst.num, bytes);
-    else {
-      const scalar = b.emit(`lane_${name}`, XMM[src.num]!);
-      setXmm(t, dst.num, b.emit(`setlane_${name}`, XMM[dst.num]!, scalar));
-    }
+    else setScalar(t, dst.num, scalarOf(t, src.num, type));
   };
 }
 

@@ -68,15 +68,23 @@ export function readLow64(t: Translation, operand: Operand): Value {
 /** Writes an XMM register; nobody uses the value again under its own name. */
 export function setXmm(t: Translation, n: number, value: Value): void {
   const global = XMM[n]!;
+  t.floats.wrote(n, value);
   const { ops } = t.b.block;
   const last = ops[ops.length - 1];
   if (last !== undefined && last.out === value && value.kind === 'temp') last.out = global;
   else t.b.set(global, value);
 }
 
+/** Makes an XMM register a copy of another. */
+export function copyXmm(t: Translation, to: number, from: number): void {
+  t.b.set(XMM[to]!, XMM[from]!);
+  t.floats.copied(to, from);
+}
+
 /** Loads an XMM register from the memory operand, its other bytes becoming zero. */
 export function loadXmm(t: Translation, n: number, bytes: number, { unaligned = false }: VectorAccess = ALIGNED): void {
   const address = t.address();
+  t.floats.wrote(n, null);
   t.b.push(LOAD, XMM[n]!, address, null, null, checked(t, bytes, unaligned, address), 0);
 }
 
