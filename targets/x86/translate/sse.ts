@@ -112,8 +112,9 @@ function scalarsBad(t: Translation, { operands, bad }: Fast, result: Value): Val
   const { b, floats } = t;
   const flags = new Flags(t);
   if (bad) flags.add(bad(result));
-  for (const { value } of operands) {
+  for (const [n, { value }] of operands.entries()) {
     const known = floats.suspectOf(value);
+    if (n > 0 && value === operands[0]!.value) break;
     if (known) flags.add(known);
     else {
       const type = value.type as Scalar;
