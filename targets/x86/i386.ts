@@ -7,7 +7,6 @@ import { disassemble } from './disasm.ts';
 import { readEflags, writeEflags } from './flags.ts';
 import { approximateReciprocal, approximateRoot } from './helpers/approximate.ts';
 import { aaa, aad, aam, aas, computeFlagsHelper, daa, das, setEflagsHelper } from './helpers/flags-helpers.ts';
-import { reciprocal, reciprocalRoot } from './helpers/reciprocal.ts';
 import {
   checkFarHelper,
   checkSegmentHelper,
@@ -103,8 +102,6 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
       view.setUint32(env + O.regs + 20, view.getUint32(stack, true), true);
       return 1;
     },
-    rcp: (_env: number, bits: number) => reciprocal(bits),
-    rsqrt: (_env: number, bits: number) => reciprocalRoot(bits),
     random: () => crypto.getRandomValues(new Int32Array(1))[0]!,
     rdtsc: (env: number, withProcessor: number) => {
       // A counter of nanoseconds: constant rate, like an invariant time stamp counter of 1 GHz.

@@ -1,7 +1,6 @@
 // SSE float instructions under every kind of MXCSR: the host CPU runs the cases, and wemu must agree in results, flags, faults.
 
 import { describe, expect } from 'bun:test';
-import { readFileSync } from 'node:fs';
 import type { X86Mnemonic } from '../../targets/x86/insns.ts';
 import { SIMD_HANDLERS } from '../../targets/x86/translate/simd-handlers.ts';
 import { compareOutcomes, formatDifferences } from '../oracle/compare.ts';
@@ -25,15 +24,8 @@ const VARIANTS: { name: string; options: string[]; count: number }[] = [
 const unavailable = nativeUnavailable();
 const native: Need = { met: unavailable === undefined, reason: unavailable ?? '' };
 const host = hostFeatures();
-/** Processors whose approximations (RCPSS and its like) were measured; on others they differ in their last bits. */
-const cpuinfo = readFileSync('/proc/cpuinfo', 'latin1');
-const sameApproximations = /AuthenticAMD/.test(cpuinfo) && /^cpu family\s*: 25$/m.test(cpuinfo);
 const rows = simdRows().filter(
-  (row) =>
-    (sameApproximations || !/^R(CP|SQRT)/.test(row.mnemonic)) &&
-    isFloatRow(row) &&
-    SIMD_HANDLERS[row.mnemonic as X86Mnemonic] !== undefined &&
-    host.has(row.feature),
+  (row) => isFloatRow(row) && SIMD_HANDLERS[row.mnemonic as X86Mnemonic] !== undefined && host.has(row.feature),
 );
 
 describe('SSE float instructions', () => {

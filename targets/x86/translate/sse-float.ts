@@ -1,7 +1,5 @@
 // SSE arithmetic (SDM vol. 1, 10.4.1, 11.4.1, 12.3, 12.8): addition to square root, minimum, maximum, horizontal sums.
-import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import { Cond } from '../../../tcg/ir/types.ts';
-import type { Value } from '../../../tcg/ir/value.ts';
 import { productInexact, productsInexact, quotientInexact, quotientsInexact, sumInexact } from '../../float-guard.ts';
 import { SseOp } from '../helpers/sse-table.ts';
 import { XMM } from '../state.ts';
@@ -17,7 +15,7 @@ import {
   setScalarResult,
   setVectorResult,
 } from './sse.ts';
-import { type Handler, lanes, readLow32, readVector, setXmm, shuffle, vectorConst } from './vector.ts';
+import { type Handler, lanes, readVector, setXmm, shuffle, vectorConst } from './vector.ts';
 
 /** Names of the scalar and of the vector ops that do an operation. */
 const ARITHMETIC = {
@@ -196,24 +194,6 @@ function dotProduct(helper: 'dot_ps' | 'dot_pd'): Handler {
   };
 }
 
-/** Approximations of an f32's bits; they neither look at MXCSR nor change it. */
-const RECIPROCAL: HelperRow = { name: 'rcp', args: ['i32'], result: 'i32' };
-const RECIPROCAL_ROOT: HelperRow = { name: 'rsqrt', args: ['i32'], result: 'i32' };
-
-/** RCPSS, RCPPS, RSQRTSS, RSQRTPS: the first `count` lanes. */
-function approximation(helper: HelperRow, count: 1 | 4): Handler {
-  return (t) => {
-    const { b, dst, src } = t;
-    const source = count === 1 ? null : readVector(t, src);
-    let result: Value = XMM[dst.num]!;
-    for (let n = 0; n < count; n++) {
-      const bits = source === null ? readLow32(t, src) : b.emit('lane_i32', source, null, null, 32, n);
-      result = b.emit('setlane_i32', result, b.call(helper, bits), null, 32, n);
-    }
-    setXmm(t, dst.num, result);
-  };
-}
-
 export const SSE_FLOAT_HANDLERS = {
   ADDPD: packed('ADD', 64),
   ADDPS: packed('ADD', 32),
@@ -243,10 +223,6 @@ export const SSE_FLOAT_HANDLERS = {
   MULPS: packed('MUL', 32),
   MULSD: scalar('MUL', 'f64'),
   MULSS: scalar('MUL', 'f32'),
-  RCPPS: approximation(RECIPROCAL, 4),
-  RCPSS: approximation(RECIPROCAL, 1),
-  RSQRTPS: approximation(RECIPROCAL_ROOT, 4),
-  RSQRTSS: approximation(RECIPROCAL_ROOT, 1),
   SQRTPD: packedRoot(64),
   SQRTPS: packedRoot(32),
   SQRTSD: scalarRoot('f64'),
