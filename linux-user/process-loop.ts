@@ -13,6 +13,15 @@ export interface SystemCallRunner {
   nameOf(number: number): string | undefined;
 }
 
+/** One semihosting call; the code for them is loaded with the first. */
+function semihost(p: Process): void {
+  const { Semihosting } = require('./semihosting.ts') as typeof import('./semihosting.ts');
+  const hosting = (p.semihosting ??= new Semihosting(p));
+  const { request, finish } = p.abi.semihosting!;
+  const result = hosting.run(...request(p.stateView, p.stateEnv));
+  finish(p.stateView, p.stateEnv, result);
+}
+
 /** Runs until the process ends, or is to become another program: which one. */
 export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, signals: Signals): NextProgram {
   const { abi, stateView, stateEnv } = p;
@@ -33,6 +42,10 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
       continue;
     }
     if (exit.kind === 'exception') {
+      if (exit.vector === abi.semihosting?.vector) {
+        semihost(p);
+        continue;
+      }
       if (exit.vector !== syscallVector) {
         signals.fault(exit);
         continue;

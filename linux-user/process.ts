@@ -114,6 +114,8 @@ export class Process {
   /** Ids of POSIX timers, which end with the program. */
   readonly timers = new Set<number>();
   /** Run before the process is forked, and in the child before it does anything. */
+  /** Made when the program makes its first semihosting call. */
+  semihosting: { run(operation: number, argument: number): number } | null = null;
   readonly beforeFork: (() => void)[] = [];
   readonly inChild: (() => void)[] = [];
   /**

@@ -3,6 +3,7 @@ import { EINVAL } from '../../src/host/errno.ts';
 import { setMode } from '../../targets/arm/mode.ts';
 import { ARM_MODELS, type ArmModel, hwcap, hwcap2, hwcapNames } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
+import { Vector } from '../../targets/arm/vectors.ts';
 import { KUSER_PAGE, kuserPage } from './arm-kuser.ts';
 import { ARM_SIGNALS, ARMEB_SIGNALS } from './arm-signals.ts';
 import { ARM_STRUCTS } from './arm-structs.ts';
@@ -116,6 +117,11 @@ function makeAbi(bigEndian: boolean): Abi {
     program: program(bigEndian),
     signals: bigEndian ? ARMEB_SIGNALS : ARM_SIGNALS,
     setTls,
+    semihosting: {
+      vector: Vector.SEMIHOST,
+      request: (view, env) => [view.getUint32(env + R0, true), view.getUint32(env + R0 + 4, true)],
+      finish: (view, env, result) => view.setInt32(env + R0, result, true),
+    },
   };
 }
 

@@ -96,6 +96,12 @@ export interface Abi {
   readonly archCalls: Readonly<Record<string, ArchCall>>;
   readonly program: ProgramAbi;
   readonly signals: SignalAbi;
+  /** How the guest asks for semihosting: the exception, its operation and argument, and where the result goes. */
+  readonly semihosting?: {
+    readonly vector: number;
+    request(view: DataView, env: number): readonly [operation: number, argument: number];
+    finish(view: DataView, env: number, result: number): void;
+  };
   /** Points the thread-local storage of the CPU at `env` to the argument that clone(2) was given. 0 or -errno. */
   setTls(memory: AbiMemory, env: number, argument: number): number;
 }

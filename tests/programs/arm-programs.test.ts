@@ -25,6 +25,18 @@ const BUILDS: Readonly<Record<string, Build>> = {
   },
   'signals, A32': { source: 'signals.c', compiler: 'arm-linux-gnueabihf-gcc', flags: ['-marm'], guest: 'arm' },
   'signals, Thumb': { source: 'signals.c', compiler: 'arm-linux-gnueabihf-gcc', flags: ['-mthumb'], guest: 'arm' },
+  'semihosting, A32': {
+    source: 'semihosting.c',
+    compiler: 'arm-linux-gnueabi-gcc',
+    flags: ['-march=armv7-a', '-marm', ...FREESTANDING],
+    guest: 'arm',
+  },
+  'semihosting, Thumb': {
+    source: 'semihosting.c',
+    compiler: 'arm-linux-gnueabi-gcc',
+    flags: ['-march=armv7-a', '-mthumb', ...FREESTANDING],
+    guest: 'arm',
+  },
   'byte order: little': {
     source: 'byte-order.c',
     compiler: 'arm-linux-gnueabi-gcc',
@@ -64,7 +76,8 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function run(command: readonly string[]): { out: string; end: string } {
-  const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], { stdin: 'ignore', timeout: 60_000 });
+  const options = { stdin: 'ignore', cwd: directory, timeout: 60_000 } as const;
+  const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], options);
   return { out: `${stdout}${stderr}`, end: String(signalCode ?? exitCode) };
 }
 
