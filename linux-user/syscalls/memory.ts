@@ -77,8 +77,9 @@ function mincore(p: Process, addr: number, length: number, vector: number): numb
   const size = length >>> 0;
   const pages = Math.ceil(size / PAGE);
   if (start + size > p.memory.taskSize) return -ENOMEM;
-  if (!p.memory.checkWrite(vector, pages)) return -EFAULT;
+  if ((vector >>> 0) + pages > p.memory.taskSize) return -EFAULT;
   for (let k = 0; k < pages; k++) if (!p.memory.isMapped(start + k * PAGE)) return -ENOMEM;
+  if (!p.memory.checkWrite(vector, pages)) return -EFAULT;
   return sys3(SYS.mincore, p.base + start, size, p.out(vector, pages));
 }
 

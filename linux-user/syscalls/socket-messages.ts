@@ -116,19 +116,19 @@ function controlToHost(p: Process, control: number, length: number): number {
     return -EINVAL;
   }
   if (length > 0x7fffffff) return -ENOBUFS;
-  // A length that only memory allocation would refuse: the bytes are not there either.
-  if (length > MOST_CONTROL / 2) return p.memory.checkRead(control, length) ? -ENOBUFS : -EFAULT;
-  if (!p.memory.checkRead(control, length)) return -EFAULT;
   const end = (control >>> 0) + length;
   let to = CONTROL;
   for (let at = control >>> 0; at + head <= end; ) {
+    if (!p.memory.checkRead(at, head)) return -EFAULT;
     const size = p.readWord(at)!;
     if (size < head || at + size > end) {
       // A message that is too short for its own header is refused as such.
       setPointer(view, CONTROL, 1);
       return -EINVAL;
     }
+    if (!p.memory.checkRead(at, size)) return -EFAULT;
     const data = size - head;
+    if (to - CONTROL + HOST_CMSG_HEADER + data > MOST_CONTROL) return -ENOBUFS;
     setPointer(view, to, HOST_CMSG_HEADER + data);
     view.setInt32(to + 8, p.view.getInt32(at + word, p.little), true);
     view.setInt32(to + 12, p.view.getInt32(at + word + 4, p.little), true);

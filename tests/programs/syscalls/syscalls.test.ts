@@ -18,6 +18,7 @@ const PROGRAMS: Record<string, readonly string[]> = {
   memory: [''],
   files: [''],
   process: [''],
+  hostile: [''],
   sockets: ['unix', 'internet', 'options', 'interfaces', 'many'],
 };
 
