@@ -9,15 +9,23 @@ const SOURCES = join(ROOT, 'tests/bench');
 /** A program of the set, in which group its ratio counts, and its argument: about a second or two under QEMU. */
 interface Program {
   readonly name: string;
-  readonly group: 'integer' | 'float' | 'start' | 'again' | 'other' | 'system';
+  readonly group: 'integer' | 'float' | 'sse' | 'start' | 'again' | 'other' | 'system';
   readonly args?: readonly string[];
   readonly dynamic?: boolean;
   readonly flags?: readonly string[];
+  /** Another build of a program, for targets it says something of; part of the label. */
+  readonly variant?: { readonly name: string; readonly target: string };
   /** Measured with the translations that an earlier run has left; everything else starts without. */
   readonly again?: boolean;
   /** Its last argument names the emulator to execute itself by, which QEMU needs without binfmt_misc. */
   readonly launchesQemu?: true;
 }
+
+const SSE2 = {
+  group: 'sse',
+  flags: ['-march=pentium4', '-mfpmath=sse', '-msse2'],
+  variant: { name: 'sse2', target: 'i386' },
+} as const;
 
 const PROGRAMS: readonly Program[] = [
   { name: 'inthash', group: 'integer', args: ['600000000'] },
@@ -31,6 +39,9 @@ const PROGRAMS: readonly Program[] = [
   { name: 'nbody', group: 'float' },
   { name: 'matmul', group: 'float' },
   { name: 'mandel', group: 'float' },
+  { name: 'nbody', ...SSE2, args: ['3000000'] },
+  { name: 'matmul', ...SSE2, args: ['640'] },
+  { name: 'mandel', ...SSE2, args: ['1200'] },
   { name: 'syscalls', group: 'system', args: ['3000000'] },
   { name: 'pipepp', group: 'system', args: ['200000'] },
   { name: 'sigping', group: 'system', args: ['300000'] },
@@ -100,13 +111,17 @@ function usage(): never {
   process.exit(1);
 }
 
+function labelOf({ name, variant, dynamic, again }: Program): string {
+  return `${name}${variant ? `-${variant.name}` : ''}${dynamic ? '-dynamic' : ''}${again ? '-again' : ''}`;
+}
+
 /** Builds a program unless it is newer than its source; returns its path. */
 function build(program: Program, name: string, target: Target): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '/tmp', '.cache');
   const folder = join(cache, 'wemu/bench', name);
   mkdirSync(folder, { recursive: true });
   const source = join(SOURCES, `${program.name}.c`);
-  const output = join(folder, `${program.name}${program.dynamic ? '-dynamic' : ''}`);
+  const output = join(folder, labelOf({ ...program, again: false }));
   if (existsSync(output) && statSync(output).mtimeMs > statSync(source).mtimeMs) return output;
   const link = program.dynamic ? [] : ['-static'];
   execFileSync(target.compiler, [
@@ -147,7 +162,8 @@ function main(): void {
   execFileSync(process.execPath, [join(ROOT, 'src/tools/build.ts')]);
   const rows: Row[] = [];
   for (const program of PROGRAMS) {
-    const label = `${program.name}${program.dynamic ? '-dynamic' : ''}${program.again ? '-again' : ''}`;
+    if (program.variant && program.variant.target !== options.target) continue;
+    const label = labelOf(program);
     if (options.only.length > 0 && !options.only.includes(label)) continue;
     const path = build(program, options.target, target);
     const prefix = program.dynamic ? ['-L', target.sysroot] : [];
