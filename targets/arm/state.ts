@@ -41,16 +41,6 @@ const model = layout.field('model');
 const bigEndian = layout.field('bigEndian');
 /** What translations depend on besides ITSTATE, in one word; see mode.ts. */
 const mode = layout.field('mode');
-/** FPSCR without its flags: those of comparisons are in `fpflags`, the cumulative ones in `fpexc`. See fpscr.ts. */
-const fpscr = layout.field('fpscr');
-/** The cumulative flags IOC DZC OFC UFC IXC IDC QC at their places in FPSCR. */
-const fpexc = layout.field('fpexc');
-/** How the arithmetic of src/softfloat is to compute: made from FPSCR when that is written. */
-const fpmode = layout.field('fpmode');
-/** What translations depend on of all this, as bits of the block flags. */
-const fpstate = layout.field('fpstate');
-/** Blocks that are still to be run by helpers. */
-const fpcareful = layout.field('fpcareful');
 
 layout.skipTo(256);
 /**
@@ -61,6 +51,17 @@ export const QREGS: readonly Global[] = Array.from({ length: 16 }, (_, n) => lay
 /** FPSCR.NZCV in bits 28-31. */
 export const FPFLAGS = layout.global('fpflags');
 
+// Behind what changes little: helper modules have these places compiled in.
+/** FPSCR without its flags: those of comparisons are in `fpflags`, the cumulative ones in `fpexc`. See fpscr.ts. */
+const fpscr = layout.field('fpscr');
+/** The cumulative flags IOC DZC OFC UFC IXC IDC QC at their places in FPSCR. */
+const fpexc = layout.field('fpexc');
+/** How the arithmetic of src/softfloat is to compute: made from FPSCR when that is written. */
+const fpmode = layout.field('fpmode');
+/** What translations depend on of all this, as bits of the block flags. */
+const fpstate = layout.field('fpstate');
+/** Blocks that are still to be run by helpers. */
+const fpcareful = layout.field('fpcareful');
 const scratch = layout.field('scratch', 16, 4);
 
 /** Offsets of fields from the start of CPU state. */

@@ -177,6 +177,9 @@ function randomFpscr(random: Random): number {
   }
 }
 
+const SETEND_BE = 0xf1010200;
+const SETEND_LE = 0xf1010000;
+
 /** A random case of one of the rows; null when chance gave nothing usable. */
 export function randomVectorCase(random: Random, rows: readonly Encoding[]): ArmCase | null {
   const row = random.pick(rows);
@@ -202,6 +205,7 @@ export function randomVectorCase(random: Random, rows: readonly Encoding[]): Arm
   }
   const thumb = random.below(3) === 0;
   const code: number[] = thumb ? [...thumbForm(word)] : [word];
+  if (!thumb && MEMORY.test(row.name) && random.below(4) === 0) code.splice(0, 1, SETEND_BE, word, SETEND_LE);
   if (thumb && conditional && word >>> 28 !== 14) code.unshift(0xbf08 | ((word >>> 28) << 4));
   // FZ16 belongs to half-precision arithmetic.
   if (row.name === 'VMSR') regs[scratch.t] = (regs[scratch.t]! & ~(1 << 19)) >>> 0;

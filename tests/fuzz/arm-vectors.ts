@@ -27,7 +27,7 @@ const extra = option('options', '').split(' ').filter(Boolean);
 function rowName(one: ArmCase): string {
   const insn = new Insn();
   const code = one.thumb ? one.code.slice(-2) : one.code;
-  if (!one.thumb) decodeArm(insn, code[0]!);
+  if (!one.thumb) decodeArm(insn, code[code.length > 1 ? 1 : 0]!);
   else decodeThumb(insn, ((code[0]! << 16) | code[1]!) >>> 0, true);
   return insn.encoding?.name ?? 'undefined';
 }
