@@ -77,6 +77,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
     target: program.elf,
     pieBase: program.pieBase + Math.ceil(options.guestBase / PAGE_SIZE) * PAGE_SIZE,
     execStackByDefault: program.execStackByDefault,
+    ...(program.flat ? { flat: true } : {}),
     findInterpreter: (path) => p.paths.redirect(path, true),
   });
 
@@ -124,7 +125,8 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
   });
   if (!stack) throw new UserError(`Error while loading ${options.file}: Argument list too long`);
 
-  program.enter(memory.view, env, image.start, stack.stackPointer, image.header.flags);
+  const stackPointer = image.flat ? pushPointers(memory, stack.stackPointer, !abi.model.bigEndian) : stack.stackPointer;
+  program.enter(memory.view, env, image.start, stackPointer, image);
   p.argv = options.argv;
   p.auxv = stack.auxv;
   p.paths.executable = image.path;
@@ -144,6 +146,18 @@ function mapVdso(p: Process): number {
   p.vdso = base;
   if (p.signals) p.signals.trampolinePage = base;
   return base;
+}
+
+/** Puts argc and pointers to the arguments and to the environment below a stack's first word; the new stack pointer. */
+function pushPointers(memory: GuestMemory, at: number, little: boolean): number {
+  const { view } = memory;
+  const argc = view.getUint32(at, little);
+  const sp = at - 16;
+  memory.prepareWrite(sp, 16);
+  [argc, at + 4, at + 4 + 4 * (argc + 1), 0].forEach((value, n) => {
+    view.setUint32(sp + 4 * n, value, little);
+  });
+  return sp;
 }
 
 /** 16 bytes for AT_RANDOM; with a seed always the same ones (xorshift32). */

@@ -16,6 +16,7 @@ const EF_ARM_BE8 = 0x00800000;
 
 const R0 = O.regs;
 const R7 = O.regs + 4 * 7;
+const R10 = O.regs + 4 * 10;
 const SP = O.regs + 4 * 13;
 
 function modelOf(view: DataView, env: number): ArmModel {
@@ -76,6 +77,7 @@ function program(bigEndian: boolean): ProgramAbi {
   return {
     elf: { name: bigEndian ? 'armeb' : 'arm', machines: [EM_ARM], elfClass: 32, bigEndian },
     pieBase: 0x00400000,
+    flat: true,
     execStackByDefault: true,
     platform: (view, env) => `${modelOf(view, env).platform}${bigEndian ? 'b' : 'l'}`,
     hwcaps: (view, env) => {
@@ -83,11 +85,13 @@ function program(bigEndian: boolean): ProgramAbi {
       return { hwcap: hwcap(model), hwcap2: hwcap2(model) };
     },
     fixedPages: [{ address: KUSER_PAGE, contents: () => kuserPage(bigEndian) }],
-    enter(view, env, start, stackPointer, elfFlags) {
+    enter(view, env, start, stackPointer, { elfFlags, flat, dataStart }) {
       // Without BE8 a big-endian program's instructions are big-endian too.
       if (bigEndian && !(elfFlags & EF_ARM_BE8)) setMode(view, env, view.getUint32(env + O.model, true), true);
       view.setUint32(env + O.pc, start, true);
       view.setUint32(env + SP, stackPointer, true);
+      // Position-independent programs of uClinux find their data by R10.
+      if (flat) view.setUint32(env + R10, dataStart, true);
     },
   };
 }

@@ -37,6 +37,8 @@ export interface ProgramAbi {
     readonly elfClass: 32 | 64;
     readonly bigEndian: boolean;
   };
+  /** Programs in bFLT format are for this guest. */
+  readonly flat?: boolean;
   /** Where position-independent programs with an interpreter go (ELF_ET_DYN_BASE). */
   readonly pieBase: number;
   /** A file without PT_GNU_STACK gets an executable stack and READ_IMPLIES_EXEC. */
@@ -56,8 +58,16 @@ export interface ProgramAbi {
     readonly aux: (base: number) => readonly (readonly [type: number, value: number])[];
     readonly mapped: (view: DataView, env: number, base: number) => void;
   };
-  /** Points a CPU fresh from its reset at the program's first instruction. `elfFlags` is e_flags of the program. */
-  enter(view: DataView, env: number, start: number, stackPointer: number, elfFlags: number): void;
+  /** Points a CPU fresh from its reset at the program's first instruction. `image` tells of the program. */
+  enter(view: DataView, env: number, start: number, stackPointer: number, image: EnteredImage): void;
+}
+
+/** What a CPU may have to know of the program it starts. */
+export interface EnteredImage {
+  /** e_flags. */
+  readonly elfFlags: number;
+  readonly flat: boolean;
+  readonly dataStart: number;
 }
 
 /** A guest's Linux binary interface. Stateless; CPU state is the block at `env` of the memory's view. */

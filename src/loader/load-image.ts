@@ -30,6 +30,7 @@ import {
   parseElf,
   type Segment,
 } from './elf.ts';
+import { flatSize, isFlat, makeFlatImage } from './flat.ts';
 
 /** Where things go and what the ABI wants, besides the file itself. */
 export interface LoadOptions {
@@ -38,6 +39,8 @@ export interface LoadOptions {
   readonly pieBase: number;
   /** A file without PT_GNU_STACK gets an executable stack and READ_IMPLIES_EXEC (i386 does). */
   readonly execStackByDefault: boolean;
+  /** bFLT programs can be loaded, too. */
+  readonly flat?: boolean;
   /** Gives the host name of the interpreter: found below the -L prefix first, else the name itself. */
   readonly findInterpreter: (path: string) => string;
 }
@@ -66,7 +69,12 @@ export interface LoadedImage {
   readonly dataStart: number;
   readonly dataEnd: number;
   readonly executableStack: boolean;
-  readonly header: ElfHeader;
+  /** Null for a bFLT program. */
+  readonly header: ElfHeader | null;
+  /** e_flags. */
+  readonly elfFlags: number;
+  /** A bFLT program: it finds argc and two pointers on its stack, to the arguments and to the environment. */
+  readonly flat: boolean;
 }
 
 const O_RDONLY = 0;
@@ -173,6 +181,7 @@ export function loadProgram(memory: GuestMemory, name: string, options: LoadOpti
 }
 
 function loadOpened(memory: GuestMemory, file: ImageFile, options: LoadOptions): LoadedImage {
+  if (options.flat && isFlat(file.start)) return loadFlat(memory, file, options);
   const header = parseElf(file.name, file.start, (offset, length) => file.read(offset, length), options.target);
   const loads = checkSegments(file.name, header, file.size, memory.taskSize);
   const interpreterName = readInterpreterName(file, header);
@@ -219,6 +228,45 @@ function loadOpened(memory: GuestMemory, file: ImageFile, options: LoadOptions):
     dataEnd: loadBias + Math.max(0, ...data.map(endOf)),
     executableStack,
     header,
+    elfFlags: header.flags,
+    flat: false,
+  };
+}
+
+/** Largest bFLT file that is read. */
+const MAX_FLAT_FILE = 256 << 20;
+
+/** Loads a bFLT program: everything in one piece that may be read, written and executed, the heap behind it. */
+function loadFlat(memory: GuestMemory, file: ImageFile, options: LoadOptions): LoadedImage {
+  const size = Math.ceil(flatSize(file.name, file.start) / PAGE_SIZE) * PAGE_SIZE;
+  if (file.size > MAX_FLAT_FILE)
+    throw new UserError(`Error while loading ${file.name}: File too large`, EXIT_BAD_IMAGE);
+  const prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+  const base = memory.map(options.pieBase, size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base < 0) throw new UserError(`Error while loading ${file.name}: Cannot allocate memory`);
+  const image = makeFlatImage(file.name, file.read(0, file.size), base, options.target.bigEndian);
+  memory.u8.set(image.bytes, base);
+  memory.readImpliesExec = true;
+  memory.setBrkStart(base + size);
+  const data = base + image.dataStart;
+  return {
+    path: file.path(),
+    start: base + image.entry,
+    entry: base + image.entry,
+    programHeaders: 0,
+    programHeaderSize: 0,
+    programHeaderCount: 0,
+    interpreterBase: 0,
+    interpreter: undefined,
+    loadBias: base,
+    codeStart: base,
+    codeEnd: base + image.textSize,
+    dataStart: data,
+    dataEnd: base + image.bytes.length,
+    executableStack: true,
+    header: null,
+    elfFlags: 0,
+    flat: true,
   };
 }
 

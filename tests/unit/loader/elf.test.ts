@@ -347,7 +347,7 @@ describe('real programs', () => {
     expect(image.loadBias).toBe(regions[0]!.start);
     for (let k = 1; k < regions.length; k++) expect(regions[k]!.start).toBe(regions[k - 1]!.end);
     expect(memory.brkStart).toBe(PIE_BASE);
-    expect(image.entry - image.loadBias).toBe(image.header.entry);
+    expect(image.entry - image.loadBias).toBe(image.header!.entry);
   });
 
   testWith(['guest-i386'], 'dynamic: interpreter below the prefix, program at the base for such programs', () => {
