@@ -6,6 +6,7 @@ import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { MAX_FILE_BYTES, type StoredTranslations, SUFFIX } from '../exec/stored-translations.ts';
 import { HostBuffer, SYS, sys4 } from '../host/syscall.ts';
 import { readPackageFile } from '../util/package-files.ts';
+import { withStandardTaken } from '../util/read-file.ts';
 import type { UserOptions } from './user-options.ts';
 
 const RLIMIT_FSIZE = 1;
@@ -57,7 +58,7 @@ export function findTranslations(
   if (folder === null || build === null) return null;
   let program = resolve(file);
   try {
-    program = realpathSync(program);
+    program = withStandardTaken(() => realpathSync(program));
   } catch {
     // Loading it will say what is wrong.
   }

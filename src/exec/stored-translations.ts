@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defineCounter } from '../log/counters.ts';
-import { readWholeFile } from '../util/read-file.ts';
+import { readWholeFile, withStandardTaken } from '../util/read-file.ts';
 import { type CodeCache, type Entry, Tier } from './code-cache.ts';
 import { COUNTER_BASE } from './layout.ts';
 import { translateTogether } from './neighbourhood.ts';
@@ -448,13 +448,13 @@ export class StoredTranslations implements TranslationStore {
 export function writePrivate(path: string, contents: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, contents, { mode: 0o600 });
+  withStandardTaken(() => writeFileSync(temporary, contents, { mode: 0o600 }));
   renameSync(temporary, path);
 }
 
 /** Removes the files that were not written for longest while all together are too large. */
 function prune(folder: string): void {
-  const files = readdirSync(folder)
+  const files = withStandardTaken(() => readdirSync(folder))
     .filter((name) => name.includes(SUFFIX))
     .map((name) => ({ path: join(folder, name), ...statSync(join(folder, name)) }))
     .sort((a, b) => b.mtimeMs - a.mtimeMs);

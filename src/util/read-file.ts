@@ -1,4 +1,4 @@
-// Reads a whole file of the host without leaving a descriptor open, whatever its number.
+// Reads files of the host, and lets others do so, without leaving descriptors 0 to 2 open.
 import { closeSync, openSync, readSync } from 'node:fs';
 
 const FIRST_CHUNK = 65536;
@@ -24,5 +24,28 @@ export function readWholeFile(path: string): Uint8Array<ArrayBuffer> {
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+const O_PATH = 0o10000000;
+
+/**
+ * Runs something that opens files by other functions of Bun: whatever of descriptors 0 to 2 is closed is taken
+ * meanwhile, because none of those functions closes these numbers again.
+ */
+export function withStandardTaken<T>(run: () => T): T {
+  const taken: number[] = [];
+  try {
+    for (;;) {
+      const fd = openSync('/', O_PATH);
+      if (fd > 2) {
+        closeSync(fd);
+        break;
+      }
+      taken.push(fd);
+    }
+    return run();
+  } finally {
+    for (const fd of taken) closeSync(fd);
   }
 }
