@@ -1,6 +1,6 @@
 // The fuzz command: random i386 code natively and under wemu, over all instruction groups; see docs/testing.md.
 //
-//   npm run fuzz -- [--cases N] [--seed N] [--kind single|sequences|both] [--groups 'x87 sse2'] [--cpu MODEL]
+//   npm run fuzz -- [--cases N] [--seed N] [--kind single|chains|sequences|all] [--groups 'x87 sse2'] [--cpu MODEL]
 //       [--options '-engine interp'] [--command 'qemu-i386'] [--batch N] [--keep-going] [--list]
 
 import type { X86Feature, X86Mnemonic } from '../../targets/x86/insns.ts';
@@ -14,7 +14,15 @@ import type { CaseResult, InsnCase } from '../oracle/insn-case.ts';
 import { isDeath, NATIVE, nativeUnavailable, type Outcome, runOracle, wemuCommand } from '../oracle/runner.ts';
 import { allOpenings, OPENING_GROUPS, type Opening } from './x86-openings.ts';
 import { fuzzSequences } from './x86-sequences.ts';
-import { drawSingles, hostHas, ignoreFpuByte, isAccident, NOT_COMPARED, type SingleOptions } from './x86-single.ts';
+import {
+  drawChains,
+  drawSingles,
+  hostHas,
+  ignoreFpuByte,
+  isAccident,
+  NOT_COMPARED,
+  type SingleOptions,
+} from './x86-single.ts';
 
 /** The arguments of a run. */
 export interface FuzzRun {
@@ -106,8 +114,8 @@ function shrink(difference: Difference, command: string[]): Difference {
   }
 }
 
-/** Runs single instructions; the report of the first difference (or all, counted), or undefined. */
-export function fuzzSingles(run: FuzzRun): string | undefined {
+/** Runs single instructions, or what `draw` gives; the report of the first difference (or all, counted), or undefined. */
+export function fuzzSingles(run: FuzzRun, draw: typeof drawSingles = drawSingles): string | undefined {
   const openings = commonOpenings(run.cpu, run.groups);
   const has = commonFeature(run.cpu);
   const options: SingleOptions = { openings, has, executes, fpu: has('FXSR') ? 'fxsave' : 'fsave' };
@@ -116,7 +124,7 @@ export function fuzzSingles(run: FuzzRun): string | undefined {
   const shown: string[] = [];
   for (let done = 0, n = 0; done < run.cases; n++) {
     const count = Math.min(run.batch, run.cases - done);
-    const cases = drawSingles(run.seed + n, count, options).map(({ insn }) => insn);
+    const cases = draw(run.seed + n, count, options).map(({ insn }) => insn);
     const found = differing(cases, command);
     for (const difference of found) {
       const { name } = difference.insn;
@@ -128,7 +136,7 @@ export function fuzzSingles(run: FuzzRun): string | undefined {
       shown.push(text);
     }
     done += count;
-    run.progress?.(`${done} single instructions`);
+    run.progress?.(`${done} cases`);
   }
   if (counts.size === 0) return undefined;
   return [...shown, [...counts].map(([name, count]) => `${name} ${count}`).join(', ')].join('\n');
@@ -163,7 +171,7 @@ function main(argv: string[]): number {
   }
   const seed = Number(argument(argv, 'seed') ?? Date.now() % 2 ** 31);
   const cases = Number(argument(argv, 'cases') ?? 20000);
-  const kind = argument(argv, 'kind') ?? 'both';
+  const kind = argument(argv, 'kind') ?? 'all';
   const other = words(argument(argv, 'command'));
   const wemu = wemuCommand(['-cpu', cpu, ...words(argument(argv, 'options'))]);
   if ('missing' in wemu) {
@@ -178,11 +186,14 @@ function main(argv: string[]): number {
   };
   const batch = Number(argument(argv, 'batch') ?? 3000);
   const keepGoing = argv.includes('--keep-going');
-  const share = kind === 'both' ? Math.ceil(cases / 2) : cases;
+  const share = kind === 'all' ? Math.ceil(cases / 3) : cases;
   let report: string | undefined;
-  if (kind !== 'sequences')
-    report = fuzzSingles({ seed, cases: share, cpu, groups, command, batch, keepGoing, progress });
-  if (kind !== 'single' && (report === undefined || keepGoing)) {
+  const run = { seed, cases: share, cpu, groups, command, batch, keepGoing, progress };
+  if (kind === 'single' || kind === 'all') report = fuzzSingles(run);
+  if (kind === 'chains' || (kind === 'all' && (report === undefined || keepGoing))) {
+    report = [report, fuzzSingles(run, drawChains)].filter((text) => text !== undefined).join('\n') || undefined;
+  }
+  if (kind === 'sequences' || (kind === 'all' && (report === undefined || keepGoing))) {
     const found = fuzzSequences({ seed, cases: share, command, batch: 2000, progress });
     report = [report, found].filter((text) => text !== undefined).join('\n') || undefined;
   }

@@ -4,7 +4,7 @@ import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { testWith } from '../setup/needs.ts';
 import { commonOpenings, fuzzSingles } from './run.ts';
 import { allOpenings, OPENING_GROUPS } from './x86-openings.ts';
-import { NOT_COMPARED } from './x86-single.ts';
+import { drawChains, NOT_COMPARED } from './x86-single.ts';
 
 const unavailable = nativeUnavailable();
 const native = { met: unavailable === undefined, reason: unavailable ?? '' };
@@ -13,9 +13,9 @@ const native = { met: unavailable === undefined, reason: unavailable ?? '' };
 const SEED = 4000;
 
 const VARIANTS: { options: string[]; cases: number }[] = [
-  { options: [], cases: 12_000 },
-  { options: ['-engine', 'interp'], cases: 3000 },
-  { options: ['-disable', 'cold'], cases: 3000 },
+  { options: [], cases: 8000 },
+  { options: ['-engine', 'interp'], cases: 2000 },
+  { options: ['-disable', 'cold'], cases: 2000 },
 ];
 
 describe('single instructions', () => {
@@ -25,6 +25,24 @@ describe('single instructions', () => {
       if ('missing' in wemu) throw new Error(wemu.missing);
       const run = { seed: SEED + 100 * n, cases, cpu: 'max', groups: [], command: wemu.command, batch: 3000 };
       expect(fuzzSingles({ ...run, keepGoing: false })).toBeUndefined();
+    });
+  }
+});
+
+describe('chains of instructions', () => {
+  for (const [n, { options, cases }] of VARIANTS.entries()) {
+    testWith([native], ['wemu', ...options].join(' '), () => {
+      const wemu = wemuCommand(options);
+      if ('missing' in wemu) throw new Error(wemu.missing);
+      const run = {
+        seed: SEED + 100 * n,
+        cases: cases / 4,
+        cpu: 'max',
+        groups: [],
+        command: wemu.command,
+        batch: 2000,
+      };
+      expect(fuzzSingles({ ...run, keepGoing: false }, drawChains)).toBeUndefined();
     });
   }
 });

@@ -226,7 +226,7 @@ function memoryForm(random: Random, reg: number, aligned: boolean): number[] {
 }
 
 /** The bytes of a random instruction with an opening, and what follows it: 15 bytes and more. */
-function randomBytes(random: Random, opening: Opening, aligned: boolean): number[] {
+function randomBytes(random: Random, opening: Opening, aligned: boolean, fixed = false): number[] {
   const bytes: number[] = [];
   const legacy = opening.prefix === 0 && !opening.attributes.includes('np');
   if (random.below(12) === 0) bytes.push(random.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
@@ -246,6 +246,8 @@ function randomBytes(random: Random, opening: Opening, aligned: boolean): number
     const register = opening.form === 'reg' || (opening.form === 'any' && random.below(2) === 0);
     // A wrong form now and then, for its #UD.
     if (random.below(50) ? register : !register) bytes.push(0xc0 | (reg << 3) | random.below(8));
+    else if (fixed && random.below(8))
+      bytes.push((reg << 3) | 5, ...le32(DATA + (aligned ? 16 * random.range(-4, 8) : random.range(-0x40, 0x80))));
     else bytes.push(...memoryForm(random, reg, aligned));
   }
   if (opening.suffix >= 0) bytes.push(opening.suffix);
@@ -364,6 +366,64 @@ export function singleCase(random: Random, bytes: Uint8Array, options: SingleOpt
         : { segments: {} }),
     },
   };
+}
+
+/** cmp ecx,edx: defines all status flags. */
+const DEFINE_FLAGS = [0x39, 0xd1];
+/** What a chain cannot have: instructions that leave it, load EFLAGS or segments, or have no defined result. */
+const NOT_IN_CHAINS =
+  /^(POPF|POP|LDS|LES|LFS|LGS|LSS|SH[LR]D|ENTER|LEAVE|POPA|MASKMOV.*|FLDCW|FLDENV|FRSTOR|FXRSTOR|LDMXCSR)$/;
+
+/**
+ * Several instructions in a row, up to the first that faults. No flag that is undefined is tested; those undefined at any
+ * point are not compared, as the fault may come anywhere. Memory operands have fixed addresses, mostly.
+ */
+export function chainCase(random: Random, options: SingleOptions): SingleCase | null {
+  const first = singleCase(random, Uint8Array.from([0x90, ...new Uint8Array(31)]), options);
+  if (!first) return null;
+  const code: number[] = [];
+  const names: string[] = [];
+  let undefinedNow = 0;
+  let flagMask = 0;
+  for (let n = random.range(2, 10); n > 0; n--) {
+    const opening = random.pick(options.openings);
+    const aligned = /SSE|FXSR|AES|SHA|GFNI|PCLMUL/.test(opening.feature);
+    const bytes = Uint8Array.from(randomBytes(random, opening, aligned, true));
+    const insn = decodeBytes(bytes);
+    const { row } = insn;
+    if (insn.fault !== DecodeFault.None || row.bits & (RowBit.EndsBlock | RowBit.String)) continue;
+    // Everything that a single instruction may not be, a chain may not hold.
+    if (NOT_IN_CHAINS.test(row.mnemonic) || !singleCase(new Random(1), bytes, options)) continue;
+    if (row.mnemonic === 'MOV' && bytes.includes(0x8e)) continue;
+    if (/^BT/.test(row.mnemonic) && insn.modrm < 0xc0) continue;
+    if (row.flags.tested & undefinedNow) {
+      code.push(...DEFINE_FLAGS);
+      undefinedNow = 0;
+    }
+    code.push(...bytes.subarray(0, insn.length));
+    names.push(row.mnemonic);
+    let lost = row.flags.undefined;
+    if (insn.op0.size < 4 && /^SH[LR]$/.test(row.mnemonic)) lost |= CF;
+    undefinedNow = (undefinedNow & ~row.flags.killed) | lost;
+    flagMask |= lost;
+  }
+  if (names.length === 0) return null;
+  const name = names.join(' ');
+  return {
+    mnemonic: name,
+    insn: { ...first.insn, name, code: Uint8Array.from(code), flagMask, beforeUnmapped: false },
+  };
+}
+
+/** The chains of a seed. */
+export function drawChains(seed: number, count: number, options: SingleOptions): SingleCase[] {
+  const random = new Random(seed ^ 0x5eed);
+  const cases: SingleCase[] = [];
+  while (cases.length < count) {
+    const made = chainCase(random, options);
+    if (made) cases.push(made);
+  }
+  return cases;
 }
 
 /** Feature names of rows as /proc/cpuinfo has them. */
