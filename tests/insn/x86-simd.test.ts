@@ -10,6 +10,7 @@ import {
   alignmentCheckCases,
   crcCases,
   ignoredFxsaveByte,
+  mixedSequenceCases,
   simdCases,
   simdFaultCases,
   stateCases,
@@ -39,6 +40,7 @@ const CORPORA = {
   'faulting operands': () => simdFaultCases(ordinary),
   'alignment checks': () => alignmentCheckCases(ordinary),
   strings: () => [...stringCases(ordinary), ...crcCases()],
+  'mixed sequences': () => mixedSequenceCases(ordinary),
   'whole state': () => [...stateCases(rows), ...xsaveCases(rows)],
 };
 
