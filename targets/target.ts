@@ -110,6 +110,8 @@ export interface Guest {
   /** The state that selects among translations of the same address. */
   blockFlags(view: DataView, env: number): number;
   translate(request: TranslateRequest): TranslatedBlock;
+  /** No instruction writes a global before a `cold` op of its own: it can be begun anew there. */
+  readonly restartsAtCold?: boolean;
   /** The helper functions in TypeScript, by row name. */
   helpers(port: HelperPort): Record<string, HelperFunction>;
   /** Helper modules in WebAssembly by the name rows give in `module`; instantiated on first use. */

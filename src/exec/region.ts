@@ -85,9 +85,22 @@ class RegionBuilder {
       place.label = node.label;
       if (node.index > 0 || node.label.uses > 0) ops.push(place);
       if (node.needsPoll) ops.push(makeOp('poll', null, null, null, null, node.pc));
-      for (const op of node.ops) ops.push(op);
+      for (const op of node.ops) this.append(ops, op);
     }
     this.block.ops = ops;
+  }
+
+  /**
+   * Adds an op of a node. Where a cold op would call, the region is left instead for the block at the instruction, which calls:
+   * a call, even one that never happens, would keep all floats in memory. At the region's own entry it must call.
+   */
+  private append(ops: Op[], op: Op): void {
+    if (!op.row.name.startsWith('cold_') || !this.cpu.guest.restartsAtCold || op.imm === this.entry.pc) {
+      ops.push(op);
+      return;
+    }
+    ops.push(makeOp('leave_if', null, op.b, null, null, op.imm));
+    ops.push(makeOp(`mov_${op.out!.type}`, op.out, op.a));
   }
 
   /** The node of a jump's target, made now if it is fit to be in the region; null: leave the region for it. */

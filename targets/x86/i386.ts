@@ -194,6 +194,7 @@ export const I386: Guest = {
   reset,
   blockFlags,
   translate: translateBlock,
+  restartsAtCold: true,
   helpers,
   helperModules: {
     x87: (memory) => instantiateX87(memory) as unknown as Record<string, unknown>,

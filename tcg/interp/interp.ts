@@ -68,6 +68,7 @@ const MOVE = 23;
 const GUEST_LD32 = 24;
 const GUEST_ST32 = 25;
 const COLD = 26;
+const LEAVE_IF = 27;
 
 const SINGLE_KINDS: Record<string, number> = {
   guest_ld_i32: GUEST_LD32,
@@ -86,6 +87,7 @@ const SINGLE_KINDS: Record<string, number> = {
   cold_f64: COLD,
   cold_v128: COLD,
   poll: POLL,
+  leave_if: LEAVE_IF,
   goto_tb: GOTO_TB,
   goto_ptr: GOTO_PTR,
   exit_tb: EXIT_TB,
@@ -272,6 +274,11 @@ function run(frame: Frame, unsynced: boolean): Exit {
           return Exit.POLL;
         }
         break;
+      case LEAVE_IF:
+        if (get(frame, op.a!) === 0) break;
+        store(frame, op.sync ?? globals);
+        setPc(frame, op.imm);
+        return Exit.LOOKUP;
       case GOTO_TB:
         store(frame, op.sync ?? globals);
         setPc(frame, op.imm);

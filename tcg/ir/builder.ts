@@ -29,6 +29,8 @@ export class Builder {
   writtenEarly = 0;
   /** Globals that ops of the current instruction before the last one may have written, in the same form. */
   private written = 0;
+  /** Address of the current instruction. */
+  private pc = 0;
   /** The last op of the current instruction; until the next one its result may still be changed to a global. */
   private last: Op | null = null;
 
@@ -386,6 +388,7 @@ export class Builder {
   // ---- control
 
   insnStart(pc: number, word = 0): void {
+    this.pc = pc;
     this.last = null;
     this.push(OPS.insn_start, null, null, null, null, pc, word);
     this.written = 0;
@@ -436,7 +439,7 @@ export class Builder {
     const test = val(condition);
     if (num(test) === 0) return value;
     const out = this.block.temp(value.type);
-    const op = new Op(OPS[`cold_${value.type}`], out, value, test, null, 0, 0, null, helper, args.map(val));
+    const op = new Op(OPS[`cold_${value.type}`], out, value, test, null, this.pc, 0, null, helper, args.map(val));
     this.block.ops.push(op);
     if (this.last !== null) this.noteWritten(this.last.out);
     this.last = op;

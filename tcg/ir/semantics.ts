@@ -33,6 +33,7 @@ export type PureOpName = Exclude<
   | 'call'
   | `cold_${string}`
   | 'poll'
+  | 'leave_if'
   | 'goto_tb'
   | 'goto_ptr'
   | 'exit_tb'

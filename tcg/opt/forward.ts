@@ -136,6 +136,7 @@ function resolveOperands(op: Op): void {
 /** Turns a `cold` op that never calls into a move. */
 function becomesCopy(op: Op): void {
   op.row = OPS[`mov_${op.out!.type}`];
+  op.imm = 0;
   op.b = null;
   op.helper = null;
   op.args = null;

@@ -20,6 +20,7 @@ const BRCOND32 = OPS.brcond_i32.code;
 const BRCOND64 = OPS.brcond_i64.code;
 const CALL = OPS.call.code;
 const POLL = OPS.poll.code;
+const LEAVE_IF = OPS.leave_if.code;
 const FENCE = OPS.fence.code;
 
 /** What the pass must know of an op, by code: bits of the F_ constants. */
@@ -44,7 +45,7 @@ for (const row of OP_LIST) {
     (flags.faults && flags.writes && !atomic ? F_STORE : 0) |
     (flags.ends && code !== BR ? F_EXIT : 0);
 }
-for (const code of [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, FENCE]) FACTS[code]! |= F_CONTROL;
+for (const code of [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, LEAVE_IF, FENCE]) FACTS[code]! |= F_CONTROL;
 
 /** State at a label, besides the dirty globals: bits of the L_ constants. */
 const L_REACHED = 1;
@@ -216,7 +217,7 @@ class StateSync {
             reachable = false;
           } else if (code === CALL) {
             this.call(op);
-          } else if (code === POLL) {
+          } else if (code === POLL || code === LEAVE_IF) {
             op.sync = this.dirtyList();
           } else if (code !== FENCE) {
             if (this.leavesBothWays(i)) {

@@ -243,3 +243,24 @@ export const cold: Rule = (l, op, i) => {
   l.release(result);
   l.result(op, i);
 };
+
+/** Continues elsewhere if operand a is not 0; what CPU state needs for it is computed before. */
+export const leaveIf: Rule = (l, op, i) => {
+  const sync = op.sync ?? NOTHING;
+  l.settleLoads();
+  for (const global of sync) l.settleValue(global);
+  l.a(op, i);
+  l.open(W.if);
+  for (const global of sync) {
+    l.env();
+    l.useValue(global);
+    l.storeGlobal(global);
+  }
+  storePc(l, op.imm);
+  if (l.options.chain) {
+    l.env();
+    l.i32Const(l.options.slotOf(op.imm >>> 0));
+    tailCall(l);
+  } else returnExit(l, Exit.LOOKUP);
+  l.op(W.end);
+};

@@ -108,7 +108,7 @@ export function fillBytes(bytes: Uint8Array, seed: number): void {
 /** Ops the generator emits as they are, with any operands. */
 const PLAIN = OP_LIST.filter(
   ({ name, flags }) =>
-    !flags.ends && !/^(div|rem|guest|atomic|env|brcond|call|cold|poll|label|insn_start|shuffle)/.test(name),
+    !flags.ends && !/^(div|rem|guest|atomic|env|brcond|call|cold|leave|poll|label|insn_start|shuffle)/.test(name),
 );
 const ACCESSES = OP_LIST.filter(({ name }) => /^(guest|atomic)/.test(name));
 const FIELD_ACCESSES = OP_LIST.filter(({ name }) => /^env_(ld|st)/.test(name));
@@ -349,6 +349,10 @@ class Generator {
 
   /** A helper without effects, called under a condition. */
   private cold(): void {
+    if (this.choices.pick(3) === 0) {
+      this.op('leave_if', null, [this.value('i32')], this.pc);
+      return;
+    }
     const helper = this.choices.of(COLD);
     const type = helper.result!;
     const args = helper.args.map((arg) => this.value(arg));

@@ -128,10 +128,14 @@ const RULES: [what: string, before: string, after: string][] = [
   ['helpers that accumulate stay', 't0 = call mark(1)', 't0 = call mark(1)'],
   [
     'a cold call that never happens is a copy',
-    't0 = cold_i32 a1, 0, pure_mix(1, 2)\na0 = add_i32 t0, 1',
+    't0 = cold_i32:0 a1, 0, pure_mix(1, 2)\na0 = add_i32 t0, 1',
     'a0 = add_i32 a1, 1',
   ],
-  ['its arguments are resolved', 't0 = mov_i32 a1\na0 = cold_i32 5, a2, mark(t0)', 'a0 = cold_i32 5, a2, mark(a1)'],
+  [
+    'its arguments are resolved',
+    't0 = mov_i32 a1\na0 = cold_i32:0 5, a2, mark(t0)',
+    'a0 = cold_i32:0x0 5, a2, mark(a1)',
+  ],
   [
     'the lowest lane is what was put there, also in a copy',
     't0 = add_f64 d4, d4\ne5 = setlane_f64:0 e5, t0\nt1 = mov_v128 e5\ne5 = not_v128 e5\nd4 = lane_f64:0 t1',
