@@ -343,6 +343,11 @@ export class Translation {
 
   /** Writes register `n`, not the PC, where the instruction's condition holds. */
   setReg(n: number, value: Int): void {
+    // The PC as a result is UNPREDICTABLE wherever it is not a jump: here undefined.
+    if (n === PC) {
+      this.undefined();
+      return;
+    }
     const global = REGS[n]!;
     this.b.set(global, this.chosen ? this.b.select(this.chosen, value, global) : value);
   }
