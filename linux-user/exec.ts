@@ -192,6 +192,7 @@ export function execProgram(p: Process, name: string, file: string, argv: number
   if (typeof environment === 'number') return environment;
   const target = findProgram(p, name, file, args);
   if (typeof target === 'number') return target;
+  if (target.guest === null && !p.hostPrograms) return -ENOEXEC;
   let { file: program, argv: words } = target;
   if (target.guest !== null) {
     if (canStay()) {

@@ -109,6 +109,8 @@ export class Process {
   abis: Readonly<Record<string, Abi>> = {};
   /** Command line that runs a guest program in place of this process (words as latin1); null: it cannot be left. */
   relaunch: ((target: ExecTarget, closed: readonly number[]) => string[]) | null = null;
+  /** Whether programs of the host may be executed; they run natively. */
+  hostPrograms = true;
   /** Set by exec: the program to load in place of the one that runs, its environment included. */
   next: NextProgram | null = null;
   /** Ids of POSIX timers, which end with the program. */

@@ -2,14 +2,7 @@
 
 import { writeSync } from 'node:fs';
 import { EINTR, ERESTARTSYS } from '../src/host/errno.ts';
-import {
-  HostSignals,
-  inheritedIgnored,
-  isEngineSignal,
-  isHostBlockable,
-  resetEngineDispositions,
-} from '../src/host/signals.ts';
-import { HostBuffer, SYS, sys0, sys4 } from '../src/host/syscall.ts';
+import { HostSignals, inheritedIgnored, isEngineSignal, resetEngineDispositions } from '../src/host/signals.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { AltStack, SignalAbi, TrapState } from './abi/signal-interface.ts';
 import type { CpuException } from './cpu.ts';
@@ -24,7 +17,6 @@ import {
   SIGCONT,
   SIGFPE,
   SIGILL,
-  SIGINFO_SIZE,
   SIGKILL,
   SIGQUIT,
   SIGSEGV,
@@ -37,7 +29,6 @@ import {
   SIGXFSZ,
   type SigInfo,
   signalText,
-  writeHostInfo,
 } from './siginfo.ts';
 
 export const SIG_DFL = 0;
@@ -259,19 +250,15 @@ export class Signals implements SignalHooks {
     }
   }
 
-  /** Makes mask and ignored signals on the host what a program that this process becomes must inherit (exec). */
+  /**
+   * Makes mask and ignored signals on the host what a program that this process becomes must inherit (exec). Signals that
+   * wait here are lost: in the kernel's queue some of them end the next emulator while it starts.
+   */
   prepareExec(): void {
     for (let n = 1; n <= NSIG; n++) {
       if (this.action(n).handler === SIG_IGN && !isEngineSignal(n)) this.host.setDisposition(n, 'ignore');
     }
     this.beforeWait();
-    // What is pending stays pending: the kernel keeps it, for this thread.
-    const { view, address } = new HostBuffer(SIGINFO_SIZE);
-    for (const info of this.waiting.splice(0)) {
-      if (!isHostBlockable(info.signal)) continue;
-      writeHostInfo(view, info);
-      sys4(SYS.rt_tgsigqueueinfo, sys0(SYS.getpid), sys0(SYS.gettid), info.signal, address);
-    }
   }
 
   aroundFork(fork: () => number): number {

@@ -51,6 +51,7 @@ function optionWords(options: UserOptions, prefix: string, sameGuest: boolean): 
   add('seed', options.seed, null);
   add('engine', options.engine, 'wasm');
   add('disable', [...options.disable].join(','), '');
+  if (options.guestOnly) words.push('-guest-only');
   if (options.oneInsnPerBlock) words.push('-one-insn-per-tb');
   if (options.strace) words.push('-strace');
   add('strace-filter', options.straceFilter, '');

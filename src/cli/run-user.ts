@@ -330,6 +330,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     emulator.translations.store?.stopSaving();
   });
   p.abis = ABIS;
+  p.hostPrograms = !options.guestOnly;
   p.relaunch = makeRelaunch(p, signals, program.guest, options);
   if (logMask & LOG.strace || options.straceSummary) trace(emulator, p, calls, signals);
   const atEnd: (() => void)[] = [() => keepTranslations(emulator, cpu)];

@@ -31,6 +31,8 @@ export interface UserOptions {
   /** Passes and tiers switched off, by name. */
   disable: string[];
   counters: boolean;
+  /** Programs of the host are refused as the guest's own kernel would refuse them. */
+  guestOnly: boolean;
   /** Directory for translations kept between runs, 'off', or null: below the user's cache directory. */
   translations: string | null;
   /** -h, -version: what to print instead of running. */
@@ -65,6 +67,7 @@ export function defaultOptions(guest: string): UserOptions {
     engine: 'wasm',
     disable: [],
     counters: false,
+    guestOnly: false,
     translations: null,
     show: null,
   };
@@ -119,6 +122,7 @@ const ROWS: readonly OptionRow[] = [
   { names: ['engine'], variable: 'ENGINE', arg: 'wasm|interp', help: 'run generated code, or interpret the IR (slow, for comparison)', apply: (o, v) => { o.engine = engine(v); } },
   { names: ['disable'], variable: 'DISABLE', arg: 'name[,...]', help: `run without ${CAN_BE_OFF.join(', ')}`, apply: (o, v) => { o.disable = disabled(v); } },
   { names: ['translations'], variable: 'TRANSLATIONS', arg: 'dir|off', help: 'keep translated code for the next run there (default: in the user\'s cache)', apply: (o, v) => { o.translations = v; } },
+  { names: ['guest-only'], variable: 'GUEST_ONLY', arg: null, help: 'let the program execute no programs of the host (they run natively), only those of guests', apply: (o) => { o.guestOnly = true; } },
   { names: ['counters'], variable: 'COUNTERS', arg: null, help: 'print counts of what the emulator did at exit', apply: (o) => { o.counters = true; } },
   { names: ['version'], variable: 'VERSION', arg: null, help: 'display version information and exit', apply: (o) => { o.show = 'version'; } },
 ];

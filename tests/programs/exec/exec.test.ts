@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
+import { guestTreePath } from '../../setup/guests.ts';
 import { type Need, testWith } from '../../setup/needs.ts';
 
 const COMPILER = 'i686-linux-gnu-gcc';
@@ -55,4 +56,30 @@ describe('what execve does to a process', () => {
       expect(output('command' in wemu ? wemu.command : [], mode)).toBe(expected);
     });
   }
+});
+
+const hello = join(import.meta.dir, '../hello/hello');
+const guestShell: Need = 'guest-i386';
+
+describe('programs of the host', () => {
+  const run = (...options: string[]): string => {
+    const busybox = join(guestTreePath('i386'), 'bin/busybox');
+    const script = `${process.execPath} --revision; echo "status $?"; exec ${hello} one`;
+    const command = [...('command' in wemu ? wemu.command : []), ...options, busybox, 'sh', '-c', script];
+    const { stdout, stderr } = Bun.spawnSync(command, { timeout: 60_000 });
+    return `${stdout}${stderr}`;
+  };
+
+  testWith([guestShell, runnable], 'run natively', () => {
+    expect(run()).toStartWith(`${Bun.version}`);
+    expect(run()).toContain('status 0\n');
+  });
+
+  // As on a machine of the guest's kind: ENOEXEC, which a shell takes for a script without a first line.
+  testWith([guestShell, runnable], 'are refused with -guest-only, guest programs are not', () => {
+    const text = run('-guest-only');
+    expect(text).not.toContain(Bun.version);
+    expect(text).toMatch(/status [1-9]/);
+    expect(text).toContain('one');
+  });
 });

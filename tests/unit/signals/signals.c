@@ -206,22 +206,22 @@ static void waiting(void) {
   int p[2];
   char c;
   if (pipe(p)) return;
-  after(20000); report("read", read(p[0], &c, 1));
-  after(20000); report("pause", pause());
+  after(60000); report("read", read(p[0], &c, 1));
+  after(60000); report("pause", pause());
   struct timespec t = {1, 0}, rest = {0, 0};
-  after(20000); report("nanosleep", nanosleep(&t, &rest));
+  after(60000); report("nanosleep", nanosleep(&t, &rest));
   printf("rest below a second: %d\n", rest.tv_sec == 0 && rest.tv_nsec > 900000000);
-  after(20000); report("poll", poll(0, 0, 1000));
+  after(60000); report("poll", poll(0, 0, 1000));
   fd_set set;
   FD_ZERO(&set);
   FD_SET(p[0], &set);
   struct timeval tv = {1, 0};
-  after(20000); report("select", select(p[0] + 1, &set, 0, 0, &tv));
+  after(60000); report("select", select(p[0] + 1, &set, 0, 0, &tv));
   a.sa_flags = SA_RESTART;
   sigaction(SIGALRM, &a, 0);
-  after(20000); report("poll with SA_RESTART", poll(0, 0, 1000));
+  after(60000); report("poll with SA_RESTART", poll(0, 0, 1000));
   t.tv_sec = 1;
-  after(20000); report("nanosleep with SA_RESTART", nanosleep(&t, &rest));
+  after(60000); report("nanosleep with SA_RESTART", nanosleep(&t, &rest));
   /* The handler of the second signal writes, so that the repeated read ends. */
   extern int writer_fd;
   void writes(int);
@@ -242,12 +242,12 @@ static void waiting(void) {
   sigaddset(&block, SIGALRM);
   sigaddset(&block, SIGUSR1);
   sigprocmask(SIG_BLOCK, &block, &old);
-  after(20000); report("sigsuspend", sigsuspend(&none));
+  after(60000); report("sigsuspend", sigsuspend(&none));
   sigprocmask(SIG_BLOCK, 0, &old);
   printf("blocked again: %d %d\n", sigismember(&old, SIGALRM), sigismember(&old, SIGUSR1));
   raise(SIGALRM);
   report("sigsuspend with one pending", sigsuspend(&none));
-  after(20000);
+  after(60000);
   struct timespec second = {1, 0};
   report("ppoll", ppoll(0, 0, &second, &none));
   raise(SIGALRM);
@@ -264,7 +264,7 @@ static void waiting(void) {
   sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = 77});
   printf("got %d", sigtimedwait(&block, &info, &some));
   printf(" code %d value %d pid %d\n", info.si_code, info.si_value.sival_int, info.si_pid == getpid());
-  after(20000);
+  after(60000);
   printf("got %d code %d\n", sigwaitinfo(&block, &info), info.si_code);
 }
 
