@@ -114,22 +114,20 @@ async function apply(node: BlockNode, op: Op, model: Model): Promise<void> {
   }
 }
 
-const overlaps = (a: Op, b: Op, unit: number): boolean => {
+const overlaps = (a: Op, b: Op): boolean => {
   if (a.kind === 'flush' || b.kind === 'flush') return false;
-  const lo = (o: { at: number }): number => Math.floor(o.at / unit) * unit;
-  const hi = (o: { at: number; bytes: number }): number => Math.ceil((o.at + o.bytes) / unit) * unit;
-  return lo(a) < hi(b) && lo(b) < hi(a);
+  return a.at < b.at + b.bytes && b.at < a.at + a.bytes;
 };
 
-/** Runs operations in order, up to eight at a time where they do not touch the same cluster. */
-async function applyAll(node: BlockNode, ops: Op[], unit: number, model: Model): Promise<void> {
+/** Runs operations in order, up to eight at a time where they do not touch the same bytes; the same cluster they may. */
+async function applyAll(node: BlockNode, ops: Op[], model: Model): Promise<void> {
   let group: Op[] = [];
   const finish = async (): Promise<void> => {
     await Promise.all(group.map((op) => apply(node, op, model)));
     group = [];
   };
   for (const op of ops) {
-    if (group.length >= 8 || group.some((other) => overlaps(other, op, unit))) await finish();
+    if (group.length >= 8 || group.some((other) => overlaps(other, op))) await finish();
     group.push(op);
   }
   await finish();
@@ -198,7 +196,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
       const ops = Array.from({ length: batch }, () => randomOp(r, size, cluster, compressed));
       done += batch;
       const node = await open();
-      await applyAll(node, ops, cluster, model);
+      await applyAll(node, ops, model);
       await closeImage(node);
       // A compressed write onto data fails there too, without ending the script.
       const script = ops.map(ioLine).join('\n');
