@@ -2,8 +2,13 @@
 
 const TWO32 = 2 ** 32;
 
-/** Largest offset or size the disk layer handles: exact in a double. */
-export const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
+/** Largest offset or size the disk layer handles: up to here doubles tell sectors of 512 bytes apart, and below 2^53 bytes. */
+export const MAX_OFFSET = 2 ** 62;
+
+/** Whether a double stands for exactly this offset: any byte below 2^53, whole sectors above. */
+export function isExact(offset: number): boolean {
+  return Number.isSafeInteger(offset) || offset % 512 === 0;
+}
 
 export function roundUp(value: number, align: number): number {
   const rest = value % align;

@@ -1,5 +1,5 @@
 // The driver interface: what every node of the block graph can do, and the checks common to all of them.
-import { isZero, MAX_OFFSET, roundDown, roundUp } from './bytes.ts';
+import { isExact, isZero, MAX_OFFSET, roundDown, roundUp } from './bytes.ts';
 import { BlockError, ERRNO, errnoError, isUnsupported } from './errors.ts';
 import type { OptionTable, OptionTree } from './options.ts';
 
@@ -196,6 +196,7 @@ export abstract class BlockNode {
   /** Fills `buffer` from `offset`; what lies past the end reads as zero. */
   async read(offset: number, buffer: Uint8Array): Promise<void> {
     const end = offset + buffer.length;
+    if (!isExact(offset) || !isExact(end)) throw errnoError(ERRNO.EIO);
     if (end > this.length) {
       const inside = Math.max(0, this.length - offset);
       buffer.fill(0, inside);
@@ -219,7 +220,8 @@ export abstract class BlockNode {
 
   private checkWritable(offset: number, bytes: number): void {
     if (this.flags.readOnly) throw errnoError(ERRNO.EPERM);
-    if (!(offset >= 0) || offset + bytes > MAX_OFFSET) throw errnoError(ERRNO.EIO);
+    if (!(offset >= 0) || offset + bytes > MAX_OFFSET || !isExact(offset) || !isExact(offset + bytes))
+      throw errnoError(ERRNO.EIO);
     if (offset + bytes > this.length && !this.growable) throw errnoError(ERRNO.EIO);
   }
 

@@ -17,6 +17,7 @@ import {
   OPEN,
   openPath,
   readCached,
+  readNow,
   seekEnd,
   setNoCow,
   statFd,
@@ -177,6 +178,13 @@ export class FileNode extends BlockNode {
 
   protected override async doRead(offset: number, buffer: Uint8Array): Promise<void> {
     if (this.flags.cacheDirect) return this.readDirect(offset, buffer);
+    if (!Number.isSafeInteger(offset + buffer.length)) {
+      // The runtime's own calls take no such offsets.
+      const n = readNow(this.fd, buffer, offset);
+      if (n < 0) throw errnoError(-n);
+      buffer.fill(0, n);
+      return;
+    }
     let done = buffer.length > INLINE_READ ? 0 : Math.max(0, readCached(this.fd, buffer, offset));
     while (done < buffer.length) {
       const n = await readAsync(this.fd, done === 0 ? buffer : buffer.subarray(done), offset + done);
@@ -206,7 +214,7 @@ export class FileNode extends BlockNode {
     this.unsynced = true;
     if (this.flags.cacheDirect) {
       await this.writeDirect(offset, buffer);
-    } else if (buffer.length <= INLINE_WRITE) {
+    } else if (buffer.length <= INLINE_WRITE || !Number.isSafeInteger(offset + buffer.length)) {
       check(writeNow(this.fd, buffer, offset));
     } else {
       await writeFully(this.fd, buffer, offset);

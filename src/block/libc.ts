@@ -13,7 +13,7 @@ interface NativeFfi {
   dlopen(
     library: string,
     symbols: Record<string, { args: readonly number[]; returns: number }>,
-  ): { symbols: { syscall: (...args: number[]) => number | bigint; __errno_location: () => number } };
+  ): { symbols: { syscall: (...args: (number | bigint)[]) => number | bigint; __errno_location: () => number } };
   ptr(buffer: NodeJS.TypedArray | DataView, offset?: number): number;
   read: { i32(pointer: number, offset: number): number };
 }
@@ -32,6 +32,7 @@ const NR = {
   fstat: 5,
   lseek: 8,
   ioctl: 16,
+  pread64: 17,
   pwrite64: 18,
   dup: 32,
   fcntl: 72,
@@ -59,7 +60,7 @@ function open() {
 }
 
 /** Makes a system call; -1 on failure, with the errno in lastErrno. */
-function call(nr: number, a: number, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+function call(nr: number, a: number, b = 0, c = 0, d: number | bigint = 0, e = 0, f = 0): number {
   const { syscall } = (loaded ??= open());
   return Number(syscall(nr, a, b, c, d, e, f));
 }
@@ -162,11 +163,32 @@ export function readCached(fd: number, buffer: Uint8Array, offset: number): numb
   return n;
 }
 
+/** A place in a file after a part of a request is done: exact also where doubles tell only sectors apart. */
+function position(offset: number, done: number): number | bigint {
+  const sum = offset + done;
+  return Number.isSafeInteger(sum) ? sum : BigInt(offset) + BigInt(done);
+}
+
+/** Reads into the whole buffer now; returns the bytes read, fewer only at the end of the file, or the errno below zero. */
+export function readNow(fd: number, buffer: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < buffer.length) {
+    const n = call(NR.pread64, fd, at(buffer, done), buffer.length - done, position(offset, done));
+    if (n === 0) break;
+    if (n > 0) done += n;
+    else {
+      const errno = lastErrno();
+      if (errno !== ERRNO.EINTR) return -errno;
+    }
+  }
+  return done;
+}
+
 /** Writes the whole buffer now; returns 0 or the errno. */
 export function writeNow(fd: number, buffer: Uint8Array, offset: number): number {
   let done = 0;
   while (done < buffer.length) {
-    const n = call(NR.pwrite64, fd, at(buffer, done), buffer.length - done, offset + done);
+    const n = call(NR.pwrite64, fd, at(buffer, done), buffer.length - done, position(offset, done));
     if (n < 0) {
       const errno = lastErrno();
       if (errno !== ERRNO.EINTR) return errno;

@@ -1,5 +1,5 @@
 // Consistency check and repair: counts every reference to every cluster and compares with the recorded refcounts.
-import { divUp, isZero, readU32be, writeU32be } from '../bytes.ts';
+import { divUp, isZero, MAX_OFFSET, readU32be, writeU32be } from '../bytes.ts';
 import type { CheckResult, FixMode } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { compressedPlace } from './cluster.ts';
@@ -64,7 +64,7 @@ class Checker {
   count(offset: number, bytes: number): void {
     if (bytes <= 0) return;
     const { s } = this;
-    if (offset > Number.MAX_SAFE_INTEGER - bytes) {
+    if (offset > MAX_OFFSET - bytes) {
       this.r.corruptions++;
       return;
     }

@@ -108,17 +108,19 @@ export function hasHost(kind: number): boolean {
   return kind === KIND.NORMAL || kind === KIND.ZERO_ALLOC || kind === KIND.UNALLOCATED_ALLOC;
 }
 
+/** Bytes from an offset without an L2 table to the next one that has a table, or to the end of what the L1 table maps. */
+function unmappedBytes(s: Qcow2State, offset: number): number {
+  let end = Math.floor(offset / s.l2Span) + 1;
+  while (end * 2 < s.l1.length && entryOffset(s.l1[end * 2]!, s.l1[end * 2 + 1]!) === 0) end++;
+  return end * s.l2Span - offset;
+}
+
 /** The mapping at a guest offset, as long as it stays alike (at most `bytes`). Called with the lock held. */
 export async function mapAt(s: Qcow2State, offset: number, bytes: number): Promise<Mapping> {
   const limit = Math.min(bytes, bytesInSlice(s, offset));
   const place = await findEntry(s, offset);
   if (!place)
-    return {
-      kind: KIND.UNALLOCATED,
-      host: -1,
-      bytes: Math.min(bytes, s.l2Span - (offset % s.l2Span)),
-      compressedBytes: 0,
-    };
+    return { kind: KIND.UNALLOCATED, host: -1, bytes: Math.min(bytes, unmappedBytes(s, offset)), compressedBytes: 0 };
   const { data } = place.slice;
   const inCluster = offset % s.clusterSize;
   let sub = Math.floor(inCluster / s.subclusterSize);

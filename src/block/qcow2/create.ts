@@ -1,5 +1,5 @@
 // Creating qcow2 images: option checks, the empty image's layout, preallocation.
-import { divUp, isPowerOf2, roundUp, writeU64be } from '../bytes.ts';
+import { divUp, isPowerOf2, MAX_OFFSET, roundUp, writeU64be } from '../bytes.ts';
 import type { BlockNode, Preallocation } from '../driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
 import { toBool, toEnum, toNumber, toSize } from '../options.ts';
@@ -124,7 +124,7 @@ function checkCreate(c: Qcow2Create): void {
 /** Largest disk an L1 table of 32 MiB can map. */
 function maxSize(c: Qcow2Create): number {
   const l2Span = (c.clusterSize / (c.extendedL2 ? 16 : 8)) * c.clusterSize;
-  return Math.min(Number.MAX_SAFE_INTEGER, ((32 << 20) / 8) * l2Span);
+  return Math.min(MAX_OFFSET, ((32 << 20) / 8) * l2Span);
 }
 
 /** Bytes of refcount table and blocks for so many clusters of other content. */

@@ -178,7 +178,9 @@ export function parseHeader(b: Uint8Array): Header {
   if (h.incompatible.lo & INCOMPAT.EXTENDED_L2 && h.clusterBits < 14) {
     fail('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');
   }
-  if (h.size > MAX_OFFSET) fail('Image is too big', ERRNO.EFBIG);
+  // Sizes that large are made of whole sectors, or could not be told apart.
+  if (h.size > MAX_OFFSET || (!Number.isSafeInteger(h.size) && readU32be(b, 28) % 512 !== 0))
+    fail('Image is too big', ERRNO.EFBIG);
   return h;
 }
 

@@ -2,6 +2,7 @@
 import {
   divUp,
   isZero,
+  MAX_OFFSET,
   readU16be,
   readU32be,
   readU64be,
@@ -186,7 +187,7 @@ async function findFree(s: Qcow2State, count: number): Promise<number> {
     }
   }
   const start = at - run;
-  if (at * s.clusterSize > Number.MAX_SAFE_INTEGER) throw new BlockError('Image file too large', ERRNO.EFBIG);
+  if (at * s.clusterSize > MAX_OFFSET) throw new BlockError('Image file too large', ERRNO.EFBIG);
   return start;
 }
 

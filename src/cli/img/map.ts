@@ -67,7 +67,7 @@ function continues(a: Entry, b: Entry): boolean {
 async function* entries(node: BlockNode, start: number, end: number): AsyncGenerator<Entry> {
   let current: Entry | undefined;
   for (let at = start; at < end; ) {
-    const s = await statusAbove(node, undefined, at, Math.min(end - at, 1 << 30));
+    const s = await statusAbove(node, undefined, at, end - at);
     const next: Entry = {
       start: at,
       length: s.bytes,
