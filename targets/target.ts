@@ -122,6 +122,8 @@ export interface Guest {
   dump(view: DataView, env: number): string;
   /** Registers that lockstep compares: name and value, flags computed. */
   registers(view: DataView, env: number): [name: string, value: number][];
+  /** The address of the instruction that a PC names, where the PC says more than that (ARM: bit 0 means Thumb). */
+  codeAddress?(pc: number): number;
   /** Disassembly of one instruction: text and length in bytes (at least 1). */
   disassemble(bytes: Uint8Array, pc: number): { text: string; length: number };
   /** The encoding row an instruction decodes to, as text; for `explain`. */

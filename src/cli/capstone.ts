@@ -14,13 +14,26 @@ interface CapstoneModule {
   ) => { disasm(code: Uint8Array, options: object): readonly { size: number; mnemonic: string; opStr: string }[] };
 }
 
-/** Architecture and mode by guest; guests that capstone-wasm lacks print with their own disassembler. */
-const MODES: Readonly<Record<string, readonly [arch: string, mode: string]>> = {
+/**
+ * Architecture and mode by guest, and the mode where bit 0 of the PC is set; guests that capstone-wasm lacks print with
+ * their own disassembler.
+ */
+const MODES: Readonly<Record<string, readonly [arch: string, mode: string, oddMode?: string]>> = {
   i386: ['CS_ARCH_X86', 'CS_MODE_32'],
+  arm: ['CS_ARCH_ARM', 'CS_MODE_ARM', 'CS_MODE_THUMB'],
 };
 
-/** A disassembler of one instruction at a time, or null when capstone does not know the guest. */
-export async function loadCapstone(guest: string): Promise<Disassembler | null> {
+/** The first instruction; capstone throws where there is none. */
+function first(capstone: InstanceType<CapstoneModule['Capstone']>, code: Uint8Array, address: number) {
+  try {
+    return capstone.disasm(code, { address, count: 1 })[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A disassembler of one instruction at a time, `own` for what capstone does not know of a guest with two instruction sets, or null when capstone does not know the guest. */
+export async function loadCapstone(guest: string, own: Disassembler): Promise<Disassembler | null> {
   const names = MODES[guest];
   if (!names) return null;
   // The package does not export its types.
@@ -28,9 +41,14 @@ export async function loadCapstone(guest: string): Promise<Disassembler | null> 
   const file = Bun.resolveSync(packageName, PACKAGE_ROOT);
   const module = (await import(file)) as CapstoneModule;
   await module.loadCapstone({ wasmBinary: readFileSync(join(dirname(file), 'capstone.wasm')) });
-  const capstone = new module.Capstone(module.Const[names[0]]!, module.Const[names[1]]!);
+  const [arch, mode, oddMode] = names;
+  const open = (name: string) => new module.Capstone(module.Const[arch]!, module.Const[name]!);
+  const even = open(mode);
+  const odd = oddMode === undefined ? even : open(oddMode);
   return (bytes, pc) => {
-    const [insn] = capstone.disasm(bytes.slice(0, 16), { address: pc, count: 1 });
+    const address = oddMode === undefined ? pc : (pc & ~1) >>> 0;
+    const insn = first(pc & 1 ? odd : even, bytes.slice(0, 16), address);
+    if (!insn && oddMode !== undefined) return own(bytes, pc);
     if (!insn) return { text: `.byte 0x${(bytes[0] ?? 0).toString(16).padStart(2, '0')}`, length: 1 };
     return { text: `${insn.mnemonic} ${insn.opStr}`.trim(), length: insn.size };
   };

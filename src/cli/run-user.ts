@@ -162,7 +162,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   let disassemble: Disassembler | null = null;
   if (logMask & LOG.in_asm) {
     const { loadCapstone } = require('./capstone.ts') as typeof import('./capstone.ts');
-    disassemble = await loadCapstone(command.guest);
+    disassemble = await loadCapstone(command.guest, GUESTS[command.guest]!.disassemble);
   }
   const memory = createMemory(options);
   const emulator: Emulator = {

@@ -230,7 +230,8 @@ export class LockstepCpu extends Cpu {
       if (!known) continue;
       lines.push(`block 0x${hex(pc)}:`);
       for (let at = pc; at < known.end; ) {
-        const { text, length } = guest.disassemble(memory.u8.slice(at, at + 16), at);
+        const from = guest.codeAddress?.(at) ?? at;
+        const { text, length } = guest.disassemble(memory.u8.slice(from, from + 16), at);
         lines.push(`  0x${hex(at)}  ${text}`);
         at += length;
       }

@@ -25,9 +25,10 @@ export class BlockLog implements BlockHooks {
       const lines = ['----------------', `IN: `];
       const disassemble = this.disassemble ?? guest.disassemble;
       for (let pc = block.pc; pc < end; ) {
-        const { text, length } = disassemble(bytes.slice(pc, end), pc);
-        const hex = [...bytes.slice(pc, pc + length)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-        lines.push(`0x${pc.toString(16).padStart(8, '0')}:  ${hex.padEnd(24)} ${text}`);
+        const at = guest.codeAddress?.(pc) ?? pc;
+        const { text, length } = disassemble(bytes.slice(at, end), pc);
+        const hex = [...bytes.slice(at, at + length)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+        lines.push(`0x${at.toString(16).padStart(8, '0')}:  ${hex.padEnd(24)} ${text}`);
         pc += length;
       }
       writeLog(lines.join('\n') + '\n\n');

@@ -106,6 +106,7 @@ function makeGuest(name: string, bigEndian: boolean): Guest {
       if (!encoding) return 'undefined';
       return `${encoding.name} ${encoding.pattern}${encoding.feature ? ` [${encoding.feature}]` : ''}`;
     },
+    codeAddress: (pc) => (pc & ~1) >>> 0,
     disassemble: (bytes, pc) => {
       const insn = decodeBytes(bytes, pc);
       return { text: disassemble(insn, (pc & ~1) >>> 0), length: insn.length };
