@@ -5,6 +5,7 @@ import { equalBytes, isZero } from '../../block/bytes.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
+import { formatInteger } from '../../block/options.ts';
 import {
   cacheMode,
   ExitError,
@@ -48,7 +49,7 @@ class Comparison {
     try {
       await image.node.read(at, into);
     } catch (error) {
-      sayError(`Error while reading offset ${at} of ${image.name}: ${strerror(errnoOf(error))}`);
+      sayError(`Error while reading offset ${formatInteger(at)} of ${image.name}: ${strerror(errnoOf(error))}`);
       throw new ExitError(EXIT.READ);
     }
   }
@@ -62,7 +63,7 @@ class Comparison {
   }
 
   private mismatch(offset: number): number {
-    this.say(`Content mismatch at offset ${offset}!`);
+    this.say(`Content mismatch at offset ${formatInteger(offset)}!`);
     return EXIT.DIFFERENT;
   }
 
@@ -79,7 +80,7 @@ class Comparison {
       const s1 = await this.status(first, at, common - at);
       const s2 = await this.status(second, at, common - at);
       if (this.strict && (s1.data !== s2.data || s1.zero !== s2.zero || s1.allocated !== s2.allocated)) {
-        this.say(`Strict mode: Offset ${at} block status mismatch!`);
+        this.say(`Strict mode: Offset ${formatInteger(at)} block status mismatch!`);
         return EXIT.DIFFERENT;
       }
       let n = Math.min(s1.bytes, s2.bytes);
