@@ -179,6 +179,8 @@ function randomFpscr(random: Random): number {
 
 const SETEND_BE = 0xf1010200;
 const SETEND_LE = 0xf1010000;
+const VMRS_APSR = 0xeef1fa10;
+const MOV_R0_1 = 0x03a00001;
 
 /** A random case of one of the rows; null when chance gave nothing usable. */
 export function randomVectorCase(random: Random, rows: readonly Encoding[]): ArmCase | null {
@@ -207,6 +209,9 @@ export function randomVectorCase(random: Random, rows: readonly Encoding[]): Arm
   const code: number[] = thumb ? [...thumbForm(word)] : [word];
   if (!thumb && MEMORY.test(row.name) && random.below(4) === 0) code.splice(0, 1, SETEND_BE, word, SETEND_LE);
   if (thumb && conditional && word >>> 28 !== 14) code.unshift(0xbf08 | ((word >>> 28) << 4));
+  // A comparison with its flags moved to the CPSR, where a condition uses them.
+  if (!thumb && row.name.startsWith('VCMP') && random.below(2) === 0)
+    code.push(VMRS_APSR, ((random.below(14) << 28) | MOV_R0_1) >>> 0);
   // FZ16 belongs to half-precision arithmetic.
   if (row.name === 'VMSR') regs[scratch.t] = (regs[scratch.t]! & ~(1 << 19)) >>> 0;
   // Every other register is like another one, for comparisons and differences.

@@ -89,6 +89,8 @@ export class Translation {
   private flagsWritten = false;
   /** Not 0 at run time: the condition holds. Registers are then written by selection instead of a branch. */
   private chosen: Value | null = null;
+  /** What VCMP has found, for a VMRS right behind it at `next`: 0 less, 1 equal, 2 greater. */
+  floatOrder: { readonly next: number; readonly order: Value } | null = null;
   /** Whether the block has counted itself among those that compute carefully (floats.ts). */
   countedCareful = false;
   /** Translations of the block's flags are not linked to others: the flags change on the way. */
@@ -111,6 +113,7 @@ export class Translation {
     this.flagsWritten = false;
     this.chosen = null;
     this.countedCareful = false;
+    this.floatOrder = null;
   }
 
   has(feature: Feature): boolean {

@@ -132,12 +132,18 @@ function compare(t: Translation, z: number, a: Value, b: Value, r: number): void
   const less = builder.emit(setcond, a, b, null, Cond.LT);
   const equal = builder.emit(setcond, a, b, null, Cond.EQ);
   const greaterEqual = builder.emit(setcond, a, b, null, Cond.GE);
-  const flags = builder.or(builder.or(builder.shl(less, 31), builder.shl(equal, 30)), builder.shl(greaterEqual, 29));
   const ordered = builder.label();
-  builder.brcond(Cond.NE, flags, 0, ordered);
+  builder.brcond(Cond.NE, builder.or(less, greaterEqual), 0, ordered);
   leaveForCareful(t);
   builder.place(ordered);
-  builder.set(FPFLAGS, flags);
+  builder.set(
+    FPFLAGS,
+    builder.or(builder.or(builder.shl(less, 31), builder.shl(equal, 30)), builder.shl(greaterEqual, 29)),
+  );
+  if (!t.skipped) {
+    const greater = builder.emit(setcond, a, b, null, Cond.GT);
+    t.floatOrder = { next: t.next, order: builder.add(greaterEqual, greater) };
+  }
 }
 
 const compareRegisters = registers((t, z, { d, m }) => {

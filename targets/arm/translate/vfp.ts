@@ -123,10 +123,22 @@ function laneOfD(toCore: boolean): Handler {
 const FPSID = 0;
 const FPSCR = 1;
 
+/** VMRS APSR_nzcv, FPSCR: behind a comparison as if by an integer one, so that conditions are made of its operands. */
+function flagsToApsr(t: Translation): void {
+  const { b, floatOrder } = t;
+  if (!floatOrder || floatOrder.next !== t.pc || t.skipped) {
+    t.setFlagsFrom(b.copy(FPFLAGS));
+    return;
+  }
+  // Ordered numbers leave N less, Z equal, C not less, V clear: what 0, 1 or 2 minus 1 does.
+  const one = b.copy(1);
+  t.setSubFlags(floatOrder.order, one, b.sub(floatOrder.order, one));
+}
+
 const readSystem: Handler = (t) => {
   const { insn, b } = t;
   if (insn.n === FPSCR) {
-    if (insn.t === PC) return t.setFlagsFrom(t.b.copy(FPFLAGS));
+    if (insn.t === PC) return flagsToApsr(t);
     return t.setReg(insn.t, b.or(b.or(b.envLoad(O.fpscr), b.envLoad(O.fpexc)), FPFLAGS));
   }
   // Before VFPv3 the identification can be read without privilege; the others never can.
