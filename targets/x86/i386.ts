@@ -2,7 +2,7 @@
 import type { AccessFault, Guest, HelperFunction, HelperPort } from '../target.ts';
 import { GuestException } from '../target.ts';
 import { cpuidLeaf } from './cpuid.ts';
-import { ArrayCode, decode, FLAT_32 } from './decode.ts';
+import { ArrayCode, DecodeFault, decode, FLAT_32, type Insn } from './decode.ts';
 import { disassemble } from './disasm.ts';
 import { readEflags, writeEflags } from './flags.ts';
 import { approximateReciprocal, approximateRoot } from './helpers/approximate.ts';
@@ -117,10 +117,23 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
 /** Instructions that have a memory operand, the stack. */
 const STACK_INSNS = /^(PUSH[AF]?|POP[AF]?|CALLF?|RETF?|IRET|ENTER|LEAVE)$/;
 
+/** Bytes of an instruction at most, and of a page. */
+const LONGEST_INSN = 15;
+const PAGE_SIZE = 4096;
+
+/** The instruction at `pc`, which has begun to execute: its bytes can be read, those behind it perhaps not. */
+function decodeFetched(view: DataView, pc: number): Insn {
+  const decodeBytes = (count: number) => decode(new ArrayCode(new Uint8Array(view.buffer, pc, count), pc), pc, FLAT_32);
+  const inPage = PAGE_SIZE - (pc & (PAGE_SIZE - 1));
+  if (inPage >= LONGEST_INSN) return decodeBytes(LONGEST_INSN);
+  const insn = decodeBytes(inPage);
+  return insn.fault === DecodeFault.Fetch ? decodeBytes(LONGEST_INSN) : insn;
+}
+
 /** Whether the instruction at the PC makes an access of this kind by SS. */
 function usesStack(kind: AccessFault['kind'], view: DataView, env: number): boolean {
   const pc = view.getUint32(env + O.pc, true);
-  const insn = decode(new ArrayCode(new Uint8Array(view.buffer, pc, 15), pc), pc, FLAT_32);
+  const insn = decodeFetched(view, pc);
   const explicit = [insn.op0, insn.op1, insn.op2].some((operand) => operand.kind === OperandKind.Mem);
   if (explicit && insn.eaSegment === Seg.SS) return true;
   if (!STACK_INSNS.test(insn.mnemonic)) return false;
