@@ -1,5 +1,6 @@
 // Files of /proc whose contents would show the emulator instead of the guest: made when opened.
 
+import { EIO } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
 import type { Process } from './process.ts';
@@ -7,6 +8,7 @@ import type { Process } from './process.ts';
 const AT_FDCWD = -100;
 const MFD_CLOEXEC = 1;
 const SEEK_SET = 0;
+const RLIMIT_FSIZE = 1;
 const O_CLOEXEC = 0x80000;
 /** Column at which the kernel starts the file name in maps (25 + 6 * 8 bytes, for compatibility tasks too). */
 const MAPS_NAME_COLUMN = 73;
@@ -41,16 +43,35 @@ export function openProcFile(p: Process, entry: string, name: number, flags: num
   const label = new HostBuffer(16);
   const fd = sys2(SYS.memfd_create, label.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
   if (fd < 0) return fd;
-  for (let at = 0; at < contents.length; ) {
-    const done = sys3(SYS.write, fd, contents.subarray(at), contents.length - at);
-    if (done <= 0) {
-      sys1(SYS.close, fd);
-      return done;
-    }
-    at += done;
+  const done = withoutFileLimit(() => writeAll(fd, contents));
+  if (done < 0) {
+    sys1(SYS.close, fd);
+    return done;
   }
   sys3(SYS.lseek, fd, 0, SEEK_SET);
   return fd;
+}
+
+function writeAll(fd: number, contents: Uint8Array): number {
+  for (let at = 0; at < contents.length; ) {
+    const done = sys3(SYS.write, fd, contents.subarray(at), contents.length - at);
+    if (done <= 0) return done === 0 ? -EIO : done;
+    at += done;
+  }
+  return 0;
+}
+
+/** Runs `write` with the limit on file sizes as high as it may be: a file of the kernel's has none, ours is a file. */
+function withoutFileLimit(write: () => number): number {
+  const old = new HostBuffer(16);
+  const raised = new HostBuffer(16);
+  if (sys4(SYS.prlimit64, 0, RLIMIT_FSIZE, 0, old.address) !== 0) return write();
+  raised.u8.set(old.u8.subarray(8), 0);
+  raised.u8.set(old.u8.subarray(8), 8);
+  sys4(SYS.prlimit64, 0, RLIMIT_FSIZE, raised.address, 0);
+  const result = write();
+  sys4(SYS.prlimit64, 0, RLIMIT_FSIZE, old.address, 0);
+  return result;
 }
 
 function mapsText(p: Process): string {

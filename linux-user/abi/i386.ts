@@ -3,6 +3,7 @@
 import { cpuidLeaf } from '../../targets/x86/cpuid.ts';
 import { modelOf } from '../../targets/x86/models.ts';
 import { X86_OFFSETS } from '../../targets/x86/state.ts';
+import { i386CpuInfo } from './i386-cpuinfo.ts';
 import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
 import { I386_SIGNALS } from './i386-signals.ts';
 import { I386_STRUCTS } from './i386-structs.ts';
@@ -51,6 +52,7 @@ const I386_PROGRAM: ProgramAbi = {
 export const I386_ABI: Abi = {
   name: 'i386',
   machine: 'i686',
+  cpuInfo: i386CpuInfo,
   model: { bigEndian: false, longSize: 4, align64: 4 },
   structs: I386_STRUCTS,
   syscallNames: i386SyscallNames,
