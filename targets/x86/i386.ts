@@ -134,8 +134,11 @@ function decodeFetched(view: DataView, pc: number): Insn {
 function usesStack(kind: AccessFault['kind'], view: DataView, env: number): boolean {
   const pc = view.getUint32(env + O.pc, true);
   const insn = decodeFetched(view, pc);
-  const explicit = [insn.op0, insn.op1, insn.op2].some((operand) => operand.kind === OperandKind.Mem);
-  if (explicit && insn.eaSegment === Seg.SS) return true;
+  const operands = [insn.op0, insn.op1, insn.op2];
+  const explicit = operands.some((operand) => operand.kind === OperandKind.Mem);
+  // The source of a string instruction may be in another segment, the destination never is.
+  const source = kind === 'read' && operands.some((operand) => operand.kind === OperandKind.StringSource);
+  if ((explicit || source) && insn.eaSegment === Seg.SS) return true;
   if (!STACK_INSNS.test(insn.mnemonic)) return false;
   return !explicit || (insn.mnemonic === 'POP' ? kind === 'read' : kind === 'write');
 }

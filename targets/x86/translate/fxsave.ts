@@ -38,7 +38,11 @@ const X87_RESET: HelperRow = { name: 'x87_reset', args: [], result: null, sideEf
 /** The address of the area, found aligned (else #GP) and accessible as a whole. */
 function area(t: Translation, writes: boolean, size = AREA_SIZE, alignment = ALIGNMENT): Value {
   const { b } = t;
-  const address = b.copy(writes ? t.writeAddress() : t.address());
+  const { eaSegment } = t.insn;
+  const offset = b.copy(t.offset());
+  // The segment's limit holds for the end of the area too; what is at its start is found out by the address.
+  t.linear(eaSegment, b.add(offset, size - 1), 1, writes);
+  const address = b.copy(t.linear(eaSegment, offset, 1, writes));
   if (t.align) t.faultIf(Vector.AC, Cond.TSTNE, address, 3);
   t.faultIf(Vector.GP, Cond.TSTNE, address, alignment - 1);
   // Processors look at the end of it first.

@@ -33,12 +33,13 @@ function load(t: Translation, segment: number, selector: Value): void {
 
 /**
  * What translations take for granted may have changed, so the block ends: not for FS and GS, whose bases and limits are
- * looked at in each access. A load of SS puts off the trap of single-stepping until behind the next instruction.
+ * looked at in each access. A load of SS puts off the trap of single-stepping until behind the next
+ * instruction, but for LSS, which sets the stack pointer too.
  */
 function endOfLoad(t: Translation, segment: Seg): void {
   if (segment >= Seg.FS && !t.traced) return;
   t.endForModeChange();
-  if (segment === Seg.SS) t.trapsBehind = false;
+  if (segment === Seg.SS && t.insn.mnemonic !== 'LSS') t.trapsBehind = false;
 }
 
 /** MOV with a segment register as destination; otherwise MOV. */
