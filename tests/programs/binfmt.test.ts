@@ -11,42 +11,20 @@ import { formatsOf } from '../../src/cli/binfmt.ts';
 import { buildStandalone } from '../../src/tools/build-standalone.ts';
 import { packageFile } from '../../src/util/package-files.ts';
 import { nativeUnavailable } from '../oracle/runner.ts';
-import { testWith, unmetReason } from '../setup/needs.ts';
+import { type Need, testWith, unmetReason } from '../setup/needs.ts';
 import { TREE } from './debian-run.ts';
+import { inNamespaceChroot, NAMESPACE_NEEDS } from './namespace-chroot.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-binfmt-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const EMULATOR = join(scratch, 'wemu-i386');
 
-/** What runs inside: PREPARE is the way to start, TREE the packages. */
-const ENTER = `
-set -e
-root=$1/root; script=$2; shift 2
-mkdir -p "$root"; mount -t tmpfs none "$root"; mkdir "$root/up" "$root/work" "$root/all"
-mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$root/up,workdir=$root/work,userxattr" "$root/all"
-root=$root/all
-mkdir -p "$root/proc" "$root/dev" "$root/tmp" "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" \\
-  "$root/var/lib/dpkg/triggers" "$root/var/lib/dpkg/alternatives"
-: >"$root/var/lib/dpkg/status"; : >"$root/var/lib/dpkg/available"
-printf 'root:x:0:0:root:/root:/bin/bash\\nnobody:x:65534:65534:nobody:/:/bin/false\\n' >"$root/etc/passwd"
-printf 'root:x:0:\\nnogroup:x:65534:\\n' >"$root/etc/group"
-mount --rbind /proc "$root/proc"; mount --rbind /dev "$root/dev"
-if [ -n "$1" ]; then
-  mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-  "$@" >&2
-fi
-cp "$script" "$root/tmp/script"; cd "$root"
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C chroot "$root" /bin/sh /tmp/script
-`;
-
-/** The shell that maps all user numbers into a new namespace, which needs two processes, and runs ENTER there. */
-const OUTSIDE = `
-go=$1/go; rm -f "$go"; mkfifo "$go"
-unshare --user --mount --propagation private bash -c 'read -r line <"$0" && exec bash -c "$ENTER" enter "$@"' "$go" "$@" &
-inside=$!
-while [ "$(readlink /proc/$inside/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.01; done
-echo '0 0 65536' >/proc/$inside/uid_map && echo '0 0 65536' >/proc/$inside/gid_map && echo >"$go"
-wait $inside
+/** What package tools expect, and users. */
+const PREPARE = `
+mkdir -p var/lib/dpkg/info var/lib/dpkg/updates var/lib/dpkg/triggers var/lib/dpkg/alternatives
+: >var/lib/dpkg/status; : >var/lib/dpkg/available
+printf 'root:x:0:0:root:/root:/bin/bash\\nnobody:x:65534:65534:nobody:/:/bin/false\\n' >etc/passwd
+printf 'root:x:0:\\nnogroup:x:65534:\\n' >etc/group
 `;
 
 const CONFIGURE = `
@@ -77,34 +55,31 @@ const OPEN = `
 cp /bin/dash /tmp/closed; chmod 111 /tmp/closed; /tmp/closed -c 'echo $0; ls /proc/self/fd | head -n 4; readlink /proc/self/exe' name
 `;
 
-const NEEDS = [
+const NEEDS: readonly Need[] = [
   'guest-i386',
-  { met: process.getuid?.() === 0, reason: 'only root can map users into a namespace' },
   { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
-  { met: ownLists(), reason: 'binfmt_misc is not kept per namespace by this kernel (Linux 6.7)' },
-] as const;
-
-/** Whether a user namespace has a list of its own: then registering there touches nobody else. */
-function ownLists(): boolean {
-  const mount = 'mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && ls /proc/sys/fs/binfmt_misc';
-  const run = Bun.spawnSync(['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mount], {
-    stderr: 'ignore',
-  });
-  return run.success && run.stdout.toString().trim().split(/\s+/).sort().join(' ') === 'register status';
-}
+  ...NAMESPACE_NEEDS,
+];
 
 /** Runs a script in a chroot; with options for `wemu binfmt register` under wemu, else natively. */
 function runScript(name: string, script: string, options: readonly string[] | null) {
   const work = join(scratch, name);
-  mkdirSync(work, { recursive: true });
-  writeFileSync(join(work, 'script'), script);
-  const register = [packageFile('src/cli/bin/wemu'), 'binfmt', 'register', 'i386', '--ignore-family'];
-  const setUp = options ? [...register, '--interpreter', EMULATOR, ...options] : [];
-  const run = Bun.spawnSync(['bash', '-c', OUTSIDE, 'outside', work, join(work, 'script'), ...setUp], {
-    stdin: 'ignore',
-    timeout: 240_000,
-    env: { PATH: process.env['PATH']!, ENTER, TREE },
-  });
+  const shared = join(work, 'shared');
+  mkdirSync(shared, { recursive: true });
+  writeFileSync(join(shared, 'script'), script);
+  const wemu = `${packageFile('src/cli/bin/wemu')} binfmt register i386 --ignore-family --interpreter ${EMULATOR}`;
+  const { argv, env } = inNamespaceChroot(
+    {
+      work,
+      tree: TREE,
+      prepare: PREPARE,
+      register: options ? [wemu, ...options].join(' ') : '',
+      binds: [[shared, '/mnt']],
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    },
+    ['/bin/sh', '/mnt/script'],
+  );
+  const run = Bun.spawnSync(argv, { stdin: 'ignore', timeout: 240_000, env });
   return { stdout: run.stdout.toString(), stderr: run.stderr.toString(), status: run.exitCode };
 }
 

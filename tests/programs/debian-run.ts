@@ -13,11 +13,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { BINFMT_MISC, formatsOf, registration } from '../../src/cli/binfmt.ts';
 import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { guestTreePath } from '../setup/guests.ts';
 import type { Need } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
+import { inNamespaceChroot } from './namespace-chroot.ts';
 
 /** The tree; its `tmp` holds the work directories, so that they have a path inside and outside a chroot. */
 export const TREE = guestTreePath('i386');
@@ -173,6 +176,48 @@ export function runWemu(
 export function runQemu(one: ProgramCase, directory: string, { tree, guest }: GuestPrograms): Promise<CaseRun> {
   const start = [`qemu-${guest}`, '-L', tree, '-0', one.program, join(tree, one.program)];
   return run([...start, ...(one.args ?? [])], directory, one);
+}
+
+/** The C library of the host, for qemu in a chroot of packages of another architecture. */
+const HOST_LIBRARIES: readonly (readonly [string, string])[] = [
+  ['/lib64', '/lib64'],
+  ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu'],
+  ['/usr/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu'],
+];
+
+/** Runs a case in a directory of a tree in a chroot whose programs, also those it executes, the kernel gives to qemu-user. */
+export async function runQemuChroot(
+  one: ProgramCase,
+  directory: string,
+  { tree, guest }: GuestPrograms,
+): Promise<CaseRun> {
+  const work = mkdtempSync(join(tmpdir(), 'wemu-chroot-'));
+  try {
+    const inside = `/tmp/${basename(directory)}`;
+    const lines = formatsOf(guest).map((format) =>
+      registration(format, {
+        interpreter: () => Bun.which(`qemu-${guest}`)!,
+        credential: false,
+        persistent: true,
+        preserveArgv0: true,
+        open: false,
+      }),
+    );
+    const { argv, env } = inNamespaceChroot(
+      {
+        work,
+        tree,
+        register: lines.map((line) => `printf %s '${line}' >${BINFMT_MISC}/register`).join(' && '),
+        binds: [...HOST_LIBRARIES, [directory, inside]],
+        directory: inside,
+        env: { ...ENVIRONMENT, ...one.env },
+      },
+      [one.program, ...(one.args ?? [])],
+    );
+    return await run(argv, directory, { ...one, env });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 /** Pseudo-random bytes, the same at every call with the same seed: a linear congruential generator. */

@@ -31,7 +31,7 @@ const DEVELOPMENT_PACKAGES = ['gcc', 'cpp', 'binutils', 'libc6-dev', 'git', 'vim
 /** One row per guest tree: Debian's name of the architecture and what is unpacked. */
 export const GUEST_TREES = {
   i386: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES] },
-  armhf: { packages: BASE_PACKAGES },
+  armhf: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES] },
   armel: { packages: BASE_PACKAGES },
 } as const satisfies Record<string, { packages: readonly string[] }>;
 
