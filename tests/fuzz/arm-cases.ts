@@ -7,7 +7,7 @@ import { type ArmCase, BUFFER, BUFFER_WORDS } from './arm-program.ts';
 
 export type FuzzSet = 'A32' | 'A32_UNCONDITIONAL' | 'T16' | 'T32' | 'VFP' | 'NEON';
 
-/** Rows that end the program, change what the frame around a case relies on, or read clocks; and jumps of their own. */
+/** Rows that end the program, change what the frame around a case relies on, or read clocks; the rest arm-arranged.ts makes. */
 const EXCLUDED = new Set(
   'SVC HLT SETEND CPS MCR MRC MRRC BLX_imm B BL B_cond CBZ TBB BX BXJ BLX_reg IT VMSR LDREX STREX LDREXB STREXB LDREXH STREXH LDREXD STREXD LDAEX STLEX LDAEXB STLEXB LDAEXH STLEXH LDAEXD STLEXD'.split(
     ' ',
@@ -154,6 +154,15 @@ function isNear(insn: Insn): boolean {
   return insn.i << (name.startsWith('V') ? 2 : insn.z) < 64;
 }
 
+/** Whether a case accesses memory with registers as they are, and does not load the PC. */
+export function isMemoryCase(one: ArmCase): boolean {
+  const code = one.thumb && (one.code[0]! & 0xff00) === 0xbf00 && one.code[0]! & 15 ? one.code.slice(1) : one.code;
+  if (!one.thumb) decodeArm(scratch, code[0]!);
+  else decodeThumb(scratch, code.length > 1 ? ((code[0]! << 16) | code[1]!) >>> 0 : code[0]!, code.length > 1);
+  const { encoding, t, l, K } = scratch;
+  return LOADS_AND_STORES.test(encoding?.name ?? '') && t !== 15 && !(l & 0x8000) && !K;
+}
+
 /** Makes one case of the rows of `set`; null when chance gave nothing usable. */
 export function randomCase(
   set: FuzzSet,
@@ -199,6 +208,28 @@ export function randomCase(
 /** Rows that sequences are not made of: they leave, or their operands would have to be arranged. */
 const SINGLE_ONLY = /^(BKPT|UDF|ADR|MSR)/;
 
+/** Puts base and offset of an access as chosen for it into a sequence's registers; false where they are not free any more. */
+function arrange(insn: Insn, from: readonly number[], regs: number[], written: Set<number>): boolean {
+  const { n, t } = insn;
+  const { name } = insn.encoding!;
+  if (t === 15 || n === 15 || (/^LDM/.test(name) && (insn.l & 0x8000 || insn.K))) return false;
+  const needed = name.endsWith('_reg') ? [n, insn.m] : [n];
+  if (needed.some((register) => written.has(register))) return false;
+  for (const register of needed) {
+    regs[register] = from[register]!;
+    // Later ones must not have it otherwise.
+    written.add(register);
+  }
+  return true;
+}
+
+/** Registers an instruction may write. */
+function noteWritten(insn: Insn, written: Set<number>): void {
+  for (const register of [insn.d, insn.t, insn.u, insn.n]) written.add(register);
+  written.add(insn.t + 1);
+  for (let n = 0; n < 15; n++) if ((insn.l >>> n) & 1) written.add(n);
+}
+
 /**
  * Several instructions in a row: runs of A32 instructions under one condition, IT blocks in Thumb. Flags that the one sets
  * decide about the next ones.
@@ -208,6 +239,8 @@ export function randomSequence(set: 'A32' | 'T16' | 'T32', random: Random): ArmC
   let cond = 14;
   let left = 0;
   let last: ArmCase | null = null;
+  const regs = Array.from({ length: 15 }, () => randomValue(random));
+  const written = new Set<number>();
   const length = random.range(3, 10);
   for (let n = 0; n < length; ) {
     const one = randomCase(set === 'T16' && random.bool() ? 'T32' : set, random);
@@ -217,7 +250,12 @@ export function randomSequence(set: 'A32' | 'T16' | 'T32', random: Random): ArmC
     if (!one.thumb) decodeArm(scratch, words[0]!);
     else decodeThumb(scratch, words.length > 1 ? ((words[0]! << 16) | words[1]!) >>> 0 : words[0]!, words.length > 1);
     const { name, pattern } = scratch.encoding!;
-    if (LOADS_AND_STORES.test(name) || SINGLE_ONLY.test(name) || scratch.d === 15) continue;
+    if (SINGLE_ONLY.test(name) || scratch.d === 15) continue;
+    if (LOADS_AND_STORES.test(name)) {
+      // The base and the offset must still be what they are set to here.
+      if (!arrange(scratch, one.regs, regs, written)) continue;
+    }
+    noteWritten(scratch, written);
     if (left === 0) {
       cond = random.below(3) === 0 ? 14 : random.below(14);
       left = random.range(1, 4);
@@ -236,7 +274,7 @@ export function randomSequence(set: 'A32' | 'T16' | 'T32', random: Random): ArmC
     // A sequence ends with its IT block.
     if (n === length && left > 0 && one.thumb && cond !== 14) n--;
   }
-  return { ...last!, code };
+  return { ...last!, code, regs };
 }
 
 /** Words for the buffer: as jump targets they lead to where nothing is mapped on either side. */
@@ -249,5 +287,7 @@ export function randomMemory(random: Random): number[] {
 
 /** The text of a case, for messages. */
 export function describeCase(one: ArmCase): string {
-  return `${one.thumb ? 'T' : 'A'} ${one.code.map((word) => word.toString(16).padStart(one.thumb ? 4 : 8, '0')).join(' ')}`;
+  const code = one.code.map((word) => word.toString(16).padStart(one.thumb ? 4 : 8, '0')).join(' ');
+  const fpscr = one.fpscr ? ` fpscr ${one.fpscr.toString(16)}` : '';
+  return `${one.thumb ? 'T' : 'A'} ${code}${fpscr}`;
 }

@@ -15,38 +15,55 @@ export interface Difference {
 
 const ROOT = join(import.meta.dir, '../..');
 
-function run(command: readonly string[], program: string, timeout: number): { results: ArmResult[]; text: string } {
+/** How cases are run. */
+export interface CompareOptions {
+  /** Options for wemu. */
+  readonly options?: readonly string[];
+  /** On the big-endian guest. */
+  readonly big?: boolean;
+  /** Called with a case that the oracle did not come back from. */
+  readonly strayed?: (one: ArmCase, text: string) => void;
+}
+
+interface Run {
+  readonly results: ArmResult[];
+  readonly text: string;
+}
+
+function run(command: readonly string[], program: string, timeout: number, big: boolean): Run {
   const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command, program], {
     stdin: 'ignore',
     env: process.env,
     timeout,
   });
-  return { results: readResults(stdout), text: `${exitCode ?? signalCode} ${stderr.toString().slice(0, 500)}` };
+  return { results: readResults(stdout, big), text: `${exitCode ?? signalCode} ${stderr.toString().slice(0, 500)}` };
 }
 
 /** Runs the cases on both. */
 export function compareCases(
   cases: readonly ArmCase[],
   memory: readonly number[],
-  options: readonly string[] = [],
+  how: CompareOptions = {},
 ): Difference[] {
+  const { options = [], big = false } = how;
+  const guest = big ? 'armeb' : 'arm';
   const dir = mkdtempSync(join(tmpdir(), 'wemu-arm-'));
   try {
     const program = join(dir, 'cases');
-    writeFileSync(program, buildProgram(cases, memory), { mode: 0o755 });
-    const oracle = run(['qemu-arm', '-cpu', 'max'], program, 15_000);
-    const ours = run([join(ROOT, 'src/cli/bin/wemu-arm'), ...options], program, 60_000);
+    writeFileSync(program, buildProgram(cases, memory, big), { mode: 0o755 });
+    const oracle = run([`qemu-${guest}`, '-cpu', 'max'], program, 15_000, big);
+    const ours = run([join(ROOT, `src/cli/bin/wemu-${guest}`), ...options], program, 60_000, big);
     const strayed = oracle.results.length !== cases.length;
     if (strayed || ours.results.length !== cases.length) {
       if (cases.length === 1) {
         if (!strayed) return [{ index: 0, one: cases[0]!, expected: oracle.results[0], actual: undefined }];
         // Some jump into nowhere has led qemu-arm astray: without the case the others are as good.
-        console.error(`left out, qemu-arm does not come back: ${oracle.text}`);
+        how.strayed?.(cases[0]!, oracle.text);
         return [];
       }
       const half = cases.length >> 1;
-      const first = compareCases(cases.slice(0, half), memory, options);
-      const second = compareCases(cases.slice(half), memory, options);
+      const first = compareCases(cases.slice(0, half), memory, how);
+      const second = compareCases(cases.slice(half), memory, how);
       return [...first, ...second.map((difference) => ({ ...difference, index: difference.index + half }))];
     }
     return cases.flatMap((one, index) => {
@@ -69,7 +86,7 @@ function hex(value: number): string {
 
 /** What is different, in a few lines. */
 export function explainDifference({ one, expected, actual }: Difference): string {
-  if (!expected || !actual) return 'no result';
+  if (!expected || !actual) return '  wemu does not come back';
   const lines: string[] = [];
   const both = (name: string, from: number, want: number, got: number): void => {
     if (want !== got) lines.push(`  ${name}: ${hex(from)} -> ${hex(want)}, wemu ${hex(got)}`);

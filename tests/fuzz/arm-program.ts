@@ -72,12 +72,20 @@ class Code {
   readonly words: number[] = [];
   private readonly literals: { at: number; value: number }[] = [];
 
+  constructor(readonly big: boolean) {}
+
   get address(): number {
     return TEXT + 4 * this.words.length;
   }
 
   put(...words: number[]): void {
     for (const word of words) this.words.push(word >>> 0);
+  }
+
+  /** A word that is read as data. */
+  data(value: number): void {
+    const swapped = ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+    this.put(this.big ? swapped : value);
   }
 
   /** ldr rd, =value; the value comes to stand where `pool` is called next. */
@@ -89,7 +97,7 @@ class Code {
   pool(): void {
     for (const { at, value } of this.literals.splice(0)) {
       this.words[at] = (this.words[at]! | (4 * (this.words.length - at) - 8)) >>> 0;
-      this.put(value);
+      this.data(value);
     }
   }
 
@@ -126,7 +134,8 @@ function emitHandler(code: Code): number {
   code.put(0xe591000c, 0xe58c0000 | OUT.address); // ldr r0, [r1, #12]
   code.put(0xe592005c, 0xe58c0000 | OUT.pc); // ldr r0, [r2, #92]
   code.put(0xe5921060, 0xe58c1000 | OUT.faultCpsr); // ldr r1, [r2, #96]
-  code.put(0xe3c11020, 0xe3c11c02, 0xe3c11b3f, 0xe3c11406); // bic r1, r1: T, E, IT[7:2], IT[1:0]
+  code.put(0xe3c11020, 0xe3c11b3f, 0xe3c11406); // bic r1, r1: T, IT[7:2], IT[1:0]
+  if (!code.big) code.put(0xe3c11c02); // bic r1, r1: E
   code.put(0xe5821060); // str r1, [r2, #96]
   code.put(0xe5930000 | RECORD.resume, 0xe582005c); // ldr r0, [r3, #resume]; str r0, [r2, #92]
   code.put(0xe12fff1e);
@@ -174,12 +183,17 @@ function emitStart(code: Code): void {
   code.land(over);
 }
 
-/** The ELF file of a program that runs the cases. */
-export function buildProgram(cases: readonly ArmCase[], memory: readonly number[]): Uint8Array {
-  const code = new Code();
+/** The order of words in memory: with big-endian data (BE8) the words of a doubleword change places. */
+function wordIndex(k: number, big: boolean): number {
+  return big ? k ^ 1 : k;
+}
+
+/** The ELF file of a program that runs the cases, for the little-endian processor or (`big`) BE8 for the big-endian one. */
+export function buildProgram(cases: readonly ArmCase[], memory: readonly number[], big = false): Uint8Array {
+  const code = new Code(big);
   const outAddress = (n: number): number => RECORDS + cases.length * RECORD.size + n * OUT.size;
   const data = new DataView(new ArrayBuffer(outAddress(0) - DATA));
-  const put = (address: number, value: number): void => data.setUint32(address - DATA, value >>> 0, true);
+  const put = (address: number, value: number): void => data.setUint32(address - DATA, value >>> 0, !big);
 
   const toStart = code.jump();
   const handler = emitHandler(code);
@@ -208,7 +222,7 @@ export function buildProgram(cases: readonly ArmCase[], memory: readonly number[
     put(record + RECORD.out, outAddress(n));
     put(record + RECORD.fpscr, one.fpscr ?? 0);
     one.vectors?.forEach((value, k) => {
-      put(record + RECORD.vectors + 4 * k, value);
+      put(record + RECORD.vectors + 4 * wordIndex(k, big), value);
     });
     code.literal(0, record);
     code.branch(setup, true);
@@ -218,7 +232,8 @@ export function buildProgram(cases: readonly ArmCase[], memory: readonly number[
       // bx pc must stand on a word.
       if (halves.length % 2) halves.push(0xbf00);
       halves.push(0x4778, 0xbf00);
-      code.put(0xe51ff004, code.address + 8 + 1); // ldr pc, [pc, #-4]
+      code.put(0xe51ff004); // ldr pc, [pc, #-4]
+      code.data(code.address + 4 + 1);
       for (let k = 0; k < halves.length; k += 2) code.put(halves[k]! | (halves[k + 1]! << 16));
     } else {
       code.put(...one.code);
@@ -241,35 +256,36 @@ export function buildProgram(cases: readonly ArmCase[], memory: readonly number[
   code.put(0xe0844000, 0xe0555000, 0x1afffff5); // r4 += r0; r5 -= r0; bne
   code.put(0xe3a00000, 0xe3a07001, 0xef000000);
   code.pool();
-  return elf(code.words, new Uint8Array(data.buffer), outAddress(cases.length) - DATA);
+  return elf(code.words, new Uint8Array(data.buffer), outAddress(cases.length) - DATA, big);
 }
 
 /** A static ELF file: text to read and execute, data to read and write. */
-function elf(words: readonly number[], data: Uint8Array, dataSize: number): Uint8Array {
+function elf(words: readonly number[], data: Uint8Array, dataSize: number, big: boolean): Uint8Array {
   const align = (n: number): number => (n + 4095) & ~4095;
   const textSize = 4 * words.length;
   const dataOffset = 4096 + align(textSize);
   const file = new Uint8Array(dataOffset + data.length);
   const view = new DataView(file.buffer);
-  file.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
-  view.setUint16(16, 2, true);
-  view.setUint16(18, 40, true);
-  const fields = [1, TEXT, 52, 0, 0x05000000];
+  file.set([0x7f, 0x45, 0x4c, 0x46, 1, big ? 2 : 1, 1]);
+  view.setUint16(16, 2, !big);
+  view.setUint16(18, 40, !big);
+  // EF_ARM_EABI_VER5, EF_ARM_BE8.
+  const fields = [1, TEXT, 52, 0, big ? 0x05800000 : 0x05000000];
   fields.forEach((value, k) => {
-    view.setUint32(20 + 4 * k, value, true);
+    view.setUint32(20 + 4 * k, value, !big);
   });
   [52, 32, 3, 40, 0, 0].forEach((value, k) => {
-    view.setUint16(40 + 2 * k, value, true);
+    view.setUint16(40 + 2 * k, value, !big);
   });
   [1, 4096, TEXT, TEXT, textSize, textSize, 5, 4096].forEach((value, k) => {
-    view.setUint32(52 + 4 * k, value, true);
+    view.setUint32(52 + 4 * k, value, !big);
   });
   [1, dataOffset, DATA, DATA, data.length, dataSize, 6, 4096].forEach((value, k) => {
-    view.setUint32(84 + 4 * k, value, true);
+    view.setUint32(84 + 4 * k, value, !big);
   });
   // PT_GNU_STACK: without it the kernel would let data be executed.
   [0x6474e551, 0, 0, 0, 0, 0, 6, 4].forEach((value, k) => {
-    view.setUint32(116 + 4 * k, value, true);
+    view.setUint32(116 + 4 * k, value, !big);
   });
   words.forEach((word, k) => {
     view.setUint32(4096 + 4 * k, word, true);
@@ -279,22 +295,22 @@ function elf(words: readonly number[], data: Uint8Array, dataSize: number): Uint
 }
 
 /** Takes a program's output apart; fewer results than cases when it died. */
-export function readResults(output: Uint8Array): ArmResult[] {
+export function readResults(output: Uint8Array, big = false): ArmResult[] {
   const view = new DataView(output.buffer, output.byteOffset, output.byteLength);
   const results: ArmResult[] = [];
   for (let at = 0; at + OUT.size <= output.length; at += OUT.size) {
     const words = (offset: number, count: number): number[] =>
-      Array.from({ length: count }, (_, k) => view.getUint32(at + offset + 4 * k, true));
-    const signal = view.getUint32(at + OUT.signal, true);
+      Array.from({ length: count }, (_, k) => view.getUint32(at + offset + 4 * k, !big));
+    const signal = view.getUint32(at + OUT.signal, !big);
     results.push({
       regs: words(OUT.regs, 16),
       signal: signal & 0xff,
       code: signal >>> 8,
-      faultAddress: view.getUint32(at + OUT.address, true),
-      faultPc: view.getUint32(at + OUT.pc, true),
-      faultCpsr: view.getUint32(at + OUT.faultCpsr, true),
-      fpscr: view.getUint32(at + OUT.fpscr, true),
-      vectors: words(OUT.vectors, 64),
+      faultAddress: view.getUint32(at + OUT.address, !big),
+      faultPc: view.getUint32(at + OUT.pc, !big),
+      faultCpsr: view.getUint32(at + OUT.faultCpsr, !big),
+      fpscr: view.getUint32(at + OUT.fpscr, !big),
+      vectors: words(OUT.vectors, 64).map((_, k, all) => all[wordIndex(k, big)]!),
       memory: words(OUT.memory, BUFFER_WORDS),
     });
   }

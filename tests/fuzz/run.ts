@@ -1,5 +1,7 @@
-// The fuzz command: random i386 code natively and under wemu, over all instruction groups; see docs/testing.md.
+// The fuzz command: random code natively (i386) or under qemu-arm (ARM) and under wemu, over all groups; see docs/testing.md.
 //
+//   npm run fuzz -- --guest arm [--cases N] [--seed N] [--kind single|sequences|all] [--groups 'integer vectors exclusive ...']
+//       [--rows 'VADD LDM'] [--order little|big] [--options '-engine interp'] [--batch N] [--keep-going]
 //   npm run fuzz -- [--cases N] [--seed N] [--kind single|chains|sequences|all] [--groups 'x87 sse2'] [--cpu MODEL]
 //       [--options '-engine interp'] [--command 'qemu-i386'] [--batch N] [--keep-going] [--list]
 
@@ -12,6 +14,8 @@ import { hostFeatures } from '../insn/x86/integer/optional.ts';
 import { compareOutcomes, type Difference, formatDifference } from '../oracle/compare.ts';
 import type { CaseResult, InsnCase } from '../oracle/insn-case.ts';
 import { isDeath, NATIVE, nativeUnavailable, type Outcome, runOracle, wemuCommand } from '../oracle/runner.ts';
+import { oraclePath } from '../setup/oracles.ts';
+import { ARM_GROUPS, type ArmGroup, armReport, fuzzArm } from './arm-run.ts';
 import { allOpenings, OPENING_GROUPS, type Opening } from './x86-openings.ts';
 import { fuzzSequences } from './x86-sequences.ts';
 import {
@@ -149,7 +153,45 @@ function argument(argv: string[], name: string): string | undefined {
 
 const words = (text: string | undefined) => (text ?? '').split(/[ ,]+/).filter((word) => word !== '');
 
+/** The command with `--guest arm`. */
+function armMain(argv: string[]): number {
+  const groups = words(argument(argv, 'groups'));
+  const unknown = groups.find((group) => !(ARM_GROUPS as readonly string[]).includes(group));
+  if (unknown !== undefined || argv.includes('--list')) {
+    if (unknown !== undefined) console.error(`no group '${unknown}'`);
+    console.log(`groups: ${ARM_GROUPS.join(' ')}`);
+    return unknown === undefined ? 0 : 2;
+  }
+  if (!oraclePath('qemu-user')) {
+    console.error('qemu-arm is missing');
+    return 2;
+  }
+  const kind = argument(argv, 'kind') ?? 'all';
+  const order = argument(argv, 'order');
+  const chosen = groups.length > 0 ? (groups as ArmGroup[]) : ARM_GROUPS;
+  const seed = Number(argument(argv, 'seed') ?? Date.now() % 2 ** 31);
+  const result = fuzzArm({
+    seed,
+    cases: Number(argument(argv, 'cases') ?? 20000),
+    groups: chosen.filter((group) => kind === 'all' || (kind === 'sequences') === (group === 'sequences')),
+    rows: words(argument(argv, 'rows')),
+    options: words(argument(argv, 'options')),
+    big: order === undefined ? undefined : order === 'big',
+    batch: Number(argument(argv, 'batch') ?? 3000),
+    keepGoing: argv.includes('--keep-going'),
+    progress: (text) => process.stderr.write(text),
+  });
+  console.log(armReport(result, seed));
+  return result.differences.size > 0 ? 1 : 0;
+}
+
 function main(argv: string[]): number {
+  const guest = argument(argv, 'guest') ?? 'i386';
+  if (guest === 'arm') return armMain(argv);
+  if (guest !== 'i386') {
+    console.error(`no guest '${guest}' to fuzz; there are: i386 arm`);
+    return 2;
+  }
   const cpu = argument(argv, 'cpu') ?? 'max';
   const groups = words(argument(argv, 'groups'));
   const unknown = groups.find((group) => !(OPENING_GROUPS as readonly string[]).includes(group));

@@ -33,7 +33,7 @@ for (const set of ['A32', 'T16', 'T32'] as const satisfies readonly FuzzSet[]) {
         const bad: string[] = [];
         for (let at = 0; at < cases.length; at += BATCH) {
           const options = engine === 'interp' ? ['-engine', 'interp'] : ['-disable', 'cold'];
-          for (const difference of compareCases(cases.slice(at, at + BATCH), randomMemory(random), options)) {
+          for (const difference of compareCases(cases.slice(at, at + BATCH), randomMemory(random), { options })) {
             bad.push(`${describeCase(difference.one)}\n${explainDifference(difference)}`);
           }
         }
@@ -52,7 +52,7 @@ for (const set of ['A32', 'T16'] as const) {
       () => {
         const random = new Random(77 + options.length);
         const cases = Array.from({ length: 400 }, () => randomSequence(set, random));
-        const bad = compareCases(cases, randomMemory(random), options).map(
+        const bad = compareCases(cases, randomMemory(random), { options }).map(
           (difference) => `${describeCase(difference.one)}\n${explainDifference(difference)}`,
         );
         expect(bad.slice(0, 5)).toEqual([]);

@@ -33,7 +33,9 @@ for (const engine of ['wasm', 'interp'] as const) {
       }
       const bad: string[] = [];
       for (let at = 0; at < cases.length; at += BATCH) {
-        for (const difference of compareCases(cases.slice(at, at + BATCH), randomMemory(random), OPTIONS[engine])) {
+        for (const difference of compareCases(cases.slice(at, at + BATCH), randomMemory(random), {
+          options: OPTIONS[engine],
+        })) {
           bad.push(`${describeCase(difference.one)} fpscr ${difference.one.fpscr}\n${explainDifference(difference)}`);
         }
       }

@@ -217,13 +217,14 @@ function storeExclusive(size: MemOp, release = false): Handler {
     if (insn.d === PC || insn.t === PC) return t.undefined();
     if (release) b.effect('fence');
     const address = exclusiveAddress(t);
-    const mask = (1 << size) - 1;
-    if (mask) t.checkAlignment(address, mask, true);
     const result = b.temp();
     const fails = b.label();
     const done = b.label();
     b.set(result, 1);
     b.brcond(Cond.NE, address, EXCLUSIVE_ADDRESS, fails);
+    // Aborts come behind the check of the monitor, which may be either way round.
+    const mask = (1 << size) - 1;
+    if (mask) t.checkAlignment(address, mask, true);
     if (size === MO_64) {
       const value = b.concat(ordered(t, t.reg(insn.t), MO_32), ordered(t, t.reg(secondOf(t)), MO_32));
       const seen = b.concat(EXCLUSIVE_LOW, EXCLUSIVE_HIGH);

@@ -1,0 +1,163 @@
+// The fuzz command for ARM: random code under qemu-arm and under wemu; see docs/testing.md.
+
+import { DECODERS, decodeArm, decodeThumb, Insn } from '../../targets/arm/insns.ts';
+import { Random } from '../oracle/random.ts';
+import { exclusiveCase, jumpCase, systemCase, withBigEndianData } from './arm-arranged.ts';
+import { describeCase, type FuzzSet, isMemoryCase, randomCase, randomMemory, randomSequence } from './arm-cases.ts';
+import { compareCases, explainDifference } from './arm-compare.ts';
+import type { ArmCase } from './arm-program.ts';
+import { randomVectorCase, vectorRows } from './arm-vector-cases.ts';
+
+/** What cases are made of: rows of the core and of the vector tables, several instructions arranged, sequences. */
+export const ARM_GROUPS = ['integer', 'vectors', 'exclusive', 'jumps', 'system', 'endian', 'sequences'] as const;
+export type ArmGroup = (typeof ARM_GROUPS)[number];
+
+/** Shares of the groups in a run of all single cases. */
+const SHARES: Readonly<Partial<Record<ArmGroup, number>>> = {
+  integer: 40,
+  vectors: 40,
+  exclusive: 6,
+  jumps: 8,
+  system: 1,
+  endian: 5,
+};
+
+const CORE_SETS = ['A32', 'A32_UNCONDITIONAL', 'T16', 'T32'] as const satisfies readonly FuzzSet[];
+
+/** Every so many-eth batch is for the big-endian guest (BE8). */
+const BIG_EVERY = 4;
+
+/** The arguments of a run. */
+export interface ArmFuzzRun {
+  readonly seed: number;
+  readonly cases: number;
+  readonly groups: readonly ArmGroup[];
+  /** Names that rows begin with; empty for all. */
+  readonly rows: readonly string[];
+  /** Options for wemu. */
+  readonly options: readonly string[];
+  /** Byte order; undefined for both. */
+  readonly big: boolean | undefined;
+  readonly batch: number;
+  readonly keepGoing: boolean;
+  readonly progress?: (text: string) => void;
+}
+
+/** What a run gave. */
+export interface ArmFuzzResult {
+  readonly agreed: number;
+  /** Cases the oracle did not come back from; they are not among those that agreed. */
+  readonly strayed: number;
+  /** Differences by row, with a few spelled out. */
+  readonly differences: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Names of the rows of a case. */
+function rowNames(one: ArmCase): string {
+  const insn = new Insn();
+  const names: string[] = [];
+  for (let at = 0; at < one.code.length && names.length < 4; at++) {
+    const word = one.code[at]!;
+    if (!one.thumb) decodeArm(insn, word);
+    else if (word < 0xe800) decodeThumb(insn, word, false);
+    else decodeThumb(insn, ((word << 16) | one.code[++at]!) >>> 0, true);
+    const name = insn.encoding?.name ?? 'undefined';
+    if (name !== 'IT' && name !== 'SETEND') names.push(name);
+  }
+  return names.join(' ');
+}
+
+/** Makes one case; null when chance gave nothing usable. */
+function draw(group: ArmGroup, random: Random, big: boolean, rows: readonly string[]): ArmCase | null {
+  const wanted = (name: string): boolean => rows.length === 0 || rows.some((part) => name.startsWith(part));
+  switch (group) {
+    case 'integer': {
+      const set = random.pick(CORE_SETS);
+      const chosen = DECODERS[set].rows().filter(({ name }) => wanted(name));
+      return chosen.length === 0 ? null : randomCase(set, random, chosen);
+    }
+    case 'vectors': {
+      const one = randomVectorCase(
+        random,
+        VECTOR_ROWS.filter(({ name }) => wanted(name)),
+      );
+      // In the big-endian guest SETEND LE is not the state that the frame around the case needs.
+      return one && big && one.code.length > 2 && !one.thumb ? null : one;
+    }
+    case 'exclusive':
+      return exclusiveCase(random);
+    case 'jumps':
+      return jumpCase(random, big);
+    case 'system':
+      return systemCase(random);
+    case 'endian': {
+      if (big) return null;
+      const set = random.pick(CORE_SETS);
+      const one = randomCase(set, random);
+      return one && isMemoryCase(one) ? withBigEndianData(one) : null;
+    }
+    default: {
+      const set = random.pick(['A32', 'T16', 'T32'] as const);
+      return randomSequence(set, random);
+    }
+  }
+}
+
+const VECTOR_ROWS = vectorRows();
+
+/** Runs cases until all are done or, without `keepGoing`, until a batch has differences. */
+export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
+  const differences = new Map<string, string[]>();
+  let agreed = 0;
+  let strayed = 0;
+  const shares = run.groups.flatMap((group) => Array<ArmGroup>(SHARES[group] ?? 10).fill(group));
+  for (let done = 0, batch = 0; done < run.cases; batch++) {
+    const seed = run.seed * 7919 + batch;
+    const random = new Random(seed);
+    const both = run.groups.some((group) => group !== 'endian');
+    const big = run.big ?? (both && batch % BIG_EVERY === BIG_EVERY - 1);
+    const memory = randomMemory(random);
+    const cases: ArmCase[] = [];
+    const wanted = Math.min(run.batch, run.cases - done);
+    for (let tries = 0; cases.length < wanted && tries < wanted * 1000; tries++) {
+      const one = draw(random.pick(shares), random, big, run.rows);
+      if (one) cases.push(one);
+    }
+    if (cases.length === 0) throw new Error('no case could be made');
+    let left = 0;
+    const found = compareCases(cases, memory, {
+      options: run.options,
+      big,
+      strayed: (one, text) => {
+        left++;
+        run.progress?.(`left out, qemu-arm does not come back: ${describeCase(one)}: ${text}\n`);
+      },
+    });
+    strayed += left;
+    agreed += cases.length - found.length - left;
+    for (const difference of found) {
+      const name = rowNames(difference.one);
+      const list = differences.get(name) ?? [];
+      differences.set(name, list);
+      const where = `seed ${run.seed}, batch ${batch}${big ? ', big-endian' : ''}`;
+      list.push(`${describeCase(difference.one)} (${where})\n${explainDifference(difference)}`);
+    }
+    done += cases.length;
+    run.progress?.(`${done} cases, ${differences.size} rows differ\n`);
+    if (found.length > 0 && !run.keepGoing) break;
+  }
+  return { agreed, strayed, differences };
+}
+
+/** The report of a run: differences by row with some of them, and how many cases agreed. */
+export function armReport({ agreed, strayed, differences }: ArmFuzzResult, seed: number): string {
+  const lines: string[] = [];
+  let count = 0;
+  for (const [name, list] of [...differences].sort((a, b) => b[1].length - a[1].length)) {
+    lines.push(`${name}: ${list.length} differences, for example`, ...list.slice(0, 2));
+    count += list.length;
+  }
+  const stray = strayed > 0 ? `, ${strayed} without an answer of qemu-arm` : '';
+  lines.push(`${agreed} cases agreed, ${count} did not${stray}; seed ${seed}`);
+  return lines.join('\n');
+}
