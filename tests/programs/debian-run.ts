@@ -122,14 +122,21 @@ export function describeDirectory(directory: string): string[] {
   return lines;
 }
 
-async function run(argv: string[], directory: string, { stdin, env }: ProgramCase): Promise<CaseRun> {
+/** Runs a command in a directory and a session of its own, for at most so many milliseconds. */
+export async function runIn(
+  argv: string[],
+  directory: string,
+  { stdin, env }: Pick<ProgramCase, 'stdin' | 'env'>,
+  timeout = 100_000,
+): Promise<CaseRun> {
   const child = Bun.spawn(argv, {
     cwd: directory,
     env: { ...ENVIRONMENT, ...env },
     stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
     stdout: 'pipe',
     stderr: 'pipe',
-    timeout: 100_000,
+    timeout,
+    detached: true,
     killSignal: 'SIGKILL',
   });
   const [out, err] = await Promise.all([
@@ -148,7 +155,7 @@ async function run(argv: string[], directory: string, { stdin, env }: ProgramCas
 export function runNative(one: ProgramCase, directory: string): Promise<CaseRun> {
   const args = [...(one.args ?? [])];
   if (!isRoot)
-    return run(
+    return runIn(
       [oraclePath('qemu-user')!, '-L', TREE, '-0', one.program, join(TREE, one.program), ...args],
       directory,
       one,
@@ -156,7 +163,7 @@ export function runNative(one: ProgramCase, directory: string): Promise<CaseRun>
   // chroot(1) goes to the new root; a shell goes on to the directory.
   const script = 'cd "$0" && exec "$@"';
   const inside = `/tmp/${basename(directory)}`;
-  return run(['chroot', TREE, '/bin/busybox', 'sh', '-c', script, inside, one.program, ...args], directory, one);
+  return runIn(['chroot', TREE, '/bin/busybox', 'sh', '-c', script, inside, one.program, ...args], directory, one);
 }
 
 /** Runs a case in a directory under wemu with more options. */
@@ -169,13 +176,13 @@ export function runWemu(
   const wemu = wemuCommand([], guest);
   if ('missing' in wemu) throw new Error(wemu.missing);
   const start = [...wemu.command, '-L', tree, '-0', one.program, ...options];
-  return run([...start, join(tree, one.program), ...(one.args ?? [])], directory, one);
+  return runIn([...start, join(tree, one.program), ...(one.args ?? [])], directory, one);
 }
 
 /** Runs a case under qemu-user. Programs it executes are the host's own: qemu looks for them outside of the tree. */
 export function runQemu(one: ProgramCase, directory: string, { tree, guest }: GuestPrograms): Promise<CaseRun> {
   const start = [`qemu-${guest}`, '-L', tree, '-0', one.program, join(tree, one.program)];
-  return run([...start, ...(one.args ?? [])], directory, one);
+  return runIn([...start, ...(one.args ?? [])], directory, one);
 }
 
 /** The C library of the host, for qemu in a chroot of packages of another architecture. */
@@ -214,7 +221,7 @@ export async function runQemuChroot(
       },
       [one.program, ...(one.args ?? [])],
     );
-    return await run(argv, directory, { ...one, env });
+    return await runIn(argv, directory, { ...one, env });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
