@@ -1,7 +1,7 @@
 // Signals of the ARM EABI: which exception is which signal, and frames as the kernel builds them (arch/arm/kernel/signal.c).
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
 import { readCpsr, writeCpsr } from '../../targets/arm/flags.ts';
-import { readFpscr, writeFpscr } from '../../targets/arm/fpscr.ts';
+import { FPSCR_SHORT_VECTORS, readFpscr, writeFpscr } from '../../targets/arm/fpscr.ts';
 import { FLAG_BIG_CODE } from '../../targets/arm/mode.ts';
 import { ARM_MODELS } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
@@ -173,7 +173,11 @@ function makeSignals(little: boolean): SignalAbi {
     // The kernel's sigset_t is a 64-bit set as two words, low signals first.
     put(memory, uc + UC.mask, delivery.maskLow);
     put(memory, uc + UC.mask + 4, delivery.maskHigh);
-    if (hasVfp(memory, env)) writeVfp(memory, env, uc + UC.regspace);
+    if (hasVfp(memory, env)) {
+      writeVfp(memory, env, uc + UC.regspace);
+      // Functions are entered with scalar operations, by the procedure call standard.
+      writeFpscr(memory.view, env, readFpscr(memory.view, env) & ~FPSCR_SHORT_VECTORS);
+    }
 
     const thumb = delivery.handler & 1;
     const which = (siginfo ? 2 : 0) + thumb + (memory.read32(env + O.mode) & FLAG_BIG_CODE ? 4 : 0);

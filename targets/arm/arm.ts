@@ -9,7 +9,7 @@ import { instantiateVector } from './helpers/vector-table.ts';
 import { armHelpers } from './helpers.ts';
 import { decodeArm, decodeThumb, Insn, isWide } from './insns.ts';
 import { blockFlags, setMode } from './mode.ts';
-import { ARM_MODELS } from './models.ts';
+import { ARM_MODELS, noModel } from './models.ts';
 import { ARM_STATE, ARM_OFFSETS as O, QREGS, REGS } from './state.ts';
 import { translateBlock } from './translate/translate.ts';
 import { ABORT_ALIGNMENT, ABORT_MAPPED, ABORT_WRITE, Vector } from './vectors.ts';
@@ -17,7 +17,7 @@ import { ABORT_ALIGNMENT, ABORT_MAPPED, ABORT_WRITE, Vector } from './vectors.ts
 function reset(bigEndian: boolean) {
   return (view: DataView, env: number, modelName: string): void => {
     const model = ARM_MODELS.findIndex((m) => m.name === modelName);
-    if (model < 0) throw new UserError(`unable to find CPU model '${modelName}'; -cpu help lists them`, 1);
+    if (model < 0) throw new UserError(noModel(modelName), 1);
     for (const reg of REGS) view.setUint32(env + reg.offset, 0, true);
     for (const q of QREGS) for (let k = 0; k < 16; k += 4) view.setUint32(env + q.offset + k, 0, true);
     view.setUint32(env + O.pc, 0, true);

@@ -7,22 +7,7 @@ export const FEATURES = [
   // Divisions in A32 and in Thumb, 64-bit accesses that are atomic, CRC32, speculation barrier, swap.
   ...['adiv', 'tdiv', 'lpae', 'crc', 'sb'],
   // Floating point and Advanced SIMD.
-  ...[
-    'vfp2',
-    'vfp3',
-    'd32',
-    'half',
-    'vfp4',
-    'vfp8',
-    'neon',
-    'neon8',
-    'fp16',
-    'dotprod',
-    'aes',
-    'pmull',
-    'sha1',
-    'sha2',
-  ],
+  ...['vfp2', 'vfp3', 'd32', 'half', 'vfp4', 'vfp8', 'neon', 'neon8', 'aes', 'pmull', 'sha1', 'sha2'],
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -72,7 +57,23 @@ export const ARM_MODELS: readonly ArmModel[] = [
   { name: 'cortex-a8', text: 'Cortex-A8, ARMv7', features: [...V7, ...VFP3, ...NEON], midr: 0x410fc080, platform: 'v7' },
   { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half', ...NEON], midr: 0x410fc090, platform: 'v7' },
   { name: 'cortex-a15', text: 'Cortex-A15, ARMv7 with virtualization', features: [...V7VE, ...VFP4, ...NEON], midr: 0x412fc0f1, platform: 'v7' },
+  { name: 'cortex-r5', text: 'Cortex-R5, ARMv7-R', features: [...V7MP, 'adiv', 'tdiv'], midr: 0x411fc153, platform: 'v7' },
+  { name: 'cortex-r5f', text: 'Cortex-R5F, ARMv7-R with VFPv3-D16', features: [...V7MP, 'adiv', 'tdiv', 'vfp2', 'vfp3', 'half'], midr: 0x411fc153, platform: 'v7' },
 ];
+
+/** Models that others know, and what they have that is not here: naming them must not look like a misspelling. */
+const REFUSED_MODELS: readonly (readonly [names: RegExp, lacking: string])[] = [
+  [/^pxa27/, 'iWMMXt'],
+  [/^pxa2[56]/, 'the multiply-accumulate coprocessor of XScale'],
+  [/^cortex-m/, 'the M profile'],
+];
+
+/** Why there is no model of that name. */
+export function noModel(name: string): string {
+  const refused = REFUSED_MODELS.find(([names]) => names.test(name));
+  if (refused) return `CPU model '${name}' needs ${refused[1]}, which is not implemented`;
+  return `unable to find CPU model '${name}'; -cpu help lists them`;
+}
 
 /** AT_HWCAP bits (asm/hwcap.h): those every model has, and by feature. */
 const HWCAP_SWP = 1 << 0;

@@ -6,6 +6,7 @@ import { const32, type Label, type Value } from '../../../tcg/ir/value.ts';
 import type { Insn, InsnSet } from '../insns.ts';
 import { FLAG_BIG_ENDIAN, FLAG_ITSTATE } from '../mode.ts';
 import type { ArmModel, Feature } from '../models.ts';
+import { refusedExtension } from '../refused.ts';
 import { CA, CB, ITSTATE, NF, ARM_OFFSETS as O, REGS, VA, VB, ZF } from '../state.ts';
 import { ABORT_ALIGNMENT, ABORT_WRITE, Vector } from '../vectors.ts';
 
@@ -420,6 +421,7 @@ export class Translation {
 
   /** The instruction is undefined, here or where its operands are such. */
   undefined(): void {
+    if (this.insn.length === 4) this.unimplemented ??= refusedExtension(this.insn.word);
     this.raise(Vector.UNDEFINED);
     this.ended = true;
   }
