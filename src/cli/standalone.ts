@@ -14,6 +14,8 @@ export const STANDALONE_GUEST = typeof WEMU_STANDALONE === 'undefined' ? undefin
 export function ownCommand(guest: string): string[] {
   // By this name also where the file's own is out of reach (chroot).
   if (STANDALONE_GUEST !== undefined) return ['/proc/self/exe'];
+  // Scripts of an executable have names no file has (src/tools/build.ts). Its own may be gone: it is replaced by each build.
+  if (Bun.main.startsWith('/$bunfs/')) return ['/proc/self/exe', 'user-mode', guest];
   return [process.execPath, ...process.execArgv, Bun.main, guest];
 }
 

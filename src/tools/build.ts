@@ -1,4 +1,4 @@
-/** `npm run build`: compiles guests' helpers to WebAssembly, and bundles commands with their bytecode so that they start fast. */
+/** `npm run build`: compiles guests' helpers to WebAssembly, and commands to bytecode so that they start fast. */
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -8,11 +8,18 @@ import { splitScripts } from './split-bundle.ts';
 import { wrapTopLevelLoops } from './wrap-loops.ts';
 
 const root = resolve(import.meta.dir, '../..');
+const folder = join(root, 'build');
 
 /** Files of src/cli that launchers start, without `.ts`. */
 export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync(join(root, `src/cli/${name}.ts`)));
 
-/** Of these, the ones that need only a part of their code at a time, and which files they should have at hand from the start. */
+/** Of these, the ones that are in the executable: those that are started often. It can build nothing. */
+const IN_EXECUTABLE = ['user-mode', 'img'];
+
+/** The executable's name in `build`, also what `ps` shows. */
+const EXECUTABLE = 'wemu';
+
+/** The ones that need only a part of their code at a time, and which files they should have at hand from the start. */
 const SPLIT: Record<string, readonly string[]> = {
   img: ['src/cli/img/info.ts', 'src/cli/img/check.ts', 'src/block/qcow2/open.ts', 'src/block/qcow2/check.ts'],
 };
@@ -30,11 +37,23 @@ const OPTIONS = {
   target: 'bun',
   // Names and lines stay, for readable stack traces; shorter ones measured no faster.
   minify: { syntax: true, whitespace: false, identifiers: false },
-  define: { WEMU_BUNDLED: 'true', WEMU_BUNDLE_FOLDER: 'module.path' },
 } as const;
 
-/** Bundles one command to build/<name>.js, with bytecode beside it and the list of its sources. Throws when it cannot be. */
-export async function bundle(name: string): Promise<void> {
+/** How a module, as which a command is bundled, loads what is part of Bun; a script, as which it is compiled, does it without. */
+const MODULE_REQUIRE = { 'import.meta.require': 'require' };
+
+/** A command as JavaScript, before it is compiled. */
+interface Scripts {
+  /** Code by file name in `build`; last the file the command starts with. */
+  readonly code: ReadonlyMap<string, string>;
+  /** The files it was made of, from the package's top folder. */
+  readonly sources: readonly string[];
+  /** When the newest of them was changed, in ms. */
+  readonly newest: number;
+}
+
+/** Bundles one command. Throws when it cannot be. */
+async function scriptsOf(name: string): Promise<Scripts> {
   const sources: string[] = ['package.json'];
   // The bundle is as old as its newest source was when read: whatever is changed from then on is newer.
   let newest = statSync(join(root, 'package.json')).mtimeMs;
@@ -48,73 +67,131 @@ export async function bundle(name: string): Promise<void> {
       });
     },
   };
-  const entry = join(root, `src/cli/${name}.ts`);
-  const folder = join(root, 'build');
-  const temporary = join(folder, `.${name}-${process.pid}`);
-  mkdirSync(temporary, { recursive: true });
-  const files: [string, string | Uint8Array][] = [];
-  /** Compiles a script and puts it with its bytecode among the files. */
-  const compile = async (file: string, from: string): Promise<void> => {
-    const { outputs } = await Bun.build({
-      ...OPTIONS,
-      entrypoints: [from],
-      // Bytecode outside of executables exists for this format only.
-      format: 'cjs',
-      bytecode: true,
-      plugins: [collect],
-    });
-    const code = outputs.find(({ kind }) => kind === 'entry-point');
-    const bytecode = outputs.find(({ kind }) => kind === 'bytecode');
-    if (!code || !bytecode || outputs.length !== 2) throw new Error(`the bundle of ${file} is not code and bytecode`);
-    const text = await code.text();
+  const early = SPLIT[name];
+  const { outputs } = await Bun.build({
+    ...OPTIONS,
+    define: { WEMU_BUNDLED: 'true' },
+    entrypoints: [join(root, `src/cli/${name}.ts`)],
+    format: 'esm',
+    splitting: early !== undefined,
+    plugins: [collect],
+  });
+  const code = new Map<string, string>();
+  if (early) {
+    const rest = `${name}-rest.js`;
+    const scripts = await splitScripts(outputs, early, rest);
+    code.set(rest, scripts.rest).set(`${name}.js`, scripts.main);
+  } else {
+    const [script] = outputs;
+    if (!script || outputs.length !== 1) throw new Error(`the bundle of ${name} is not one file`);
+    code.set(`${name}.js`, await script.text());
+  }
+  for (const [file, text] of code) {
     const own = text.indexOf(root);
-    if (own >= 0) {
-      const line = text.slice(text.lastIndexOf('\n', own) + 1, text.indexOf('\n', own));
-      throw new Error(
-        `the bundle of ${file} names a folder of this machine (use util/package-files.ts): ${line.trim()}`,
-      );
-    }
-    files.push([`${file}.js.jsc`, new Uint8Array(await bytecode.arrayBuffer())], [`${file}.js`, text]);
-  };
+    if (own < 0) continue;
+    const line = text.slice(text.lastIndexOf('\n', own) + 1, text.indexOf('\n', own));
+    throw new Error(`the bundle of ${file} names a folder of this machine (use util/package-files.ts): ${line.trim()}`);
+  }
+  return { code, sources: sources.sort(), newest };
+}
+
+/** Runs `action` with an empty folder beside what is built, on the same disk. */
+async function inTemporary<T>(action: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = join(folder, `.build-${process.pid}`);
+  mkdirSync(temporary, { recursive: true });
   try {
-    const early = SPLIT[name];
-    if (early) {
-      const rest = `${name}-rest`;
+    return await action(temporary);
+  } finally {
+    rmSync(temporary, { recursive: true });
+  }
+}
+
+/** Compiles one command to build/<name>.js, with bytecode beside it and the list of its sources. Throws when it cannot be. */
+async function compileBundle(name: string, { code, sources, newest }: Scripts): Promise<void> {
+  await inTemporary(async (temporary) => {
+    const files: [string, string | Uint8Array][] = [];
+    for (const [file, text] of code) {
+      const from = join(temporary, `source-${file}`);
+      writeFileSync(from, text);
       const { outputs } = await Bun.build({
         ...OPTIONS,
-        entrypoints: [entry],
-        format: 'esm',
-        splitting: true,
-        plugins: [collect],
+        define: { ...MODULE_REQUIRE, WEMU_BUNDLE_FOLDER: 'module.path' },
+        entrypoints: [from],
+        // Bytecode outside of executables exists for this format only.
+        format: 'cjs',
+        bytecode: true,
       });
-      const scripts = await splitScripts(outputs, early, `${rest}.js`);
-      const script = (file: string): string => join(temporary, `${file}-script.js`);
-      writeFileSync(script(rest), scripts.rest);
-      writeFileSync(script(name), scripts.main);
-      await compile(rest, script(rest));
-      await compile(name, script(name));
-    } else {
-      await compile(name, entry);
+      const script = outputs.find(({ kind }) => kind === 'entry-point');
+      const bytecode = outputs.find(({ kind }) => kind === 'bytecode');
+      if (!script || !bytecode || outputs.length !== 2)
+        throw new Error(`the bundle of ${file} is not code and bytecode`);
+      files.push([`${file}.jsc`, new Uint8Array(await bytecode.arrayBuffer())], [file, await script.text()]);
     }
-    const [, text] = files.at(-1)!;
     files.unshift(
-      [`${name}.inputs`, `wemu_inputs='${sources.sort().join(' ')}'\n`],
-      [`${name}.id`, `${buildId(String(text))}\n`],
+      [`${name}.inputs`, `wemu_inputs='${sources.join(' ')}'\n`],
+      [`${name}.id`, `${buildId([...code.values()].join(''))}\n`],
     );
     for (const [file, content] of files) writeFileSync(join(temporary, file), content);
     // A millisecond more, because this time stamp is rounded and those of files are not.
     utimesSync(join(temporary, `${name}.js`), Date.now() / 1000, (newest + 1) / 1000);
     // The launcher takes the bundle when it finds the .js: the rest is there first. Bytecode of other code is not used.
     for (const [file] of files) renameSync(join(temporary, file), join(folder, file));
-  } finally {
-    rmSync(temporary, { recursive: true });
+  });
+}
+
+/** What the executable begins with: the first argument is the name of a command, which goes on with the others. */
+function firstScript(names: readonly string[]): string {
+  return `globalThis.WEMU_BUNDLE_FOLDER = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
+switch (process.argv.splice(2, 1)[0]) {
+${names.map((name) => `case '${name}':\nrequire('./${name}.js');\nbreak;\n`).join('')}default:
+console.error('wemu: this file is for the launchers in src/cli/bin');
+process.exit(1);
+}
+`;
+}
+
+/** Compiles commands to one executable: Bun with their code and bytecode. Throws when it cannot be. */
+async function compileExecutable(commands: ReadonlyMap<string, Scripts>): Promise<void> {
+  await inTemporary(async (temporary) => {
+    const scripts = new Map([[`${EXECUTABLE}.js`, firstScript([...commands.keys()])]]);
+    for (const { code } of commands.values()) for (const [file, text] of code) scripts.set(file, text);
+    const files = [...scripts.keys()];
+    for (const [file, text] of scripts) writeFileSync(join(temporary, file), text);
+    const outfile = join(temporary, EXECUTABLE);
+    await Bun.build({
+      ...OPTIONS,
+      define: MODULE_REQUIRE,
+      entrypoints: files.map((file) => join(temporary, file)),
+      root: temporary,
+      // They load each other when they run.
+      external: files.map((file) => `./${file}`),
+      format: 'cjs',
+      bytecode: true,
+      // Settings of the current directory are the guest's business.
+      compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+    });
+    renameSync(outfile, join(folder, EXECUTABLE));
+  });
+}
+
+/** Everything. Throws when something cannot be built; what is there then is of one build. */
+async function build(): Promise<void> {
+  await buildHelpers();
+  mkdirSync(folder, { recursive: true });
+  // The launchers take it for as new as the bundles.
+  rmSync(join(folder, EXECUTABLE), { force: true });
+  const inExecutable = new Map<string, Scripts>();
+  for (const name of COMMANDS) {
+    const scripts = await scriptsOf(name);
+    await compileBundle(name, scripts);
+    if (IN_EXECUTABLE.includes(name)) inExecutable.set(name, scripts);
   }
+  await compileExecutable(inExecutable);
 }
 
 if (import.meta.main) {
   try {
-    await buildHelpers();
-    for (const name of COMMANDS) await bundle(name);
+    await build();
   } catch (error) {
     console.error(`build: ${error instanceof Error ? error.message : error}`);
     process.exit(1);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { readWholeFile } from './read-file.ts';
 
-// Defined by src/tools/build.ts, in bundles only: that it is one, and its folder, which is `build` of the package.
+// Defined by src/tools/build.ts, in bundles only: that it is one, and the folder it is in, which is `build` of the package.
 declare const WEMU_BUNDLED: true | undefined;
 declare const WEMU_BUNDLE_FOLDER: string;
 // Defined by src/tools/build-standalone.ts: what a single file brings along, by name, as base64.

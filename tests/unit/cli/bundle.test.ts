@@ -53,6 +53,9 @@ test('the package holds a bundle of every command, with bytecode, and what the b
   for (const file of [...files, 'targets/x86/helpers/x87.wasm']) {
     expect([file, existsSync(join(installed, file))]).toEqual([file, true]);
   }
+  // As large as Bun, and for this machine only.
+  expect(existsSync(join(repository, 'build/wemu'))).toBe(true);
+  expect(existsSync(join(installed, 'build/wemu'))).toBe(false);
 });
 
 test('the bundle is what runs', () => {

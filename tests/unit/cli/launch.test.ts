@@ -125,6 +125,36 @@ test('a bundle runs instead of the source, in a checkout only while no source of
   }
 });
 
+test('the executable runs wherever the bundle would, but for the general command and where it is told to be just Bun', () => {
+  const build = join(installed, 'build');
+  mkdirSync(build);
+  for (const name of ['user-mode', 'wemu']) writeFileSync(join(build, `${name}.js`), probe.replaceAll(': string', ''));
+  writeFileSync(join(build, 'user-mode.inputs'), "wemu_inputs='src/cli/user-mode.ts'\n");
+  writeFileSync(join(build, 'wemu'), '#!/bin/sh\nprintf "[%s]" executable "$@"\nprintf "[%s]" "${A-}" "${PWD-}"\n', {
+    mode: 0o755,
+  });
+  const output = (name: string, args: string[], env: Record<string, string> = {}): string =>
+    Bun.spawnSync([`node_modules/.bin/${name}`, ...args], { cwd: top, env }).stdout.toString();
+  const entry = (name: string, env: Record<string, string> = {}): string =>
+    (JSON.parse(output(name, [], env)) as Seen).entry;
+  try {
+    expect(output('wemu-i386', ['', 'a  b', '*'], { A: 'x y', SHLVL: '1', PWD: top })).toBe(
+      `[executable][user-mode][i386][][a  b][*][x y][${top}]`,
+    );
+    expect(entry('wemu')).toBe('wemu.js');
+    expect(entry('wemu-i386', { WEMU_SOURCE: '1' })).toBe('user-mode.ts');
+    expect(entry('wemu-i386', { BUN_BE_BUN: '1' })).toBe('user-mode.js');
+    mkdirSync(join(installed, '.git'));
+    const now = Date.now() / 1000;
+    utimesSync(join(build, 'user-mode.js'), now - 1, now - 1);
+    utimesSync(join(installed, 'src/cli/user-mode.ts'), now, now);
+    expect(entry('wemu-i386')).toBe('user-mode.ts');
+  } finally {
+    rmSync(build, { recursive: true });
+    rmSync(join(installed, '.git'), { recursive: true, force: true });
+  }
+});
+
 test('settings of the current directory have no effect', () => {
   const seen = launch('node_modules/.bin/wemu-i386', []);
   expect(seen.loaded).toBeUndefined();
