@@ -40,6 +40,8 @@ export interface ProgramCase {
   readonly args?: readonly string[];
   readonly stdin?: string | Uint8Array;
   readonly env?: Record<string, string>;
+  /** When it is ended, in milliseconds: 100,000 unless told. */
+  readonly milliseconds?: number;
 }
 
 /** What a run gave. Text is latin1, so that bytes compare exactly. */
@@ -122,12 +124,11 @@ export function describeDirectory(directory: string): string[] {
   return lines;
 }
 
-/** Runs a command in a directory and a session of its own, for at most so many milliseconds. */
+/** Runs a command in a directory and a session of its own. */
 export async function runIn(
   argv: string[],
   directory: string,
-  { stdin, env }: Pick<ProgramCase, 'stdin' | 'env'>,
-  timeout = 100_000,
+  { stdin, env, milliseconds = 100_000 }: Pick<ProgramCase, 'stdin' | 'env' | 'milliseconds'>,
 ): Promise<CaseRun> {
   const child = Bun.spawn(argv, {
     cwd: directory,
@@ -135,7 +136,7 @@ export async function runIn(
     stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
     stdout: 'pipe',
     stderr: 'pipe',
-    timeout,
+    timeout: milliseconds,
     detached: true,
     killSignal: 'SIGKILL',
   });

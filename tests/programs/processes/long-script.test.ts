@@ -22,11 +22,14 @@ testWith(
     const wemu = wemuCommand(['-L', TREE, '-0', one.program]);
     if ('missing' in wemu) throw new Error(wemu.missing);
     const native = await seen(one, TREE, (each, directory) =>
-      runIn(nativeChroot(directory, [each.program, ...one.args]), directory, each, TIMEOUT / 2),
+      runIn(nativeChroot(directory, [each.program, ...one.args]), directory, { ...each, milliseconds: TIMEOUT / 2 }),
     );
     expect(native.end).toBe('17');
     const ours = await seen(one, TREE, (each, directory) =>
-      runIn([...wemu.command, join(TREE, each.program), ...one.args], directory, each, TIMEOUT / 2),
+      runIn([...wemu.command, join(TREE, each.program), ...one.args], directory, {
+        ...each,
+        milliseconds: TIMEOUT / 2,
+      }),
     );
     expect(ours).toEqual(native);
   },
