@@ -5,6 +5,10 @@ export class Mutex {
   private held = false;
   private readonly waiters: (() => void)[] = [];
 
+  get isHeld(): boolean {
+    return this.held;
+  }
+
   acquire(): Promise<void> | undefined {
     if (!this.held) {
       this.held = true;

@@ -1,7 +1,7 @@
 // Fault injection and write logging for tests: the blkdebug driver's error rules, and a log of writes and flushes.
 import fs from 'node:fs';
 import { isPowerOf2 } from './bytes.ts';
-import type { BlockNode, NodeFlags, OpenContext } from './driver.ts';
+import type { BlockNode, Ending, NodeFlags, OpenContext } from './driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
 import { FilterNode } from './filters.ts';
 import { extractSubtree, type OptionTree, toBool, toNumber, toSize } from './options.ts';
@@ -52,8 +52,11 @@ export class BlkdebugNode extends FilterNode {
   }
 
   /** Notes a request and, when it ends, that it has. */
-  private async note(item: LogItem, request: () => Promise<void>): Promise<void> {
-    if (!this.log) return request();
+  private async note(item: LogItem, request: () => Ending): Promise<void> {
+    if (!this.log) {
+      await request();
+      return;
+    }
     const entry = { ...item, done: Infinity } as LogEntry;
     this.log.push(entry);
     await request();

@@ -2,7 +2,7 @@
 
 import { type ChainStatus, statusAbove } from './block-status.ts';
 import { isZero } from './bytes.ts';
-import { type BlockNode, REQ } from './driver.ts';
+import { type BlockNode, type Ending, REQ, type Soon } from './driver.ts';
 import { BlockError, errnoOf, strerror } from './errors.ts';
 
 /** How to copy. */
@@ -31,8 +31,8 @@ export interface CopyRequest {
   progress: (fraction: number) => void;
 }
 
-/** Copied at a time: large enough that calls and turns of the event loop cost nothing. */
-const CHUNK = 2 << 20;
+/** Copied at a time: large enough that calls and turns of the event loop cost little, and still in the processor's cache when written. */
+const CHUNK = 1 << 20;
 
 type Kind = 'data' | 'zero' | 'backing';
 
@@ -48,63 +48,84 @@ interface Piece {
 }
 
 /** Finds the pieces one after the other. */
-async function* pieces(r: CopyRequest): AsyncGenerator<Piece> {
-  const unit = r.compressed ? r.target.clusterSize : 0;
-  let start = 0;
-  for (const source of r.sources) {
-    const base = r.targetBacking === undefined ? undefined : source.backing;
-    const end = Math.min(source.length, r.length - start);
-    for (let from = 0; from < end; ) {
-      const at = start + from;
-      let { kind, bytes } = await kindAt(r, source, base, from, end - from, at);
-      if (kind === 'data') bytes = Math.min(bytes, Math.max(CHUNK, unit));
-      if (unit > 0) {
-        // Compressed clusters are written whole.
-        const cluster = unit - (at % unit);
-        if (bytes < cluster && from + bytes < end) kind = 'data';
-        bytes =
-          kind === 'data'
-            ? Math.min(cluster, end - from)
-            : bytes - ((at + bytes) % unit === 0 || from + bytes === end ? 0 : (at + bytes) % unit);
+class Pieces {
+  private index = 0;
+  /** Where the present source begins in the target, and how far it has been looked at. */
+  private start = 0;
+  private from = 0;
+
+  constructor(private readonly r: CopyRequest) {}
+
+  /** The next piece; undefined when all have been found. */
+  next(): Soon<Piece | undefined> {
+    const { r } = this;
+    for (; this.index < r.sources.length; this.index++) {
+      const source = r.sources[this.index]!;
+      const left = Math.min(source.length, r.length - this.start) - this.from;
+      if (left > 0) {
+        const found = kindAt(r, source, this.from, left, this.start + this.from);
+        return found instanceof Promise
+          ? found.then((f) => this.piece(source, f.kind, f.bytes, left))
+          : this.piece(source, found.kind, found.bytes, left);
       }
-      yield { kind, source, from, at, bytes };
-      from += bytes;
+      this.start += source.length;
+      this.from = 0;
     }
-    start += source.length;
+    // Behind the sources a longer target reads as zero.
+    const at = this.start;
+    this.start = r.length;
+    if (at >= r.length || r.sources.length === 0 || r.targetIsZero) return undefined;
+    return { kind: 'zero', source: r.sources[0]!, from: 0, at, bytes: r.length - at };
   }
-  // Behind the sources a longer target reads as zero.
-  if (start < r.length && r.sources.length > 0 && !r.targetIsZero) {
-    yield { kind: 'zero', source: r.sources[0]!, from: 0, at: start, bytes: r.length - start };
+
+  private piece(source: BlockNode, kind: Kind, bytes: number, left: number): Piece {
+    const { r, from } = this;
+    const at = this.start + from;
+    const unit = r.compressed ? r.target.clusterSize : 0;
+    if (kind === 'data') bytes = Math.min(bytes, Math.max(CHUNK, unit));
+    if (unit > 0) {
+      // Compressed clusters are written whole.
+      const cluster = unit - (at % unit);
+      if (bytes < cluster && bytes < left) kind = 'data';
+      if (kind === 'data') bytes = Math.min(cluster, left);
+      else if (bytes < left) bytes -= (at + bytes) % unit;
+    }
+    this.from += bytes;
+    return { kind, source, from, at, bytes };
   }
 }
 
-async function kindAt(
+function kindAt(
   r: CopyRequest,
   source: BlockNode,
-  base: BlockNode | undefined,
   from: number,
   bytes: number,
   at: number,
-): Promise<{ kind: Kind; bytes: number }> {
+): Soon<{ kind: Kind; bytes: number }> {
   const { targetBacking } = r;
+  const base = targetBacking === undefined ? undefined : source.backing;
   if (targetBacking !== undefined && at < targetBacking) bytes = Math.min(bytes, targetBacking - at);
-  let status: ChainStatus;
+  const fail = (error: unknown): { kind: Kind; bytes: number } => {
+    if (r.salvage) return { kind: 'data', bytes: Math.min(bytes, 512) };
+    const errno = errnoOf(error);
+    throw new BlockError(`error while reading block status at offset ${from}: ${strerror(errno)}`, errno);
+  };
   try {
-    status = await statusAbove(source, base, from, bytes);
+    const status = statusAbove(source, base, from, bytes);
+    return status instanceof Promise ? status.then((s) => kindOf(r, s, at), fail) : kindOf(r, status, at);
   } catch (error) {
-    if (!r.salvage)
-      throw new BlockError(
-        `error while reading block status at offset ${from}: ${strerror(errnoOf(error))}`,
-        errnoOf(error),
-      );
-    return { kind: 'data', bytes: Math.min(bytes, 512) };
+    return fail(error);
   }
+}
+
+function kindOf(r: CopyRequest, { data, zero, bytes }: ChainStatus, at: number): { kind: Kind; bytes: number } {
+  const { targetBacking } = r;
   // Without zero detection everything is written out.
-  if (r.minSparse === 0 && targetBacking === undefined && !status.data) return { kind: 'data', bytes: status.bytes };
-  if (status.zero) return { kind: 'zero', bytes: status.bytes };
-  if (status.data) return { kind: 'data', bytes: status.bytes };
-  if (targetBacking !== undefined) return { kind: at >= targetBacking ? 'zero' : 'backing', bytes: status.bytes };
-  return { kind: 'zero', bytes: status.bytes };
+  if (r.minSparse === 0 && targetBacking === undefined && !data) return { kind: 'data', bytes };
+  if (zero) return { kind: 'zero', bytes };
+  if (data) return { kind: 'data', bytes };
+  if (targetBacking !== undefined) return { kind: at >= targetBacking ? 'zero' : 'backing', bytes };
+  return { kind: 'zero', bytes };
 }
 
 /** Where in storage a range of the source lies in one piece; undefined if nowhere. */
@@ -146,138 +167,228 @@ class Buffers {
   }
 }
 
-async function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Promise<void> {
+function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Ending {
+  const fail = (error: unknown): Ending => {
+    if (r.salvage) return salvagePiece(p, buffer, r.salvage);
+    throw new BlockError(`error while reading at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
+  };
   try {
-    await p.source.read(p.from, buffer);
+    return p.source.read(p.from, buffer)?.catch(fail);
   } catch (error) {
-    if (!r.salvage)
-      throw new BlockError(`error while reading at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
-    for (let at = 0; at < buffer.length; at += 512) {
-      const part = buffer.subarray(at, at + 512);
-      try {
-        await p.source.read(p.from + at, part);
-      } catch (inner) {
-        r.salvage(p.at + at, strerror(errnoOf(inner)));
-        part.fill(0);
-      }
+    return fail(error);
+  }
+}
+
+/** Reads sector by sector; those that cannot be read become zeroes. */
+async function salvagePiece(p: Piece, buffer: Uint8Array, tell: NonNullable<CopyRequest['salvage']>): Promise<void> {
+  for (let at = 0; at < buffer.length; at += 512) {
+    const part = buffer.subarray(at, at + 512);
+    try {
+      await p.source.read(p.from + at, part);
+    } catch (error) {
+      tell(p.at + at, strerror(errnoOf(error)));
+      part.fill(0);
     }
   }
+}
+
+/** Writes a piece: the buffer, or zeroes if there is none. `started` as for writeRuns. */
+function writePiece(r: CopyRequest, p: Piece, buffer: Uint8Array | undefined, started: () => void): Ending {
+  const fail = (error: unknown): never => {
+    throw new BlockError(`error while writing at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
+  };
+  try {
+    return (buffer ? writeData(r, p.at, buffer, started) : r.target.writeZeroes(p.at, p.bytes, REQ.MAY_UNMAP))?.catch(
+      fail,
+    );
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () => void): Ending {
+  const { target } = r;
+  const minSparse = r.offload ? 0 : r.minSparse;
+  if (r.compressed) {
+    if (minSparse > 0 && r.targetIsZero && isZero(buffer)) return undefined;
+    return target.write(at, buffer, REQ.COMPRESSED);
+  }
+  // What is skipped saves something only where the target has units for it.
+  const ends = minSparse === 0 ? [buffer.length] : runs(buffer, at, Math.max(minSparse, target.zeroAlignment));
+  return ends.length === 1 && ends[0]! > 0
+    ? begin(started, target.write(at, buffer, r.targetIsZero ? REQ.FRESH : 0))
+    : writeRuns(r, at, buffer, ends, started);
+}
+
+function begin(started: () => void, ending: Ending): Ending {
+  started();
+  return ending;
 }
 
 /**
  * Writes a buffer, leaving out runs of zeroes. Calls `started` once the order of what follows does not matter any more: the
  * target decides on places when a write begins, so the next piece need not wait for this one to end.
  */
-async function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () => void): Promise<void> {
+async function writeRuns(
+  r: CopyRequest,
+  at: number,
+  buffer: Uint8Array,
+  ends: readonly number[],
+  started: () => void,
+): Promise<void> {
   const { target } = r;
-  const minSparse = r.offload ? 0 : r.minSparse;
-  if (r.compressed) {
-    if (minSparse > 0 && r.targetIsZero && isZero(buffer)) return;
-    await target.write(at, buffer, REQ.COMPRESSED);
-    return;
-  }
-  if (minSparse === 0) {
-    const whole = target.write(at, buffer);
-    started();
-    return whole;
-  }
-  // Blocks are counted from the start of the disk, so that what is skipped does not depend on the pieces.
   let start = 0;
-  let zeroRun = false;
-  const flush = async (end: number): Promise<void> => {
-    if (end === start) return;
-    if (!zeroRun) {
-      const last = target.write(at + start, buffer.subarray(start, end));
+  for (const end of ends) {
+    if (end > 0) {
+      const last = target.write(at + start, buffer.subarray(start, end), r.targetIsZero ? REQ.FRESH : 0);
       if (end === buffer.length) started();
-      await last;
-    } else if (!r.targetIsZero || r.targetBacking !== undefined)
-      await target.writeZeroes(at + start, end - start, REQ.MAY_UNMAP);
-  };
-  for (let i = 0; i < buffer.length; ) {
-    const n = Math.min(minSparse - ((at + i) % minSparse), buffer.length - i);
-    const zero = n === minSparse && isZero(buffer, i, i + n);
-    if (zero !== zeroRun) {
-      await flush(i);
-      start = i;
-      zeroRun = zero;
+      if (last) await last;
+    } else if (!r.targetIsZero || r.targetBacking !== undefined) {
+      await target.writeZeroes(at + start, -end - start, REQ.MAY_UNMAP);
     }
-    i += n;
+    start = Math.abs(end);
   }
-  await flush(buffer.length);
+}
+
+/**
+ * Where runs of data end in a buffer that belongs at `at` and, as negative numbers, where runs of zeroes do. Only whole
+ * blocks of `unit` bytes, counted from the start of the disk, are zeroes: what is skipped does not depend on the pieces.
+ */
+function runs(buffer: Uint8Array, at: number, unit: number): number[] {
+  const out: number[] = [];
+  const { length } = buffer;
+  let zeroRun = false;
+  let i = 0;
+  for (let next = Math.min(unit - (at % unit), length); i < length; i = next, next = Math.min(i + unit, length)) {
+    const zero = buffer[i] === 0 && next - i === unit && isZero(buffer, i, next);
+    if (zero === zeroRun) continue;
+    if (i > 0) out.push(zeroRun ? -i : i);
+    zeroRun = zero;
+  }
+  out.push(zeroRun ? -length : length);
+  return out;
+}
+
+/** Milliseconds of work after which signals and timers get their turn. */
+const TURN = 20;
+
+/** A copy under way. */
+class Copy {
+  private readonly buffers = new Buffers();
+  private readonly started = performance.now();
+  private lastTurn = this.started;
+  private failed: { error: unknown } | undefined;
+  private written = 0;
+  /** Ends when everything before has been written, or at least begun; undefined when it has. */
+  private order: Ending;
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(private readonly r: CopyRequest) {}
+
+  async run(): Promise<void> {
+    const { r, running } = this;
+    const lanes = Math.max(1, r.parallel);
+    const found = new Pieces(r);
+    while (!this.failed) {
+      const next = found.next();
+      const p = next instanceof Promise ? await next : next;
+      if (!p || this.failed) break;
+      const idle = p.kind === 'backing' || (p.kind === 'zero' && r.targetIsZero && r.targetBacking === undefined);
+      if (idle) {
+        this.finish(p);
+        continue;
+      }
+      while (running.size >= lanes) await Promise.race(running);
+      if (this.failed) break;
+      this.start(p);
+      const now = performance.now();
+      if (now - this.lastTurn > TURN) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        this.lastTurn = now;
+      }
+      if (r.rate > 0) {
+        const ahead = (this.written / r.rate) * 1000 - (performance.now() - this.started);
+        if (ahead > 0) await Bun.sleep(ahead);
+      }
+    }
+    await Promise.all(running);
+    if (this.failed) throw this.failed.error;
+  }
+
+  private finish(p: Piece, whole?: Buffer): void {
+    if (whole) this.buffers.give(whole);
+    this.written += p.bytes;
+    this.r.progress(this.r.length === 0 ? 1 : this.written / this.r.length);
+  }
+
+  /** Begins to copy a piece, and goes on as far as that is possible without waiting. */
+  private start(p: Piece): void {
+    const { r } = this;
+    // Compressed clusters are put in order where they are written, so that several can be deflated at a time.
+    const ordered = !r.outOfOrder && !r.compressed;
+    const before = ordered ? this.order : undefined;
+    try {
+      const whole = p.kind === 'data' && !r.offload ? this.buffers.take(p.bytes) : undefined;
+      const buffer = whole && whole.length !== p.bytes ? whole.subarray(0, p.bytes) : whole;
+      const reading = buffer && readPiece(r, p, buffer);
+      if (!reading && !before && !r.offload) {
+        const writing = writePiece(r, p, buffer, () => {});
+        if (writing) this.follow(writing.then(() => this.finish(p, whole)));
+        else this.finish(p, whole);
+        return;
+      }
+      let started = (): void => {};
+      if (ordered) {
+        const begun = new Promise<void>((resolve) => {
+          started = resolve;
+        });
+        this.order = begun;
+        void begun.then(() => {
+          if (this.order === begun) this.order = undefined;
+        });
+      }
+      this.follow(this.copyLater(p, whole, buffer, reading, before, started).finally(started));
+    } catch (error) {
+      this.failed ??= { error };
+    }
+  }
+
+  private async copyLater(
+    p: Piece,
+    whole: Buffer | undefined,
+    buffer: Uint8Array | undefined,
+    reading: Ending,
+    before: Ending,
+    started: () => void,
+  ): Promise<void> {
+    const { r } = this;
+    if (p.kind === 'data' && r.offload) {
+      if (await offloadPiece(r, p)) return this.finish(p);
+      whole = this.buffers.take(p.bytes);
+      buffer = whole.subarray(0, p.bytes);
+      await readPiece(r, p, buffer);
+    } else if (reading) await reading;
+    if (before) await before;
+    if (this.failed) return;
+    await writePiece(r, p, buffer, started);
+    this.finish(p, whole);
+  }
+
+  /** Keeps account of work that goes on. */
+  private follow(work: Promise<void>): void {
+    const { running } = this;
+    const all: Promise<void> = work
+      .catch((error) => {
+        this.failed ??= { error };
+      })
+      .then(() => {
+        running.delete(all);
+      });
+    running.add(all);
+  }
 }
 
 /** Copies the sources to the target. */
-export async function copyImages(r: CopyRequest): Promise<void> {
-  const buffers = new Buffers();
-  const lanes = Math.max(1, r.parallel);
-  const started = performance.now();
-  let failed: { error: unknown } | undefined;
-  let written = 0;
-  /** Ends when everything before has been written, or at least begun. */
-  let order: Promise<void> = Promise.resolve();
-  const running = new Set<Promise<void>>();
-  const finish = (p: Piece): void => {
-    written += p.bytes;
-    r.progress(r.length === 0 ? 1 : written / r.length);
-  };
-  const write = async (p: Piece, buffer: Uint8Array | undefined, started: () => void): Promise<void> => {
-    try {
-      if (buffer) await writeData(r, p.at, buffer, started);
-      else if (p.kind === 'zero' && (!r.targetIsZero || r.targetBacking !== undefined)) {
-        await r.target.writeZeroes(p.at, p.bytes, REQ.MAY_UNMAP);
-      }
-    } catch (error) {
-      if (error instanceof BlockError && error.message.startsWith('error while')) throw error;
-      throw new BlockError(`error while writing at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
-    }
-  };
-  const start = (p: Piece): void => {
-    // Compressed clusters are put in order where they are written, so that several can be deflated at a time.
-    const ordered = !r.outOfOrder && !r.compressed;
-    const before = order;
-    let started = (): void => {};
-    if (ordered) order = new Promise((resolve) => (started = resolve));
-    const work = (async () => {
-      let whole: Buffer | undefined;
-      let buffer: Buffer | undefined;
-      if (p.kind === 'data' && r.offload && (await offloadPiece(r, p))) {
-        started();
-        finish(p);
-        return;
-      }
-      if (p.kind === 'data') {
-        whole = buffers.take(p.bytes);
-        buffer = whole.length === p.bytes ? whole : whole.subarray(0, p.bytes);
-        await readPiece(r, p, buffer);
-      }
-      if (ordered) await before;
-      if (failed) return;
-      await write(p, buffer, started);
-      if (whole) buffers.give(whole);
-      finish(p);
-    })()
-      .catch((error) => {
-        failed ??= { error };
-      })
-      .finally(started);
-    running.add(work);
-    void work.then(() => running.delete(work));
-  };
-  for await (const p of pieces(r)) {
-    if (failed) break;
-    const idle = p.kind === 'backing' || (p.kind === 'zero' && r.targetIsZero && r.targetBacking === undefined);
-    if (idle) {
-      finish(p);
-      continue;
-    }
-    while (running.size >= lanes) await Promise.race(running);
-    if (failed) break;
-    start(p);
-    if (r.rate > 0) {
-      const ahead = (written / r.rate) * 1000 - (performance.now() - started);
-      if (ahead > 0) await Bun.sleep(ahead);
-    }
-  }
-  await Promise.all(running);
-  if (failed) throw failed.error;
+export function copyImages(r: CopyRequest): Promise<void> {
+  return new Copy(r).run();
 }

@@ -3,6 +3,12 @@ import { isExact, isZero, MAX_OFFSET, roundDown, roundUp } from './bytes.ts';
 import { BlockError, ERRNO, errnoError, isUnsupported } from './errors.ts';
 import type { OptionTable, OptionTree } from './options.ts';
 
+/** How something ends that may be over when the call returns: then there is nothing to wait for, and no promise is made. */
+export type Ending = Promise<void> | undefined;
+
+/** A result that may be there when the call returns. */
+export type Soon<T> = T | Promise<T>;
+
 /** Request flags, or-ed together. */
 export const REQ = {
   /** The data is on stable storage when the request ends. */
@@ -13,6 +19,8 @@ export const REQ = {
   NO_FALLBACK: 4,
   /** Write as a compressed cluster. */
   COMPRESSED: 8,
+  /** Storage has most likely no space there yet, and may get it in one piece. */
+  FRESH: 16,
 } as const;
 
 /** What a user of a node does with it, and lets others do; the bits are also the lock byte numbers (lock.ts). */
@@ -191,31 +199,36 @@ export abstract class BlockNode {
     return 0;
   }
 
-  // Reading and writing.
+  // Reading and writing. Requests that need no waiting are over when the call returns; those that fail throw, or reject later.
 
   /** Fills `buffer` from `offset`; what lies past the end reads as zero. */
-  async read(offset: number, buffer: Uint8Array): Promise<void> {
+  read(offset: number, buffer: Uint8Array): Ending {
     const end = offset + buffer.length;
     if (!isExact(offset) || !isExact(end)) throw errnoError(ERRNO.EIO);
-    if (end > this.length) {
-      const inside = Math.max(0, this.length - offset);
+    const { length } = this;
+    if (end > length) {
+      const inside = Math.max(0, length - offset);
       buffer.fill(0, inside);
-      if (inside === 0) return;
+      if (inside === 0) return undefined;
       buffer = buffer.subarray(0, inside);
     }
-    if (buffer.length > 0) await this.doRead(offset, buffer);
+    return buffer.length > 0 ? this.doRead(offset, buffer) : undefined;
   }
 
-  async write(offset: number, buffer: Uint8Array, flags = 0): Promise<void> {
-    if (buffer.length === 0) return;
+  write(offset: number, buffer: Uint8Array, flags = 0): Ending {
+    if (buffer.length === 0) return undefined;
     this.checkWritable(offset, buffer.length);
     if (this.flags.detectZeroes !== 'off' && !(flags & REQ.COMPRESSED) && isZero(buffer)) {
       const unmap = this.flags.detectZeroes === 'unmap' && this.flags.unmap ? REQ.MAY_UNMAP : 0;
-      await this.writeZeroes(offset, buffer.length, (flags & REQ.FUA) | unmap);
-      return;
+      return this.writeZeroes(offset, buffer.length, (flags & REQ.FUA) | unmap);
     }
+    if (this.writethrough || flags & REQ.FUA) return this.writeAndFlush(offset, buffer, flags);
+    return this.doWrite(offset, buffer, flags);
+  }
+
+  private async writeAndFlush(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
     await this.doWrite(offset, buffer, flags);
-    if (this.writethrough || flags & REQ.FUA) await this.flush();
+    await this.flush();
   }
 
   private checkWritable(offset: number, bytes: number): void {
@@ -280,10 +293,10 @@ export abstract class BlockNode {
     for (const { node } of this.children.values()) await node.flush();
   }
 
-  protected abstract doRead(offset: number, buffer: Uint8Array): Promise<void>;
+  protected abstract doRead(offset: number, buffer: Uint8Array): Ending;
 
-  protected doWrite(_offset: number, _buffer: Uint8Array, _flags: number): Promise<void> {
-    return Promise.reject(errnoError(ERRNO.EPERM));
+  protected doWrite(_offset: number, _buffer: Uint8Array, _flags: number): Ending {
+    throw errnoError(ERRNO.EPERM);
   }
 
   protected doWriteZeroes(_offset: number, _bytes: number, _flags: number): Promise<void> {
@@ -297,28 +310,34 @@ export abstract class BlockNode {
   protected async doFlush(): Promise<void> {}
 
   /** State of the range at `offset` in this layer alone; `wantZero` asks for zero detection that may cost more. */
-  async blockStatus(offset: number, bytes: number, wantZero = true): Promise<BlockStatus> {
-    const length = this.length;
+  blockStatus(offset: number, bytes: number, wantZero = true): Soon<BlockStatus> {
+    const { length } = this;
     if (offset >= length)
       return { bytes: 0, data: false, zero: true, allocated: false, offset: -1, file: null, eof: true };
-    const status = await this.doBlockStatus(offset, Math.min(bytes, length - offset), wantZero);
+    const got = this.doBlockStatus(offset, Math.min(bytes, length - offset), wantZero);
+    return got instanceof Promise
+      ? got.then((status) => this.completeStatus(offset, length, status, wantZero))
+      : this.completeStatus(offset, length, got, wantZero);
+  }
+
+  /** What follows for a status from the layers below. */
+  private completeStatus(offset: number, length: number, status: BlockStatus, wantZero: boolean): Soon<BlockStatus> {
     if (!status.data && !status.zero && !status.allocated && wantZero) {
       const below = this.backing;
       if (!this.readsThrough() || (below && below.length <= offset)) status.zero = true;
     }
     const file = status.file;
-    if (wantZero && status.recurse && status.data && status.offset >= 0 && !status.zero && file && file !== this) {
-      const under = await file.blockStatus(status.offset, status.bytes, true);
+    const finish = (under?: BlockStatus): BlockStatus => {
       // Past the end of the file means zeroes; a hole inside it too.
-      if (under.bytes === 0) {
-        status.zero = true;
-      } else {
-        status.bytes = Math.min(status.bytes, under.bytes);
-        if (under.zero) status.zero = true;
-      }
-    }
-    if (offset + status.bytes >= length) status.eof = true;
-    return status;
+      if (under?.zero || under?.bytes === 0) status.zero = true;
+      if (under && under.bytes > 0) status.bytes = Math.min(status.bytes, under.bytes);
+      if (offset + status.bytes >= length) status.eof = true;
+      return status;
+    };
+    if (!wantZero || !status.recurse || !status.data || status.offset < 0 || status.zero || !file || file === this)
+      return finish();
+    const under = file.blockStatus(status.offset, status.bytes, true);
+    return under instanceof Promise ? under.then(finish) : finish(under);
   }
 
   /** Whether unallocated ranges show another layer; without one they read as zero. */
@@ -326,8 +345,8 @@ export abstract class BlockNode {
     return this.backing !== undefined;
   }
 
-  protected doBlockStatus(offset: number, bytes: number, _wantZero: boolean): Promise<BlockStatus> {
-    return Promise.resolve({ bytes, data: true, zero: false, allocated: true, offset, file: this });
+  protected doBlockStatus(offset: number, bytes: number, _wantZero: boolean): Soon<BlockStatus> {
+    return { bytes, data: true, zero: false, allocated: true, offset, file: this };
   }
 
   /** The storage a range of this node is written to as it stands, for copying without reading; undefined if there is none. */

@@ -6,10 +6,12 @@ import { isZero, roundDown, roundUp } from './bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
+  type Ending,
   findNode,
   type NodeFlags,
   type OpenContext,
   type Preallocation,
+  type Soon,
 } from './driver.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { OptionReader } from './options.ts';
@@ -45,11 +47,11 @@ export abstract class FilterNode extends BlockNode {
     return this.base.clusterSize;
   }
 
-  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+  protected override doRead(offset: number, buffer: Uint8Array): Ending {
     return this.base.read(offset, buffer);
   }
 
-  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
     return this.base.write(offset, buffer, flags);
   }
 
@@ -61,12 +63,12 @@ export abstract class FilterNode extends BlockNode {
     return this.base.discard(offset, bytes);
   }
 
-  protected override doBlockStatus(_offset: number, bytes: number): Promise<BlockStatus> {
-    return Promise.resolve({ bytes, data: false, zero: false, allocated: false, offset: -1, file: null });
+  protected override doBlockStatus(_offset: number, bytes: number): Soon<BlockStatus> {
+    return { bytes, data: false, zero: false, allocated: false, offset: -1, file: null };
   }
 
   /** A filter has no content of its own: asked directly, it answers for the layer below. */
-  override async blockStatus(offset: number, bytes: number, wantZero = true): Promise<BlockStatus> {
+  override blockStatus(offset: number, bytes: number, wantZero = true): Soon<BlockStatus> {
     return this.base.blockStatus(offset, bytes, wantZero);
   }
 
@@ -103,7 +105,7 @@ class CopyOnReadNode extends FilterNode {
   /** Ranges being read, and perhaps copied, or changed: what was just written must not be replaced by an older copy. */
   private readonly ranges = new RangeLock();
 
-  private async holding(offset: number, bytes: number, body: () => Promise<void>): Promise<void> {
+  private async holding(offset: number, bytes: number, body: () => Ending): Promise<void> {
     const unit = Math.max(1, this.clusterSize);
     const range = await this.ranges.acquire(roundDown(offset, unit), roundUp(offset + bytes, unit), false);
     try {

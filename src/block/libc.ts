@@ -39,6 +39,7 @@ const NR = {
   fsync: 74,
   ftruncate: 77,
   unlink: 87,
+  fstatfs: 138,
   fallocate: 285,
   copy_file_range: 326,
   preadv2: 327,
@@ -326,6 +327,15 @@ export function statFd(fd: number): FileStat {
 /** stat(2) of a path; undefined if it cannot be looked at. */
 export function statPath(path: string): FileStat | undefined {
   return pathCall(NR.stat, path, at(statBuffer)) < 0 ? undefined : readStat();
+}
+
+/** What fstatfs(2) calls ext4 (linux/magic.h). */
+export const EXT4 = 0xef53;
+
+/** The kind of file system a file lies on, or 0 if that cannot be told (fstatfs(2), f_type). */
+export function fileSystemOf(fd: number): number {
+  const out = new DataView(new ArrayBuffer(120));
+  return call(NR.fstatfs, fd, at(out)) < 0 ? 0 : out.getUint32(0, true);
 }
 
 /** ftruncate(2); returns 0 or the errno. */

@@ -1,5 +1,5 @@
 // The null-co and null-aio drivers: storage of any size that forgets everything.
-import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext } from './driver.ts';
+import { BlockNode, type BlockStatus, type Ending, type NodeFlags, type OpenContext } from './driver.ts';
 import { BlockError } from './errors.ts';
 import { OptionReader, type OptionTable } from './options.ts';
 
@@ -24,40 +24,33 @@ class NullNode extends BlockNode {
     super(flags);
   }
 
-  private wait(): Promise<void> {
-    return this.latencyMs > 0 ? Bun.sleep(this.latencyMs) : Promise.resolve();
+  private wait(): Ending {
+    return this.latencyMs > 0 ? Bun.sleep(this.latencyMs) : undefined;
   }
 
-  protected override doRead(_offset: number, buffer: Uint8Array): Promise<void> {
+  protected override doRead(_offset: number, buffer: Uint8Array): Ending {
     if (this.readZeroes) buffer.fill(0);
     return this.wait();
   }
 
-  protected override doWrite(): Promise<void> {
+  protected override doWrite(): Ending {
     return this.wait();
   }
 
-  protected override doWriteZeroes(): Promise<void> {
-    return this.wait();
+  protected override async doWriteZeroes(): Promise<void> {
+    await this.wait();
   }
 
-  protected override doDiscard(): Promise<void> {
-    return this.wait();
+  protected override async doDiscard(): Promise<void> {
+    await this.wait();
   }
 
-  protected override doFlush(): Promise<void> {
-    return this.wait();
+  protected override async doFlush(): Promise<void> {
+    await this.wait();
   }
 
-  protected override doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
-    return Promise.resolve({
-      bytes,
-      data: !this.readZeroes,
-      zero: this.readZeroes,
-      allocated: true,
-      offset,
-      file: this,
-    });
+  protected override doBlockStatus(offset: number, bytes: number): BlockStatus {
+    return { bytes, data: !this.readZeroes, zero: this.readZeroes, allocated: true, offset, file: this };
   }
 
   override allocatedSize(): Promise<number> {

@@ -1,6 +1,14 @@
 // The raw format: the file's own bytes, or a window of them given by offset and size.
 import { roundUp } from './bytes.ts';
-import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext, type Preallocation } from './driver.ts';
+import {
+  BlockNode,
+  type BlockStatus,
+  type Ending,
+  type NodeFlags,
+  type OpenContext,
+  type Preallocation,
+  type Soon,
+} from './driver.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
 import { OptionReader, type OptionTable } from './options.ts';
 
@@ -43,13 +51,13 @@ export class RawNode extends BlockNode {
     return { perm, shared };
   }
 
-  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+  protected override doRead(offset: number, buffer: Uint8Array): Ending {
     return this.base.read(this.start + offset, buffer);
   }
 
-  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
     // A guest could turn an image of guessed format into another format by writing its header.
-    if (this.guessed && offset === 0 && looksLikeFormat(buffer)) return Promise.reject(errnoError(ERRNO.EPERM));
+    if (this.guessed && offset === 0 && looksLikeFormat(buffer)) throw errnoError(ERRNO.EPERM);
     return this.base.write(this.start + offset, buffer, flags);
   }
 
@@ -61,13 +69,14 @@ export class RawNode extends BlockNode {
     return this.base.discard(this.start + offset, bytes);
   }
 
-  protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Promise<BlockStatus> {
-    return this.base.blockStatus(this.start + offset, bytes, wantZero).then((s) =>
-      // The last sector may reach past the end of the file.
+  protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Soon<BlockStatus> {
+    // The last sector may reach past the end of the file.
+    const finish = (s: BlockStatus): BlockStatus =>
       s.bytes === 0
         ? { bytes, data: false, zero: true, allocated: true, offset: this.start + offset, file: this.base }
-        : s,
-    );
+        : s;
+    const got = this.base.blockStatus(this.start + offset, bytes, wantZero);
+    return got instanceof Promise ? got.then(finish) : finish(got);
   }
 
   override storageOf(offset: number): { node: BlockNode; offset: number } | undefined {

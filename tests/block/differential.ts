@@ -105,7 +105,7 @@ async function apply(node: BlockNode, op: Op, model: Model): Promise<void> {
     }
     case 'compressed':
       // What is allocated already cannot be compressed; the other side fails alike.
-      return node.write(op.at, new Uint8Array(op.bytes).fill(op.pattern), REQ.COMPRESSED).then(
+      return node.write(op.at, new Uint8Array(op.bytes).fill(op.pattern), REQ.COMPRESSED)!.then(
         () => void model.data.fill(op.pattern, op.at, op.at + op.bytes),
         () => {},
       );

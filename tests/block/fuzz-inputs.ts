@@ -13,7 +13,7 @@ import { freshQcow2, inScratch, stopwatch } from './helpers.ts';
 const LIMIT_MS = 1000;
 
 /** Runs a use that may fail as a BlockError only; returns its milliseconds (stopwatch). */
-async function attempt(what: string, body: () => Promise<unknown>): Promise<number> {
+async function attempt(what: string, body: () => unknown): Promise<number> {
   const elapsed = stopwatch();
   try {
     await body();

@@ -91,7 +91,7 @@ function mutate(image: Buffer, words: number[], r: Random): Buffer {
 
 /** Uses an image in every way; a BlockError ends one use, not the others. */
 async function useImage(path: string, readOnly: boolean): Promise<void> {
-  const attempt = async (body: () => Promise<unknown>): Promise<void> => {
+  const attempt = async (body: () => unknown): Promise<void> => {
     try {
       await body();
     } catch (error) {

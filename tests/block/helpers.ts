@@ -54,3 +54,8 @@ export async function contentOf(node: BlockNode): Promise<Uint8Array> {
   await node.read(0, b);
   return b;
 }
+
+/** A request as a promise, whether it has ended or failed at once or does so later. */
+export async function eventually(request: () => unknown): Promise<void> {
+  await request();
+}

@@ -8,7 +8,7 @@ import { closeImage, openImage } from '../../src/block/graph.ts';
 import type { OptionTree } from '../../src/block/options.ts';
 import { createSecret } from '../../src/block/secret.ts';
 import { createThrottleGroup } from '../../src/block/throttle.ts';
-import { contentOf, freshQcow2, inScratch } from './helpers.ts';
+import { contentOf, eventually, freshQcow2, inScratch } from './helpers.ts';
 
 const open = (options: Record<string, string>, extra: object = {}) =>
   openImage({ options: new Map(Object.entries(options)) as OptionTree, ...extra });
@@ -113,7 +113,7 @@ test('injected faults reach the reader and leave the image usable', () =>
     const config = join(dir, 'rules');
     writeFileSync(config, '[inject-error]\nevent = "write_aio"\niotype = "write"\nerrno = "28"\nonce = "on"\n');
     const faulty = await openImage({ filename: `blkdebug:${config}:${path}`, noFlush: true });
-    await expect(faulty.write(500000, new Uint8Array(10))).rejects.toThrow('No space left on device');
+    await expect(eventually(() => faulty.write(500000, new Uint8Array(10)))).rejects.toThrow('No space left on device');
     await faulty.write(500000, new Uint8Array(10).fill(2));
     const b = new Uint8Array(1);
     await faulty.read(500000, b);

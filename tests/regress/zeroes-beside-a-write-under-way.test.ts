@@ -17,7 +17,7 @@ for (const options of ['', 'extended_l2=on', 'cluster_size=2M']) {
       for (let at = 0, n = 0; at < size; at += 1 << 19, n++) {
         const data = 100000 + n * 512;
         expected.fill(n + 1, at, at + data);
-        const write = (): Promise<void> => node.write(at, new Uint8Array(data).fill(n + 1));
+        const write = async (): Promise<void> => node.write(at, new Uint8Array(data).fill(n + 1));
         const zeroes = (): Promise<void> => node.writeZeroes(at + data, 30000, n % 2 ? REQ.MAY_UNMAP : 0);
         // Whichever comes first.
         requests.push(...(n % 3 ? [write(), zeroes()] : [zeroes(), write()]));

@@ -1,5 +1,7 @@
 // L1 and L2 tables: what lies where, and changing it.
+
 import { readU32be, writeU32be } from '../bytes.ts';
+import type { Soon } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { allocClusters, freeClusters } from './refcount.ts';
 import {
@@ -53,27 +55,51 @@ export function sliceEntries(s: Qcow2State): number {
   return s.l2Cache.sliceBytes / s.l2EntrySize;
 }
 
-/** Where the entry for a guest offset is, or undefined if there is no L2 table. `offset` may lie in the VM state area. */
-export async function findEntry(s: Qcow2State, offset: number): Promise<L2Place | undefined> {
+/** Offset of the L2 table for a guest offset, 0 if there is none. `offset` may lie in the VM state area. */
+function tableFor(s: Qcow2State, offset: number): number {
   const l1Index = Math.floor(offset / s.l2Span);
-  if (l1Index * 2 >= s.l1.length) return undefined;
-  const table = entryOffset(s.l1[l1Index * 2]!, s.l1[l1Index * 2 + 1]!);
-  if (table === 0) return undefined;
-  return placeIn(s, table, offset);
+  const { l1 } = s;
+  return l1Index * 2 >= l1.length ? 0 : entryOffset(l1[l1Index * 2]!, l1[l1Index * 2 + 1]!);
 }
 
-async function placeIn(s: Qcow2State, table: number, offset: number): Promise<L2Place> {
+/** Where the entry for a guest offset is, or undefined if there is no L2 table. `offset` may lie in the VM state area. */
+export function findEntry(s: Qcow2State, offset: number): Soon<L2Place | undefined> {
+  const table = tableFor(s, offset);
+  return table === 0 ? undefined : placeIn(s, table, offset);
+}
+
+function placeIn(s: Qcow2State, table: number, offset: number): Soon<L2Place> {
   if (table % s.clusterSize !== 0) {
-    throw await s.corruption(
-      `L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${Math.floor(offset / s.l2Span).toString(16)})`,
-    );
+    return s
+      .corruption(
+        `L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${Math.floor(offset / s.l2Span).toString(16)})`,
+      )
+      .then((error) => Promise.reject(error));
   }
   const entry = Math.floor(offset / s.clusterSize) % s.l2Entries;
   const per = sliceEntries(s);
   const sliceNumber = Math.floor(entry / per);
+  const index = entry - sliceNumber * per;
   const got = s.l2Cache.get(table + sliceNumber * s.l2Cache.sliceBytes);
-  const slice = got instanceof Promise ? await got : got;
-  return { slice, index: entry - sliceNumber * per, left: per - (entry - sliceNumber * per) };
+  if (got instanceof Promise) return got.then((slice) => ({ slice, index, left: per - index }));
+  return { slice: got, index, left: per - index };
+}
+
+/** The entry for a guest offset where that needs no waiting: the table is in memory, and whole. */
+export function findEntryNow(s: Qcow2State, offset: number): L2Place | undefined {
+  const table = tableFor(s, offset);
+  if (table === 0 || table % s.clusterSize !== 0) return undefined;
+  const entry = Math.floor(offset / s.clusterSize) % s.l2Entries;
+  const per = sliceEntries(s);
+  const sliceNumber = Math.floor(entry / per);
+  const slice = s.l2Cache.peek(table + sliceNumber * s.l2Cache.sliceBytes);
+  return slice && { slice, index: entry - sliceNumber * per, left: per - (entry - sliceNumber * per) };
+}
+
+/** Whether the L2 table for a guest offset is the active image's alone, so that its entries can be changed. */
+export function hasOwnTable(s: Qcow2State, offset: number): boolean {
+  const l1Index = Math.floor(offset / s.l2Span);
+  return l1Index * 2 < s.l1.length && (s.l1[l1Index * 2]! & COPIED_HI) !== 0;
 }
 
 /** Bytes until the slice of L2 entries covering `offset` ends: no mapping reaches further. */
@@ -117,21 +143,39 @@ function unmappedBytes(s: Qcow2State, offset: number): number {
 
 /** The mapping at a guest offset, as long as it stays alike (at most `bytes`). Called with the lock held. */
 export async function mapAt(s: Qcow2State, offset: number, bytes: number): Promise<Mapping> {
-  const limit = Math.min(bytes, bytesInSlice(s, offset));
   const place = await findEntry(s, offset);
-  if (!place)
-    return { kind: KIND.UNALLOCATED, host: -1, bytes: Math.min(bytes, unmappedBytes(s, offset)), compressedBytes: 0 };
+  const m = place ? mapIn(s, place, offset, bytes) : unmapped(s, offset, bytes);
+  if (typeof m === 'string') throw await s.corruption(m);
+  return m;
+}
+
+/** The same where it needs no waiting: nobody holds the lock, the table is in memory and not damaged. */
+export function mapNow(s: Qcow2State, offset: number, bytes: number): Mapping | undefined {
+  if (s.lock.isHeld) return undefined;
+  if (tableFor(s, offset) === 0) return unmapped(s, offset, bytes);
+  const place = findEntryNow(s, offset);
+  const m = place && mapIn(s, place, offset, bytes);
+  return typeof m === 'string' ? undefined : m;
+}
+
+function unmapped(s: Qcow2State, offset: number, bytes: number): Mapping {
+  return { kind: KIND.UNALLOCATED, host: -1, bytes: Math.min(bytes, unmappedBytes(s, offset)), compressedBytes: 0 };
+}
+
+/** The mapping an L2 entry tells, or what is wrong with it. */
+function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Mapping | string {
+  const limit = Math.min(bytes, bytesInSlice(s, offset));
   const { data } = place.slice;
   const inCluster = offset % s.clusterSize;
   let sub = Math.floor(inCluster / s.subclusterSize);
   const kind = kindOf(s, data, place.index, sub);
-  if (kind < 0) throw await s.corruption('Invalid cluster entry found  (L2 offset: 0x0, L2 index: 0x0)');
+  if (kind < 0) return 'Invalid cluster entry found  (L2 offset: 0x0, L2 index: 0x0)';
   const at = place.index * s.l2EntrySize;
   const hi = readU32be(data, at);
   const lo = readU32be(data, at + 4);
   if (kind === KIND.COMPRESSED) {
     const c = compressedPlace(s, hi, lo);
-    if (s.hasDataFile) throw await s.corruption('Compressed cluster entry found in image with external data file');
+    if (s.hasDataFile) return 'Compressed cluster entry found in image with external data file';
     return { kind, host: c.offset, bytes: Math.min(limit, s.clusterSize - inCluster), compressedBytes: c.bytes };
   }
   let host = -1;
@@ -139,14 +183,10 @@ export async function mapAt(s: Qcow2State, offset: number, bytes: number): Promi
   if (hasHost(kind)) {
     base = entryOffset(hi, lo);
     if (base % s.clusterSize !== 0) {
-      throw await s.corruption(
-        `Cluster allocation offset 0x${base.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`,
-      );
+      return `Cluster allocation offset 0x${base.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`;
     }
     if (s.hasDataFile && base !== offset - inCluster) {
-      throw await s.corruption(
-        `External data file host cluster offset 0x${base.toString(16)} does not match guest cluster offset: 0x${(offset - inCluster).toString(16)}`,
-      );
+      return `External data file host cluster offset 0x${base.toString(16)} does not match guest cluster offset: 0x${(offset - inCluster).toString(16)}`;
     }
     host = base + inCluster;
   }
@@ -304,7 +344,7 @@ async function eachEntry(
   }
 }
 
-const ALL_SUBCLUSTERS = 0xffffffff;
+export const ALL_SUBCLUSTERS = 0xffffffff;
 
 /**
  * Discards whole clusters. Version 3 marks them as zeroes where something else would show; `full` drops the mapping so that

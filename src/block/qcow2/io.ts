@@ -1,23 +1,28 @@
 // Guest reads and writes: mapping, allocation with copy-on-write, compressed clusters.
-import { runParallel } from '../async.ts';
+import { type HeldRange, runParallel } from '../async.ts';
 import { isZero, readU32be, roundDown, roundUp } from '../bytes.ts';
+import { type Ending, REQ } from '../driver.ts';
 import { ERRNO, errnoError } from '../errors.ts';
 import {
+  ALL_SUBCLUSTERS,
   bitRange,
   bytesInSlice,
   compressedEntry,
   findEntry,
+  findEntryNow,
   freeEntry,
+  hasOwnTable,
   KIND,
   kindOf,
   type Mapping,
   mapAt,
+  mapNow,
   putEntry,
   sliceEntries,
   writableEntry,
 } from './cluster.ts';
 import { compressCluster, decompressCluster } from './compress.ts';
-import { allocBytes, allocClusters, freeClusters, processDiscards } from './refcount.ts';
+import { allocBytes, allocClusters, allocNow, freeClusters, processDiscards } from './refcount.ts';
 import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, TWO32 } from './state.ts';
 
 /** Pieces of one request handled at the same time. */
@@ -27,19 +32,53 @@ const PIECES_IN_FLIGHT = 8;
 const MAX_ALLOCATION = 4 << 20;
 
 /** Reads guest data; the range lies within the disk or the VM state area. */
-export async function readGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+export function readGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
   const start = roundDown(offset, s.clusterSize);
   const end = roundUp(offset + buffer.length, s.clusterSize);
-  const range = s.ranges.tryAcquire(start, end, true) ?? (await s.ranges.acquire(start, end, true));
-  try {
-    await readLocked(s, offset, buffer);
-  } finally {
-    s.ranges.release(range);
+  const range = s.ranges.tryAcquire(start, end, true);
+  if (!range) {
+    return s.ranges.acquire(start, end, true).then((held) => readHolding(s, offset, buffer, held));
   }
+  return readHolding(s, offset, buffer, range);
+}
+
+function readHolding(s: Qcow2State, offset: number, buffer: Uint8Array, range: HeldRange): Ending {
+  let reading: Ending;
+  try {
+    reading = readLocked(s, offset, buffer);
+  } catch (error) {
+    s.ranges.release(range);
+    throw error;
+  }
+  if (reading) return reading.finally(() => s.ranges.release(range));
+  s.ranges.release(range);
+  return undefined;
 }
 
 /** Reads with the range already held. */
-async function readLocked(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+function readLocked(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
+  // As far as the tables are in memory nothing has to be waited for.
+  for (let done = 0; done < buffer.length; ) {
+    const m = mapNow(s, offset + done, buffer.length - done);
+    if (!m || m.kind === KIND.COMPRESSED) return readMapping(s, offset + done, buffer.subarray(done));
+    const whole = done === 0 && m.bytes === buffer.length;
+    const reading = readPiece(s, offset + done, m, whole ? buffer : buffer.subarray(done, done + m.bytes));
+    done += m.bytes;
+    if (!reading) continue;
+    return done === buffer.length ? reading : both(reading, readMapping(s, offset + done, buffer.subarray(done)));
+  }
+  return undefined;
+}
+
+/** Ends when both have ended, with the first one's error if it has one. */
+async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === 'rejected') throw a.reason;
+  if (b.status === 'rejected') throw b.reason;
+}
+
+/** Reads with the range already held, and the tables perhaps to be loaded. */
+async function readMapping(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
   let pending: (() => Promise<void>)[] | undefined;
   for (let done = 0; done < buffer.length; ) {
     const wait = s.lock.acquire();
@@ -54,30 +93,30 @@ async function readLocked(s: Qcow2State, offset: number, buffer: Uint8Array): Pr
     // A single piece needs no list.
     if (done === 0 && m.bytes === buffer.length) return readPiece(s, offset, m, part);
     const at = offset + done;
-    (pending ??= []).push(() => readPiece(s, at, m, part));
+    (pending ??= []).push(async () => readPiece(s, at, m, part));
     done += m.bytes;
   }
   if (pending) await runParallel(pending.length, PIECES_IN_FLIGHT, (i) => pending[i]!());
 }
 
-async function readPiece(s: Qcow2State, offset: number, m: Mapping, part: Uint8Array): Promise<void> {
+function readPiece(s: Qcow2State, offset: number, m: Mapping, part: Uint8Array): Ending {
   switch (m.kind) {
     case KIND.NORMAL:
       return s.dataFile.read(m.host, part);
-    case KIND.COMPRESSED: {
-      const data = await readCompressed(s, m);
-      const from = offset % s.clusterSize;
-      part.set(data.subarray(from, from + part.length));
-      return;
-    }
+    case KIND.COMPRESSED:
+      return readCompressed(s, m).then((data) => {
+        const from = offset % s.clusterSize;
+        part.set(data.subarray(from, from + part.length));
+      });
     case KIND.UNALLOCATED:
     case KIND.UNALLOCATED_ALLOC:
       // The VM state area lies behind every backing file.
       if (s.node.backing && offset < s.size) return s.node.backing.read(offset, part);
       part.fill(0);
-      return;
+      return undefined;
     default:
       part.fill(0);
+      return undefined;
   }
 }
 
@@ -100,9 +139,83 @@ export function forgetInflated(s: Qcow2State): void {
 }
 
 /** Writes guest data. */
-export async function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+export function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
+  return isNewAndReady(s, offset, buffer.length) ? writeNew(s, offset, buffer) : writePieces(s, offset, buffer);
+}
+
+async function writePieces(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
   for (let done = 0; done < buffer.length; ) {
     done += await writePiece(s, offset + done, buffer.subarray(done));
+  }
+}
+
+/**
+ * Whether a write is to whole clusters that have nothing yet, with everything in memory that it takes to give them a place:
+ * what copying images does most, and can be done without waiting for anything but the data.
+ */
+function isNewAndReady(s: Qcow2State, offset: number, bytes: number): boolean {
+  if (offset % s.clusterSize !== 0 || bytes % s.clusterSize !== 0 || bytes > MAX_ALLOCATION) return false;
+  if (s.lock.isHeld || s.corrupted || s.flags.readOnly || s.hasDataFile) return false;
+  if (s.lazyRefcounts && !s.dirtyMarked) return false;
+  if (s.accurateRefcounts && s.l2Cache.mustWaitFor(s.refcountCache)) return false;
+  const place = hasOwnTable(s, offset) ? findEntryNow(s, offset) : undefined;
+  if (!place || bytes > place.left * s.clusterSize) return false;
+  const { data } = place.slice;
+  const from = place.index * s.l2EntrySize;
+  return isZero(data, from, from + (bytes / s.clusterSize) * s.l2EntrySize);
+}
+
+/** Does what isNewAndReady found possible; the order of steps is that of writePiece. */
+function writeNew(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
+  const { length } = buffer;
+  const range = s.ranges.tryAcquire(offset, offset + length, false);
+  const host = range ? allocNow(s, length) : -1;
+  if (!range || host < 0) {
+    if (range) s.ranges.release(range);
+    return writePieces(s, offset, buffer);
+  }
+  let writing: Ending;
+  try {
+    writing = s.file.write(host, buffer, REQ.FRESH);
+  } catch (error) {
+    writing = Promise.reject(error);
+  }
+  if (writing) return linkLater(s, offset, length, host, range, writing);
+  linkNew(s, offset, length, host);
+  s.ranges.release(range);
+  return undefined;
+}
+
+/** Points L2 entries in memory, which had nothing, at new clusters. */
+function linkNew(s: Qcow2State, offset: number, bytes: number, host: number): void {
+  if (s.accurateRefcounts) void s.l2Cache.dependOn(s.refcountCache);
+  else s.l2Cache.dependOnFlush();
+  const { slice, index } = findEntryNow(s, offset)!;
+  const allocBits = s.extendedL2 ? ALL_SUBCLUSTERS : 0;
+  for (let i = 0; i * s.clusterSize < bytes; i++) {
+    const at = host + i * s.clusterSize;
+    putEntry(s, slice, index + i, (COPIED_HI | Math.floor(at / TWO32)) >>> 0, at >>> 0, 0, allocBits);
+  }
+}
+
+/** The same once the data, which somebody else writes, is there; tables may have left the memory meanwhile. */
+async function linkLater(
+  s: Qcow2State,
+  offset: number,
+  bytes: number,
+  host: number,
+  range: HeldRange,
+  writing: Promise<void>,
+): Promise<void> {
+  try {
+    await writing;
+    await s.lock.with(() => linkClusters(s, offset, bytes / s.clusterSize, host, offset, offset + bytes, true, false));
+  } catch (error) {
+    if (!(error as { linked?: boolean }).linked)
+      await s.lock.with(() => freeClusters(s, host, bytes, 'never')).catch(() => {});
+    throw error;
+  } finally {
+    s.ranges.release(range);
   }
 }
 
@@ -290,11 +403,11 @@ async function writeUpdating(
   }
 }
 
-/** Writes guest data to its place, unless metadata lies there. */
-async function writeData(s: Qcow2State, host: number, data: Uint8Array): Promise<void> {
+/** Writes guest data to its place, unless metadata lies there. `flags` are those of requests (REQ). */
+async function writeData(s: Qcow2State, host: number, data: Uint8Array, flags = 0): Promise<void> {
   const refused = s.hasDataFile ? undefined : s.guard.check(host, data.length);
   if (refused) await refused;
-  await s.dataFile.write(host, data);
+  await s.dataFile.write(host, data, flags);
 }
 
 /** Largest piece of old data read around a write into the same buffer. */
@@ -314,7 +427,7 @@ async function writeWithCopies(
   const head = offset - from;
   const tail = to - end;
   if (head === 0 && tail === 0) {
-    await writeData(s, offset + delta, part);
+    await writeData(s, offset + delta, part, fresh ? REQ.FRESH : 0);
     return false;
   }
   const before = new Uint8Array(head);

@@ -4,14 +4,16 @@ import {
   BlockNode,
   type BlockStatus,
   type CheckResult,
+  type Ending,
   type FixMode,
   type OpenContext,
   type Preallocation,
   REQ,
+  type Soon,
 } from '../driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
 import { extractSubtree, OptionReader } from '../options.ts';
-import { discardClusters, KIND, mapAt, zeroClusters, zeroSubclusters } from './cluster.ts';
+import { discardClusters, KIND, type Mapping, mapAt, mapNow, zeroClusters, zeroSubclusters } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
 import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
@@ -219,13 +221,16 @@ export class Qcow2Node extends BlockNode {
     return this.s.header.backingFormat;
   }
 
-  protected override doRead(offset: number, buffer: Uint8Array): Promise<void> {
+  protected override doRead(offset: number, buffer: Uint8Array): Ending {
     return readGuest(this.s, offset, buffer);
   }
 
-  protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+  protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
     this.s.recordWrite?.(offset, buffer.length);
-    if (!(flags & REQ.COMPRESSED)) return writeGuest(this.s, offset, buffer);
+    return flags & REQ.COMPRESSED ? this.writePacked(offset, buffer) : writeGuest(this.s, offset, buffer);
+  }
+
+  private async writePacked(offset: number, buffer: Uint8Array): Promise<void> {
     const { clusterSize } = this.s;
     for (let at = 0; at < buffer.length; at += clusterSize) {
       await writeCompressed(this.s, offset + at, buffer.subarray(at, at + clusterSize));
@@ -326,10 +331,22 @@ export class Qcow2Node extends BlockNode {
     });
   }
 
-  protected override async doBlockStatus(offset: number, bytes: number): Promise<BlockStatus> {
+  protected override doBlockStatus(offset: number, bytes: number): Soon<BlockStatus> {
+    const m = mapNow(this.s, offset, bytes);
+    return m && (m.kind !== KIND.NORMAL || this.sparseBelow !== undefined)
+      ? this.statusOf(m)
+      : this.lookUpStatus(offset, bytes);
+  }
+
+  private async lookUpStatus(offset: number, bytes: number): Promise<BlockStatus> {
     const { s } = this;
     const m = await s.lock.with(() => mapAt(s, offset, bytes));
     if (m.kind === KIND.NORMAL) this.sparseBelow ??= await this.looksPreallocated();
+    return this.statusOf(m);
+  }
+
+  private statusOf(m: Mapping): BlockStatus {
+    const { s } = this;
     const zero = m.kind === KIND.ZERO_PLAIN || m.kind === KIND.ZERO_ALLOC;
     const normal = m.kind === KIND.NORMAL;
     const allocated = normal || zero || m.kind === KIND.COMPRESSED;

@@ -135,6 +135,12 @@ export class OverlapGuard implements Guard {
     return clusters;
   }
 
+  overlaps(offset: number, bytes: number): boolean {
+    if (this.sections.size === 0) return false;
+    if (this.sections.has('inactive-l2') && this.s.snapshots.length > 0) return true;
+    return this.overlapping(offset, bytes, []) !== undefined;
+  }
+
   check(offset: number, bytes: number, ignore: readonly Section[] = []): Promise<void> | undefined {
     if (this.sections.size === 0 || bytes <= 0) return undefined;
     const section = this.overlapping(offset, bytes, ignore);

@@ -231,7 +231,7 @@ async function makeBlock(s: Qcow2State, t: number): Promise<void> {
     // Making that block may have made this one, or taken the cluster.
     if (s.refTable[t] !== 0) return;
     if ((await refcountOf(s, cluster)) !== 0) return makeBlock(s, t);
-    await addToRefcount(s, cluster, 1);
+    await addToSlice(s, cluster, 1, 1, []);
     await s.refcountCache.flush();
   }
   await s.file.write(offset, data);
@@ -301,22 +301,41 @@ export async function switchTable(s: Qcow2State, offset: number, clusters: numbe
   s.refTable = table;
 }
 
-async function addToRefcount(s: Qcow2State, cluster: number, delta: number): Promise<number> {
+/**
+ * Adds `delta` to the refcounts of clusters in a row, as many as there are in one slice, and returns how many those were. The
+ * numbers of those that became zero are added to `emptied`. On failure none is changed.
+ */
+async function addToSlice(
+  s: Qcow2State,
+  cluster: number,
+  count: number,
+  delta: number,
+  emptied: number[],
+): Promise<number> {
   const t = Math.floor(cluster / s.refcountsPerBlock);
   const block = t < s.refTable.length ? s.refTable[t]! : 0;
   if (block === 0) throw await s.corruption(`Cluster ${cluster} has no refcount block`);
-  await checkedBlock(s, block);
+  if (block % s.clusterSize !== 0) await checkedBlock(s, block);
   const at = sliceOf(s, block, cluster % s.refcountsPerBlock);
   const got = s.refcountCache.get(at.offset);
   const slice: Slice = got instanceof Promise ? await got : got;
-  const value = getRefcount(slice.data, s.header.refcountOrder, at.index) + delta;
-  if (value < 0) throw await s.corruption(`Refcount of cluster ${cluster} would become negative`);
-  if (value > s.refcountMax) {
-    throw new BlockError(`Refcount of cluster ${cluster} would exceed ${s.refcountBits} bits`, ERRNO.EINVAL);
+  const order = s.header.refcountOrder;
+  const { data } = slice;
+  const n = Math.min(count, (s.refcountCache.sliceBytes * 8) / s.refcountBits - at.index);
+  for (let i = 0; i < n; i++) {
+    const value = getRefcount(data, order, at.index + i) + delta;
+    if (value < 0) throw await s.corruption(`Refcount of cluster ${cluster + i} would become negative`);
+    if (value > s.refcountMax) {
+      throw new BlockError(`Refcount of cluster ${cluster + i} would exceed ${s.refcountBits} bits`, ERRNO.EINVAL);
+    }
   }
-  putRefcount(slice.data, s.header.refcountOrder, at.index, value);
+  for (let i = 0; i < n; i++) {
+    const value = getRefcount(data, order, at.index + i) + delta;
+    putRefcount(data, order, at.index + i, value);
+    if (value === 0) emptied.push(cluster + i);
+  }
   s.refcountCache.markDirty(slice);
-  return value;
+  return n;
 }
 
 /**
@@ -332,19 +351,19 @@ export async function updateRefcount(
 ): Promise<void> {
   if (bytes <= 0) return;
   const first = Math.floor(offset / s.clusterSize);
-  const last = Math.floor((offset + bytes - 1) / s.clusterSize);
+  const end = Math.floor((offset + bytes - 1) / s.clusterSize) + 1;
   // Freed clusters must not be on record as free before nothing points at them any more.
   if (delta < 0 && s.accurateRefcounts) await s.refcountCache.dependOn(s.l2Cache);
-  for (let c = first; c <= last; c++) {
-    let value: number;
+  const emptied: number[] = [];
+  for (let c = first; c < end; ) {
     try {
-      value = await addToRefcount(s, c, delta);
+      c += await addToSlice(s, c, end - c, delta, emptied);
     } catch (error) {
-      for (let back = first; back < c; back++) await addToRefcount(s, back, -delta).catch(() => 0);
+      for (let back = first; back < c; ) back += await addToSlice(s, back, c - back, -delta, []).catch(() => 1);
       throw error;
     }
-    if (value === 0) await released(s, c, discard);
   }
+  for (const c of emptied) await released(s, c, discard);
 }
 
 async function released(s: Qcow2State, cluster: number, discard: DiscardType): Promise<void> {
@@ -408,6 +427,29 @@ export async function allocClusters(s: Qcow2State, bytes: number): Promise<numbe
     s.freeIndex = first + count;
     return first * s.clusterSize;
   }
+}
+
+/**
+ * The same where it needs no waiting: the first free clusters follow each other, and their counts are in memory. -1 where that
+ * is not so.
+ */
+export function allocNow(s: Qcow2State, bytes: number): number {
+  const count = divUp(bytes, s.clusterSize);
+  const first = s.freeIndex;
+  const t = Math.floor(first / s.refcountsPerBlock);
+  const block = t < s.refTable.length ? s.refTable[t]! : 0;
+  if (block === 0 || block % s.clusterSize !== 0 || s.freedSinceFlush.size > 0) return -1;
+  const { offset, index } = sliceOf(s, block, first % s.refcountsPerBlock);
+  const slice = s.refcountCache.peek(offset);
+  if (!slice || (index + count) * s.refcountBits > s.refcountCache.sliceBytes * 8) return -1;
+  if ((first + count) * s.clusterSize > MAX_OFFSET) return -1;
+  const order = s.header.refcountOrder;
+  for (let i = 0; i < count; i++) if (getRefcount(slice.data, order, index + i) !== 0) return -1;
+  if (s.guard.overlaps(first * s.clusterSize, count * s.clusterSize)) return -1;
+  for (let i = 0; i < count; i++) putRefcount(slice.data, order, index + i, 1);
+  s.refcountCache.markDirty(slice);
+  s.freeIndex = first + count;
+  return first * s.clusterSize;
 }
 
 /** Claims the clusters at `offset` as far as they are free; returns how many were. */

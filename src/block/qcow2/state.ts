@@ -65,6 +65,8 @@ export interface Guard {
    * kind other than those in `ignore`. Returns nothing, or a promise where something has to be read or said.
    */
   check(offset: number, bytes: number, ignore?: readonly Section[]): Promise<void> | undefined;
+  /** Whether that would throw or has to read something to know. Changes nothing. */
+  overlaps(offset: number, bytes: number): boolean;
 }
 
 export interface Qcow2Settings {

@@ -1,5 +1,5 @@
 // Write-back cache of L2 tables and refcount blocks in slices, with ordering between caches and against flushes.
-import type { BlockNode } from '../driver.ts';
+import type { BlockNode, Ending } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 
 /** A slice of a table in memory. Change `data` and call markDirty without an await between. */
@@ -36,6 +36,13 @@ export class TableCache {
     const slice = this.slices.get(offset);
     if (!slice) return this.load(offset, true);
     slice.lastUse = ++this.clock;
+    return slice;
+  }
+
+  /** The slice at a file offset if it is in memory. */
+  peek(offset: number): Slice | undefined {
+    const slice = this.slices.get(offset);
+    if (slice) slice.lastUse = ++this.clock;
     return slice;
   }
 
@@ -76,12 +83,22 @@ export class TableCache {
   }
 
   /** Demands that `other` is stable before this cache is written next. */
-  async dependOn(other: TableCache): Promise<void> {
-    if (this.dependsOn === other) return;
+  dependOn(other: TableCache): Ending {
+    if (this.dependsOn === other) return undefined;
     // Even if it has nothing left to write: what it wrote may not be stable yet.
     // No circles: what the other one waits for goes first.
-    if (other.dependsOn) await other.settleDependencies();
+    if (other.dependsOn) {
+      return other.settleDependencies().then(() => {
+        this.dependsOn = other;
+      });
+    }
     this.dependsOn = other;
+    return undefined;
+  }
+
+  /** Whether dependOn would have to write something first. */
+  mustWaitFor(other: TableCache): boolean {
+    return this.dependsOn !== other && other.dependsOn !== undefined;
   }
 
   /** Demands that data written so far is stable before this cache is written next. */
