@@ -69,7 +69,7 @@ content=$(<count)
 echo "read by the shell: $content"
 lines=$(printf 'a\n\nb\n\n\n')
 echo "${#lines} characters, newlines cut"
-(cd /nonexistent 2>/dev/null || echo 'no such directory')
+(cd /no/such/file 2>/dev/null || echo 'no such directory')
 { (echo one; exit 1) && echo two; } || echo three
 
 section 'here-documents and here-strings'
@@ -142,7 +142,7 @@ echo no 2>/dev/null >inner || echo 'noclobber'
 echo yes >|inner
 set +C
 cat inner
-echo both &>both; ls /nonexistent &>>both
+echo both &>both; ls /no/such/file &>>both
 wc -l <both
 cat <three >copy 2>&1
 cmp three copy && echo same
@@ -515,7 +515,7 @@ printf '%s\0' 'a b' c | xargs -0 -I{} echo '<{}>'
 env -i A=1 B=2 "$BASH" -c 'echo "$A$B ${HOME-none}"'
 A=temporary bash -c 'echo $A'; echo "${A-unset}"
 exec -a name bash -c 'echo "$0"' & wait $!
-(exec /nonexistent) 2>/dev/null; echo "exec failed: $?"
+(exec /no/such/file) 2>/dev/null; echo "exec failed: $?"
 printf '#!/bin/bash -e\nexec 2>&1\necho "$0: $@"\n(exit 3)\necho not reached\n' >script; chmod +x script
 ./script x 'y z'; echo "script: $?"
 . ./script sourced 2>/dev/null | head -n 1
