@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
+import { type GuestTree, guestTreePath } from '../setup/guests.ts';
 import { testWith } from '../setup/needs.ts';
-import { TREE } from './debian-run.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-servers-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -81,12 +81,24 @@ async function answers(url: string): Promise<void> {
   throw new Error(`${url} does not answer`);
 }
 
-for (const [name, server] of Object.entries(SERVERS)) {
+/** Trees, and which servers of theirs are run: another guest's translator needs no more than one of each kind. */
+const TREES = {
+  i386: { guest: 'i386', servers: Object.keys(SERVERS) },
+  armhf: { guest: 'arm', servers: ['nginx, master and worker', 'lighttpd'] },
+  armel: { guest: 'arm', servers: ['lighttpd'] },
+} as const satisfies Record<GuestTree, { guest: string; servers: readonly string[] }>;
+
+const CASES = Object.entries(TREES).flatMap(([arch, { guest, servers }]) =>
+  servers.map((name) => ({ arch: arch as GuestTree, guest, name, server: SERVERS[name]! })),
+);
+
+for (const { arch, guest, name, server } of CASES) {
   testWith(
-    ['guest-i386'],
-    name,
+    [`guest-${arch}`],
+    `${name}, ${arch}`,
     async () => {
-      const wemu = wemuCommand(['-L', TREE]);
+      const tree = guestTreePath(arch);
+      const wemu = wemuCommand(['-L', tree], guest);
       if ('missing' in wemu) throw new Error(wemu.missing);
       const root = mkdtempSync(join(scratch, 'root-'));
       mkdirSync(join(root, 'html'));
@@ -94,7 +106,7 @@ for (const [name, server] of Object.entries(SERVERS)) {
       writeFileSync(join(root, 'html/text.txt'), TEXT);
       const port = freePort();
       writeFileSync(join(root, 'config'), server.config(root, port));
-      const command = [...wemu.command, join(TREE, server.program), ...server.args(join(root, 'config'), root)];
+      const command = [...wemu.command, join(tree, server.program), ...server.args(join(root, 'config'), root)];
       const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
       try {
         const url = `http://127.0.0.1:${port}`;
