@@ -8,7 +8,8 @@
  * order), `-` is a bit the processor ignores. Blanks are for the reader. Attributes, separated by blanks:
  * - `x=y` or `x=7`: a field that the pattern does not have, equal to another one or constant;
  * - `over` with a number from 1: the row wins over those with a smaller number that it overlaps; without it an overlap is
- *   an error.
+ *   an error;
+ * - `?name`: a rule of the guest's about operands that the manual leaves open.
  */
 export type RowSpec = readonly [name: string, pattern: string, feature: string, operands: string, attributes?: string];
 
@@ -33,6 +34,8 @@ export class Encoding {
   readonly constants: readonly (readonly [field: string, value: number])[];
   /** What `over` says; 0 without it. */
   readonly priority: number;
+  /** Names behind `?`. */
+  readonly unpredictable: readonly string[];
 
   constructor(
     readonly name: string,
@@ -71,8 +74,13 @@ export class Encoding {
     this.pieces = pieces;
     const copies: [string, string][] = [];
     const constants: [string, number][] = [];
+    const unpredictable: string[] = [];
     let priority = 0;
     for (const item of attributes === '' ? [] : attributes.split(' ')) {
+      if (item.startsWith('?')) {
+        unpredictable.push(item.slice(1));
+        continue;
+      }
       const [field, of = ''] = item.split('=');
       if (/^over\d+$/.test(item)) priority = Number(item.slice(4));
       else if (/^[A-Za-z]=\d+$/.test(item)) constants.push([field!, Number(of)]);
@@ -82,6 +90,7 @@ export class Encoding {
     this.copies = copies;
     this.constants = constants;
     this.priority = priority;
+    this.unpredictable = unpredictable;
   }
 
   /** Whether some instruction fits both rows. */

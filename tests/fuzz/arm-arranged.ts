@@ -298,9 +298,24 @@ const SYSTEM = [
   [14, 0, 3, 0],
 ] as const;
 
+/** MSR of any fields, MRS, and the byte order as it was. */
+function statusCase(random: Random, thumb: boolean, big: boolean): ArmCase {
+  const m = random.below(13);
+  const d = random.below(13);
+  const mask = random.range(1, 15);
+  const end = big ? 1 : 0;
+  if (thumb) {
+    const code = [0xf380 | m, 0x8000 | (mask << 8), 0xf3ef, 0x8000 | (d << 8), 0xb650 | (end << 3)];
+    return start(random, true, code, randomRegs(random));
+  }
+  const code = [(0xe120f000 | (mask << 16) | m) >>> 0, (0xe10f0000 | (d << 12)) >>> 0, (0xf1010000 | (end << 9)) >>> 0];
+  return start(random, false, code, randomRegs(random));
+}
+
 /** MRC and MCR; what was written is read again. */
-export function systemCase(random: Random): ArmCase {
+export function systemCase(random: Random, big: boolean): ArmCase {
   const thumb = random.bool();
+  if (random.below(4) === 0) return statusCase(random, thumb, big);
   const write = random.bool();
   const [n, o, m, p] = random.pick(SYSTEM);
   const registers = thumb ? 13 : 15;

@@ -89,7 +89,7 @@ function draw(group: ArmGroup, random: Random, big: boolean, rows: readonly stri
     case 'jumps':
       return jumpCase(random, big);
     case 'system':
-      return systemCase(random);
+      return systemCase(random, big);
     case 'endian': {
       if (big) return null;
       const set = random.pick(CORE_SETS);

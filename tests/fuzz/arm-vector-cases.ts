@@ -7,10 +7,10 @@
  * - FPSCR.Len and Stride: its `max` has the vectors of VFPv2, which ARMv8 has not ("the AArch32 floating-point instructions
  *   are UNDEFINED" if they are not zero); here no model has them.
  * - Half-precision arithmetic (FEAT_FP16) and FPSCR.FZ16, VQRDMLAH, complex numbers, dot products: no model here has them.
- * - VCVT with more bits behind the point than the number has: UNPREDICTABLE, here undefined.
  */
 
 import { DECODERS, decodeArm, Insn } from '../../targets/arm/insns.ts';
+import { unpredictableRules } from '../../targets/arm/unpredictable.ts';
 import type { Encoding } from '../../targets/decode/pattern.ts';
 import type { Random } from '../oracle/random.ts';
 import { type ArmCase, BUFFER, BUFFER_WORDS } from './arm-program.ts';
@@ -22,48 +22,23 @@ export function vectorRows(): Encoding[] {
 
 const MEMORY = /^V(LD|ST)/;
 
-/** Rows of which a core register is written or read in the place of another: the PC there is left open by the manual. */
-const CORE = /^(VMOV_(to|from)|VDUP_core|VMRS|VMSR)/;
-
 const scratch = new Insn();
 
-/** Whether the manual says what the instruction does. */
-function isPredictable(insn: Insn): boolean {
+/** Whether an instruction may be drawn: the manual says what it does, and all models here know it. */
+function isDrawable(insn: Insn): boolean {
   const encoding = insn.encoding!;
   const { name } = encoding;
-  if (CORE.test(name)) {
-    const flagsToApsr = name === 'VMRS' && insn.n === 1;
-    if (insn.t === 15 && !flagsToApsr) return false;
-    if (insn.t === 13) return false;
-    if (/SS$|D$/.test(name) && (insn.u === 15 || insn.u === 13 || (name.startsWith('VMOV_from') && insn.u === insn.t)))
-      return false;
-    if (name.endsWith('SS') && insn.m === 15 && insn.M === 1) return false;
-    // Of the other system registers privilege decides, and writing some is left open.
-    if ((name === 'VMRS' || name === 'VMSR') && insn.n !== 1) return false;
-    return true;
-  }
-  if (/^V(LDM|STM)/.test(name)) {
-    const double = name.endsWith('_d');
-    const count = double ? insn.i >> 1 : insn.i;
-    const first = double ? (insn.D << 4) | insn.d : (insn.d << 1) | insn.D;
-    if (double && insn.i & 1) return false;
-    return insn.n !== 15 && count > 0 && count <= 16 && first + count <= 32;
-  }
+  if (unpredictableRules(insn).length > 0) return false;
+  // Of the other system registers privilege decides, and writing some is left open.
+  if ((name === 'VMRS' || name === 'VMSR') && insn.n !== 1) return false;
+  // FLDMX and FSTMX; literals and far away.
+  if (/^V(LDM|STM)_d/.test(name) && insn.i & 1) return false;
+  if (/^V(LDM|STM)/.test(name)) return insn.n !== 15;
   if (/^V(LDR|STR)/.test(name)) return insn.n !== 15 && insn.i < 32;
-  if (MEMORY.test(name)) {
-    // Registers beyond D31, and the PC as a base.
-    if (insn.n === 15) return false;
-    const first = (insn.D << 4) | insn.d;
-    return first + 8 <= 32 || first + 4 * 2 <= 32;
-  }
-  // More bits behind the point than the number has.
-  if (/^VCVT_(from|to)Fixed/.test(name)) return (insn.i << 1) + insn.j <= (insn.q ? 32 : 16);
   // Words of other rows, half-precision arithmetic among them, which is no feature of any model here.
   if (/_fscalar$/.test(name)) return insn.s !== 3 && insn.s !== 1;
   if (/^1111001[01qUi]1Dss/.test(encoding.pattern.replaceAll(' ', '')) && insn.s === 3) return false;
-  if (/^VTB/.test(name)) return ((insn.N << 4) | insn.n) + insn.k < 32;
-  if (/^V(TRN|ZIP|UZP|SWP)/.test(name)) return insn.d !== insn.m || insn.D !== insn.M;
-  return true;
+  return name !== 'VSWP' || insn.d !== insn.m || insn.D !== insn.M;
 }
 
 /** A32 word to the halfwords of its Thumb form. */
@@ -190,7 +165,7 @@ export function randomVectorCase(random: Random, rows: readonly Encoding[]): Arm
   if (conditional) word = (word & 0x0fffffff) | ((random.below(8) === 0 ? random.below(14) : 14) << 28);
   word >>>= 0;
   decodeArm(scratch, word);
-  if (scratch.encoding !== row || !isPredictable(scratch)) return null;
+  if (scratch.encoding !== row || !isDrawable(scratch)) return null;
   const { n, m } = scratch;
   const regs = Array.from({ length: 15 }, () => (random.below(3) === 0 ? random.below(256) : random.u32()));
   if (MEMORY.test(row.name)) {

@@ -83,7 +83,6 @@ const exchange: Handler = (t) => {
 
 const linkExchangeRegister: Handler = (t) => {
   const { m } = t.insn;
-  if (m === PC) return t.undefined();
   const target = t.copy(m);
   t.setReg(LR, t.returnAddress);
   t.jumpToValue(target, Jump.CALL);
@@ -144,7 +143,6 @@ const halt: Handler = (t) => {
 /** IT: the following instructions' conditions; the state is in the translation. */
 const ifThen: Handler = (t) => {
   const { k, i } = t.insn;
-  if (k === 15 || (k === AL && (i & (i - 1)) !== 0)) return t.undefined();
   t.itNext = (k << 4) | i;
 };
 
@@ -153,7 +151,6 @@ const CPSR_USER_MODE = 0x10;
 /** MRS: NZCVQ and GE; of the rest user mode sees the mode, and E. */
 const readStatus: Handler = (t) => {
   const { b, insn } = t;
-  if (insn.d === PC) return t.undefined();
   const flags = b.or(t.packFlags(), b.shl(QF, 27));
   const constant = CPSR_USER_MODE | (t.be ? 0x200 : 0);
   t.setReg(insn.d, b.or(b.or(flags, b.shl(GE, 16)), constant));
@@ -167,6 +164,11 @@ function writeStatus(t: Translation, value: Value): void {
     b.set(QF, b.extract(value, 27, 1));
   }
   if (k & 4 && t.has('v6')) b.set(GE, b.extract(value, 16, 4));
+  // E is the user's too.
+  if (k & 2 && t.has('v6')) {
+    b.envStore(O.bigEndian, b.extract(value, 9, 1));
+    t.endForModeChange();
+  }
 }
 
 const writeStatusRegister: Handler = (t) => writeStatus(t, t.copy(t.insn.m));
@@ -202,7 +204,6 @@ const COUNTER_FREQUENCY = 62_500_000;
 const writeSystem: Handler = (t) => {
   const { insn, b } = t;
   const { o, n, m, p } = insn;
-  if (insn.t === PC) return t.undefined();
   if (o === 0 && n === 13 && m === 0 && p === 2 && t.has('v6k')) return b.envStore(O.tpidrurw, t.reg(insn.t));
   // The barriers of ARMv6: c7, c10, 4 and 5 (data), c7, c5, 4 (prefetch flush).
   if (o === 0 && n === 7 && ((m === 10 && (p === 4 || p === 5)) || (m === 5 && p === 4)) && t.has('v6')) {
@@ -214,7 +215,7 @@ const writeSystem: Handler = (t) => {
 /** MRRC: CNTVCT, c14 with opc1 1. */
 const readSystemPair: Handler = (t) => {
   const { insn, b } = t;
-  if (insn.o !== 1 || insn.m !== 14 || !t.has('adiv') || insn.t === PC || insn.u === PC) return t.undefined();
+  if (insn.o !== 1 || insn.m !== 14 || !t.has('adiv')) return t.undefined();
   const low = b.call(COUNTER, 0);
   t.setReg(insn.u, b.call(COUNTER, 1));
   t.setReg(insn.t, low);

@@ -105,15 +105,9 @@ function shiftedByRegister(t: Translation, wantCarry: boolean): Operand {
 
 type Operand2 = (t: Translation, wantCarry: boolean) => Operand;
 
-/** Whether an A32 instruction would restore the CPSR from an SPSR, which user mode does not have. */
-function isReturn({ insn }: Translation): boolean {
-  return insn.set === InsnSet.A32 && insn.S === 1 && insn.d === PC;
-}
-
 /** AND, EOR, ORR, BIC, ORN and with `x` not used MOV and MVN. */
 function logic(operand: Operand2, compute: (t: Translation, x: Value, y: Value) => Value): Handler {
   return (t) => {
-    if (isReturn(t)) return t.undefined();
     const sets = t.setsFlags;
     const { value, carry } = operand(t, sets);
     const result = compute(t, t.reg(t.insn.n), value);
@@ -129,7 +123,6 @@ function logic(operand: Operand2, compute: (t: Translation, x: Value, y: Value) 
 
 function move(operand: Operand2, negate: boolean): Handler {
   return (t) => {
-    if (isReturn(t)) return t.undefined();
     const sets = t.setsFlags;
     const { value, carry } = operand(t, sets);
     const result = negate ? t.b.not(value) : value;
@@ -161,7 +154,6 @@ function first(t: Translation): Value {
 
 function addition(operand: Operand2): Handler {
   return (t) => {
-    if (isReturn(t)) return t.undefined();
     const { b, insn } = t;
     if (!t.setsFlags) return t.write(insn.d, b.add(first(t), operand(t, false).value));
     const x = t.copy(insn.n);
@@ -175,7 +167,6 @@ function addition(operand: Operand2): Handler {
 /** SUB, or RSB with `reversed`. */
 function subtraction(operand: Operand2, reversed: boolean): Handler {
   return (t) => {
-    if (isReturn(t)) return t.undefined();
     const { b, insn } = t;
     if (!t.setsFlags) {
       const y = operand(t, false).value;
@@ -193,7 +184,6 @@ function subtraction(operand: Operand2, reversed: boolean): Handler {
 /** ADC; SBC adds the complement of the second operand, RSC that of the first one. */
 function withCarry(operand: Operand2, complement: 'none' | 'second' | 'first'): Handler {
   return (t) => {
-    if (isReturn(t)) return t.undefined();
     const { b, insn } = t;
     const n = t.copy(insn.n);
     const op2 = b.copy(operand(t, false).value);

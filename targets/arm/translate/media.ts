@@ -6,10 +6,6 @@ import { GE, QF } from '../state.ts';
 import { type Handler, PC, type Translation } from './context.ts';
 import { shiftByConstant } from './data.ts';
 
-function usesPc({ insn }: Translation): boolean {
-  return insn.d === PC || insn.m === PC;
-}
-
 /** `value` limited to [least, most] (signed). */
 function clamp({ b }: Translation, value: Value, least: number, most: number): Value {
   const below = b.select(b.setcond(Cond.LT, value, least), least, value);
@@ -32,7 +28,6 @@ function parallel(prefix: Prefix, shape: Shape): Handler {
     shape === 'ASX' ? bit === 0 : shape === 'SAX' ? bit !== 0 : shape.startsWith('SUB');
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t) || insn.n === PC) return t.undefined();
     const x = t.copy(insn.n);
     const y = t.copy(insn.m);
     const lane = (v: Value, bit: number): Value => (isSigned ? b.sextract(v, bit, bits) : b.extract(v, bit, bits));
@@ -85,7 +80,6 @@ function saturatingSum(t: Translation, x: Value, y: Value, subtract: boolean): V
 function saturating(subtract: boolean, doubles: boolean): Handler {
   return (t) => {
     const { insn } = t;
-    if (usesPc(t) || insn.n === PC) return t.undefined();
     const x = t.copy(insn.m);
     const n = t.copy(insn.n);
     t.setReg(insn.d, saturatingSum(t, x, doubles ? saturatingSum(t, n, n, false) : n, subtract));
@@ -106,7 +100,6 @@ function saturate(t: Translation, value: Value, width: number, isSigned: boolean
 function saturateWord(isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const { value } = shiftByConstant(t, t.reg(insn.m), insn.x ? 2 : 0, insn.h, false);
     t.setReg(insn.d, saturate(t, b.copy(value), isSigned ? insn.i + 1 : insn.i, isSigned));
   };
@@ -116,7 +109,6 @@ function saturateWord(isSigned: boolean): Handler {
 function saturateHalves(isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const m = t.copy(insn.m);
     const width = isSigned ? insn.i + 1 : insn.i;
     const low = saturate(t, b.ext16s(m), width, isSigned);
@@ -129,7 +121,6 @@ function saturateHalves(isSigned: boolean): Handler {
 
 const pack: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t) || insn.n === PC) return t.undefined();
   const n = t.reg(insn.n);
   const { value } = shiftByConstant(t, t.reg(insn.m), insn.x ? 2 : 0, insn.h, false);
   // PKHTB takes the low half from the shifted operand, PKHBT the high one.
@@ -142,7 +133,6 @@ const pack: Handler = (t) => {
 function extend(bits: 8 | 16, isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const rotated = b.rotr(t.reg(insn.m), insn.r * 8);
     const value = isSigned ? b.sextract(rotated, 0, bits) : b.extract(rotated, 0, bits);
     t.setReg(insn.d, insn.n === PC ? value : b.add(t.reg(insn.n), value));
@@ -153,7 +143,6 @@ function extend(bits: 8 | 16, isSigned: boolean): Handler {
 function extendPair(isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const rotated = b.copy(b.rotr(t.reg(insn.m), insn.r * 8));
     const part = (bit: number): Value => (isSigned ? b.sextract(rotated, bit, 8) : b.extract(rotated, bit, 8));
     let low = part(0);
@@ -170,7 +159,6 @@ function extendPair(isSigned: boolean): Handler {
 /** SEL: bytes by the GE flags. */
 const select: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t) || insn.n === PC) return t.undefined();
   // Each flag becomes a byte of ones: spread to bits 0, 8, 16, 24, then times 255.
   const spread = b.and(b.mul(GE, 0x00204081), 0x01010101);
   const mask = b.mul(spread, 255);
@@ -179,7 +167,6 @@ const select: Handler = (t) => {
 
 function unary(compute: (t: Translation, m: Value) => Value): Handler {
   return (t) => {
-    if (usesPc(t)) return t.undefined();
     t.setReg(t.insn.d, compute(t, t.reg(t.insn.m)));
   };
 }
@@ -208,7 +195,6 @@ function extractField(isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
     const width = insn.w + 1;
-    if (usesPc(t) || insn.h + width > 32) return t.undefined();
     const m = t.reg(insn.m);
     t.setReg(insn.d, isSigned ? b.sextract(m, insn.h, width) : b.extract(m, insn.h, width));
   };
@@ -218,13 +204,11 @@ function extractField(isSigned: boolean): Handler {
 const insertField: Handler = (t) => {
   const { insn, b } = t;
   const width = insn.w + 1 - insn.h;
-  if (insn.d === PC || width < 1) return t.undefined();
   t.setReg(insn.d, b.deposit(t.reg(insn.d), insn.m === PC ? 0 : t.reg(insn.m), insn.h, width));
 };
 
 const crc: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t) || insn.n === PC || insn.z === 3) return t.undefined();
   t.setReg(insn.d, b.call(CRC32, t.reg(insn.n), t.reg(insn.m), (1 << insn.z) | (insn.x << 8)));
 };
 

@@ -1,17 +1,6 @@
 // Loads and stores: single, dual, multiple, exclusive, with acquire and release, swap, preload hints.
 import { Jump, OPS, type OpName, type OpRow } from '../../../tcg/ir/ops.ts';
-import {
-  Cond,
-  type MemOp,
-  MO_8,
-  MO_16,
-  MO_32,
-  MO_64,
-  MO_ALIGN,
-  MO_RMW,
-  MO_SIGN,
-  MO_SIZE,
-} from '../../../tcg/ir/types.ts';
+import { Cond, type MemOp, MO_8, MO_16, MO_32, MO_64, MO_ALIGN, MO_RMW, MO_SIGN } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { InsnSet } from '../insns.ts';
 import { EXCLUSIVE_ADDRESS, EXCLUSIVE_HIGH, EXCLUSIVE_LOW, REGS } from '../state.ts';
@@ -52,7 +41,6 @@ function load(memOp: MemOp, offset: Offset): Handler {
     const { insn } = t;
     const { address, writeback } = addressing(t, offset);
     if (insn.t === PC) {
-      if ((memOp & MO_SIZE) !== MO_32) return t.undefined();
       const value = t.load(address, memOp);
       if (writeback) t.setReg(insn.n, writeback);
       t.loadPc(value, insn.n === SP ? Jump.RETURN : Jump.PLAIN);
@@ -64,7 +52,7 @@ function load(memOp: MemOp, offset: Offset): Handler {
       t.setReg(insn.t, value);
       return;
     }
-    // Loading the base register with writing it back is UNPREDICTABLE: here what was loaded stays.
+    // Where the base register is loaded what was loaded stays.
     t.b.push(LOAD, REGS[insn.t]!, address, null, null, memOp | t.be, 0);
   };
 }
@@ -87,8 +75,6 @@ function loadDual(offset: Offset): Handler {
   return (t) => {
     const { insn, b } = t;
     const second = secondOf(t);
-    if (insn.set === InsnSet.A32 && insn.t & 1) return t.undefined();
-    if (insn.t === PC || second === PC) return t.undefined();
     const { address, writeback } = addressing(t, offset);
     const low = t.load(address, MO_32 | t.strict);
     const high = t.load(b.add(address, 4), MO_32);
@@ -102,8 +88,6 @@ function storeDual(offset: Offset): Handler {
   return (t) => {
     const { insn, b } = t;
     const second = secondOf(t);
-    if (insn.set === InsnSet.A32 && insn.t & 1) return t.undefined();
-    if (insn.t === PC || second === PC) return t.undefined();
     const { address, writeback } = addressing(t, offset);
     t.store(address, t.reg(insn.t), MO_32 | t.strict);
     t.store(b.add(address, 4), t.reg(second), MO_32);
@@ -136,8 +120,6 @@ const loadMultiple: Handler = (t) => {
   const { n } = insn;
   const list = insn.l | (insn.K << 15);
   const regs = listed(list);
-  // An empty list and the PC as base are UNPREDICTABLE: here undefined.
-  if (regs.length === 0 || n === PC) return t.undefined();
   const { start, end } = multiple(t, regs.length);
   const writes = (insn.W === 1 || insn.W === 2) && (list & (1 << n)) === 0;
   let strict = t.strict;
@@ -160,7 +142,6 @@ const storeMultiple: Handler = (t) => {
   const { n } = insn;
   const list = insn.l | (insn.M << 14);
   const regs = listed(list);
-  if (regs.length === 0 || n === PC) return t.undefined();
   const { start, end } = multiple(t, regs.length);
   let strict = t.strict;
   let offset = 0;
@@ -195,13 +176,11 @@ function loadExclusive(size: MemOp, acquire = false): Handler {
       const low = b.wrap(pair);
       const high = b.high(pair);
       const second = secondOf(t);
-      if (insn.t === PC || second === PC) return t.undefined();
       b.set(EXCLUSIVE_LOW, low);
       b.set(EXCLUSIVE_HIGH, high);
       t.setReg(insn.t, ordered(t, low, MO_32));
       t.setReg(second, ordered(t, high, MO_32));
     } else {
-      if (insn.t === PC) return t.undefined();
       const value = b.load(address, size === MO_8 ? size : size | MO_ALIGN);
       b.set(EXCLUSIVE_LOW, value);
       t.setReg(insn.t, ordered(t, value, size));
@@ -214,7 +193,6 @@ function loadExclusive(size: MemOp, acquire = false): Handler {
 function storeExclusive(size: MemOp, release = false): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (insn.d === PC || insn.t === PC) return t.undefined();
     if (release) b.effect('fence');
     const address = exclusiveAddress(t);
     const result = b.temp();
@@ -247,7 +225,6 @@ function storeExclusive(size: MemOp, release = false): Handler {
 /** LDA and relatives: aligned, and ordered before what follows. */
 function loadAcquire(size: MemOp): Handler {
   return (t) => {
-    if (t.insn.t === PC) return t.undefined();
     const value = t.load(t.reg(t.insn.n), size === MO_8 ? size : size | MO_ALIGN);
     t.setReg(t.insn.t, value);
     t.b.effect('fence');
@@ -256,7 +233,6 @@ function loadAcquire(size: MemOp): Handler {
 
 function storeRelease(size: MemOp): Handler {
   return (t) => {
-    if (t.insn.t === PC) return t.undefined();
     t.b.effect('fence');
     t.store(t.reg(t.insn.n), t.reg(t.insn.t), size === MO_8 ? size : size | MO_ALIGN);
     t.b.effect('fence');

@@ -19,13 +19,8 @@ function accumulates({ insn }: Translation): boolean {
   return insn.a !== PC;
 }
 
-function usesPc({ insn }: Translation): boolean {
-  return insn.d === PC || insn.m === PC || insn.s === PC;
-}
-
 const multiply: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t)) return t.undefined();
   const result = b.copy(b.mul(t.reg(insn.m), t.reg(insn.s)));
   if (t.setsFlags) t.setNZ(result);
   t.setReg(insn.d, result);
@@ -33,7 +28,6 @@ const multiply: Handler = (t) => {
 
 const multiplyAdd: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t)) return t.undefined();
   const result = b.copy(b.add(b.mul(t.reg(insn.m), t.reg(insn.s)), t.reg(insn.a)));
   if (t.setsFlags) t.setNZ(result);
   t.setReg(insn.d, result);
@@ -41,7 +35,6 @@ const multiplyAdd: Handler = (t) => {
 
 const multiplySubtract: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t)) return t.undefined();
   t.setReg(insn.d, b.sub(t.reg(insn.a), b.mul(t.reg(insn.m), t.reg(insn.s))));
 };
 
@@ -65,7 +58,6 @@ function pair(t: Translation): Value {
 function long(isSigned: boolean, accumulate: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t) || insn.u === PC) return t.undefined();
     const wide = (x: Value): Value => (isSigned ? b.exts64(x) : b.extu64(x));
     let result: Value = b.emit('mul_i64', wide(t.reg(insn.m)), wide(t.reg(insn.s)));
     if (accumulate) result = b.emit('add_i64', result, pair(t));
@@ -76,7 +68,6 @@ function long(isSigned: boolean, accumulate: boolean): Handler {
 /** UMAAL: product plus both registers. */
 const multiplyAddAdd: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t) || insn.u === PC) return t.undefined();
   const product = b.emit('mul_i64', b.extu64(t.reg(insn.m)), b.extu64(t.reg(insn.s)));
   const sum = b.emit('add_i64', product, b.extu64(t.reg(insn.d)));
   setPair(t, b.emit('add_i64', sum, b.extu64(t.reg(insn.u))));
@@ -86,7 +77,6 @@ const multiplyAddAdd: Handler = (t) => {
 function halves(kind: 'plain' | 'add' | 'long'): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const product = b.mul(half(t, t.reg(insn.m), insn.x), half(t, t.reg(insn.s), insn.v));
     if (kind === 'plain') return t.setReg(insn.d, product);
     if (kind === 'long') return setPair(t, b.emit('add_i64', b.exts64(product), pair(t)));
@@ -100,7 +90,6 @@ function halves(kind: 'plain' | 'add' | 'long'): Handler {
 function wordByHalf(add: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const product = b.emit('mul_i64', b.exts64(t.reg(insn.m)), b.exts64(half(t, t.reg(insn.s), insn.v)));
     const upper = b.wrap(b.emit('sar_i64', product, b.i64(16)));
     if (!add) return t.setReg(insn.d, upper);
@@ -122,7 +111,6 @@ function products(t: Translation): [low: Value, high: Value] {
 function dual(subtract: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const [low, high] = products(t);
     // Everything in 64 bits: Q tells whether the exact sum fits, however it was added up.
     const wide = b.emit(subtract ? 'sub_i64' : 'add_i64', b.exts64(low), b.exts64(high));
@@ -135,8 +123,7 @@ function dual(subtract: boolean): Handler {
 
 function dualLong(subtract: boolean): Handler {
   return (t) => {
-    const { insn, b } = t;
-    if (usesPc(t) || insn.u === PC) return t.undefined();
+    const { b } = t;
     const [low, high] = products(t);
     const both = b.emit(subtract ? 'sub_i64' : 'add_i64', b.exts64(low), b.exts64(high));
     setPair(t, b.emit('add_i64', both, pair(t)));
@@ -147,7 +134,6 @@ function dualLong(subtract: boolean): Handler {
 function mostSignificant(subtract: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     let result: Value = b.emit('mul_i64', b.exts64(t.reg(insn.m)), b.exts64(t.reg(insn.s)));
     if (accumulates(t)) {
       const accumulator = b.concat(0, t.reg(insn.a));
@@ -164,7 +150,6 @@ function mostSignificant(subtract: boolean): Handler {
 function divide(isSigned: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
-    if (usesPc(t)) return t.undefined();
     const x = t.copy(insn.m);
     const y = t.copy(insn.s);
     const zero = b.setcond(Cond.EQ, y, 0);
@@ -182,7 +167,6 @@ function divide(isSigned: boolean): Handler {
 /** USAD8, USADA8: sum of absolute differences of the bytes. */
 const absoluteDifferences: Handler = (t) => {
   const { insn, b } = t;
-  if (usesPc(t)) return t.undefined();
   const x = t.copy(insn.m);
   const y = t.copy(insn.s);
   let sum: Value = accumulates(t) ? t.copy(insn.a) : const32(0);

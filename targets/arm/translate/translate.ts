@@ -3,6 +3,7 @@ import type { CodeSource, TranslatedBlock, TranslateRequest } from '../../target
 import { decodeArm, decodeThumb, Insn, InsnSet, isWide, type RowName } from '../insns.ts';
 import { FLAG_BIG_CODE, MODEL_SHIFT } from '../mode.ts';
 import { ARM_MODELS, type ArmModel, type Feature } from '../models.ts';
+import { isRefused } from '../unpredictable.ts';
 import { ABORT_ALIGNMENT, Vector } from '../vectors.ts';
 import { AL, type Handler, PC, Translation } from './context.ts';
 import { SELECTABLE } from './data.ts';
@@ -71,12 +72,13 @@ function fetchInsn(pc: number, thumb: number): number {
   return -1;
 }
 
-/** The handler of the instruction; null: undefined, or not on this model. */
+/** The handler of the instruction; null: undefined, not on this model, or refused with these operands. */
 function findHandler(model: ArmModel): Handler | null {
   const { encoding } = insn;
   if (!encoding) return null;
   const { feature } = encoding;
   if (feature !== '' && !model.features.includes(feature as Feature)) return null;
+  if (isRefused(insn)) return null;
   return HANDLERS[encoding.name as RowName] ?? null;
 }
 

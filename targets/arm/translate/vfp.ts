@@ -48,7 +48,7 @@ function multiple(double: boolean, loads: boolean): Handler {
     const first = double ? dNumber(insn.d, insn.D) : sNumber(insn.d, insn.D);
     const count = double ? insn.i >> 1 : insn.i;
     const limit = double ? (t.has('d32') ? 32 : 16) : 32;
-    if (count === 0 || first + count > limit || (insn.n === PC && (insn.W || t.thumb))) return t.undefined();
+    if (first + count > limit) return t.undefined();
     const base = t.copy(insn.n);
     const start = b.copy(insn.P ? b.add(base, -(insn.i << 2)) : base);
     for (let k = 0; k < count; k++) {
@@ -64,12 +64,10 @@ function multiple(double: boolean, loads: boolean): Handler {
 }
 
 const toS: Handler = (t) => {
-  if (t.insn.t === PC) return t.undefined();
   writeS(t, sNumber(t.insn.n, t.insn.N), t.reg(t.insn.t));
 };
 
 const fromS: Handler = (t) => {
-  if (t.insn.t === PC) return t.undefined();
   t.setReg(t.insn.t, readS(t, sNumber(t.insn.n, t.insn.N)));
 };
 
@@ -78,7 +76,6 @@ function twoS(toCore: boolean): Handler {
   return (t) => {
     const { insn } = t;
     const m = sNumber(insn.m, insn.M);
-    if (m === 31 || insn.t === PC || insn.u === PC) return t.undefined();
     if (toCore) {
       const low = readS(t, m);
       const high = readS(t, m + 1);
@@ -95,7 +92,7 @@ function oneD(toCore: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
     const m = dNumber(insn.m, insn.M);
-    if (!hasD(t, m) || insn.t === PC || insn.u === PC) return t.undefined();
+    if (!hasD(t, m)) return t.undefined();
     if (toCore) {
       const value = readD(t, m);
       t.setReg(insn.t, b.wrap(value));
@@ -111,7 +108,7 @@ function laneOfD(toCore: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
     const n = dNumber(insn.n, insn.N);
-    if (!hasD(t, n) || insn.t === PC) return t.undefined();
+    if (!hasD(t, n)) return t.undefined();
     const q = QREGS[n >> 1]!;
     const lane = ((n & 1) << 1) | insn.x;
     if (toCore) t.setReg(insn.t, b.emit('lane_i32', q, null, null, 32, lane));
@@ -142,13 +139,12 @@ const readSystem: Handler = (t) => {
     return t.setReg(insn.t, b.or(b.or(b.envLoad(O.fpscr), b.envLoad(O.fpexc)), FPFLAGS));
   }
   // Before VFPv3 the identification can be read without privilege; the others never can.
-  if (insn.n === FPSID && !t.has('vfp3') && insn.t !== PC) return t.setReg(insn.t, t.model.fpsid ?? 0);
+  if (insn.n === FPSID && !t.has('vfp3')) return t.setReg(insn.t, t.model.fpsid ?? 0);
   t.undefined();
 };
 
 const writeSystem: Handler = (t) => {
   const { insn, b } = t;
-  if (insn.t === PC) return t.undefined();
   if (insn.n === FPSID && !t.has('vfp3')) return;
   if (insn.n !== FPSCR) return t.undefined();
   const value = t.copy(insn.t);
@@ -163,7 +159,7 @@ function smallLane(bits: 8 | 16, toCore: boolean): Handler {
   return (t) => {
     const { insn, b } = t;
     const n = dNumber(insn.n, insn.N);
-    if (!hasD(t, n) || insn.t === PC) return t.undefined();
+    if (!hasD(t, n)) return t.undefined();
     const q = QREGS[n >> 1]!;
     const perD = 64 / bits;
     const lane = (n & 1) * perD + (bits === 8 ? (insn.x << 2) | insn.y : (insn.x << 1) | insn.y);
@@ -180,7 +176,7 @@ function smallLane(bits: 8 | 16, toCore: boolean): Handler {
 const duplicate: Handler = (t) => {
   const { insn, b } = t;
   const d = dNumber(insn.d, insn.D);
-  if (!hasD(t, d) || (insn.x && insn.y) || insn.t === PC || (insn.W && d & 1)) return t.undefined();
+  if (!hasD(t, d) || (insn.x && insn.y) || (insn.W && d & 1)) return t.undefined();
   const vector = b.emit('splat_i32', t.reg(insn.t), null, null, insn.x ? 8 : insn.y ? 16 : 32);
   if (insn.W) b.set(QREGS[d >> 1]!, vector);
   else
