@@ -14,13 +14,20 @@ import {
   switchTable,
   usedEntries,
 } from './refcount.ts';
-import { CHUNK, CHUNK_BITS, ONE, ReferenceCounts } from './reference-counts.ts';
+import { CHUNK, ReferenceCounts } from './reference-counts.ts';
 import { snapshotTableBytes } from './snapshot-table.ts';
-import { COMPRESSED_HI, COPIED_HI, entryOffset, OFFSET_MASK_HI, type Qcow2State, ZERO_LO } from './state.ts';
+import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 
 const hex = (n: number): string => n.toString(16);
 const hex64 = (hi: number, lo: number): string => hex(hi >>> 0) + (lo >>> 0).toString(16).padStart(8, '0');
 const entryText = (hi: number, lo: number): string => (hi === 0 ? hex(lo >>> 0) : hex64(hi, lo));
+
+/** A table of big-endian entries of 8 bytes as the machine's words: low, high, low, high... */
+function nativeEntries(table: Uint8Array): Int32Array {
+  const copy = Buffer.from(table);
+  copy.swap64();
+  return new Int32Array(copy.buffer, copy.byteOffset, copy.length / 4);
+}
 
 class Checker {
   readonly map = new ReferenceCounts();
@@ -117,7 +124,6 @@ class Checker {
   async countTree(offset: number, l1: Uint32Array, active: boolean): Promise<void> {
     const { s } = this;
     this.count(offset, l1.length * 4);
-    let expected = -1;
     for (let i = 0; i < l1.length / 2; i++) {
       const hi = l1[i * 2]!;
       const lo = l1[i * 2 + 1]!;
@@ -138,24 +144,20 @@ class Checker {
       if (table >= this.fileBytes) continue;
       const data = new Uint8Array(s.clusterSize);
       await s.file.read(table, data);
-      expected = await this.countL2(table, data, i, active, expected);
+      await this.countL2(table, data, i, active);
     }
   }
 
-  private async countL2(
-    table: number,
-    data: Uint8Array,
-    l1Index: number,
-    active: boolean,
-    expected: number,
-  ): Promise<number> {
+  private async countL2(table: number, data: Uint8Array, l1Index: number, active: boolean): Promise<void> {
     const { s } = this;
-    if (isZero(data)) return expected;
-    const plain = !s.extendedL2 && !s.hasDataFile;
+    if (isZero(data)) return;
+    // Where the next cluster would be if nothing was fragmented; a table of its own begins anew.
+    let expected = -1;
+    const plain = s.extendedL2 || s.hasDataFile ? undefined : nativeEntries(data);
     for (let i = 0; i < s.l2Entries; i++) {
       if (plain) {
         const from = i;
-        i = this.countPlain(data, i, active, expected);
+        i = this.countPlain(plain, i, active, expected);
         if (i > from) expected = this.expectedNext;
         if (i === s.l2Entries) break;
       }
@@ -166,7 +168,7 @@ class Checker {
       const allocBits = s.extendedL2 ? readU32be(data, at + 12) : 0;
       if (hi === 0 && lo === 0 && zeroBits === 0 && allocBits === 0) continue;
       if (hi & COMPRESSED_HI) {
-        expected = this.countCompressed(hi, lo, active, expected);
+        this.countCompressed(hi, lo, active);
         continue;
       }
       const offset = entryOffset(hi, lo);
@@ -219,7 +221,6 @@ class Checker {
       }
       this.count(offset, s.clusterSize);
     }
-    return expected;
   }
 
   /** What countPlain expects to come next, for its caller to go on with. */
@@ -227,56 +228,63 @@ class Checker {
 
   /**
    * Counts entries from `i` on as long as they are empty or as usual: an aligned cluster within the file, no reserved bits.
-   * Returns the index of the first that is not. Nothing else of a check takes time on a sound image.
+   * Returns the index of the first that is not. Nothing else of a check takes time on a sound image, so that the loop, which
+   * runs uncompiled in short commands, does as little as it can.
    */
-  private countPlain(data: Uint8Array, i: number, active: boolean, expected: number): number {
-    const { s, map } = this;
-    // Big-endian words as they lie in memory; reading them through shifts would take three times as long.
-    const words = new Uint32Array(data.buffer, data.byteOffset, data.length / 4);
+  private countPlain(words: Int32Array, i: number, active: boolean, expected: number): number {
+    const { s } = this;
     const bits = s.clusterBits;
     const lowMask = s.clusterSize - 1;
-    // Cluster numbers below 2^31 - 1 can be computed without floating point.
+    // Reserved bits, and those of offsets whose cluster numbers need more than 31 bits.
+    const refused = 0x7fffffff & ~(2 ** (bits - 1) - 1);
     const clusters = Math.min(2 ** 31 - 1, Math.ceil(this.fileBytes / s.clusterSize));
+    const end = s.l2Entries * 2;
     let expectedCluster = expected < 0 ? -1 : expected / s.clusterSize;
     let allocated = 0;
     let fragmented = 0;
-    let unflagged = false;
-    let key = -1;
-    let chunk: Uint16Array | undefined;
-    for (; i < s.l2Entries; i++) {
-      let hi = words[i * 2]!;
-      let lo = words[i * 2 + 1]!;
+    let flags = -1;
+    // Clusters that follow each other are counted together.
+    let first = 0;
+    let next = 0;
+    let at = i * 2;
+    for (; at < end; at += 2) {
+      const lo = words[at]!;
+      const hi = words[at + 1]!;
       if ((hi | lo) === 0) continue;
-      hi = (hi >>> 24) | ((hi >>> 8) & 0xff00) | ((hi << 8) & 0xff0000) | (hi << 24);
-      lo = (lo >>> 24) | ((lo >>> 8) & 0xff00) | ((lo << 8) & 0xff0000) | (lo << 24);
-      if ((hi & 0x7f000000) !== 0 || (lo & lowMask) !== 0) break;
-      // The high word has 24 bits, of which `bits` and more must not be left over.
-      const high = hi & OFFSET_MASK_HI;
-      if (high >>> (bits - 1) !== 0) break;
-      const cluster = (high << (32 - bits)) | (lo >>> bits);
+      if (((hi & refused) | (lo & lowMask)) !== 0) break;
+      const cluster = (hi << (32 - bits)) | (lo >>> bits);
       if (cluster <= 0 || cluster >= clusters) break;
-      if (cluster >> CHUNK_BITS !== key || !chunk) {
-        key = cluster >> CHUNK_BITS;
-        chunk = map.chunk(key);
+      flags &= hi;
+      if (cluster === next) {
+        next++;
+        continue;
       }
-      const at = cluster & (CHUNK - 1);
-      // A second reference is rare enough to be counted the slow way.
-      if (chunk[at] !== 0) break;
-      chunk[at] = ONE;
-      if (!active) continue;
-      if (hi >= 0) unflagged = true;
-      allocated++;
+      this.countRun(first, next);
+      allocated += next - first;
+      if (first < next) expectedCluster = next;
       if (expectedCluster >= 0 && cluster !== expectedCluster) fragmented++;
-      expectedCluster = cluster + 1;
+      first = cluster;
+      next = cluster + 1;
     }
-    this.r.allocatedClusters += allocated;
-    this.r.fragmentedClusters += fragmented;
-    this.unflagged ||= unflagged;
-    this.expectedNext = expectedCluster < 0 ? -1 : expectedCluster * s.clusterSize;
-    return i;
+    this.countRun(first, next);
+    if (active) {
+      this.r.allocatedClusters += allocated + next - first;
+      this.r.fragmentedClusters += fragmented;
+      if (first < next) expectedCluster = next;
+      this.unflagged ||= flags >= 0;
+      this.expectedNext = expectedCluster < 0 ? -1 : expectedCluster * s.clusterSize;
+    } else this.expectedNext = expected;
+    return at / 2;
   }
 
-  private countCompressed(hi: number, lo: number, active: boolean, expected: number): number {
+  /** Counts one reference to each cluster from `first` to before `end`. */
+  private countRun(first: number, end: number): void {
+    if (first === end || this.map.addFirst(first, end)) return;
+    const { clusterSize } = this.s;
+    for (let c = first; c < end; c++) this.count(c * clusterSize, clusterSize);
+  }
+
+  private countCompressed(hi: number, lo: number, active: boolean): void {
     const { s } = this;
     if (hi & COPIED_HI) {
       this.say(
@@ -288,7 +296,7 @@ class Checker {
     if (s.hasDataFile) {
       this.say('ERROR compressed cluster 0x0 with data file');
       this.r.corruptions++;
-      return expected;
+      return;
     }
     const c = compressedPlace(s, hi, lo);
     this.count(c.offset, c.bytes);
@@ -298,7 +306,6 @@ class Checker {
       // Compressed clusters are packed: counted as fragmented, since they cannot be read in one go.
       this.r.fragmentedClusters++;
     }
-    return expected;
   }
 
   /** Counts the snapshots' trees and their table. */

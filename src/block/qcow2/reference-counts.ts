@@ -2,7 +2,7 @@
 import { equalRanges, isZero } from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 
-export const CHUNK_BITS = 16;
+const CHUNK_BITS = 16;
 /** Counters made at a time. */
 export const CHUNK = 1 << CHUNK_BITS;
 
@@ -13,7 +13,7 @@ const MAX_CHUNKS = 512;
 const STEP = 4096;
 
 /** A counter that stands at one, as the machine (little-endian) sees the two bytes of the disk. */
-export const ONE = 0x0100;
+const ONE = 0x0100;
 
 /** Highest count kept in place; higher ones are in a map. */
 const MAX_IN_PLACE = 0xffff;
@@ -45,8 +45,37 @@ export class ReferenceCounts {
     return count;
   }
 
-  /** Counters of the clusters from key * CHUNK on; callers may turn a 0 into ONE. */
-  chunk(key: number): Uint16Array {
+  /** Counts the first reference to each cluster of [first, end). False, and nothing is done, if one had some already. */
+  addFirst(first: number, end: number): boolean {
+    const key = Math.floor(first / CHUNK);
+    if (Math.floor((end - 1) / CHUNK) !== key) {
+      const middle = (key + 1) * CHUNK;
+      return (
+        this.isFree(first, middle) &&
+        this.isFree(middle, end) &&
+        this.addFirst(first, middle) &&
+        this.addFirst(middle, end)
+      );
+    }
+    if (!this.isFree(first, end)) return false;
+    this.chunk(key).fill(ONE, first % CHUNK, (first % CHUNK) + end - first);
+    return true;
+  }
+
+  /** Whether no cluster of [first, end) has a count. */
+  private isFree(first: number, end: number): boolean {
+    for (let at = first; at < end; ) {
+      const stop = Math.min(end, (Math.floor(at / CHUNK) + 1) * CHUNK);
+      const chunk = this.chunks.get(Math.floor(at / CHUNK));
+      if (chunk && !isZero(new Uint8Array(chunk.buffer), (at % CHUNK) * 2, ((at % CHUNK) + stop - at) * 2))
+        return false;
+      at = stop;
+    }
+    return true;
+  }
+
+  /** Counters of the clusters from key * CHUNK on. */
+  private chunk(key: number): Uint16Array {
     let chunk = this.chunks.get(key);
     if (!chunk) {
       if (this.chunks.size >= MAX_CHUNKS) throw new BlockError('Too many clusters to check', ERRNO.ENOMEM);
