@@ -6,32 +6,23 @@ import { Const, type Value } from '../tcg/ir/value.ts';
 /*
  * An f32 or f64 op of the engine rounds to nearest even and says nothing of exceptions. In a guest whose rounding is that,
  * whose exceptions are masked and whose inexact flag is set already, nothing is lost unless
- * - the result is not finite, or tiny, or zero, or near enough to these that rounding might have hidden it (overflow,
- *   underflow, invalid operations, divisions by zero, NaNs and their payloads all end in such results), or
+ * - the result is not finite, or tiny, or near enough to these that rounding might have hidden it (overflow, underflow, invalid
+ *   operations, divisions by zero, NaNs and their payloads all end in such results), or
  * - an operand is denormal, where the guest flushes or reports those.
  * That is checked, and then a helper computes it once more, in full. What it returns counts. So the guest may as well flush
  * denormals, and judge tininess as it likes: only the helper needs to know.
+ *
+ * Checks are made in two steps. The first, in line, asks for more than it must: that exponents are in the middle of their
+ * range. The second, behind a branch seldom taken, finds out whether it is zeros, or numbers far out, that are harmless.
  */
 
-/** Whether denormal operands matter to the guest: they are flushed, or reported and not yet so. */
-export interface GuardOptions {
-  readonly operands: boolean;
-}
-
-/** A value that is not 0 where the f32 or f64 `result` of arithmetic, or one of its operands, needs the helper. */
-export function scalarGuard(
-  b: Builder,
-  type: 'f32' | 'f64',
-  result: Value,
-  operands: readonly Value[],
-  options: GuardOptions,
-): Value {
-  let bad: Value = b.emit(`extreme_${type}`, result);
-  if (!options.operands) return bad;
-  for (const [n, operand] of operands.entries()) {
-    if (operands.indexOf(operand) === n) bad = b.or(bad, b.emit(`denormal_${type}`, operand));
-  }
-  return bad;
+/**
+ * Negative unless the exponent of a float is in the middle half of its range: 2^-511 <= |a| < 2^513 (f32: 2^-63, 2^65). It has
+ * the width of the float. Several are combined by `or`.
+ */
+export function remote(b: Builder, value: Value): Value {
+  if (value.type === 'f32') return b.sub(b.shl(b.emit('reinterpret_f32_i32', value), 1), 1 << 30);
+  return b.emit('sub_i64', b.emit('shl_i64', b.emit('reinterpret_f64_i64', value), b.i64(1)), b.i64(1n << 62n));
 }
 
 /** A vector constant with a float in all lanes. */
@@ -54,28 +45,57 @@ const INFINITE = {
 } as const;
 const ZERO = { 32: splatFloat(32, 0), 64: splatFloat(64, 0) } as const;
 
+/** A vector constant with the same bits in all lanes. */
+function lanesOf(lane: 32 | 64, bits: bigint): Const {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < 16; at += lane / 8) {
+    if (lane === 32) view.setUint32(at, Number(bits), true);
+    else view.setBigUint64(at, bits, true);
+  }
+  return new Const('v128', bytes);
+}
+
+/** What twice the bits of floats must exceed for `remote`. */
+const MIDDLE = { 32: lanesOf(32, 1n << 30n), 64: lanesOf(64, 1n << 62n) } as const;
+
+/** Not 0 unless the exponents of all lanes of all values are in the middle half of their range, as for `remote`. */
+export function remoteLanes(b: Builder, lane: 32 | 64, values: readonly Value[]): Value {
+  let any: Value | null = null;
+  for (const value of new Set(values)) {
+    const far = b.emit('sub_vec', b.emit('add_vec', value, value, null, lane), MIDDLE[lane], null, lane);
+    any = any === null ? far : b.emit('or_v128', any, far);
+  }
+  return b.emit('bitmask_vec', any!, null, null, lane);
+}
+
 /**
- * The same for vectors of f32 or f64. Operands that are zero also need the helper: to tell them from denormals costs more
- * than most code loses by it.
+ * The second step: not 0 where a lane of `operands` is denormal, or one of `result` not finite or nearly tiny, unless it is a
+ * zero and the bits `zero` say of that lane that zeros are exact. Masks become numbers at once: vectors would need registers
+ * that the code around lacks then.
  */
-export function vectorGuard(
+export function vectorPrecise(
   b: Builder,
   lane: 32 | 64,
   result: Value,
   operands: readonly Value[],
-  options: GuardOptions,
+  zero: Value | number,
 ): Value {
+  const bits = (x: Value, cond: Cond, y: Const) =>
+    b.emit('bitmask_vec', b.emit('fcmp_vec', x, y, null, lane, cond), null, null, lane);
   const size = b.emit('fabs_vec', result, null, null, lane);
-  let least: Value = size;
-  if (options.operands) {
-    for (const [n, operand] of operands.entries()) {
-      if (operands.indexOf(operand) < n) continue;
-      least = b.emit('fpmin_vec', least, b.emit('fabs_vec', operand, null, null, lane), null, lane);
-    }
+  let good: Value = b.and(bits(size, Cond.GE, LEAST[lane]), bits(size, Cond.LT, INFINITE[lane]));
+  if (zero !== 0) good = b.or(good, b.and(zeroLanes(b, lane, result), zero));
+  for (const operand of new Set(operands)) {
+    const normal = bits(b.emit('fabs_vec', operand, null, null, lane), Cond.GE, LEAST_NORMAL[lane]);
+    good = b.and(good, b.or(normal, zeroLanes(b, lane, operand)));
   }
-  const large = b.emit('fcmp_vec', least, LEAST[lane], null, lane, Cond.GE);
-  const finite = b.emit('fcmp_vec', size, INFINITE[lane], null, lane, Cond.LT);
-  return unlessAll(b, lane, b.emit('and_v128', large, finite));
+  return b.xor(good, (1 << (128 / lane)) - 1);
+}
+
+/** Bits for the lanes that are zeros. */
+export function zeroLanes(b: Builder, lane: 32 | 64, value: Value): Value {
+  return b.emit('bitmask_vec', b.emit('fcmp_vec', value, ZERO[lane], null, lane, Cond.EQ), null, null, lane);
 }
 
 /** A value that is not 0 where a lane, of the first `count`, of a vector of masks is not all ones. */
@@ -101,67 +121,72 @@ export function vectorCompareGuard(b: Builder, lane: 32 | 64, operands: readonly
 
 // ---- exactness, for guests whose inexact flag is not set yet
 
-/** Not 0 where `sum`, finite and not tiny, is not exactly x + y (`subtract`: x - y): the error of a sum is a float itself. */
-export function sumInexact(
-  b: Builder,
-  type: 'f32' | 'f64' | 32 | 64,
-  sum: Value,
-  x: Value,
-  y: Value,
-  subtract: boolean,
-): Value {
-  const vector = typeof type === 'number';
-  const sub = (p: Value, q: Value) => (vector ? b.emit('fsub_vec', p, q, null, type) : b.emit(`sub_${type}`, p, q));
-  const add = (p: Value, q: Value) => (vector ? b.emit('fadd_vec', p, q, null, type) : b.emit(`add_${type}`, p, q));
-  // The part of the sum that came from y, and what of x and of y did not get into the sum.
-  const fromY = sub(sum, x);
-  const restX = sub(x, sub(sum, fromY));
-  const error = subtract ? sub(restX, add(y, fromY)) : add(restX, sub(y, fromY));
-  if (!vector) return b.emit(`setcond_${type}`, error, new Const(type, 0), null, Cond.NE);
-  return unlessAll(b, type, b.emit('fcmp_vec', error, ZERO[type], null, type, Cond.EQ));
+/** What shows that a finite result is exact: it is unless a flag (i32 or i64) is negative or a condition is not 0. */
+export interface Proof {
+  readonly flags: readonly Value[];
+  readonly conditions: readonly Value[];
+  /** It also shows that the result is finite. */
+  readonly finite?: boolean;
 }
 
-/** Bits of fractions below the upper half of their significand: products of upper halves are exact. */
-const LOWER_HALF = { 32: 0xfffn, 64: 0x7ffffffn } as const;
-const LOWER_HALVES = { 32: lanesOf(32, LOWER_HALF[32]), 64: lanesOf(64, LOWER_HALF[64]) } as const;
-
-function lanesOf(lane: 32 | 64, bits: bigint): Const {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  for (let at = 0; at < 16; at += lane / 8) {
-    if (lane === 32) view.setUint32(at, Number(bits), true);
-    else view.setBigUint64(at, bits, true);
-  }
-  return new Const('v128', bytes);
-}
-
-/** Not 0 unless a product of scalars, finite and not tiny, is certainly exact. */
-export function productInexact(b: Builder, type: 'f32' | 'f64', product: Value, x: Value, y: Value): Value {
-  if (type === 'f32') {
-    // In f64 the product is exact.
-    const exact = b.emit('mul_f64', b.emit('promote_f32_f64', x), b.emit('promote_f32_f64', y));
-    return b.emit('setcond_f64', b.emit('promote_f32_f64', product), exact, null, Cond.NE);
-  }
-  // Significands of 53 - n and 53 - m bits have a product of at most 106 - n - m.
-  const zeros = (value: Value) =>
-    b.emit('ctz_i64', b.emit('or_i64', b.emit('reinterpret_f64_i64', value), b.i64(1n << 52n)));
-  return b.emit('setcond_i64', b.emit('add_i64', zeros(x), zeros(y)), b.i64(53), null, Cond.LT);
-}
-
-/** Not 0 unless the products of all lanes, finite and not tiny, are certainly exact. */
-export function productsInexact(b: Builder, lane: 32 | 64, x: Value, y: Value): Value {
-  return b.emit('any_v128', b.emit('and_v128', b.emit('or_v128', x, y), LOWER_HALVES[lane]));
-}
-
-/** Not 0 unless a quotient or square root `root` is certainly exact: times `y` it must be `x` again. */
-export function quotientInexact(b: Builder, type: 'f32' | 'f64', root: Value, x: Value, y: Value): Value {
-  const product = b.emit(`mul_${type}`, root, y);
-  return b.or(productInexact(b, type, product, root, y), b.emit(`setcond_${type}`, product, x, null, Cond.NE));
+/**
+ * A sum x + y (`subtract`: difference x - y) is exact, and finite, if taking either operand from it leaves the other: where the
+ * operand taken away is the larger one, nothing is rounded in doing so (Dekker's Fast2Sum).
+ */
+export function exactSum(b: Builder, sum: Value, x: Value, y: Value, subtract: boolean): Proof {
+  const type = sum.type as 'f32' | 'f64';
+  const differs = (p: Value, q: Value) => b.emit(`setcond_${type}`, p, q, null, Cond.NE);
+  const otherThanX = subtract ? b.emit(`sub_${type}`, x, sum) : b.emit(`sub_${type}`, sum, x);
+  const otherThanY = b.emit(subtract ? `add_${type}` : `sub_${type}`, sum, y);
+  return { flags: [], conditions: [differs(otherThanX, y), differs(otherThanY, x)], finite: true };
 }
 
 /** The same by lanes. */
-export function quotientsInexact(b: Builder, lane: 32 | 64, root: Value, x: Value, y: Value): Value {
+export function exactSums(b: Builder, lane: 32 | 64, sum: Value, x: Value, y: Value, subtract: boolean): Proof {
+  const same = (p: Value, q: Value) => b.emit('fcmp_vec', p, q, null, lane, Cond.EQ);
+  const otherThanX = subtract ? b.emit('fsub_vec', x, sum, null, lane) : b.emit('fsub_vec', sum, x, null, lane);
+  const otherThanY = b.emit(subtract ? 'fadd_vec' : 'fsub_vec', sum, y, null, lane);
+  return {
+    flags: [],
+    conditions: [unlessAll(b, lane, b.emit('and_v128', same(otherThanX, y), same(otherThanY, x)))],
+    finite: true,
+  };
+}
+
+/** Bits of fractions below the upper half of their significand: products of upper halves are exact. */
+const LOWER_HALVES = { 32: lanesOf(32, 0xfffn), 64: lanesOf(64, 0x7ffffffn) } as const;
+
+/** The proof for a product of scalars that is finite and not tiny. */
+export function exactProduct(b: Builder, product: Value, x: Value, y: Value): Proof {
+  if (product.type === 'f32') {
+    // In f64 the product is exact.
+    const exact = b.emit('mul_f64', b.emit('promote_f32_f64', x), b.emit('promote_f32_f64', y));
+    const differs = b.emit('setcond_f64', b.emit('promote_f32_f64', product), exact, null, Cond.NE);
+    return { flags: [], conditions: [differs] };
+  }
+  // Significands of 53 - n and 53 - m bits have a product of at most 106 - n - m. The zeros of a power of two go on into its
+  // exponent, which is as well: what it multiplies stays exact.
+  const zeros = (value: Value) => b.emit('ctz_i64', b.emit('reinterpret_f64_i64', value));
+  return { flags: [b.emit('sub_i64', b.emit('add_i64', zeros(x), zeros(y)), b.i64(53n))], conditions: [] };
+}
+
+/** The proof for products of all lanes. */
+export function exactProducts(b: Builder, lane: 32 | 64, x: Value, y: Value): Proof {
+  const lower = b.emit('and_v128', b.emit('or_v128', x, y), LOWER_HALVES[lane]);
+  return { flags: [], conditions: [b.emit('any_v128', lower)] };
+}
+
+/** The proof for a quotient or square root `root`: times `y` it must be `x` again. */
+export function exactQuotient(b: Builder, root: Value, x: Value, y: Value): Proof {
+  const type = root.type as 'f32' | 'f64';
+  const product = b.emit(`mul_${type}`, root, y);
+  const { flags, conditions } = exactProduct(b, product, root, y);
+  return { flags, conditions: [...conditions, b.emit(`setcond_${type}`, product, x, null, Cond.NE)] };
+}
+
+/** The same by lanes. */
+export function exactQuotients(b: Builder, lane: 32 | 64, root: Value, x: Value, y: Value): Proof {
   const product = b.emit('fmul_vec', root, y, null, lane);
-  const same = unlessAll(b, lane, b.emit('fcmp_vec', product, x, null, lane, Cond.EQ));
-  return b.or(productsInexact(b, lane, root, y), same);
+  const differ = unlessAll(b, lane, b.emit('fcmp_vec', product, x, null, lane, Cond.EQ));
+  return { flags: [], conditions: [...exactProducts(b, lane, root, y).conditions, differ] };
 }

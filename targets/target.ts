@@ -29,6 +29,8 @@ export interface TranslateRequest {
   readonly maxInsns: number;
   /** Stop before an instruction at which somebody else's block starts (end of the neighbourhood), or -1. */
   readonly stopAt: number;
+  /** If given, `cold` ops leave the block where they would call, but for those of the instruction at this address. */
+  readonly coldAt?: number;
 }
 
 /** What came of a request. The builder's block ends with `goto_tb`, `goto_ptr` or `exit_tb` on every path. */

@@ -99,7 +99,7 @@ class RegionBuilder {
       ops.push(op);
       return;
     }
-    ops.push(makeOp('leave_if', null, op.b, null, null, op.imm));
+    ops.push(makeOp('leave_if', null, op.b, op.c, null, op.imm));
     ops.push(makeOp(`mov_${op.out!.type}`, op.out, op.a));
   }
 
@@ -139,6 +139,7 @@ class RegionBuilder {
       context: node.context,
       maxInsns: cpu.options.maxInsns,
       stopAt: -1,
+      ...(cpu.guest.restartsAtCold ? { coldAt: entry.pc } : {}),
     });
     if (!result.usedContext) node.context = -1;
     node.end = result.end;

@@ -21,8 +21,11 @@ export const FLAG_UNMASKED = 64;
  * was last tried. Every block with such arithmetic looks at MXCSR, so it may be out of date.
  */
 export const FLAG_SSE_SLOW = 128;
-/** With FLAG_SSE_SLOW: an SSE exception is unmasked. */
-export const FLAG_SSE_UNMASKED = 256;
+/**
+ * With FLAG_SSE_SLOW: helpers compute everything, because an SSE exception is unmasked, or because not even an exact result tells
+ * all: rounding is down, which makes some zeros negative, or tiny results are flushed.
+ */
+export const FLAG_SSE_HELPERS = 256;
 /** CS ends below 4 GiB. */
 export const FLAG_CS_LIMIT = 512;
 /** The rest of the mode word is the index of the CPU model. */
@@ -30,6 +33,11 @@ export const MODEL_SHIFT = 10;
 
 /** The exception masks of MXCSR. */
 export const MXCSR_MASKS = 0x1f80;
+/** Rounding control, and its value for rounding down. */
+const MXCSR_RC = 0x6000;
+const MXCSR_DOWN = 0x2000;
+/** Tiny results become zeros. */
+const MXCSR_FTZ = 0x8000;
 /**
  * Where these bits of MXCSR have this value, all exceptions are masked, rounding is to nearest and the inexact flag is set:
  * the engine's arithmetic will do, but for exceptional operands and results.
@@ -84,7 +92,9 @@ export function blockFlags(view: DataView, env: number): number {
   if ((view.getInt32(env + FPCW, true) & X87_MASKS) !== X87_MASKS) mode |= FLAG_UNMASKED;
   if (view.getInt32(env + O.sseSlow, true) !== 0) {
     mode |= FLAG_SSE_SLOW;
-    if ((view.getInt32(env + O.mxcsr, true) & MXCSR_MASKS) !== MXCSR_MASKS) mode |= FLAG_SSE_UNMASKED;
+    const mxcsr = view.getInt32(env + O.mxcsr, true);
+    const plain = (mxcsr & (MXCSR_MASKS | MXCSR_FTZ)) === MXCSR_MASKS && (mxcsr & MXCSR_RC) !== MXCSR_DOWN;
+    if (!plain) mode |= FLAG_SSE_HELPERS;
   }
   return mode;
 }

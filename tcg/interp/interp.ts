@@ -275,7 +275,7 @@ function run(frame: Frame, unsynced: boolean): Exit {
         }
         break;
       case LEAVE_IF:
-        if (get(frame, op.a!) === 0) break;
+        if (get(frame, op.a!) === 0 || get(frame, op.b!) === 0) break;
         store(frame, op.sync ?? globals);
         setPc(frame, op.imm);
         return Exit.LOOKUP;
@@ -295,7 +295,7 @@ function run(frame: Frame, unsynced: boolean): Exit {
         call(frame, op);
         break;
       case COLD:
-        if (get(frame, op.b!) !== 0) call(frame, op);
+        if (get(frame, op.b!) !== 0 && get(frame, op.c!) !== 0) call(frame, op);
         else values[op.out!.id] = get(frame, op.a!);
         break;
       default:

@@ -434,12 +434,16 @@ export class Builder {
     return out ?? const32(0);
   }
 
-  /** `value`; where `condition` is not 0, what the helper returns, which is of the same type and has no effects. */
-  cold(value: Value, condition: Int, helper: HelperRow, ...args: Int[]): Value {
+  /**
+   * `value`; where `condition` and `precise` are not 0, what the helper returns, which is of the same type and has no effects.
+   * What only `precise` needs is computed where `condition` is not 0.
+   */
+  cold(value: Value, condition: Int, precise: Int, helper: HelperRow, ...args: Int[]): Value {
     const test = val(condition);
-    if (num(test) === 0) return value;
+    const more = val(precise);
+    if (num(test) === 0 || num(more) === 0) return value;
     const out = this.block.temp(value.type);
-    const op = new Op(OPS[`cold_${value.type}`], out, value, test, null, this.pc, 0, null, helper, args.map(val));
+    const op = new Op(OPS[`cold_${value.type}`], out, value, test, more, this.pc, 0, null, helper, args.map(val));
     this.block.ops.push(op);
     if (this.last !== null) this.noteWritten(this.last.out);
     this.last = op;

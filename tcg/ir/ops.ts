@@ -57,6 +57,7 @@ const END: OpFlags = { effect: true, ends: true };
 
 const I1 = ['i32'] as const;
 const I2 = ['i32', 'i32'] as const;
+const I3 = ['i32', 'i32', 'i32'] as const;
 const L1 = ['i64'] as const;
 const L2 = ['i64', 'i64'] as const;
 const F1 = ['f32'] as const;
@@ -290,12 +291,12 @@ const SPECS = {
   brcond_i32: [null, I2, ['cond'], KEEP, 'go to the label if a cond b'],
   brcond_i64: [null, L2, ['cond'], KEEP, 'go to the label if a cond b'],
   call:      [null, [], [], KEEP, 'call the helper with CPU state and `args`; its result, if any, goes to `out`'],
-  cold_i32:  ['i32', I2, ['pc'], KEEP, 'a; where b is not 0 what the helper returns for `args`, called as by `call`. It has no effect but `accumulates`; the instruction is at imm'],
-  cold_i64:  ['i64', ['i64', 'i32'], ['pc'], KEEP, 'the same'],
-  cold_f32:  ['f32', ['f32', 'i32'], ['pc'], KEEP, 'the same'],
-  cold_f64:  ['f64', ['f64', 'i32'], ['pc'], KEEP, 'the same'],
-  cold_v128: ['v128', ['v128', 'i32'], ['pc'], KEEP, 'the same'],
-  leave_if:  [null, I1, ['pc'], KEEP, 'if a is not 0: PC = imm, the start of this instruction; continue with the block there (chained)'],
+  cold_i32:  ['i32', I3, ['pc'], KEEP, 'a; where b and c are not 0 what the helper returns for `args`, called as by `call`. It has no effect but `accumulates`; the instruction is at imm. c is computed where b is not 0, if nothing else needs it'],
+  cold_i64:  ['i64', ['i64', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
+  cold_f32:  ['f32', ['f32', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
+  cold_f64:  ['f64', ['f64', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
+  cold_v128: ['v128', ['v128', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
+  leave_if:  [null, I2, ['pc'], KEEP, 'if a and b are not 0: PC = imm, the start of this instruction; continue with the block there (chained). b is computed where a is not 0, if nothing else needs it'],
   poll:      [null, [], ['pc'], KEEP, 'if the poll word in CPU state is set, exit with POLL and PC imm'],
   goto_tb:   [null, [], ['pc', 'jump'], END, 'PC = imm; continue with the block there (chained)'],
   goto_ptr:  [null, I1, ['jump'], END, 'PC = a; exit with POLL if the poll word is set, else continue with the block there by the jump cache'],

@@ -145,10 +145,10 @@ class OpParser {
     if (out !== undefined && helper.result === null) throw new Error(`${helper.name} gives no result`);
     const operands = parts[1]!.split(', ').slice(0, -1);
     if (operands.length !== row.ins.length) throw new Error(`${row.name} takes ${row.ins.length} operands`);
-    const [a = null, b = null] = operands.map((operand, i) => this.value(operand, row.ins[i]!));
+    const [a = null, b = null, c = null] = operands.map((operand, i) => this.value(operand, row.ins[i]!));
     const values = args.map((arg, i) => this.value(arg, helper.args[i]!));
     const variable = out === undefined ? null : this.variable(out, helper.result!);
-    return new Op(row, variable, a, b, null, 0, 0, null, helper, values);
+    return new Op(row, variable, a, b, c, 0, 0, null, helper, values);
   }
 
   private value(text: string, type: Type): Value {

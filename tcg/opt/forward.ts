@@ -111,7 +111,7 @@ export function propagateForward(block: Block): void {
       }
       case CALL:
         resolveOperands(op);
-        if (op.b !== null && op.b.kind === 'const' && op.b.value === 0) {
+        if (isZero(op.b) || isZero(op.c)) {
           becomesCopy(op);
           if (op.a === op.out) continue;
           known.copied(op.out!, op.a!);
@@ -133,11 +133,15 @@ function resolveOperands(op: Op): void {
   if (c !== null) op.c = known.resolve(c);
 }
 
+function isZero(value: Value | null): boolean {
+  return value !== null && value.kind === 'const' && value.value === 0;
+}
+
 /** Turns a `cold` op that never calls into a move. */
 function becomesCopy(op: Op): void {
   op.row = OPS[`mov_${op.out!.type}`];
   op.imm = 0;
-  op.b = null;
+  op.b = op.c = null;
   op.helper = null;
   op.args = null;
 }

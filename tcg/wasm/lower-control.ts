@@ -3,7 +3,7 @@ import { PROFILE_ENTRIES } from '../engine.ts';
 import type { Op } from '../ir/block.ts';
 import { Jump } from '../ir/ops.ts';
 import { Exit } from '../ir/types.ts';
-import type { Global } from '../ir/value.ts';
+import type { Global, Value } from '../ir/value.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import { VALTYPE_NUMBER } from './module-writer.ts';
 import { W } from './opcodes.ts';
@@ -219,7 +219,41 @@ export const call: Rule = (l, op, i) => {
   else if (helper.result !== null) l.op(W.drop);
 };
 
-/** Puts operand a into the result, and then what the helper returns if operand b is not 0. */
+/**
+ * Opens code that runs where `test` and `more` are not 0; returns how many constructs are to be ended behind it. The
+ * alternatives of `test` become branches of their own: comparisons need not become numbers.
+ */
+function openRare(l: Emitter, test: Value, more: Value): number {
+  const alternatives = l.splitRare(test, more);
+  const enough = more.kind === 'const' && more.value !== 0;
+  if (alternatives.length < 2) {
+    if (alternatives.length === 0) l.useValue(test);
+    else l.useAlternative(alternatives[0]!);
+    l.open(W.if);
+    if (enough) return 1;
+    l.useValue(more);
+    l.open(W.if);
+    return 2;
+  }
+  l.open(W.block);
+  l.open(W.block);
+  for (let k = 0; k + 1 < alternatives.length; k++) {
+    l.useAlternative(alternatives[k]!);
+    l.opU32(W.br_if, 0);
+  }
+  l.useAlternative(alternatives[alternatives.length - 1]!);
+  l.op(W['i32.eqz']);
+  l.opU32(W.br_if, 1);
+  l.op(W.end);
+  if (!enough) {
+    l.useValue(more);
+    l.op(W['i32.eqz']);
+    l.opU32(W.br_if, 0);
+  }
+  return 1;
+}
+
+/** Puts operand a into the result, and then what the helper returns if operands b and c are not 0. */
 export const cold: Rule = (l, op, i) => {
   const helper = op.helper!;
   const args = op.args!;
@@ -232,25 +266,23 @@ export const cold: Rule = (l, op, i) => {
   const result = l.allocate(VALTYPE_NUMBER[helper.result!]);
   l.a(op, i);
   l.opU32(SET, result);
-  l.b(op, i);
-  l.open(W.if);
+  const ends = openRare(l, op.b!, op.c!);
   l.env();
   for (const arg of args) l.useValue(arg);
   l.opU32(W.call, l.options.indexOf(helper));
   l.opU32(SET, result);
-  l.op(W.end);
+  for (let k = 0; k < ends; k++) l.op(W.end);
   l.opU32(GET, result);
   l.release(result);
   l.result(op, i);
 };
 
-/** Continues elsewhere if operand a is not 0; what CPU state needs for it is computed before. */
-export const leaveIf: Rule = (l, op, i) => {
+/** Continues elsewhere if operands a and b are not 0; what CPU state needs for it is computed before. */
+export const leaveIf: Rule = (l, op) => {
   const sync = op.sync ?? NOTHING;
   l.settleLoads();
   for (const global of sync) l.settleValue(global);
-  l.a(op, i);
-  l.open(W.if);
+  const ends = openRare(l, op.a!, op.b!);
   for (const global of sync) {
     l.env();
     l.useValue(global);
@@ -262,5 +294,5 @@ export const leaveIf: Rule = (l, op, i) => {
     l.i32Const(l.options.slotOf(op.imm >>> 0));
     tailCall(l);
   } else returnExit(l, Exit.LOOKUP);
-  l.op(W.end);
+  for (let k = 0; k < ends; k++) l.op(W.end);
 };

@@ -48,12 +48,19 @@ export interface Emitter extends CodeWriter {
   settleValue(value: Value): void;
   /** Computes the loads that are still pending: an effect follows that they must not move past. */
   settleLoads(): void;
+  /**
+   * Takes the operand `value` apart into alternatives, of which any makes it not 0, and prepares these and `more` to be put
+   * on the stack in this order in code that runs only sometimes: what other code needs too is computed now.
+   */
+  splitRare(value: Value, more: Value): readonly number[];
   /** Stores the value on the stack, with `env` below it, to the field of a global. */
   storeGlobal(global: Global): void;
   /** Stores the values of globals to CPU state. Loads that are still pending are done before the first store. */
   sync(list: readonly Global[]): void;
   /** Marks the op `pendingOperand` found as used; the caller emits it in its own way. Returns its index. */
   takeOperand(i: number): number;
+  /** Puts an alternative that `splitRare` found on the stack. */
+  useAlternative(ref: number): void;
   /** Puts the value a variable has now, or a constant, on the stack. */
   useValue(value: Value): void;
 }

@@ -6,6 +6,7 @@ import { Const, type Global, type Value } from '../ir/value.ts';
 import { emitCounter } from './lower-control.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import type { LoweringOptions } from './lower-options.ts';
+import { CONST_REF, RareCode } from './lower-rare.ts';
 import {
   AT_BORDER,
   C_BR,
@@ -24,7 +25,6 @@ import {
   CONSTANT,
   DEAD,
   PENDING,
-  RunAnalysis,
   SPENT,
 } from './lower-runs.ts';
 import { emitCondition, LOWERING } from './lower-table.ts';
@@ -39,8 +39,6 @@ import { SCRIPT, type Successors, structure } from './structure.ts';
  * across labels have a local of their own, their home, which holds their value wherever runs meet.
  */
 
-/** In place of a version number: the operand is a constant. */
-const CONST_REF = -1;
 /** A code buffer that has grown beyond this is not kept for the next group. */
 const MAX_KEPT_BYTES = 1 << 22;
 /** A run of this many ops computes what is still pending, so that expressions do not nest without end. */
@@ -79,7 +77,7 @@ const ALIGN_WHOLE = [2, 3, 2, 3, 4];
 const MAX_FOLDED_OFFSET = 0x10000;
 
 /** Lowers blocks one after the other into its own code buffer. Its tables are kept from block to block. */
-export class Lowering extends RunAnalysis implements Emitter {
+export class Lowering extends RareCode implements Emitter {
   options!: LoweringOptions;
   private run = 0;
   private closedBlocks = 0;
@@ -98,15 +96,6 @@ export class Lowering extends RunAnalysis implements Emitter {
   counter = 0;
   profile = 0;
 
-  // ---- locals, by number
-  /** The number of the next new local; 0 is the parameter. */
-  private nextLocal = 1;
-  private localType = new Uint8Array(64);
-  private localIsHome = new Uint8Array(64);
-  /** Locals to use again, by type; the first `freeCount` of each list count. */
-  private readonly freeLocals: number[][] = [[], [], [], [], []];
-  private readonly freeCount = new Int32Array(5);
-
   /** Starts a new group of functions. */
   begin(options: LoweringOptions): void {
     this.options = options;
@@ -123,8 +112,7 @@ export class Lowering extends RunAnalysis implements Emitter {
     this.profile = counter === 0 ? 0 : profile;
     this.examine(block);
     this.beginFunction();
-    this.nextLocal = 1;
-    this.freeCount.fill(0);
+    this.beginLocals();
     if (counter !== 0) emitCounter(this, counter);
     this.place.fill(DEAD, this.first, this.first + this.globals.length);
     this.lastSettled = 0;
@@ -568,38 +556,6 @@ export class Lowering extends RunAnalysis implements Emitter {
     return local;
   }
 
-  // ---- locals
-
-  /** A local of the given type whose content nobody needs. */
-  allocate(type: ValType): number {
-    const free = this.freeCount[type]!;
-    if (free === 0) return this.newLocal(type);
-    this.freeCount[type] = free - 1;
-    return this.freeLocals[type]![free - 1]!;
-  }
-
-  /** Gives back a local got from `allocate`; homes stay. */
-  release(local: number): void {
-    if (this.localIsHome[local] !== 0) return;
-    const type = this.localType[local]!;
-    this.freeLocals[type]![this.freeCount[type]!++] = local;
-  }
-
-  private newLocal(type: ValType): number {
-    const local = this.nextLocal++;
-    if (local === this.localType.length) {
-      const types = new Uint8Array(local * 2);
-      types.set(this.localType);
-      this.localType = types;
-      const homes = new Uint8Array(local * 2);
-      homes.set(this.localIsHome);
-      this.localIsHome = homes;
-    }
-    this.localType[local] = type;
-    this.localIsHome[local] = 0;
-    return local;
-  }
-
   // ---- effects
 
   /** Computes the loads that are still pending: an effect follows that they must not move past. */
@@ -623,7 +579,7 @@ export class Lowering extends RunAnalysis implements Emitter {
     return false;
   }
 
-  private settlePending(version: number): void {
+  protected settlePending(version: number): void {
     if (this.place[version] !== PENDING) return;
     this.place[version] = SPENT;
     this.emitTree(version);
@@ -709,6 +665,11 @@ export class Lowering extends RunAnalysis implements Emitter {
   /** Computes a value, so that it can be used in code that runs only sometimes. */
   settleValue(value: Value): void {
     if (!(value instanceof Const)) this.settlePending(this.current[value.id]!);
+  }
+
+  /** Puts an alternative that `splitRare` found on the stack. */
+  useAlternative(ref: number): void {
+    this.pull(ref);
   }
 
   /** Takes over the globals a helper wrote, behind the call at `i`. */

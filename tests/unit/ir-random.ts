@@ -350,16 +350,30 @@ class Generator {
   /** A helper without effects, called under a condition. */
   private cold(): void {
     if (this.choices.pick(3) === 0) {
-      this.op('leave_if', null, [this.value('i32')], this.pc);
+      this.op('leave_if', null, [this.alternatives(), this.value('i32')], this.pc);
       return;
     }
     const helper = this.choices.of(COLD);
     const type = helper.result!;
     const args = helper.args.map((arg) => this.value(arg));
-    const [a, b] = [this.value(type), this.value('i32')];
+    const [a, b, c] = [this.value(type), this.alternatives(), this.value('i32')];
     const out = this.target(type);
-    this.block.ops.push(new Op(OPS[`cold_${type}`], out, a, b, null, 0, 0, null, helper, args));
+    this.block.ops.push(new Op(OPS[`cold_${type}`], out, a, b, c, 0, 0, null, helper, args));
     this.defined(out);
+  }
+
+  /** A number that may be the sum of conditions which nothing else needs. */
+  private alternatives(): Value {
+    let sum = this.value('i32');
+    for (let n = this.choices.pick(3); n > 0; n--) {
+      const part = this.block.temp('i32');
+      const type = this.choices.pick(2) === 0 ? 'f64' : 'i32';
+      this.op(`setcond_${type}`, part, [this.value(type), this.value(type)], this.choices.pick(6));
+      const next = this.block.temp('i32');
+      this.op('or_i32', next, [sum, part]);
+      sum = next;
+    }
+    return sum;
   }
 
   private condition(label: Label): void {

@@ -115,10 +115,10 @@ describe('the verifier refuses', () => {
     ['a result the helper lacks', block(call(HELPERS[7]!, [one], t0)), 'helper note has none'],
     ['a vector passed to a helper', block(call(badHelper, [FEW_GLOBALS[8]!])), 'passes a vector'],
     ['a helper on a plain op', block(Object.assign(makeOp('fence', null), { helper: badHelper })), 'is no call'],
-    ['a cold call with effects', parse('a0 = cold_i32:0 a0, a1, count(a1)\ngoto_tb:0:plain'), 'has effects'],
+    ['a cold call with effects', parse('a0 = cold_i32:0 a0, a1, 1, count(a1)\ngoto_tb:0:plain'), 'has effects'],
     [
       'a cold call of another type',
-      parse('b5 = cold_i64:0 b5, a1, pure_wide(b5)\nd7 = cold_f64:0 d7, a0, pure_mix(a0, a1)\ngoto_tb:0:plain'),
+      parse('b5 = cold_i64:0 b5, a1, 1, pure_wide(b5)\nd7 = cold_f64:0 d7, a0, 1, pure_mix(a0, a1)\ngoto_tb:0:plain'),
       'does not return f64',
     ],
     ['a shuffle by a variable', parse('e8 = shuffle_v128 e8, e8, e8\ngoto_tb:0:plain'), 'needs a constant'],

@@ -128,13 +128,13 @@ const RULES: [what: string, before: string, after: string][] = [
   ['helpers that accumulate stay', 't0 = call mark(1)', 't0 = call mark(1)'],
   [
     'a cold call that never happens is a copy',
-    't0 = cold_i32:0 a1, 0, pure_mix(1, 2)\na0 = add_i32 t0, 1',
+    't0 = cold_i32:0 a1, 0, 1, pure_mix(1, 2)\na0 = add_i32 t0, 1',
     'a0 = add_i32 a1, 1',
   ],
   [
     'its arguments are resolved',
-    't0 = mov_i32 a1\na0 = cold_i32:0 5, a2, mark(t0)',
-    'a0 = cold_i32:0x0 5, a2, mark(a1)',
+    't0 = mov_i32 a1\na0 = cold_i32:0 5, a2, 1, mark(t0)',
+    'a0 = cold_i32:0x0 5, a2, 1, mark(a1)',
   ],
   [
     'the lowest lane is what was put there, also in a copy',

@@ -91,6 +91,8 @@ export class Translation {
   mmxEntered = false;
   /** This block has looked at MXCSR: it is as its flags say, or may be treated so. */
   sseChecked = false;
+  /** Arithmetic that calls for a helper leaves the block, so that what was checked holds behind it. */
+  leavesAtCold = false;
   readonly floats = new KnownFloats();
   mmxWritten = 0;
   /** ES, CS, SS and DS are flat: offsets in them are addresses. */

@@ -1,7 +1,7 @@
 // SSE conversions and rounding to integral values (SDM vol. 1, 10.4.4, 11.4.1.6, 12.8.3).
 import { Cond } from '../../../tcg/ir/types.ts';
 import { Const, const32, type Value } from '../../../tcg/ir/value.ts';
-import { splatFloat, unlessAll, vectorCompareGuard } from '../../float-guard.ts';
+import { type Proof, splatFloat, unlessAll, vectorCompareGuard } from '../../float-guard.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
 import {
@@ -26,6 +26,11 @@ const ROUND_QUIET = 8;
 
 // ---- between formats
 
+/** Shows that a result is exact by a condition that is 0 then. */
+function proofBy(condition: Value): Proof {
+  return { flags: [], conditions: [condition] };
+}
+
 /** CVTSS2SD: exact. */
 function widen(t: Translation): void {
   const source = readScalar(t, t.src, 'f32');
@@ -41,8 +46,9 @@ function narrow(t: Translation): void {
   const fast: Fast = {
     operands: [source],
     result: () => b.emit('demote_f64_f32', x),
-    bad: (result) => b.emit('extreme_f32', result),
-    inexact: (result) => b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE),
+    judged: true,
+    zero: () => b.emit('setcond_f64', x, new Const('f64', 0), null, Cond.NE),
+    proof: (result) => proofBy(b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE)),
   };
   setScalarResult(t, fast, 'sd_to_ss', x);
 }
@@ -76,7 +82,8 @@ function narrowPacked(t: Translation): void {
       const small = b.emit('fcmp_vec', size, BEYOND_SINGLE, null, 64, Cond.LT);
       return unlessAll(b, 64, b.emit('and_v128', large, small));
     },
-    inexact: (result) => unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ)),
+    proof: (result) =>
+      proofBy(unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ))),
   };
   setXmm(t, t.dst.num, vectorResult(t, 64, fast, 'pd_to_ps', x));
 }
@@ -99,7 +106,7 @@ function intToSingle(t: Translation): void {
     result: () => b.emit('converts_i32_f32', x),
     bad: () => const32(0),
     // Magnitudes up to 2^24 fit.
-    inexact: () => b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25),
+    proof: () => proofBy(b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25)),
   };
   setScalarResult(t, fast, 'int_to_ss', x);
 }
@@ -124,9 +131,9 @@ function singlesOf(t: Translation, x: Value, lanes: number): Value {
     operands: [],
     result: () => b.emit('fconverts_vec', x, null, null, 32),
     bad: () => const32(0),
-    inexact: () => {
+    proof: () => {
       const small = b.emit('cmp_vec', b.emit('add_vec', x, HALF_RANGE, null, 32), RANGE, null, 32, Cond.LEU);
-      return unlessAll(b, 32, small, lanes);
+      return proofBy(unlessAll(b, 32, small, lanes));
     },
   };
   return vectorResult(t, 32, fast, 'ints_to_ps', x, lanes);
@@ -178,9 +185,9 @@ function toInt(type: Scalar, truncate: boolean): Handler {
         const fits = b.emit(`setcond_${type}`, b.emit(`abs_${type}`, whole), new Const(type, 2 ** 31), null, Cond.LT);
         return b.xor(fits, 1);
       },
-      inexact: () => {
+      proof: () => {
         const integral = truncate ? b.emit(`round_${type}`, x, null, null, TRUNCATE) : whole;
-        return b.emit(`setcond_${type}`, integral, x, null, Cond.NE);
+        return proofBy(b.emit(`setcond_${type}`, integral, x, null, Cond.NE));
       },
     };
     t.giveTo(dst, scalarResult(t, fast, helper, x, truncate ? 1 : 0));
@@ -200,9 +207,9 @@ function intsOf(t: Translation, x: Value, lane: 32 | 64, truncate: boolean, lane
       const size = b.emit('fabs_vec', whole, null, null, lane);
       return unlessAll(b, lane, b.emit('fcmp_vec', size, BEYOND_INT[lane], null, lane, Cond.LT), lanes);
     },
-    inexact: () => {
+    proof: () => {
       const integral = truncate ? b.emit('fround_vec', x, null, null, lane, TRUNCATE) : whole;
-      return unlessAll(b, lane, b.emit('fcmp_vec', integral, x, null, lane, Cond.EQ), lanes);
+      return proofBy(unlessAll(b, lane, b.emit('fcmp_vec', integral, x, null, lane, Cond.EQ), lanes));
     },
   };
   return lane === 32
@@ -247,11 +254,11 @@ function roundScalar(type: Scalar): Handler {
     const { b, src, insn } = t;
     const source = readScalar(t, src, type);
     const x = source.value;
-    const inexact = (result: Value) => b.emit(`setcond_${type}`, result, x, null, Cond.NE);
+    const proof = (result: Value) => proofBy(b.emit(`setcond_${type}`, result, x, null, Cond.NE));
     const fast: Fast = {
       operands: [source],
       result: () => b.emit(`round_${type}`, x, null, null, directionOf(insn.imm)),
-      ...(isReported(insn.imm) ? { inexact } : {}),
+      ...(isReported(insn.imm) ? { proof } : {}),
     };
     setScalarResult(t, fast, helper, x, insn.imm);
   };
@@ -264,11 +271,11 @@ function roundPacked(lane: 32 | 64): Handler {
     const { b, insn } = t;
     const source = readSource(t);
     const x = source.value;
-    const inexact = (result: Value) => unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ));
+    const proof = (result: Value) => proofBy(unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ)));
     const fast: Fast = {
       operands: [source],
       result: () => b.emit('fround_vec', x, null, null, lane, directionOf(insn.imm)),
-      ...(isReported(insn.imm) ? { inexact } : {}),
+      ...(isReported(insn.imm) ? { proof } : {}),
     };
     setVectorResult(t, lane, fast, helper, x, insn.imm);
   };

@@ -1,6 +1,16 @@
 // SSE arithmetic (SDM vol. 1, 10.4.1, 11.4.1, 12.3, 12.8): addition to square root, minimum, maximum, horizontal sums.
 import { Cond } from '../../../tcg/ir/types.ts';
-import { productInexact, productsInexact, quotientInexact, quotientsInexact, sumInexact } from '../../float-guard.ts';
+import { Const, const32, type Value } from '../../../tcg/ir/value.ts';
+import {
+  exactProduct,
+  exactProducts,
+  exactQuotient,
+  exactQuotients,
+  exactSum,
+  exactSums,
+  type Proof,
+  zeroLanes,
+} from '../../float-guard.ts';
 import { SseOp } from '../helpers/sse-table.ts';
 import { XMM } from '../state.ts';
 import type { Translation } from './context.ts';
@@ -26,6 +36,12 @@ const ARITHMETIC = {
 } as const;
 type Arithmetic = keyof typeof ARITHMETIC;
 
+/** 1 unless a scalar is zero. */
+function notZero({ b }: Translation, value: Value): Value {
+  const type = value.type as Scalar;
+  return b.emit(`setcond_${type}`, value, new Const(type, 0), null, Cond.NE);
+}
+
 /** ADDSS and its like: dst = dst op src in the low lane. */
 function scalar(name: Arithmetic, type: Scalar): Handler {
   const op = ARITHMETIC[name][0];
@@ -39,11 +55,16 @@ function scalar(name: Arithmetic, type: Scalar): Handler {
     const fast: Fast = {
       operands: [target, source],
       result: () => b.emit(`${op}_${type}`, x, y),
-      bad: (result) => b.emit(`extreme_${type}`, result),
-      inexact: (result) => {
-        if (name === 'MUL') return productInexact(b, type, result, x, y);
-        if (name === 'DIV') return quotientInexact(b, type, result, x, y);
-        return sumInexact(b, type, result, x, y, name === 'SUB');
+      judged: true,
+      zero: (result) => {
+        const differs = notZero(t, result);
+        if (name === 'MUL') return b.or(differs, b.and(notZero(t, x), notZero(t, y)));
+        return name === 'DIV' ? b.or(differs, notZero(t, x)) : differs;
+      },
+      proof: (result): Proof => {
+        if (name === 'MUL') return exactProduct(b, result, x, y);
+        if (name === 'DIV') return exactQuotient(b, result, x, y);
+        return exactSum(b, result, x, y, name === 'SUB');
       },
     };
     setScalarResult(t, fast, helper, x, y, SseOp[name]);
@@ -62,10 +83,14 @@ function setPacked(t: Translation, name: Arithmetic, lane: 32 | 64, target: Sour
     operands: [target, source],
     result: () => b.emit(ARITHMETIC[name][1], x, y, null, lane),
     judged: true,
-    inexact: (result) => {
-      if (name === 'MUL') return productsInexact(b, lane, x, y);
-      if (name === 'DIV') return quotientsInexact(b, lane, result, x, y);
-      return sumInexact(b, lane, result, x, y, name === 'SUB');
+    zero: () => {
+      if (name === 'MUL') return b.or(zeroLanes(b, lane, x), zeroLanes(b, lane, y));
+      return name === 'DIV' ? zeroLanes(b, lane, x) : const32(15);
+    },
+    proof: (result) => {
+      if (name === 'MUL') return exactProducts(b, lane, x, y);
+      if (name === 'DIV') return exactQuotients(b, lane, result, x, y);
+      return exactSums(b, lane, result, x, y, name === 'SUB');
     },
   };
   setVectorResult(t, lane, fast, packedHelper(lane), x, y, SseOp[name]);
@@ -88,8 +113,9 @@ function scalarRoot(type: Scalar): Handler {
     const fast: Fast = {
       operands: [source],
       result: () => b.emit(`sqrt_${type}`, x),
-      bad: (result) => b.emit(`extreme_${type}`, result),
-      inexact: (result) => quotientInexact(b, type, result, x, result),
+      judged: true,
+      zero: (result) => notZero(t, result),
+      proof: (result) => exactQuotient(b, result, x, result),
     };
     setScalarResult(t, fast, helper, x, x, SseOp.SQRT);
   };
@@ -104,7 +130,8 @@ function packedRoot(lane: 32 | 64): Handler {
       operands: [source],
       result: () => b.emit('fsqrt_vec', x, null, null, lane),
       judged: true,
-      inexact: (result) => quotientsInexact(b, lane, result, x, result),
+      zero: () => const32(15),
+      proof: (result) => exactQuotients(b, lane, result, x, result),
     };
     setVectorResult(t, lane, fast, packedHelper(lane), x, x, SseOp.SQRT);
   };
@@ -180,7 +207,8 @@ function alternating(lane: 32 | 64): Handler {
         const differences = b.emit('fsub_vec', x, y, null, lane);
         return shuffle(t, differences, b.emit('fadd_vec', x, y, null, lane), ALTERNATING[lane]);
       },
-      inexact: (result) => sumInexact(b, lane, result, x, b.emit('xor_v128', y, EVEN_SIGNS[lane]), false),
+      zero: () => const32(15),
+      proof: (result) => exactSums(b, lane, result, x, b.emit('xor_v128', y, EVEN_SIGNS[lane]), false),
     };
     setVectorResult(t, lane, fast, packedHelper(lane), x, y, SseOp.ADDSUB);
   };

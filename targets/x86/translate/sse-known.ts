@@ -1,16 +1,16 @@
 // What the translator knows of floats in XMM registers within a block: low lanes as values, and which flag vouches for them.
 import type { Value } from '../../../tcg/ir/value.ts';
 
-/** Lanes of a vector, none of which is a denormal or a NaN unless `suspect` is not 0. */
+/** Lanes of a vector, none of which is a denormal or a NaN unless `suspect` is negative. */
 export interface KnownLanes {
   readonly lane: 32 | 64;
   readonly suspect: Value;
 }
 
 /**
- * A flag vouches for a value: where it is 0 the value is no denormal and no NaN. It is the flag of the guard of the arithmetic
- * that made the value, or that used it last. So values need no checks of their own, and where one guard sends its operation
- * to the helper, those that depend on it go there too, which is always right.
+ * A flag (i32 or i64) vouches for a value: where it is not negative the value is no denormal and no NaN. It is the flag of the
+ * guard of the arithmetic that made the value, or that used it last. So values need no checks of their own, and where one guard has to look
+ * closer, those of operations that depend on it do so too, which is always right.
  */
 export class KnownFloats {
   /** The f32 or f64 in the low lane of each register, where it is at hand. */

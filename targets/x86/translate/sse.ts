@@ -1,10 +1,11 @@
 // How SSE arithmetic is done as MXCSR asks: by the engine's instructions where nothing tells them apart, else by helpers.
+import type { Builder } from '../../../tcg/ir/builder.ts';
 import type { HelperRow } from '../../../tcg/ir/helper-table.ts';
 import { Cond, Exit, MO_32, MO_64 } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
-import { type GuardOptions, vectorCompareGuard, vectorGuard } from '../../float-guard.ts';
+import { type Proof, remote, remoteLanes, vectorCompareGuard, vectorPrecise } from '../../float-guard.ts';
 import { SSE_ROWS, type SseHelperName } from '../helpers/sse-table.ts';
-import { FLAG_SSE_SLOW, FLAG_SSE_UNMASKED, SSE_FAST_BITS, SSE_FAST_VALUE } from '../mode.ts';
+import { FLAG_SSE_HELPERS, FLAG_SSE_SLOW, SSE_FAST_BITS, SSE_FAST_VALUE } from '../mode.ts';
 import { type Operand, OperandKind } from '../operands.ts';
 import { X86_OFFSETS, XMM } from '../state.ts';
 import { Vector } from '../vectors.ts';
@@ -13,9 +14,6 @@ import { readVector, setXmm } from './vector.ts';
 
 /** A scalar type: of SS instructions or of SD ones. */
 export type Scalar = 'f32' | 'f64';
-
-/** Operands that are denormal raise the denormal flag, or are flushed. */
-export const X86_GUARD: GuardOptions = { operands: true };
 
 /** An operand: its value and, where it is the whole or the low lane of an XMM register, which, else -1. */
 export interface Source {
@@ -28,18 +26,20 @@ export interface Fast {
   /** Floats that must not be denormals (nor, where nothing is asked of the result, NaNs). */
   readonly operands: readonly Source[];
   readonly result: () => Value;
-  /**
-   * Not 0 where the result calls for the helper in every mode: for arithmetic that is where it is not finite, or tiny, or zero,
-   * as it also is when an operand is not finite. Absent for comparisons and their like, for which only operands do so.
-   */
-  readonly bad?: (result: Value) => Value;
-  /** That is to be asked of the lanes of a vector; `bad` is absent. */
+  /** The result must be finite and not tiny: that of arithmetic, which is otherwise where an operand is. */
   readonly judged?: boolean;
   /**
-   * Not 0 unless the result is exact, which makes it that of every rounding direction. It may err on that side. Absent where
-   * all results that are not `bad` are exact.
+   * Of judged results: not 0 unless a result that is zero is exact. For vectors bits for the lanes where it is
+   * exact. Absent: none are.
    */
-  readonly inexact?: (result: Value) => Value;
+  readonly zero?: (result: Value) => Value;
+  /** Of results that are not judged: another condition, not 0 where the helper is needed. */
+  readonly bad?: (result: Value) => Value;
+  /**
+   * What shows that the result is exact, which makes it that of every rounding direction (but for the sign of zeros). Absent
+   * where all results are.
+   */
+  readonly proof?: (result: Value) => Proof;
 }
 
 /**
@@ -49,8 +49,6 @@ export interface Fast {
 function checkMode(t: Translation): void {
   if (t.sseChecked) return;
   t.sseChecked = true;
-  // Nothing but an instruction that ends the block unmasks and masks exceptions.
-  if (t.mode & FLAG_SSE_UNMASKED) return;
   const { b } = t;
   const slow = (t.mode & FLAG_SSE_SLOW) !== 0;
   const fine = b.label();
@@ -63,9 +61,62 @@ function checkMode(t: Translation): void {
 }
 
 /** A result and the flag that vouches for it (see KnownFloats), or null. */
-export interface Result {
+interface Result {
   readonly value: Value;
   readonly suspect: Value | null;
+}
+
+/** Reasons for a helper found by the first step of a guard. */
+class Doubt {
+  /** Or of flags that count where they are negative, by width. */
+  private wide: Value | null = null;
+  private narrow: Value | null = null;
+  /** What counts where it is not 0. */
+  private readonly conditions: Value[] = [];
+  private readonly seen: Value[] = [];
+
+  constructor(private readonly b: Builder) {}
+
+  /** Adds a flag that is negative where there is a reason. */
+  flag(flag: Value): void {
+    if (flag.kind === 'const' || this.seen.includes(flag)) return;
+    this.seen.push(flag);
+    const { b } = this;
+    if (flag.type === 'i64') this.wide = this.wide ? b.emit('or_i64', this.wide, flag) : flag;
+    else this.narrow = this.narrow ? b.or(this.narrow, flag) : flag;
+  }
+
+  /** Adds a condition, a small number, that is not 0 where there is a reason. */
+  condition(condition: Value): void {
+    if (condition.kind !== 'const' || condition.value !== 0) this.conditions.push(condition);
+  }
+
+  /** A condition that is not 0 where there is any reason. */
+  get any(): Value {
+    const { b, wide, narrow } = this;
+    let any: Value = const32(0);
+    if (wide !== null) any = b.or(any, isNegative(b, wide));
+    if (narrow !== null) any = b.or(any, isNegative(b, narrow));
+    for (const condition of this.conditions) any = b.or(any, condition);
+    return any;
+  }
+
+  /** A flag that is negative where there is any reason; that of proofs does not count. */
+  get suspect(): Value {
+    const { b } = this;
+    let narrow: Value | null = this.narrow;
+    for (const condition of this.conditions) {
+      const flag = b.neg(condition);
+      narrow = narrow === null ? flag : b.or(narrow, flag);
+    }
+    if (this.wide === null) return narrow ?? const32(0);
+    return narrow === null ? this.wide : b.emit('or_i64', this.wide, b.exts64(narrow));
+  }
+}
+
+function isNegative(b: Builder, flag: Value): Value {
+  if (flag.type === 'i32') return b.setcond(Cond.LT, flag, 0);
+  return b.emit('setcond_i64', flag, b.i64(0), null, Cond.LT);
 }
 
 /**
@@ -81,62 +132,72 @@ function compute(
   args: readonly (Value | number)[],
 ): Result {
   checkMode(t);
-  if (t.mode & FLAG_SSE_UNMASKED) return { value: callHelper(t, SSE_ROWS[helper], args), suspect: null };
+  if (t.mode & FLAG_SSE_HELPERS) return { value: callHelper(t, SSE_ROWS[helper], args), suspect: null };
   const { b, floats } = t;
-  const { operands } = fast;
   const result = fast.result();
-  let bad = lane === null ? scalarsBad(t, fast, result) : vectorsBad(t, lane, fast, result);
-  if (t.mode & FLAG_SSE_SLOW && fast.inexact) bad = b.or(bad, fast.inexact(result));
-  for (const { value, register } of operands) {
-    if (lane === null) floats.vouch(value, bad);
-    else floats.vouchLanes(value, lane, bad, register);
+  const proof = t.mode & FLAG_SSE_SLOW && fast.proof ? fast.proof(result) : null;
+  // A sum that is exact may be as small as it likes, but then nothing is known of it.
+  const judged = fast.judged === true && (lane !== null || proof?.finite !== true);
+  const doubt = new Doubt(b);
+  if (lane === null) doubtScalars(t, fast, judged ? result : null, doubt);
+  else doubtVectors(t, lane, fast, result, doubt);
+  if (fast.bad) doubt.condition(fast.bad(result));
+  const suspect = t.leavesAtCold ? const32(0) : doubt.suspect;
+  let reason = doubt.any;
+  let precise: Value = fast.bad ? const32(1) : preciseReason(t, lane, fast, judged, result);
+  for (const flag of proof?.flags ?? []) {
+    const negative = isNegative(b, flag);
+    reason = b.or(reason, negative);
+    precise = b.or(precise, negative);
   }
-  return { value: b.cold(result, bad, SSE_ROWS[helper], ...args), suspect: bad };
+  for (const condition of proof?.conditions ?? []) {
+    reason = b.or(reason, condition);
+    precise = b.or(precise, condition);
+  }
+  const value = b.cold(result, reason, precise, SSE_ROWS[helper], ...args);
+  for (const { value, register } of fast.operands) {
+    if (lane === null) floats.vouch(value, suspect);
+    else floats.vouchLanes(value, lane, suspect, register);
+  }
+  return { value, suspect: fast.judged && !judged ? null : suspect };
 }
 
-/** Ors flags, each once. */
-class Flags {
-  private readonly seen: Value[] = [];
-  sum: Value = const32(0);
-
-  constructor(private readonly t: Translation) {}
-
-  add(flag: Value): void {
-    if (this.seen.includes(flag)) return;
-    this.seen.push(flag);
-    this.sum = this.t.b.or(this.sum, flag);
+/** The first step for scalars: exponents out of the middle. */
+function doubtScalars({ floats, b }: Translation, { operands }: Fast, result: Value | null, doubt: Doubt): void {
+  for (const value of new Set(operands.map((source) => source.value))) {
+    doubt.flag(floats.suspectOf(value) ?? remote(b, value));
   }
+  if (result !== null) doubt.flag(remote(b, result));
 }
 
-function scalarsBad(t: Translation, { operands, bad }: Fast, result: Value): Value {
-  const { b, floats } = t;
-  const flags = new Flags(t);
-  if (bad) flags.add(bad(result));
-  for (const [n, { value }] of operands.entries()) {
-    const known = floats.suspectOf(value);
-    if (n > 0 && value === operands[0]!.value) break;
-    if (known) flags.add(known);
-    else {
-      const type = value.type as Scalar;
-      flags.add(b.emit(`denormal_${type}`, value));
-      if (!bad) flags.add(b.emit(`setcond_${type}`, value, value, null, Cond.NE));
-    }
-  }
-  return flags.sum;
-}
-
-function vectorsBad(t: Translation, lane: 32 | 64, { operands, bad, judged }: Fast, result: Value): Value {
-  const flags = new Flags(t);
-  if (bad) flags.add(bad(result));
+function doubtVectors(t: Translation, lane: 32 | 64, fast: Fast, result: Value, doubt: Doubt): void {
   const unknown: Value[] = [];
-  for (const { value, register } of operands) {
+  for (const { value, register } of fast.operands) {
     const known = t.floats.suspectOfLanes(value, lane, register);
-    if (known) flags.add(known);
+    if (known) doubt.flag(known);
     else if (!unknown.includes(value)) unknown.push(value);
   }
-  if (judged) flags.add(vectorGuard(t.b, lane, result, unknown, X86_GUARD));
-  else if (unknown.length > 0) flags.add(vectorCompareGuard(t.b, lane, unknown));
-  return flags.sum;
+  if (fast.judged) unknown.push(result);
+  if (unknown.length > 0) doubt.condition(remoteLanes(t.b, lane, unknown));
+}
+
+/** The second step: not 0 where the helper is needed. */
+function preciseReason(t: Translation, lane: 32 | 64 | null, fast: Fast, judged: boolean, result: Value): Value {
+  const { b } = t;
+  const operands = [...new Set(fast.operands.map(({ value }) => value))];
+  if (lane !== null) {
+    if (!fast.judged) return vectorCompareGuard(b, lane, operands);
+    return vectorPrecise(b, lane, result, operands, fast.zero?.(result) ?? 0);
+  }
+  let reason: Value = const32(0);
+  for (const value of operands) {
+    const type = value.type as Scalar;
+    reason = b.or(reason, b.emit(`denormal_${type}`, value));
+    if (!fast.judged) reason = b.or(reason, b.emit(`setcond_${type}`, value, value, null, Cond.NE));
+  }
+  if (!judged) return reason;
+  const extreme = b.emit(`extreme_${result.type as Scalar}`, result);
+  return b.or(reason, fast.zero ? b.and(extreme, fast.zero(result)) : extreme);
 }
 
 /** A scalar result in the low lane of the destination, whose other lanes stay. */
@@ -184,7 +245,7 @@ export function always(t: Translation, helper: SseHelperName, ...args: (Value | 
 function callHelper(t: Translation, row: HelperRow, args: readonly (Value | number)[]): Value {
   const { b } = t;
   const result = b.call(row, ...args);
-  if (t.mode & FLAG_SSE_UNMASKED) t.faultIf(Vector.XM, Cond.NE, b.envLoad(X86_OFFSETS.sseFault), 0);
+  if (t.mode & FLAG_SSE_HELPERS) t.faultIf(Vector.XM, Cond.NE, b.envLoad(X86_OFFSETS.sseFault), 0);
   return result;
 }
 

@@ -108,6 +108,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     }
     builder.insnStart(pc);
     t.pc = pc;
+    t.leavesAtCold = request.coldAt !== undefined && request.coldAt !== pc;
     t.next = pc = (pc + insn.length) >>> 0;
     count++;
     t.checkCodeLimit(insn.fault === DecodeFault.Fetch ? 1 : insn.length);
