@@ -136,6 +136,10 @@ function epollEvents(p: Process, events: number, count: number, wait: (address: 
   if (p.structs.sizeOf('epoll_event') === host.size && p.little) {
     return wait(p.out(events, Math.max(0, count) * host.size), count);
   }
+  // Where nothing can be stored the host is told so: it keeps the events then.
+  if (count > 0 && !p.memory.prepareWrite(events >>> 0, p.structs.sizeOf('epoll_event'))) {
+    return wait(p.out(events, count * host.size), count);
+  }
   const room = Math.max(0, Math.min(count, 1024));
   const { address } = p.scratch(SETS + room * host.size);
   const result = wait(address + SETS, count > 0 ? room : count);

@@ -72,7 +72,12 @@ function statfs(p: Process, name: string, call: number, what: HostArg, pointer: 
 }
 
 function statfs64(p: Process, call: number, what: number, size: number, pointer: number): number {
-  return size === p.structs.sizeOf('statfs64') ? statfs(p, 'statfs64', call, what, pointer) : -EINVAL;
+  const packed = p.structs.sizeOf('statfs64');
+  // C libraries of ABIs that align 64-bit members pass the size the structure has there if it is not packed; the kernel of ARM
+  // takes both (arch/arm/kernel/entry-common.S).
+  const { align64 } = p.abi.model;
+  if (size !== packed && size !== Math.ceil(packed / align64) * align64) return -EINVAL;
+  return statfs(p, 'statfs64', call, what, pointer);
 }
 
 /** The old ustat(2): a device number instead of a name. */

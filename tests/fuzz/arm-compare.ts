@@ -39,6 +39,14 @@ function run(command: readonly string[], program: string, timeout: number, big: 
   return { results: readResults(stdout, big), text: `${exitCode ?? signalCode} ${stderr.toString().slice(0, 500)}` };
 }
 
+/**
+ * Where qemu-arm has the stack it gives to programs, and begins to map what they ask for: a jump there runs on whatever lies
+ * there, and an access succeeds.
+ */
+function isOraclesOwn(address: number): boolean {
+  return address >= 0x3f000000 && address < 0x41000000;
+}
+
 /** Runs the cases on both. */
 export function compareCases(
   cases: readonly ArmCase[],
@@ -73,7 +81,12 @@ export function compareCases(
       let expected = found.signal === 4 ? { ...found, code: 1 } : found;
       // Where nothing of the program lies, each emulator has its own idea of what is mapped.
       if (found.signal === 11 && !isProgram(found.faultAddress)) expected = { ...expected, code: actual.code };
-      return JSON.stringify(expected) === JSON.stringify(actual) ? [] : [{ index, one, expected, actual }];
+      if (JSON.stringify(expected) === JSON.stringify(actual)) return [];
+      if (actual.signal === 11 && isOraclesOwn(actual.faultAddress)) {
+        how.strayed?.(one, `it goes on at ${hex(actual.faultAddress)}, where nothing is mapped`);
+        return [];
+      }
+      return [{ index, one, expected, actual }];
     });
   } finally {
     rmSync(dir, { recursive: true });

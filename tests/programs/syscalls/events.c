@@ -70,7 +70,7 @@ static void waits(void) {
   int e = epoll_create1(0), e2 = epoll_create(1);
   C(SYS_epoll_create1, 5);
   C(SYS_epoll_create, 0);
-  struct { unsigned events, low, high; } event = {EPOLLIN, 0x11111111, 0x22222222}, got[3];
+  struct { unsigned events; unsigned long long data; } PACKED64 event = {EPOLLIN, 0x2222222211111111}, got[3];
   C(SYS_epoll_ctl, e, EPOLL_CTL_ADD, p[0], &event);
   event.events = EPOLLOUT | EPOLLONESHOT;
   C(SYS_epoll_ctl, e, EPOLL_CTL_ADD, p[1], &event);
@@ -81,7 +81,7 @@ static void waits(void) {
   C(SYS_epoll_ctl, e, 77, p[0], &event);
   C(SYS_epoll_ctl, e, EPOLL_CTL_DEL, p[0], BAD);
   C(SYS_epoll_wait, e, got, 3, 0);
-  dump("event", got, 12);
+  printf("  %x %llx\n", got[0].events, got[0].data);
   C(SYS_epoll_wait, e, got, 3, 0);
   C(SYS_epoll_ctl, e, EPOLL_CTL_MOD, p[1], &event);
   C(SYS_epoll_pwait, e, got, 3, 0, &mask, 8);

@@ -58,7 +58,9 @@ int main(void) {
   C(SYS_semctl, s, 0, SETALL, values);
   C(SYS_semctl, s, 1, SETVAL, 9);
   C(SYS_semctl, s, 1, SETVAL, 99999);
+#ifndef WITHOUT_OLD_CALLS
   C(SYS_semctl, s, 1, GETVAL | 0x100, 0);
+#endif
   C(SYS_shmctl, s, IPC_STAT | 0x100, 0);
   C(SYS_semctl, s, 1, GETVAL, 0);
   union { int value; void *pointer; } u = {5};
@@ -103,6 +105,9 @@ int main(void) {
   show_ok("shmat", at = (char *)SYS(SYS_shmat, h, 0, 0));
   unsigned long where = 0;
   C(SYS_ipc, SHMAT, h, SHM_RDONLY, &where, 0);
+#ifdef WITHOUT_OLD_CALLS
+  where = SYS(SYS_shmat, h, 0, SHM_RDONLY);
+#endif
   char *second = (char *)where;
   strcpy(at, "shared");
   printf("  %s\n", second);
@@ -127,7 +132,7 @@ int main(void) {
   struct shm_info hs;
   show_ok("SHM_INFO", SYS(SYS_shmctl, 0, SHM_INFO, &hs));
   C(SYS_shmctl, h, IPC_RMID, 0);
-  C(SYS_shmat, h, 0, 0);
+  K(SYS_shmat, h, 0, 0);
   C(SYS_shmget, IPC_PRIVATE, 0, 0600);
   C(SYS_ipc, 99, 0, 0, 0, 0);
 

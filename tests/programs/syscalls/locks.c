@@ -3,9 +3,9 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 
-/** struct flock and struct flock64 as the kernel has them on i386. */
+/** struct flock and struct flock64 as the kernel has them. */
 struct lock32 { short type, whence; int start, length, pid; };
-struct lock64 { short type, whence; long long start, length; int pid; } __attribute__((packed));
+struct lock64 { short type, whence; long long start, length; int pid; } PACKED64;
 
 static void show32(struct lock32 *l) { printf("  %d %d %d %d %d\n", l->type, l->whence, l->start, l->length, l->pid != 0); }
 static void show64(struct lock64 *l) { printf("  %d %d %lld %lld %d\n", l->type, l->whence, l->start, l->length, l->pid == -1 ? -1 : l->pid != 0); }

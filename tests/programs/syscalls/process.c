@@ -141,10 +141,10 @@ int main(void) {
     C(SYS_setdomainname, "domain", 6);
     C(SYS_uname, &u);
     printf("  %s %s %s\n", u.sysname, u.nodename, u.domainname);
-    char old[325];
+    char old[325] = "";
     C(SYS_olduname, old);
     printf("  %s %s\n", old, old + 65);
-    char first[45];
+    char first[45] = "";
     C(SYS_oldolduname, first);
     printf("  %s %s\n", first, first + 9);
     C(SYS_unshare, CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS);

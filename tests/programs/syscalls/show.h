@@ -11,6 +11,57 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef WITHOUT_OLD_CALLS
+/** What newer ABIs have not: there these programs are built without it, on both sides of the comparison. */
+#define NOT_THERE 0x7fff
+#undef SYS_select
+#define SYS_select NOT_THERE
+#undef SYS_alarm
+#define SYS_alarm NOT_THERE
+#undef SYS_time
+#define SYS_time NOT_THERE
+#undef SYS_ipc
+#define SYS_ipc NOT_THERE
+#undef SYS_mmap
+#define SYS_mmap NOT_THERE
+#undef SYS_sync_file_range
+#define SYS_sync_file_range NOT_THERE
+#undef SYS_afs_syscall
+#define SYS_afs_syscall NOT_THERE
+#undef SYS_getrlimit
+#define SYS_getrlimit NOT_THERE
+#undef SYS_modify_ldt
+#define SYS_modify_ldt NOT_THERE
+#undef SYS_oldolduname
+#define SYS_oldolduname NOT_THERE
+#undef SYS_olduname
+#define SYS_olduname NOT_THERE
+#undef SYS_vm86
+#define SYS_vm86 NOT_THERE
+#undef SYS_set_thread_area
+#define SYS_set_thread_area NOT_THERE
+#undef SYS_socketcall
+#define SYS_socketcall NOT_THERE
+#endif
+
+#ifdef __arm__
+/** Structures with 64-bit members: packed where those are aligned to 4 bytes. */
+#define PACKED64
+/** O_LARGEFILE, which the C library has as 0. */
+#define KERNEL_LARGEFILE 0x20000
+/** A system call by number without the C library between; 64-bit arguments are in pairs of registers that begin evenly. */
+static long raw(int number, long a, long b, long c, long d, long e, long f) {
+  if (number == SYS_pread64 || number == SYS_pwrite64) f = e, e = d, d = 0;
+  if (number == SYS_truncate64 || number == SYS_ftruncate64 || number == SYS_readahead) e = d, d = c, c = b, b = 0;
+  register long r7 __asm__("r7") = number;
+  register long r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c;
+  register long r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
+  __asm__ volatile("svc 0" : "+r"(r0) : "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5), "r"(r7) : "memory");
+  return r0;
+}
+#else
+#define PACKED64 __attribute__((packed))
+#define KERNEL_LARGEFILE 0x8000
 /** A system call by number without the C library between: the result as the kernel gave it. */
 static long raw(int number, long a, long b, long c, long d, long e, long f) {
   long result;
@@ -21,6 +72,7 @@ static long raw(int number, long a, long b, long c, long d, long e, long f) {
                    : "memory");
   return result;
 }
+#endif
 
 __attribute__((unused)) static long show(const char *what, long result) {
   if (result < 0 && result > -4096) printf("%s = %s\n", what, strerrorname_np(-result));
