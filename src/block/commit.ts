@@ -2,7 +2,7 @@
 import { statusAbove } from './block-status.ts';
 import { equalBytes, isZero } from './bytes.ts';
 import { type BlockNode, REQ } from './driver.ts';
-import { BlockError, errnoOf, strerror } from './errors.ts';
+import { BlockError, errnoOf, failingAs } from './errors.ts';
 
 const CHUNK = 1 << 20;
 
@@ -34,41 +34,45 @@ export async function commitImage(
     );
   }
   base.flags.unmap = true;
-  const started = performance.now();
-  const length = top.length;
   try {
-    if (base.length < length) await base.truncate(length);
-    const buffer = new Uint8Array(CHUNK);
-    for (let at = 0; at < length; ) {
-      const status = await statusAbove(top, base, at, length - at);
-      let n = status.bytes;
-      if (status.allocated) {
-        if (status.zero) {
-          await base.writeZeroes(at, n, REQ.MAY_UNMAP);
-        } else {
-          n = Math.min(n, CHUNK);
-          const part = buffer.subarray(0, n);
-          await top.read(at, part);
-          await base.write(at, part);
-        }
-      }
-      at += n;
-      progress(at / length);
-      const ahead = rate > 0 ? (at / rate) * 1000 - (performance.now() - started) : 0;
-      if (ahead > 0) await Bun.sleep(ahead);
-    }
-    // The base is safe before the overlay gives its copy up.
-    await base.flush();
+    await failingAs('Block job failed', () => copyDown(top, base, rate, progress));
   } finally {
     await base.setReadOnly(true).catch(() => {});
   }
-  if (empty) {
-    try {
-      await over[0]!.makeEmpty();
-    } catch (error) {
-      throw new BlockError(`Could not empty ${top.filename}: ${strerror(errnoOf(error))}`, errnoOf(error));
+  if (empty) await failingAs(`Failed to empty ${(top.file ?? top).filename}`, () => over[0]!.makeEmpty());
+}
+
+/** Writes what the layers above `base` hold into it. */
+async function copyDown(
+  top: BlockNode,
+  base: BlockNode,
+  rate: number,
+  progress: (fraction: number) => void,
+): Promise<void> {
+  const started = performance.now();
+  const length = top.length;
+  if (base.length < length) await base.truncate(length);
+  const buffer = new Uint8Array(CHUNK);
+  for (let at = 0; at < length; ) {
+    const status = await statusAbove(top, base, at, length - at);
+    let n = status.bytes;
+    if (status.allocated) {
+      if (status.zero) {
+        await base.writeZeroes(at, n, REQ.MAY_UNMAP);
+      } else {
+        n = Math.min(n, CHUNK);
+        const part = buffer.subarray(0, n);
+        await top.read(at, part);
+        await base.write(at, part);
+      }
     }
+    at += n;
+    progress(at / length);
+    const ahead = rate > 0 ? (at / rate) * 1000 - (performance.now() - started) : 0;
+    if (ahead > 0) await Bun.sleep(ahead);
   }
+  // The base is safe before the overlay gives its copy up.
+  await base.flush();
 }
 
 /**

@@ -286,10 +286,19 @@ export abstract class BlockNode {
     }
   }
 
+  /** Whether somebody is to be told of events in the work of layers above: a blkdebug node here or under a raw one. */
+  get wantsEvents(): boolean {
+    return false;
+  }
+
+  /** A step in the work of the layer above, by its name in blkdebug rules. */
+  event(_name: string): void {}
+
   /** Puts everything written so far on stable storage. */
   async flush(): Promise<void> {
     if (this.flags.readOnly) return;
     await this.doFlush();
+    if (!this.flags.noFlush) this.file?.event('flush_to_disk');
     for (const { node } of this.children.values()) await node.flush();
   }
 

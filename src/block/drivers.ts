@@ -159,7 +159,16 @@ const ROWS: Driver[] = [
   {
     name: 'blkdebug',
     kind: 'filter',
-    options: { config: { type: 'string' }, 'x-image': { type: 'string' }, align: { type: 'size' } },
+    options: {
+      config: { type: 'string' },
+      'x-image': { type: 'string' },
+      align: { type: 'size' },
+      'max-transfer': { type: 'size' },
+      'opt-write-zero': { type: 'size' },
+      'max-write-zero': { type: 'size' },
+      'opt-discard': { type: 'size' },
+      'max-discard': { type: 'size' },
+    },
     optionPrefixes: ['inject-error', 'set-state', 'take-child-perms', 'unshare-child-perms'],
     childRoles: ['image'],
     parseFilename: (filename, options) => {

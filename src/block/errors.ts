@@ -116,6 +116,16 @@ export function errnoOf(error: unknown): number {
   return ERRNO.EIO;
 }
 
+/** Does something; what goes wrong is told as `what` with the errno's text. */
+export async function failingAs<T>(what: string, action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw new BlockError(`${what}: ${strerror(errno)}`, errno);
+  }
+}
+
 /** Turns Node's system errors into BlockError; lets programming errors through unchanged. */
 export function toBlockError(error: unknown): BlockError {
   if (error instanceof BlockError) return error;

@@ -145,6 +145,7 @@ class CopyOnReadNode extends FilterNode {
       }
       if (copy) {
         const part = buffer.subarray(at, at + n);
+        this.base.event('cor_write');
         if (isZero(part)) await this.base.writeZeroes(offset + at, n);
         else await this.base.write(offset + at, part);
       }

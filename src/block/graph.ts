@@ -18,7 +18,7 @@ import { extractSubtree, type OptionTree, type OptionValue, parseJsonOptions, to
 import { compactJson, inDictOrder } from './qdict.ts';
 
 /** Bytes looked at to find out the format. */
-const PROBE_BYTES = 2048;
+const PROBE_BYTES = 512;
 
 /** A chain longer than this is a mistake (or an attack), even without a loop. */
 const MAX_CHAIN = 200;
@@ -382,7 +382,7 @@ function rejectLeftOver(driver: Driver, options: OptionTree): void {
   for (const key of options.keys()) {
     if (key === 'backing' && options.get(key) === null) continue;
     throw new BlockError(
-      driver.kind === 'protocol'
+      driver.kind === 'protocol' || driver.name === 'blkdebug'
         ? `Block protocol '${driver.name}' doesn't support the option '${key}'`
         : `Block format '${driver.name}' does not support the option '${key}'`,
     );
@@ -498,9 +498,12 @@ const STRONG_OPTIONS: Record<string, readonly string[]> = {
   https: ['url', 'sslverify', ...CREDENTIALS],
   throttle: ['throttle-group'],
   preallocate: ['prealloc-align', 'prealloc-size'],
-  blkdebug: [],
   'copy-on-read': ['bottom'],
 };
+
+/** Options of blkdebug that its plain name tells, or that leave no trace. */
+const BLKDEBUG_PLAIN =
+  /^(config|x-image|driver|image(\..*)?|(take|unshare)-child-perms\..*|read-only|auto-read-only|discard|detect-zeroes|force-share|node-name|cache\..*)$/;
 
 /** Gives a node the name it is shown under: the plain one where that says everything, else json:. */
 function refreshFilename(node: BlockNode, given: string | undefined): void {
@@ -518,6 +521,14 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
       node.filename = file.filename;
       return;
     }
+  } else if (node.driverName === 'blkdebug') {
+    const below = node.file!;
+    const plain = [...node.explicitOptions.keys()].every((k) => BLKDEBUG_PLAIN.test(k));
+    if (plain && !below.filename.startsWith('json:')) {
+      const config = node.explicitOptions.get('config') ?? /^blkdebug:([^:]*):/.exec(given ?? '')?.[1] ?? '';
+      node.filename = `blkdebug:${config}:${below.filename}`;
+      return;
+    }
   } else if (node.kind === 'filter' && given && given !== '' && !given.startsWith('json:')) {
     node.filename = given;
     return;
@@ -533,6 +544,10 @@ export function fullOptions(node: BlockNode): Record<string, unknown> {
     if (v !== undefined) tree.set(name, v);
   }
   const out = unflatten(tree);
+  if (node.driverName === 'blkdebug')
+    for (const [key, value] of node.explicitOptions)
+      if (key === 'config' || !BLKDEBUG_PLAIN.test(key))
+        out[key] = typeof value === 'boolean' ? (value ? 'on' : 'off') : value;
   if (node.driverName === 'file' || node.driverName === 'host_device') out['filename'] = node.filename;
   for (const [role, { node: child }] of node.children) {
     if (role === 'file' || role === 'image') out[node.driverName === 'blkdebug' ? 'image' : role] = fullOptions(child);

@@ -47,21 +47,39 @@ export class RawNode extends BlockNode {
     return this.base.clusterSize;
   }
 
+  override get wantsEvents(): boolean {
+    return this.base.wantsEvents;
+  }
+
+  override event(name: string): void {
+    this.base.event(name);
+  }
+
   override childPermissions(_role: string, perm: number, shared: number): { perm: number; shared: number } {
     return { perm, shared };
   }
 
   protected override doRead(offset: number, buffer: Uint8Array): Ending {
+    this.base.event('read_aio');
     return this.base.read(this.start + offset, buffer);
   }
 
   protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
     // A guest could turn an image of guessed format into another format by writing its header.
     if (this.guessed && offset === 0 && looksLikeFormat(buffer)) throw errnoError(ERRNO.EPERM);
+    if (this.wantsEvents) return this.writeTelling(offset, buffer, flags);
     return this.base.write(this.start + offset, buffer, flags);
   }
 
+  private async writeTelling(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    this.event('pwritev');
+    this.event('write_aio');
+    await this.base.write(this.start + offset, buffer, flags);
+    this.event('pwritev_done');
+  }
+
   protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
+    this.base.event('pwritev_zero');
     return this.base.writeZeroes(this.start + offset, bytes, flags);
   }
 

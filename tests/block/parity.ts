@@ -29,6 +29,7 @@ function neutral(text: string): string {
       .replace(/"image-end-offset": \d+/g, '"image-end-offset": N')
       .replace(/"offset": \d+/g, '"offset": N')
       .replace(/^(0x?[0-9a-f]* +0x[0-9a-f]+ +)0x[0-9a-f]+/gm, '$1N')
+      .replace(/Run completed in [\d.]+ s/g, 'Run completed in N s')
       .replace(/ \(held by [^)]*\)/g, '')
       .replace(/ +\n/g, '\n')
       .trimEnd()
@@ -39,7 +40,7 @@ function runCase(c: CliCase, tool: string): Result[] {
   const dir = mkdtempSync(join(tmpdir(), 'wemu-parity-'));
   try {
     return c.run.map((command) => {
-      const line = command.replace(/^img\b/, tool).replace(/^io\b/, 'qemu-io');
+      const line = command.replace(/(^|&& )img\b/g, `$1${tool}`).replace(/^io\b/, 'qemu-io');
       const p = Bun.spawnSync(['sh', '-c', line], { cwd: dir, env: { ...process.env, TZ: 'UTC' }, timeout: 20000 });
       const io = command.startsWith('io');
       return {

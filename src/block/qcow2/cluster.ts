@@ -254,6 +254,7 @@ async function writeL1Entry(s: Qcow2State, index: number): Promise<void> {
   const count = Math.min(64, s.l1.length / 2 - first);
   const b = new Uint8Array(count * 8);
   for (let i = 0; i < count * 2; i++) writeU32be(b, i * 4, s.l1[first * 2 + i]!);
+  s.file.event('l1_update');
   await s.file.write(s.header.l1Offset + first * 8, b);
 }
 
@@ -275,6 +276,7 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
     for (let at = 0; at < s.clusterSize; at += step) {
       let copy: Uint8Array | undefined;
       if (old !== 0) {
+        s.file.event('l2_alloc_cow_read');
         const from = s.l2Cache.get(old + at);
         copy = (from instanceof Promise ? await from : from).data;
       }
@@ -284,6 +286,7 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
       s.l2Cache.markDirty(fresh);
     }
     // The table and its refcount are stable before the L1 entry points at it.
+    s.file.event('l2_alloc_write');
     if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
     await s.l2Cache.flush();
     await s.file.flush();

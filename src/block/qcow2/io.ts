@@ -1,5 +1,6 @@
 // Guest reads and writes: mapping, allocation with copy-on-write, compressed clusters.
 import { type HeldRange, runParallel } from '../async.ts';
+import { statusAbove } from '../block-status.ts';
 import { isZero, readU32be, roundDown, roundUp } from '../bytes.ts';
 import { type Ending, REQ } from '../driver.ts';
 import { ERRNO, errnoError } from '../errors.ts';
@@ -102,6 +103,7 @@ async function readMapping(s: Qcow2State, offset: number, buffer: Uint8Array): P
 function readPiece(s: Qcow2State, offset: number, m: Mapping, part: Uint8Array): Ending {
   switch (m.kind) {
     case KIND.NORMAL:
+      s.dataFile.event('read_aio');
       return s.dataFile.read(m.host, part);
     case KIND.COMPRESSED:
       return readCompressed(s, m).then((data) => {
@@ -111,7 +113,10 @@ function readPiece(s: Qcow2State, offset: number, m: Mapping, part: Uint8Array):
     case KIND.UNALLOCATED:
     case KIND.UNALLOCATED_ALLOC:
       // The VM state area lies behind every backing file.
-      if (s.node.backing && offset < s.size) return s.node.backing.read(offset, part);
+      if (s.node.backing && offset < s.size) {
+        s.file.event('read_backing_aio');
+        return s.node.backing.read(offset, part);
+      }
       part.fill(0);
       return undefined;
     default:
@@ -127,6 +132,7 @@ async function readCompressed(s: Qcow2State, m: Mapping): Promise<Uint8Array> {
   const last = lastInflated.get(s);
   if (last && last.host === m.host) return last.data;
   const raw = new Uint8Array(m.compressedBytes);
+  s.file.event('read_compressed');
   await s.file.read(m.host, raw);
   const data = await decompressCluster(raw, s.clusterSize, s.header.compressionType);
   lastInflated.set(s, { host: m.host, data });
@@ -155,7 +161,7 @@ async function writePieces(s: Qcow2State, offset: number, buffer: Uint8Array): P
  */
 function isNewAndReady(s: Qcow2State, offset: number, bytes: number): boolean {
   if (offset % s.clusterSize !== 0 || bytes % s.clusterSize !== 0 || bytes > MAX_ALLOCATION) return false;
-  if (s.lock.isHeld || s.corrupted || s.flags.readOnly || s.hasDataFile) return false;
+  if (s.lock.isHeld || s.corrupted || s.flags.readOnly || s.hasDataFile || s.file.wantsEvents) return false;
   if (s.lazyRefcounts && !s.dirtyMarked) return false;
   if (s.accurateRefcounts && s.l2Cache.mustWaitFor(s.refcountCache)) return false;
   const place = hasOwnTable(s, offset) ? findEntryNow(s, offset) : undefined;
@@ -404,9 +410,16 @@ async function writeUpdating(
 }
 
 /** Writes guest data to its place, unless metadata lies there. `flags` are those of requests (REQ). */
-async function writeData(s: Qcow2State, host: number, data: Uint8Array, flags = 0): Promise<void> {
+async function writeData(
+  s: Qcow2State,
+  host: number,
+  data: Uint8Array,
+  flags = 0,
+  event: 'write_aio' | 'write_compressed' | 'cow_write' = 'write_aio',
+): Promise<void> {
   const refused = s.hasDataFile ? undefined : s.guard.check(host, data.length);
   if (refused) await refused;
+  s.dataFile.event(event);
   await s.dataFile.write(host, data, flags);
 }
 
@@ -432,6 +445,10 @@ async function writeWithCopies(
   }
   const before = new Uint8Array(head);
   const after = new Uint8Array(tail);
+  if (s.dataFile.wantsEvents) {
+    const zero = fresh && (await showsZero(s, from, head)) && (await showsZero(s, end, tail));
+    s.dataFile.event(zero ? 'cluster_alloc_space' : 'cow_read');
+  }
   if (head > 0) await readInside(s, from, before);
   if (tail > 0) await readInside(s, end, after);
   // New clusters behind the end of the file are zero already.
@@ -443,13 +460,24 @@ async function writeWithCopies(
     if (writeHead) pieces.push(before);
     pieces.push(part);
     if (writeTail) pieces.push(after);
-    await writeData(s, (writeHead ? from : offset) + delta, Buffer.concat(pieces));
+    s.dataFile.event('write_aio');
+    await writeData(s, (writeHead ? from : offset) + delta, Buffer.concat(pieces), 0, 'cow_write');
   } else {
-    if (writeHead) await writeData(s, from + delta, before);
+    if (writeHead) await writeData(s, from + delta, before, 0, 'cow_write');
     await writeData(s, offset + delta, part);
-    if (writeTail) await writeData(s, end + delta, after);
+    if (writeTail) await writeData(s, end + delta, after, 0, 'cow_write');
   }
   return writeHead || writeTail;
+}
+
+/** Whether a range is known to read as zeroes. */
+async function showsZero(s: Qcow2State, offset: number, bytes: number): Promise<boolean> {
+  for (let done = 0; done < Math.min(bytes, s.node.length - offset); ) {
+    const status = await statusAbove(s.node, undefined, offset + done, bytes - done);
+    if (!status.zero && (status.data || status.allocated)) return false;
+    done += Math.max(status.bytes, 512);
+  }
+  return true;
 }
 
 /** Old content of a range we hold; nothing lies behind the end of the disk. */
@@ -542,11 +570,12 @@ export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uin
       await writableEntry(s, offset);
       at = await allocBytes(s, packed.length);
     });
-    await writeData(s, at, packed);
+    await writeData(s, at, packed, 0, 'write_compressed');
     forgetInflated(s);
     await s.lock.with(async () => {
       if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
       const { slice, index } = await writableEntry(s, offset);
+      s.file.event('l2_update_compressed');
       const { hi, lo } = compressedEntry(s, at, packed.length);
       putEntry(s, slice, index, hi, lo, 0, 0);
     });

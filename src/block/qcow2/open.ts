@@ -135,7 +135,7 @@ export class Qcow2Node extends BlockNode {
         s.l1 = await loadL1(s, header.l1Offset, header.l1Size);
       }, 'Could not read L1 table');
     }
-    if (!this.flags.readOnly || this.flags.check) await this.needRefcounts();
+    if (!this.flags.readOnly || this.flags.check || file.wantsEvents) await this.needRefcounts();
     if (
       s.hasDataFile ||
       context.options.has('data-file') ||
@@ -325,6 +325,7 @@ export class Qcow2Node extends BlockNode {
     const { s } = this;
     return s.lock.with(async () => {
       if (s.corrupted) return;
+      s.file.event('flush_to_os');
       await s.flushCaches();
       // Freed clusters may be used again once the base class has flushed the file; a flag-free way is to do it here.
       if (s.freedSinceFlush.size > 0) await s.sync();
@@ -463,10 +464,14 @@ export class Qcow2Node extends BlockNode {
     await s.lock.with(async () => {
       if (s.corrupted || this.flags.readOnly) return;
       if (s.header.bitmaps) await (await import('./bitmap.ts')).markSettled(s);
-      await s.flushCaches();
-      await processDiscards(s);
-      await s.file.flush();
-      await s.markClean();
+      try {
+        await s.flushCaches();
+        await processDiscards(s);
+        await s.file.flush();
+        await s.markClean();
+      } catch (error) {
+        throw new BlockError(`Failed to flush the L2 table cache: ${strerror(errnoOf(error))}`, errnoOf(error));
+      }
     });
   }
 
@@ -476,6 +481,7 @@ export class Qcow2Node extends BlockNode {
 
   /** Reads machine state saved with a snapshot; `position` counts from the start of the state. */
   async readVmState(position: number, buffer: Uint8Array): Promise<void> {
+    this.s.file.event('vmstate_load');
     await readGuest(this.s, this.s.vmStateBase + position, buffer);
   }
 
@@ -488,6 +494,7 @@ export class Qcow2Node extends BlockNode {
       const { growL1 } = await import('./resize.ts');
       await s.lock.with(() => growL1(s, needed, true));
     }
+    s.file.event('vmstate_save');
     await writeGuest(s, s.vmStateBase + position, buffer);
   }
 }

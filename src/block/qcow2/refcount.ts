@@ -81,6 +81,7 @@ export function putRefcount(block: Uint8Array, order: number, index: number, val
 export async function loadRefcountTable(s: Qcow2State): Promise<void> {
   const bytes = s.header.refTableClusters * s.clusterSize;
   const raw = new Uint8Array(bytes);
+  s.file.event('reftable_load');
   await s.file.read(s.header.refTableOffset, raw);
   s.refTable = new Float64Array(bytes / 8);
   for (let i = 0; i < s.refTable.length; i++) {
@@ -234,16 +235,19 @@ async function makeBlock(s: Qcow2State, t: number): Promise<void> {
     await addToSlice(s, cluster, 1, 1, []);
     await s.refcountCache.flush();
   }
+  s.file.event('refblock_alloc_write');
   await s.file.write(offset, data);
   s.refcountCache.forget(offset, s.clusterSize);
   // The block and its own refcount are stable before the table points at it.
   await s.file.flush();
+  s.file.event('refblock_alloc_hookup');
   await writeTableEntry(s, t, offset);
   await s.file.flush();
 }
 
 /** Moves the refcount table to a larger place behind everything, together with the blocks that describe that place. */
 async function growTable(s: Qcow2State, entries: number): Promise<void> {
+  s.file.event('reftable_grow');
   const perBlock = s.refcountsPerBlock;
   const covered = s.refTable.length * perBlock;
   const start = Math.max(covered, divUp(s.file.length, s.clusterSize));
@@ -264,6 +268,7 @@ async function growTable(s: Qcow2State, entries: number): Promise<void> {
   const table = new Float64Array((tableClusters * s.clusterSize) / 8);
   table.set(s.refTable);
   const used = tableClusters + blocks;
+  s.file.event('refblock_alloc_write_blocks');
   for (let i = 0; i < blocks; i++) {
     const data = new Uint8Array(s.clusterSize);
     for (let c = start; c < start + used; c++) {
@@ -274,6 +279,7 @@ async function growTable(s: Qcow2State, entries: number): Promise<void> {
     table[firstBlock + i] = offset;
   }
   await s.refcountCache.flush();
+  s.file.event('refblock_alloc_write_table');
   await s.file.write(start * s.clusterSize, offsetTableBytes(table));
   await s.file.flush();
   const oldOffset = s.header.refTableOffset;
@@ -294,6 +300,7 @@ export async function switchTable(s: Qcow2State, offset: number, clusters: numbe
   const field = new Uint8Array(12);
   writeU64be(field, 0, offset);
   writeU32be(field, 8, clusters);
+  s.file.event('refblock_alloc_switch_table');
   await s.file.write(FIELD.refTableOffset, field);
   await s.file.flush();
   s.header.refTableOffset = offset;
@@ -317,6 +324,8 @@ async function addToSlice(
   if (block === 0) throw await s.corruption(`Cluster ${cluster} has no refcount block`);
   if (block % s.clusterSize !== 0) await checkedBlock(s, block);
   const at = sliceOf(s, block, cluster % s.refcountsPerBlock);
+  s.file.event('refblock_alloc');
+  s.file.event('refblock_load');
   const got = s.refcountCache.get(at.offset);
   const slice: Slice = got instanceof Promise ? await got : got;
   const order = s.header.refcountOrder;
@@ -417,6 +426,7 @@ export async function processDiscards(s: Qcow2State): Promise<void> {
 /** Claims `bytes` of contiguous clusters; returns their offset. */
 export async function allocClusters(s: Qcow2State, bytes: number): Promise<number> {
   const count = divUp(bytes, s.clusterSize);
+  s.file.event('cluster_alloc');
   for (;;) {
     const first = await findFree(s, count);
     if (await ensureBlocks(s, first, count)) continue;
@@ -471,6 +481,7 @@ export async function allocClustersAt(s: Qcow2State, offset: number, count: numb
  */
 export async function allocBytes(s: Qcow2State, bytes: number): Promise<number> {
   let offset = s.freeByteOffset;
+  s.file.event('cluster_alloc_bytes');
   if (offset !== 0) {
     const inCluster = offset % s.clusterSize;
     const count = await refcountOf(s, Math.floor(offset / s.clusterSize));
@@ -496,5 +507,6 @@ export async function allocBytes(s: Qcow2State, bytes: number): Promise<number> 
 
 /** Gives up one reference to every cluster the range touches. */
 export async function freeClusters(s: Qcow2State, offset: number, bytes: number, discard: DiscardType): Promise<void> {
+  s.file.event('cluster_free');
   await updateRefcount(s, offset, bytes, -1, discard);
 }

@@ -1,7 +1,7 @@
 // Changing sizes: the virtual disk, the L1 table, preallocation, emptying an overlay.
 import { divUp, roundUp, writeU32be, writeU64be } from '../bytes.ts';
 import type { Preallocation } from '../driver.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, failingAs } from '../errors.ts';
 import { bytesInSlice, discardClusters, findEntry, putEntry, writableEntry } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
@@ -20,14 +20,17 @@ export async function growL1(s: Qcow2State, entries: number, exact: boolean): Pr
   if (wanted * 8 > MAX_L1_BYTES) throw new BlockError('Failed to grow the L1 table: File too large', ERRNO.EFBIG);
   const next = new Uint32Array(wanted * 2);
   next.set(s.l1);
+  s.file.event('l1_grow_alloc_table');
   const offset = await allocClusters(s, wanted * 8);
   try {
     await s.refcountCache.flush();
+    s.file.event('l1_grow_write_table');
     await s.file.write(offset, l1Bytes(next));
     await s.file.flush();
     const field = new Uint8Array(12);
     writeU32be(field, 0, wanted);
     writeU64be(field, 4, offset);
+    s.file.event('l1_grow_activate_table');
     await s.file.write(FIELD.l1Size, field);
     await s.file.flush();
   } catch (error) {
@@ -83,7 +86,7 @@ export async function resizeLocked(
     return;
   }
   const entries = divUp(size, s.l2Span);
-  await growL1(s, entries, true);
+  await failingAs('Failed to grow the L1 table', () => growL1(s, entries, true));
   if (s.hasDataFile && (s.dataFileRaw || preallocation !== 'off') && s.dataFile.length < size) {
     await s.dataFile.truncate(size, preallocation === 'metadata' ? 'off' : preallocation);
   }
@@ -93,25 +96,33 @@ export async function resizeLocked(
     }
     await preallocate(s, old, size, preallocation);
   }
-  await s.flushCaches();
-  await s.file.flush();
-  await writeSize(s, size);
-  await s.file.flush();
+  await failingAs('Failed to update the image size', async () => {
+    await s.flushCaches();
+    await s.file.flush();
+    await writeSize(s, size);
+    await s.file.flush();
+  });
 }
 
 async function shrink(s: Qcow2State, size: number): Promise<void> {
   const from = roundUp(size, s.clusterSize);
   const end = roundUp(s.size, s.clusterSize);
   // The size first: what is given up must not be part of the disk any more.
-  await s.flushCaches();
-  await s.file.flush();
-  await writeSize(s, size);
-  await s.file.flush();
-  if (end > from) await discardClusters(s, from, end - from, 'always', true);
-  forgetInflated(s);
-  await dropTables(s, divUp(size, s.l2Span));
-  await s.sync();
-  await processDiscards(s);
+  await failingAs('Failed to update the image size', async () => {
+    await s.flushCaches();
+    await s.file.flush();
+    await writeSize(s, size);
+    await s.file.flush();
+  });
+  await failingAs('Failed to discard cropped clusters', async () => {
+    if (end > from) await discardClusters(s, from, end - from, 'always', true);
+    forgetInflated(s);
+  });
+  await failingAs('Failed to reduce the number of L2 tables', () => dropTables(s, divUp(size, s.l2Span)));
+  await failingAs('Failed to discard unused refblocks', async () => {
+    await s.sync();
+    await processDiscards(s);
+  });
   await cutFile(s);
 }
 
@@ -129,8 +140,10 @@ async function dropTables(s: Qcow2State, first: number): Promise<void> {
   }
   if (dropped.length === 0) return;
   await s.flushCaches();
+  s.file.event('l1_shrink_write_table');
   await s.file.write(s.header.l1Offset, l1Bytes(s.l1));
   await s.file.flush();
+  s.file.event('l1_shrink_free_l2_clusters');
   for (const table of dropped) await freeClusters(s, table, s.clusterSize, 'always');
 }
 
@@ -223,6 +236,7 @@ export async function emptyImage(s: Qcow2State): Promise<void> {
   await s.lock.with(async () => {
     if (s.size === 0) return;
     s.checkWritable();
+    if (s.snapshots.length === 0 && !s.header.bitmaps && s.header.version >= 3) s.file.event('empty_image_prepare');
     await discardClusters(s, 0, roundUp(s.size, s.clusterSize), 'snapshot', true);
     forgetInflated(s);
     if (s.snapshots.length === 0 && !s.header.bitmaps) await dropTables(s, 0);

@@ -1,6 +1,6 @@
 // Internal snapshots: creating, applying, deleting them.
 import { readU32be, writeU32be, writeU64be } from '../bytes.ts';
-import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
+import { BlockError, ERRNO, errnoError, errnoOf, failingAs, strerror } from '../errors.ts';
 import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
@@ -194,8 +194,10 @@ export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void>
   } catch (error) {
     throw new BlockError(`Failed to remove snapshot from snapshot list: ${strerror(errnoOf(error))}`, errnoOf(error));
   }
-  await addToTree(s, l1, -1, 'snapshot');
-  await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+  await failingAs('Failed to free the cluster and L1 table', async () => {
+    await addToTree(s, l1, -1, 'snapshot');
+    await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+  });
   await addToTree(s, s.l1, 0, 'snapshot');
   await s.flushCaches();
   await writeActiveL1(s);

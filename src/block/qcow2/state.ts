@@ -143,16 +143,24 @@ export class Qcow2State {
     const slice = Math.min(this.clusterSize, MAX_SLICE);
     const count = (bytes: number, least: number): number => Math.max(least, Math.floor(bytes / slice));
     const l2Slices = count(settings.l2CacheBytes ?? DEFAULT_L2_CACHE, 4);
-    this.l2Cache = new TableCache(file, slice, l2Slices, (offset, bytes) =>
-      this.guard.check(offset, bytes, ['active-l2', 'inactive-l2']),
+    this.l2Cache = new TableCache(
+      file,
+      slice,
+      l2Slices,
+      (offset, bytes) => this.guard.check(offset, bytes, ['active-l2', 'inactive-l2']),
+      { load: 'l2_load', update: 'l2_update' },
     );
     this.refcountCache = this.makeRefcountCache(slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
   }
 
   /** A cache for refcount blocks; a new one is needed when their width changes. */
   makeRefcountCache(sliceBytes: number, slices: number): TableCache {
-    return new TableCache(this.file, sliceBytes, slices, (offset, bytes) =>
-      this.guard.check(offset, bytes, ['refcount-block']),
+    return new TableCache(
+      this.file,
+      sliceBytes,
+      slices,
+      (offset, bytes) => this.guard.check(offset, bytes, ['refcount-block']),
+      { load: undefined, update: 'refblock_update_part' },
     );
   }
 

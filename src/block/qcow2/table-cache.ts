@@ -29,6 +29,8 @@ export class TableCache {
     private readonly maxSlices: number,
     /** Looks whether a range may be written; throws if not. */
     private readonly guard: (offset: number, bytes: number) => Promise<void> | undefined,
+    /** What is told to the file before it is read or written. */
+    private readonly events: { load: string | undefined; update: string },
   ) {}
 
   /** The slice at a file offset (a multiple of the slice size), read if need be. */
@@ -60,7 +62,10 @@ export class TableCache {
     }
     if (this.slices.size >= this.maxSlices) await this.evict();
     const slice: Slice = { offset, data: new Uint8Array(this.sliceBytes), dirty: false, lastUse: ++this.clock };
-    if (read) await this.file.read(offset, slice.data);
+    if (read) {
+      if (this.events.load) this.file.event(this.events.load);
+      await this.file.read(offset, slice.data);
+    }
     this.slices.set(offset, slice);
     return slice;
   }
@@ -141,6 +146,7 @@ export class TableCache {
       const run = dirty.slice(i, end);
       const refused = this.guard(run[0]!.offset, run.length * this.sliceBytes);
       if (refused) await refused;
+      this.file.event(this.events.update);
       await this.file.write(run[0]!.offset, run.length === 1 ? run[0]!.data : Buffer.concat(run.map((s) => s.data)));
       for (const s of run) {
         s.dirty = false;

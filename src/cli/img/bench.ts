@@ -62,6 +62,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     forceShare: args.has('U'),
     ...cache,
   });
+  let failed = false;
   try {
     print(
       `Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})\n`,
@@ -98,8 +99,12 @@ export async function bench(argv: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     reportError(error, `Failed request: `);
+    failed = true;
     return 1;
   } finally {
-    await closeImage(node);
+    // After an error was told, what follows from it is of no interest.
+    await closeImage(node).catch((error) => {
+      if (!failed) throw error;
+    });
   }
 }

@@ -1,6 +1,7 @@
 // wemu-img map: which parts of the disk hold data, in which layer, at which place.
 import { statusAbove } from '../../block/block-status.ts';
 import type { BlockNode } from '../../block/driver.ts';
+import { failingAs } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import {
@@ -67,7 +68,7 @@ function continues(a: Entry, b: Entry): boolean {
 async function* entries(node: BlockNode, start: number, end: number): AsyncGenerator<Entry> {
   let current: Entry | undefined;
   for (let at = start; at < end; ) {
-    const s = await statusAbove(node, undefined, at, end - at);
+    const s = await failingAs('Could not read file metadata', () => statusAbove(node, undefined, at, end - at));
     const next: Entry = {
       start: at,
       length: s.bytes,

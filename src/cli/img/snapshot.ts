@@ -1,5 +1,5 @@
 // wemu-img snapshot: lists, creates, applies and deletes internal snapshots.
-import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
+import { BlockError, ERRNO, errnoOf, failingAs, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
@@ -58,7 +58,9 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
       return 1;
     }
     await node.s.lock.with(() =>
-      action === 'a' ? ops.applySnapshot(node.s, found) : ops.deleteSnapshot(node.s, found),
+      action === 'a'
+        ? failingAs('Failed to load snapshot', () => ops.applySnapshot(node.s, found))
+        : ops.deleteSnapshot(node.s, found),
     );
     return 0;
   } catch (error) {
