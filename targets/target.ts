@@ -31,6 +31,8 @@ export interface TranslateRequest {
   readonly stopAt: number;
   /** If given, `cold` ops leave the block where they would call, but for those of the instruction at this address. */
   readonly coldAt?: number;
+  /** What the guest checks of its state in each block (`Guest.checkEntry`) was checked where control came from. */
+  readonly checked?: boolean;
 }
 
 /** What came of a request. The builder's block ends with `goto_tb`, `goto_ptr` or `exit_tb` on every path. */
@@ -44,6 +46,10 @@ export interface TranslatedBlock {
   readonly usedContext: boolean;
   /** The context left behind at each way out, in the order of the `goto_tb` ops. */
   readonly exitContexts: readonly number[];
+  /** With `checked`: the translation relies on that. */
+  readonly needsCheck?: boolean;
+  /** It changes what is checked, so that other translations behind it may not take it for checked. */
+  readonly undoesCheck?: boolean;
   /** Name of an instruction that is known but not translated yet; the guest gets its undefined-instruction exception. */
   readonly unimplemented: string | null;
   /** The address that cannot be fetched, when that is all there is to say about the first instruction; else -1. */
@@ -112,6 +118,11 @@ export interface Guest {
   /** The state that selects among translations of the same address. */
   blockFlags(view: DataView, env: number): number;
   translate(request: TranslateRequest): TranslatedBlock;
+  /**
+   * Emits what looks at state that translations for `flags` rely on beyond the flags themselves, and leaves for the execution
+   * loop, with the PC given, where it is not so. Absent: there is none.
+   */
+  checkEntry?(builder: Builder, flags: number, pc: number): void;
   /** No instruction writes a global before a `cold` op of its own: it can be begun anew there. */
   readonly restartsAtCold?: boolean;
   /** The helper functions in TypeScript, by row name. */

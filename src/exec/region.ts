@@ -67,10 +67,16 @@ class RegionBuilder {
   private readonly byKey = new Map<string, RegionNode[]>();
   private readonly builder: Builder;
   insns = 0;
+  /** Some block relies on the guest's check at the entry. */
+  private needsCheck = false;
+  /** Some block changes what was checked there. */
+  undoesCheck = false;
 
+  /** @param checked blocks need not check what the guest checks at the entry */
   constructor(
     private readonly cpu: Translator,
     private readonly entry: Entry,
+    private readonly checked: boolean,
   ) {
     this.block = new Block(entry.pc, cpu.guest.layout.globals);
     this.builder = new Builder(this.block);
@@ -80,6 +86,10 @@ class RegionBuilder {
     this.nodeFor(this.entry.pc, [], -1);
     for (let n = 0; n < this.nodes.length; n++) this.translate(this.nodes[n]!);
     const ops: Op[] = [];
+    if (this.needsCheck) {
+      this.block.ops = ops;
+      this.cpu.guest.checkEntry!(this.builder, this.entry.flags, this.entry.pc);
+    }
     for (const node of this.nodes) {
       const place = makeOp('label', null);
       place.label = node.label;
@@ -140,8 +150,11 @@ class RegionBuilder {
       maxInsns: cpu.options.maxInsns,
       stopAt: -1,
       ...(cpu.guest.restartsAtCold ? { coldAt: entry.pc } : {}),
+      checked: this.checked,
     });
     if (!result.usedContext) node.context = -1;
+    if (result.needsCheck) this.needsCheck = true;
+    if (result.undoesCheck) this.undoesCheck = true;
     node.end = result.end;
     node.next = result.next;
     this.insns += result.insnCount;
@@ -162,6 +175,8 @@ class RegionBuilder {
         const branch = makeOp('br', null);
         branch.label = this.arrive(node, target);
         ops[n] = branch;
+        // Inside the region it is the targets of jumps backward that poll.
+        if (n > 0 && ops[n - 1]!.row === OPS.poll) ops.splice(--n, 1);
       } else if (op.row === OPS.goto_ptr && op.imm === Jump.RETURN && node.calls.length > 0) {
         const back = node.calls[node.calls.length - 1]!;
         const target = this.nodeFor(back, node.calls.slice(0, -1), -1);
@@ -226,8 +241,12 @@ class RegionBuilder {
 export function buildRegion(cpu: Translator, entry: Entry): void {
   // The counter has run out; in case the entry is not replaced it must not do so again soon.
   cpu.view.setInt32(COUNTER_BASE + 4 * entry.slot, 0x7fffffff, true);
-  const region = new RegionBuilder(cpu, entry);
+  let region = new RegionBuilder(cpu, entry, cpu.guest.checkEntry !== undefined);
   region.build();
+  if (region.undoesCheck) {
+    region = new RegionBuilder(cpu, entry, false);
+    region.build();
+  }
   const { block, nodes } = region;
   optimize(block, cpu.options.passes);
   cpu.options.log?.optimized(block);

@@ -24,6 +24,7 @@ import { modelHelp, selectModel } from './model-option.ts';
 import { modelOf, X86_MODELS } from './models.ts';
 import { OperandKind } from './operands.ts';
 import { MXCSR_RESET, X86_OFFSETS as O, REGS, Seg, X86_STATE, XMM } from './state.ts';
+import { checkSseMode } from './translate/sse.ts';
 import { translateBlock } from './translate/translate.ts';
 import { Vector } from './vectors.ts';
 import { resetX87, x87InUse } from './x87-reset.ts';
@@ -210,6 +211,7 @@ export const I386: Guest = {
   reset,
   blockFlags,
   translate: translateBlock,
+  checkEntry: (b, flags, pc) => checkSseMode(b, flags, pc),
   restartsAtCold: true,
   helpers,
   helperModules: {

@@ -89,10 +89,16 @@ export class Translation {
   private fpds = NO_SEGMENT;
   /** In this block an MMX instruction has set the tags and TOP, and the exponents of these registers (by bit). */
   mmxEntered = false;
-  /** This block has looked at MXCSR: it is as its flags say, or may be treated so. */
+  /** This block has looked at MXCSR, or others have before: it is as its flags say, or may be treated so. */
   sseChecked = false;
+  /** It relies on others for that. */
+  sseRelied = false;
+  /** It writes MXCSR. */
+  sseWrites = false;
   /** Arithmetic that calls for a helper leaves the block, so that what was checked holds behind it. */
   leavesAtCold = false;
+  /** In a region this instruction is the one that calls where others leave. */
+  callsAtCold = false;
   readonly floats = new KnownFloats();
   mmxWritten = 0;
   /** ES, CS, SS and DS are flat: offsets in them are addresses. */
@@ -102,7 +108,7 @@ export class Translation {
   /** Address at which `fetch` found its memory operand. */
   private place: Value = this.zero;
 
-  begin(b: Builder, mode: number, context: number): void {
+  begin(b: Builder, mode: number, context: number, checked: boolean): void {
     this.b = b;
     this.flags.begin(b, context);
     this.mode = mode;
@@ -113,7 +119,9 @@ export class Translation {
     this.trapsBehind = true;
     this.exitContexts = [];
     this.unimplemented = null;
-    this.sseChecked = false;
+    this.sseChecked = checked;
+    this.sseRelied = false;
+    this.sseWrites = false;
     this.floats.clear();
     this.forgetX87();
   }

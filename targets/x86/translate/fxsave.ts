@@ -198,6 +198,7 @@ function ldmxcsr(t: Translation): void {
   }
   // Arithmetic behind this must not find the check of the block already done.
   t.sseChecked = false;
+  t.sseWrites = true;
 }
 
 /** STMXCSR. */

@@ -47,16 +47,24 @@ export interface Fast {
  * translated for is not the one that holds. Called when operands have been read and nothing has been written.
  */
 function checkMode(t: Translation): void {
-  if (t.sseChecked) return;
+  // A helper called in a region may set the inexact flag, for which there are better translations.
+  if (t.sseChecked && !t.callsAtCold) {
+    t.sseRelied = true;
+    return;
+  }
   t.sseChecked = true;
-  const { b } = t;
-  const slow = (t.mode & FLAG_SSE_SLOW) !== 0;
+  checkSseMode(t.b, t.mode, t.pc, () => t.settle());
+}
+
+/** Leaves with the PC given, after `settle`, where MXCSR is not as the mode says. */
+export function checkSseMode(b: Builder, mode: number, pc: number, settle?: () => void): void {
+  const slow = (mode & FLAG_SSE_SLOW) !== 0;
   const fine = b.label();
   const bits = b.and(b.envLoad(X86_OFFSETS.mxcsr), SSE_FAST_BITS);
   b.brcond(slow ? Cond.NE : Cond.EQ, bits, SSE_FAST_VALUE, fine);
-  t.settle();
+  settle?.();
   b.envStore(X86_OFFSETS.sseSlow, slow ? 0 : 1);
-  b.exitTb(Exit.LOOKUP, const32(t.pc));
+  b.exitTb(Exit.LOOKUP, const32(pc));
   b.place(fine);
 }
 

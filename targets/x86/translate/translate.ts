@@ -93,7 +93,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
       : FLAT_32;
   let { pc } = request;
   window.attach(request.code, pc);
-  t.begin(builder, flags, request.context);
+  t.begin(builder, flags, request.context, request.checked ?? false);
   let handlers = handlerOfRow[model];
   let count = 0;
   while (!t.ended) {
@@ -109,6 +109,7 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     builder.insnStart(pc);
     t.pc = pc;
     t.leavesAtCold = request.coldAt !== undefined && request.coldAt !== pc;
+    t.callsAtCold = request.coldAt === pc;
     t.next = pc = (pc + insn.length) >>> 0;
     count++;
     t.checkCodeLimit(insn.fault === DecodeFault.Fetch ? 1 : insn.length);
@@ -127,6 +128,8 @@ export function translateBlock(request: TranslateRequest): TranslatedBlock {
     next: pc,
     insnCount: count,
     usedContext: t.flags.usedContext,
+    needsCheck: t.sseRelied,
+    undoesCheck: t.sseWrites,
     exitContexts: t.exitContexts,
     unimplemented: t.unimplemented,
     fetchFault: insn.fault === DecodeFault.Fetch && t.ended ? insn.faultAddress : -1,
