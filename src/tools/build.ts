@@ -139,11 +139,16 @@ async function compileBundle(name: string, { code, sources, newest }: Scripts): 
   });
 }
 
-/** What the executable begins with: the first argument is the name of a command, which goes on with the others. */
+/**
+ * What the executable begins with: the first argument is the name of a command, which goes on with the others. Its script
+ * is named by an expression, so that it stays a script of its own: what one command has would cost the others time.
+ */
 function firstScript(names: readonly string[]): string {
   return `globalThis.WEMU_BUNDLE_FOLDER = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
-switch (process.argv.splice(2, 1)[0]) {
-${names.map((name) => `case '${name}':\nrequire('./${name}.js');\nbreak;\n`).join('')}default:
+const [command] = process.argv.splice(2, 1);
+if (${names.map((name) => `command === '${name}'`).join(' || ')}) {
+require('./' + command + '.js');
+} else {
 console.error('wemu: this file is for the launchers in src/cli/bin');
 process.exit(1);
 }
@@ -163,8 +168,6 @@ async function compileExecutable(commands: ReadonlyMap<string, Scripts>): Promis
       define: MODULE_REQUIRE,
       entrypoints: files.map((file) => join(temporary, file)),
       root: temporary,
-      // They load each other when they run.
-      external: files.map((file) => `./${file}`),
       format: 'cjs',
       bytecode: true,
       // Settings of the current directory are the guest's business.
