@@ -1,6 +1,5 @@
 // The text of /proc/cpuinfo for an x86 guest: what CPUID of its model says, in the words of arch/x86/kernel/cpu/proc.c.
 
-import { availableParallelism } from 'node:os';
 import { cpuidLeaf } from '../../targets/x86/cpuid.ts';
 import { FEATURE_WORDS, featureTable } from '../../targets/x86/features.ts';
 import { modelOf, type X86Model } from '../../targets/x86/models.ts';
@@ -65,5 +64,7 @@ export function i386CpuInfo(view: DataView, env: number): string {
     '',
     '',
   ];
-  return Array.from({ length: availableParallelism() }, (_, n) => lines(n).join('\n')).join('');
+  return Array.from({ length: process.getBuiltinModule('node:os').availableParallelism() }, (_, n) =>
+    lines(n).join('\n'),
+  ).join('');
 }

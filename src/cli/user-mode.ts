@@ -1,4 +1,6 @@
 // The wemu-<guest> commands: reads the command line, answers what needs no program, and runs the program.
+import './early.ts';
+
 import { writeSync } from 'node:fs';
 import { GUESTS } from '../../targets/registry.ts';
 import type { Guest } from '../../targets/target.ts';

@@ -21,6 +21,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from './page-flags.ts';
+import { newMemory } from './wasm-memory.ts';
 
 /** Start of the 16 MiB that hold emulator state; never given to the guest. */
 export const STATE_BASE = 0xfe000000;
@@ -28,7 +29,6 @@ export const STATE_SIZE = 0x01000000;
 
 /** Pages in the 4 GiB of a 32-bit address. */
 const PAGE_COUNT = 1 << 20;
-const WASM_PAGES = 65536;
 
 const MADV_POPULATE_READ = 22;
 const MADV_POPULATE_WRITE = 23;
@@ -116,7 +116,7 @@ export class GuestPages {
    * joins one that another thread made.
    */
   constructor(taskSize: number = STATE_BASE, shared?: SharedMemory) {
-    this.memory = shared?.memory ?? new WebAssembly.Memory({ initial: WASM_PAGES, maximum: WASM_PAGES, shared: true });
+    this.memory = shared?.memory ?? newMemory();
     this.table = shared?.table ?? new SharedArrayBuffer(PAGE_COUNT + 4 * CONTROL_WORDS);
     this.taskSize = shared?.taskSize ?? Math.min(taskSize, STATE_BASE);
     const buffer = this.memory.buffer;

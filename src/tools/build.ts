@@ -16,6 +16,9 @@ export const COMMANDS = ['user-mode', 'wemu', 'img'].filter((name) => existsSync
 /** Of these, the ones that are in the executable: those that are started often. It can build nothing. */
 const IN_EXECUTABLE = ['user-mode', 'img'];
 
+/** What runs in the executable before the script of a command is loaded. */
+const BEFORE: Record<string, string> = { 'user-mode': 'early' };
+
 /** The executable's name in `build`, also what `ps` shows. */
 const EXECUTABLE = 'wemu';
 
@@ -146,6 +149,8 @@ async function compileBundle(name: string, { code, sources, newest }: Scripts): 
 function firstScript(names: readonly string[]): string {
   return `globalThis.WEMU_BUNDLE_FOLDER = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
 const [command] = process.argv.splice(2, 1);
+const before = ${JSON.stringify(BEFORE)}[command];
+if (before) require('./' + before + '.js');
 if (${names.map((name) => `command === '${name}'`).join(' || ')}) {
 require('./' + command + '.js');
 } else {
@@ -159,7 +164,8 @@ process.exit(1);
 async function compileExecutable(commands: ReadonlyMap<string, Scripts>): Promise<void> {
   await inTemporary(async (temporary) => {
     const scripts = new Map([[`${EXECUTABLE}.js`, firstScript([...commands.keys()])]]);
-    for (const { code } of commands.values()) for (const [file, text] of code) scripts.set(file, text);
+    const all = [...commands.values(), ...(await Promise.all(Object.values(BEFORE).map(scriptsOf)))];
+    for (const { code } of all) for (const [file, text] of code) scripts.set(file, text);
     const files = [...scripts.keys()];
     for (const [file, text] of scripts) writeFileSync(join(temporary, file), text);
     const outfile = join(temporary, EXECUTABLE);

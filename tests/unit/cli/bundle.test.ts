@@ -58,6 +58,30 @@ test('the package holds a bundle of every command, with bytecode, and what the b
   expect(existsSync(join(installed, 'build/wemu'))).toBe(false);
 });
 
+test('no module of Bun is loaded at every start but those that take no time', () => {
+  for (const [name, allowed] of [
+    ['user-mode', ['fs', 'path', 'bun:ffi']],
+    ['img', []],
+  ] as const) {
+    // Outermost statements are not indented.
+    const text = readFileSync(join(installed, `build/${name}.js`), 'utf8');
+    const outermost = text.match(/^\S.*\brequire\("[^."].*$/gm) ?? [];
+    const loaded = outermost.flatMap((line) =>
+      [...line.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, module]) => module!),
+    );
+    expect([name, ...new Set(loaded)].sort()).toEqual([name, ...allowed].sort());
+  }
+});
+
+test('the memory of the guest is made, and garbage collected for it, before there is anything to look through', () => {
+  const executable = join(repository, 'build/wemu');
+  const environment = { ...process.env, ...Object.fromEntries(ENGINE_SETTINGS.map((setting) => setting.split('='))) };
+  const log = run([executable, 'user-mode', 'i386', hello, 'x'], { ...environment, BUN_JSC_logGC: '1' }).err;
+  const heaps = [...log.matchAll(/ normal bytes: (\d+)/g)].map(([, bytes]) => Number(bytes));
+  expect(heaps.length).toBe(1);
+  expect(heaps[0]).toBeLessThan(1 << 20);
+});
+
 test('the bundle is what runs', () => {
   rmSync(join(installed, 'src/cli/user-mode.ts'));
   expect(run([command('wemu-i386'), hello, 'x']).status).toBe(0);
