@@ -2,7 +2,8 @@
 import { type Block, Op } from './block.ts';
 import type { HelperRow } from './helper-table.ts';
 import { type Jump, OPS, type OpName, type OpRow } from './ops.ts';
-import { Cond, type Exit, type MemOp, type Type } from './types.ts';
+import { compareI32 } from './scalar.ts';
+import type { Cond, Exit, MemOp, Type } from './types.ts';
 import { Const, const32, const64, Global, type Label, type Temp, type Value, type Variable } from './value.ts';
 
 /** Operand of a 32-bit method: a value, or a plain number for an i32 constant. */
@@ -317,7 +318,7 @@ export class Builder {
   setcond(cond: Cond, x: Int, y: Int): Value {
     const a = val(x);
     const b = val(y);
-    if (a instanceof Const && b instanceof Const) return const32(compare32(cond, num(a), num(b)) ? 1 : 0);
+    if (a instanceof Const && b instanceof Const) return const32(compareI32(cond, num(a), num(b)) ? 1 : 0);
     const out = this.block.temp('i32');
     this.push(OPS.setcond_i32, out, a, b, null, cond, 0);
     return out;
@@ -415,7 +416,7 @@ export class Builder {
     const a = val(x);
     const b = val(y);
     if (a instanceof Const && b instanceof Const) {
-      if (compare32(cond, num(a), num(b))) this.br(label);
+      if (compareI32(cond, num(a), num(b))) this.br(label);
       return;
     }
     label.uses++;
@@ -461,36 +462,6 @@ export class Builder {
   }
   exitTb(reason: Exit, pc: Int): void {
     this.push(OPS.exit_tb, null, val(pc), null, null, reason, 0);
-  }
-}
-
-/** Whether a cond b holds for signed 32-bit numbers. */
-export function compare32(cond: Cond, a: number, b: number): boolean {
-  switch (cond) {
-    case Cond.EQ:
-      return a === b;
-    case Cond.NE:
-      return a !== b;
-    case Cond.LT:
-      return a < b;
-    case Cond.GE:
-      return a >= b;
-    case Cond.LE:
-      return a <= b;
-    case Cond.GT:
-      return a > b;
-    case Cond.LTU:
-      return a >>> 0 < b >>> 0;
-    case Cond.GEU:
-      return a >>> 0 >= b >>> 0;
-    case Cond.LEU:
-      return a >>> 0 <= b >>> 0;
-    case Cond.GTU:
-      return a >>> 0 > b >>> 0;
-    case Cond.TSTEQ:
-      return (a & b) === 0;
-    case Cond.TSTNE:
-      return (a & b) !== 0;
   }
 }
 

@@ -3,13 +3,11 @@
 // For each instruction a few bytes of x86-64 code are written to an executable page: load the record's FPU image and
 // EFLAGS, run the instruction, save both again. FNSAVE leaves the FPU as the calling convention wants it.
 
-import { CFunction, dlopen, type Pointer, ptr, toArrayBuffer } from 'bun:ffi';
+import { ptr } from 'bun:ffi';
+import { HostStubs } from '../../../oracle/host-stubs.ts';
 import { AT_CODE, AT_EAX, AT_EFLAGS, AT_LENGTH, AT_OPERAND } from './machine.ts';
 
 const PAGE_BYTES = 1 << 20;
-/** PROT_READ | PROT_WRITE | PROT_EXEC and MAP_PRIVATE | MAP_ANONYMOUS. */
-const PROT_ALL = 7;
-const MAP_ANONYMOUS_PRIVATE = 0x22;
 /** Arithmetic EFLAGS and the bit that always reads 1. */
 const FLAGS_KEPT = 0x8d7;
 
@@ -33,39 +31,10 @@ function wrap(instruction: ArrayLike<number>): number[] {
 }
 
 export class HostCpu {
-  private readonly base: number;
-  private readonly page: Uint8Array;
-  private readonly call: CallableFunction;
-  private readonly stubs = new Map<string, number>();
-  private used = 0;
-
-  constructor() {
-    const libc = dlopen('libc.so.6', {
-      mmap: { args: ['ptr', 'u64', 'i32', 'i32', 'i32', 'i64'], returns: 'ptr' },
-    });
-    const base = libc.symbols.mmap(null, PAGE_BYTES, PROT_ALL, MAP_ANONYMOUS_PRIVATE, -1, 0) as Pointer;
-    this.base = base;
-    this.page = new Uint8Array(toArrayBuffer(base, 0, PAGE_BYTES));
-    const jump = this.write([0xff, 0xe7]); // jmp rdi
-    this.call = CFunction({ ptr: jump as Pointer, args: ['ptr', 'ptr'], returns: 'void' });
-  }
-
-  private write(code: readonly number[]): number {
-    const at = this.used;
-    this.page.set(code, at);
-    this.used += code.length;
-    return this.base + at;
-  }
+  private readonly stubs = new HostStubs(PAGE_BYTES, wrap);
 
   /** Runs one record in place. The record must not have an unmasked exception pending: that would end the process. */
   run(record: Uint8Array): void {
-    const code = record.subarray(AT_CODE, AT_CODE + record[AT_LENGTH]);
-    const key = code.join();
-    let stub = this.stubs.get(key);
-    if (stub === undefined) {
-      stub = this.write(wrap(code));
-      this.stubs.set(key, stub);
-    }
-    this.call(stub, ptr(record));
+    this.stubs.run(record.subarray(AT_CODE, AT_CODE + record[AT_LENGTH]!), ptr(record));
   }
 }
