@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { wemuCommand } from '../../oracle/runner.ts';
 
 export const COMPILER = 'i686-linux-gnu-gcc';
+/** Compilers by guest. */
+const COMPILERS: Readonly<Record<string, string>> = { i386: COMPILER, arm: 'arm-linux-gnueabihf-gcc' };
 
 /** How often, and what a child that hangs is given up after. */
 export interface Many {
@@ -14,17 +16,19 @@ export interface Many {
   /** How long each of the latter computes. */
   readonly milliseconds: number;
   readonly timeoutSeconds: number;
+  /** i386 when absent. */
+  readonly guest?: string;
 }
 
 /** Builds and runs many.c under wemu; what it printed, and how it ended when that was not exit status 0. */
-export function runMany({ execs, living, milliseconds, timeoutSeconds }: Many): string {
+export function runMany({ execs, living, milliseconds, timeoutSeconds, guest = 'i386' }: Many): string {
   const directory = mkdtempSync(join(tmpdir(), 'many-'));
   try {
     const program = join(directory, 'many');
     const source = join(import.meta.dir, 'many.c');
-    const built = Bun.spawnSync([COMPILER, '-O2', '-static', '-s', '-o', program, source]);
+    const built = Bun.spawnSync([COMPILERS[guest]!, '-O2', '-static', '-s', '-o', program, source]);
     if (built.exitCode !== 0) return built.stderr.toString();
-    const wemu = wemuCommand();
+    const wemu = wemuCommand([], guest);
     if (!('command' in wemu)) return wemu.missing;
     const run = Bun.spawnSync([...wemu.command, program, String(execs), String(living), String(milliseconds)], {
       timeout: timeoutSeconds * 1000,
@@ -51,6 +55,7 @@ if (import.meta.main) {
     living: number('living', 2000),
     milliseconds: number('milliseconds', 1000),
     timeoutSeconds: number('timeout', 7200),
+    guest: process.argv.includes('--guest') ? process.argv[process.argv.indexOf('--guest') + 1]! : 'i386',
   };
   const text = runMany(many);
   process.stdout.write(text);
