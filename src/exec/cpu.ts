@@ -21,7 +21,7 @@ import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
 import { COMPILED, compileEntries, translateNeighbourhood } from './neighbourhood.ts';
-import { type CpuOptions, DEFAULT_OPTIONS, MAX_BLOCK_INSNS } from './options.ts';
+import { type CpuOptions, DEFAULT_OPTIONS } from './options.ts';
 import { buildRegion } from './region.ts';
 import type { TranslationStore, Translator } from './translator.ts';
 
@@ -30,6 +30,12 @@ import type { TranslationStore, Translator } from './translator.ts';
  * interpreting them has cost as much as the module will: this many runs of such blocks, all taken together.
  */
 const MODULE_RUNS = 64;
+
+/**
+ * Instructions that one fault is replayed for at most before generated code goes on from there. Loops between two of their
+ * checkpoints (`CHECKPOINT_ROUNDS`) may have run longer than that: they fault again, so much further on.
+ */
+const MAX_REPLAY = 2000;
 
 /** More slots than this are not carried from program to program: nobody knows which are still of use. */
 const MAX_KEPT_SLOTS = 1 << 17;
@@ -442,7 +448,7 @@ export class Cpu implements Translator {
     FAULTS.n++;
     const { view, env, guest } = this;
     const writesBefore = this.codeWrites;
-    for (let n = 0; n < MAX_BLOCK_INSNS + 1; n++) {
+    for (let n = 0; n < MAX_REPLAY; n++) {
       const pc = this.getPc();
       const flags = guest.blockFlags(view, env);
       let exit: Exit;

@@ -4,7 +4,7 @@ import { Block, makeOp, type Op } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import { Jump, OPS } from '../../tcg/ir/ops.ts';
 import { Cond } from '../../tcg/ir/types.ts';
-import { const32, type Label } from '../../tcg/ir/value.ts';
+import { const32, type Label, type Temp } from '../../tcg/ir/value.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
@@ -31,6 +31,9 @@ const MAX_CONTEXTS = 3;
 /** Targets of one indirect jump that are compared at most: about 0.5 ns each when they miss. */
 const MAX_INDIRECT = 12;
 
+/** Rounds of loops from one checkpoint to the next: so many, of instructions that write nothing, are replayed at a fault. */
+const CHECKPOINT_ROUNDS = 63;
+
 /** A block counts as hot when it ran at least this fraction of the threshold (1 / 2^n). */
 const WARM_SHIFT = 4;
 
@@ -42,7 +45,7 @@ class RegionNode {
   ops: Op[] = [];
   /** Context its translation relies on, or -1 when it relies on none. */
   context: number;
-  needsPoll = false;
+  isLoop = false;
   translated = false;
   end = 0;
   /** PC behind it, as calls leave it. */
@@ -66,6 +69,8 @@ class RegionBuilder {
   readonly nodes: RegionNode[] = [];
   private readonly byKey = new Map<string, RegionNode[]>();
   private readonly builder: Builder;
+  /** Rounds of loops to go until the next checkpoint. */
+  private readonly rounds: Temp;
   insns = 0;
   /** Some block relies on the guest's check at the entry. */
   private needsCheck = false;
@@ -80,12 +85,15 @@ class RegionBuilder {
   ) {
     this.block = new Block(entry.pc, cpu.guest.layout.globals);
     this.builder = new Builder(this.block);
+    this.rounds = this.block.temp('i32');
   }
 
   build(): void {
     this.nodeFor(this.entry.pc, [], -1);
     for (let n = 0; n < this.nodes.length; n++) this.translate(this.nodes[n]!);
-    const ops: Op[] = [];
+    const { rounds } = this;
+    // At first 0: a region that is entered often must not put off polls for ever.
+    const ops: Op[] = [makeOp('mov_i32', rounds, const32(0))];
     if (this.needsCheck) {
       this.block.ops = ops;
       this.cpu.guest.checkEntry!(this.builder, this.entry.flags, this.entry.pc);
@@ -94,7 +102,7 @@ class RegionBuilder {
       const place = makeOp('label', null);
       place.label = node.label;
       if (node.index > 0 || node.label.uses > 0) ops.push(place);
-      if (node.needsPoll) ops.push(makeOp('poll', null, null, null, null, node.pc));
+      if (node.isLoop) ops.push(makeOp('checkpoint_i32', rounds, rounds, null, null, node.pc, CHECKPOINT_ROUNDS));
       for (const op of node.ops) this.append(ops, op);
     }
     this.block.ops = ops;
@@ -175,7 +183,7 @@ class RegionBuilder {
         const branch = makeOp('br', null);
         branch.label = this.arrive(node, target);
         ops[n] = branch;
-        // Inside the region it is the targets of jumps backward that poll.
+        // Inside the region it is loops that poll, at their checkpoints.
         if (n > 0 && ops[n - 1]!.row === OPS.poll) ops.splice(--n, 1);
       } else if (op.row === OPS.goto_ptr && op.imm === Jump.RETURN && node.calls.length > 0) {
         const back = node.calls[node.calls.length - 1]!;
@@ -221,7 +229,7 @@ class RegionBuilder {
   }
 
   private arrive(from: RegionNode, target: RegionNode): Label {
-    if (target.index <= from.index) target.needsPoll = true;
+    if (target.index <= from.index) target.isLoop = true;
     target.label.uses++;
     return target.label;
   }

@@ -10,6 +10,7 @@ layout.skipTo(HEADER_SIZE);
  * instruction: blocks of the two instruction sets are found by different PCs, and interworking jumps cost no more than others.
  */
 export const REGS: readonly Global[] = Array.from({ length: 15 }, (_, n) => layout.global(`r${n}`));
+for (const global of REGS) global.tracked = 'ops';
 
 /**
  * The condition flags: N is bit 31 of `nf`, Z is set when `zf` is 0, C when `ca` >= `cb` (unsigned), V when `va` - `vb`
@@ -21,6 +22,8 @@ export const CA = layout.global('ca');
 export const CB = layout.global('cb');
 export const VA = layout.global('va');
 export const VB = layout.global('vb');
+// A condition is often decided by the operands of the comparison, which are at hand.
+for (const global of [NF, ZF, CA, CB, VA, VB]) global.tracked = 'hidden';
 /** Cumulative saturation, 0 or 1. */
 export const QF = layout.global('qf');
 /** The four greater-or-equal flags of SIMD instructions, bits 0-3. */

@@ -299,10 +299,16 @@ export class LazyFlags {
     this.costlySource = true;
   }
 
+  /** The instruction reads flags, though perhaps from what is known of them. */
+  private reads(): void {
+    if (this.inherited) this.usedContext = true;
+    this.b.readsHidden();
+  }
+
   /** All six flags as EFLAGS bits. */
   all(): Value {
     const { b } = this;
-    if (this.inherited) this.usedContext = true;
+    this.reads();
     if (this.op === Cc.FLAGS) return b.copy(CC_SRC);
     return b.call(COMPUTE_FLAGS, this.op === -1 ? CC_OP : this.op, CC_DST, CC_SRC, CC_SRC2);
   }
@@ -310,7 +316,7 @@ export class LazyFlags {
   /** CF as 0 or 1. */
   carry(): Value {
     const { b } = this;
-    if (this.inherited) this.usedContext = true;
+    this.reads();
     if (this.knownCarry) return this.knownCarry;
     if (this.op === -1) return b.and(this.all(), CF);
     if (carryInSource(this.op)) return b.copy(CC_SRC);
@@ -320,11 +326,8 @@ export class LazyFlags {
 
   /** Makes CC_SRC the carry, 0 or 1, as INC and DEC keep it. */
   keepCarry(): void {
-    if (carryInSource(this.op)) {
-      if (this.inherited) this.usedContext = true;
-    } else {
-      this.b.set(CC_SRC, this.carry());
-    }
+    this.reads();
+    if (!carryInSource(this.op)) this.b.set(CC_SRC, this.carry());
   }
 
   /** The value in the operand size, zero-extended (`signed`: sign-extended). */
@@ -421,7 +424,7 @@ export class LazyFlags {
    * in it are good until the next write of a register.
    */
   test(code: number): Test {
-    if (this.inherited) this.usedContext = true;
+    this.reads();
     const test = this.positive(code & ~1);
     return code & 1 ? { cond: test.cond ^ 1, a: test.a, b: test.b } : test;
   }

@@ -15,6 +15,8 @@ export const CC_OP = layout.global('ccOp');
 export const CC_DST = layout.global('ccDst');
 export const CC_SRC = layout.global('ccSrc');
 export const CC_SRC2 = layout.global('ccSrc2');
+// Conditions are often decided by the operands of a comparison, which are at hand.
+for (const global of [CC_OP, CC_DST, CC_SRC, CC_SRC2]) global.tracked = 'hidden';
 /** Direction of string instructions: 1 or -1 (EFLAGS.DF clear or set). */
 export const DF = layout.global('df');
 /** Linear base addresses of ES CS SS DS FS GS. */

@@ -69,6 +69,7 @@ const GUEST_LD32 = 24;
 const GUEST_ST32 = 25;
 const COLD = 26;
 const LEAVE_IF = 27;
+const CHECKPOINT = 28;
 
 const SINGLE_KINDS: Record<string, number> = {
   guest_ld_i32: GUEST_LD32,
@@ -88,6 +89,7 @@ const SINGLE_KINDS: Record<string, number> = {
   cold_v128: COLD,
   poll: POLL,
   leave_if: LEAVE_IF,
+  checkpoint_i32: CHECKPOINT,
   goto_tb: GOTO_TB,
   goto_ptr: GOTO_PTR,
   exit_tb: EXIT_TB,
@@ -274,6 +276,16 @@ function run(frame: Frame, unsynced: boolean): Exit {
           return Exit.POLL;
         }
         break;
+      case CHECKPOINT: {
+        const count = ((get(frame, op.a!) as number) - 1) | 0;
+        if (count < 0) {
+          store(frame, op.sync ?? globals);
+          setPc(frame, op.imm);
+          if (words[(env + port.layout.poll) >>> 2] !== 0) return Exit.POLL;
+        }
+        values[op.out!.id] = count < 0 ? op.imm2 : count;
+        break;
+      }
       case LEAVE_IF:
         if (get(frame, op.a!) === 0 || get(frame, op.b!) === 0) break;
         store(frame, op.sync ?? globals);

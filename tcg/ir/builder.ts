@@ -34,6 +34,8 @@ export class Builder {
   private pc = 0;
   /** The last op of the current instruction; until the next one its result may still be changed to a global. */
   private last: Op | null = null;
+  /** Its `insn_start`. */
+  private insn: Op | null = null;
 
   constructor(public block: Block) {}
 
@@ -388,10 +390,16 @@ export class Builder {
 
   // ---- control
 
+  /** Says that the instruction reads the guest's hidden globals (`Global.tracked`), in whatever way that is done. */
+  readsHidden(): void {
+    if (this.insn !== null) this.insn.imm2 = 1;
+  }
+
   insnStart(pc: number, word = 0): void {
     this.pc = pc;
     this.last = null;
     this.push(OPS.insn_start, null, null, null, null, pc, word);
+    this.insn = this.block.ops[this.block.ops.length - 1]!;
     this.written = 0;
   }
 

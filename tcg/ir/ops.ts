@@ -285,7 +285,7 @@ const SPECS = {
   env_st_v128: [null, V1, ['offset', 'memop'], ENV_WRITE, 'store to CPU state: all, or the low 32 or 64 bits'],
   env_addr: ['i32', [], ['offset'], NONE, 'address of a field of CPU state in the shared memory'],
   // ---- control
-  insn_start: [null, [], ['pc', 'word'], KEEP, 'a guest instruction at pc imm begins; imm2 is a word of the guest\'s own'],
+  insn_start: [null, [], ['pc', 'word'], KEEP, 'a guest instruction at pc imm begins; imm2: not 0 where it reads hidden globals (`Global.tracked`) without an op for it; behind the pass `overwritten` the globals, bit by id, whose values nobody needs here'],
   label:     [null, [], [], KEEP, 'branches to this op\'s label arrive here'],
   br:        [null, [], [], END, 'go to the label'],
   brcond_i32: [null, I2, ['cond'], KEEP, 'go to the label if a cond b'],
@@ -298,6 +298,7 @@ const SPECS = {
   cold_v128: ['v128', ['v128', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
   leave_if:  [null, I2, ['pc'], KEEP, 'if a and b are not 0: PC = imm, the start of this instruction; continue with the block there (chained). b is computed where a is not 0, if nothing else needs it'],
   poll:      [null, [], ['pc'], KEEP, 'if the poll word in CPU state is set, exit with POLL and PC imm'],
+  checkpoint_i32: ['i32', I1, ['pc', 'word'], KEEP, 'a - 1; where that is negative CPU state becomes precise at PC imm, and the poll word, if set, makes it exit with POLL, else the result is imm2'],
   goto_tb:   [null, [], ['pc', 'jump'], END, 'PC = imm; continue with the block there (chained)'],
   goto_ptr:  [null, I1, ['jump'], END, 'PC = a; exit with POLL if the poll word is set, else continue with the block there by the jump cache'],
   exit_tb:   [null, I1, ['exit'], END, 'PC = a; return to the execution loop with reason imm'],

@@ -33,6 +33,7 @@ export type PureOpName = Exclude<
   | 'call'
   | `cold_${string}`
   | 'poll'
+  | 'checkpoint_i32'
   | 'leave_if'
   | 'goto_tb'
   | 'goto_ptr'

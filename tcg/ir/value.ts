@@ -4,6 +4,11 @@ import type { Type } from './types.ts';
 /** A guest register (or lazily kept flag word): a name for a field of CPU state. One object per guest, shared by all blocks. */
 export class Global {
   readonly kind = 'global' as const;
+  /**
+   * Whether the ops of an instruction, as the translator makes them, show that it reads this: `ops` says they always do,
+   * `hidden` that otherwise the word of its `insn_start` is not 0.
+   */
+  tracked: 'no' | 'ops' | 'hidden' = 'no';
   constructor(
     readonly type: Type,
     /** Index in the guest's global list; also its value id in every block. */

@@ -6,6 +6,7 @@ const LABEL = OPS.label.code;
 const BR = OPS.br.code;
 const POLL = OPS.poll.code;
 const LEAVE_IF = OPS.leave_if.code;
+const CHECKPOINT = OPS.checkpoint_i32.code;
 
 /** What each op code means for liveness: bits of the F_ constants. */
 const FACTS = new Uint8Array(OP_LIST.length);
@@ -19,8 +20,7 @@ const F_BRANCH = 4;
 const F_SPECIAL = 8;
 for (const { code, flags, name } of OP_LIST) {
   const branch = name === 'br' || name.startsWith('brcond');
-  const special =
-    branch || flags.ends || name === 'label' || name === 'poll' || name === 'leave_if' || callsHelper(OPS[name]);
+  const special = branch || flags.ends || /^(label|poll|leave_if|checkpoint_i32)$/.test(name) || callsHelper(OPS[name]);
   FACTS[code] =
     (flags.effect ? F_KEEP : 0) |
     (flags.ends && name !== 'br' ? F_EXIT : 0) |
@@ -145,7 +145,7 @@ export class Liveness {
         const arg = args[i]!;
         if (arg.kind !== 'const') live[arg.id >> 5]! |= 1 << (arg.id & 31);
       }
-    } else if ((code === POLL || code === LEAVE_IF) && op.sync === null) this.addGlobals();
+    } else if ((code === POLL || code === LEAVE_IF || code === CHECKPOINT) && op.sync === null) this.addGlobals();
   }
 
   /** Adds the current set to that of a label; returns whether it grew. */

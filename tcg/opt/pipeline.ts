@@ -3,10 +3,13 @@ import type { Block } from '../ir/block.ts';
 import type { assertValid } from '../ir/verify.ts';
 import { removeDeadCode, removeUnreachable } from './dead-code.ts';
 import { propagateForward } from './forward.ts';
+import { findOverwritten } from './overwritten.ts';
 import { type SyncMode, syncState } from './state-sync.ts';
 
 /** Which passes run; an absent switch means its default: everything on. */
 export interface PassSwitches {
+  /** Which registers precise points need not store; default true. */
+  readonly overwritten?: boolean;
   /** Constants, copies, decided branches; default true. */
   readonly forward?: boolean;
   /** Where CPU state becomes precise; cannot be off; default 'spans'. */
@@ -27,6 +30,13 @@ export interface Pass {
 
 /** All passes in the order they run. */
 export const PASSES: readonly Pass[] = [
+  {
+    name: 'overwritten',
+    text: 'find the guest registers that are overwritten before anything needs them',
+    run(block, switches) {
+      findOverwritten(block, switches.overwritten ?? true);
+    },
+  },
   {
     name: 'forward',
     text: 'fold constants, propagate copies, decide branches, in one walk',

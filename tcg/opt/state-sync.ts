@@ -21,6 +21,7 @@ const BRCOND64 = OPS.brcond_i64.code;
 const CALL = OPS.call.code;
 const POLL = OPS.poll.code;
 const LEAVE_IF = OPS.leave_if.code;
+const CHECKPOINT = OPS.checkpoint_i32.code;
 const FENCE = OPS.fence.code;
 
 /** What the pass must know of an op, by code: bits of the F_ constants. */
@@ -45,7 +46,8 @@ for (const row of OP_LIST) {
     (flags.faults && flags.writes && !atomic ? F_STORE : 0) |
     (flags.ends && code !== BR ? F_EXIT : 0);
 }
-for (const code of [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, LEAVE_IF, FENCE]) FACTS[code]! |= F_CONTROL;
+const CONTROL = [INSN_START, LABEL, BR, BRCOND32, BRCOND64, CALL, POLL, LEAVE_IF, CHECKPOINT, FENCE];
+for (const code of CONTROL) FACTS[code]! |= F_CONTROL;
 
 /** State at a label, besides the dirty globals: bits of the L_ constants. */
 const L_REACHED = 1;
@@ -55,6 +57,9 @@ const L_LOADED = 4;
 const L_LOOP = 8;
 /** No precise point was made on some way here since the last loop head. */
 const L_UNPOINTED = 16;
+/** A checkpoint stands right behind it. */
+const L_CHECKED = 32;
+const L_CHECKED_LOOP = L_CHECKED | L_LOOP;
 
 /** What is known of `early` at a label: nothing yet; the same on all ways so far; or different. */
 const E_UNKNOWN = 0;
@@ -74,7 +79,8 @@ const EMPTY: readonly Global[] = [];
 /**
  * Sets `sync` of every op of the block (see `Op.sync`). It relies on CPU state being precise at block entry, PC included:
  * whoever enters a block has stored the PC. A loop inside one instruction that writes memory needs an `insn_start` at its
- * head where the instruction can be restarted. Each round of a loop has a point before what may fault: replays stay short.
+ * head where the instruction can be restarted. Each round of a loop has a point before what may fault, or the loop begins
+ * with a checkpoint, which makes one now and then: replays stay short.
  */
 export function syncState(block: Block, mode: SyncMode = 'spans'): void {
   pass.run(block, mode);
@@ -182,8 +188,10 @@ class StateSync {
     for (let i = 0; i < ops.length; i++) {
       const label = ops[i]!.label;
       if (label === null) continue;
-      if (ops[i]!.row.code === LABEL) this.placed[label.id] = 1;
-      else if (this.placed[label.id] !== 0) this.labelBits[label.id]! |= L_LOOP;
+      if (ops[i]!.row.code === LABEL) {
+        this.placed[label.id] = 1;
+        if (ops[i + 1]?.row.code === CHECKPOINT) this.labelBits[label.id]! |= L_CHECKED;
+      } else if (this.placed[label.id] !== 0) this.labelBits[label.id]! |= L_LOOP;
     }
   }
 
@@ -217,7 +225,7 @@ class StateSync {
             reachable = false;
           } else if (code === CALL) {
             this.call(op);
-          } else if (code === POLL || code === LEAVE_IF) {
+          } else if (code === POLL || code === LEAVE_IF || code === CHECKPOINT) {
             op.sync = this.dirtyList();
           } else if (code !== FENCE) {
             if (this.leavesBothWays(i)) {
@@ -301,20 +309,20 @@ class StateSync {
 
   /**
    * Takes the instruction that begins with `op` for the next precise point if it has less to store than the one chosen
-   * before. All dirty globals count, even those it seems to overwrite: where a value was known when it was translated, the
-   * IR does not read what the instruction reads, and its replay would.
+   * before. Dirty globals do not count where the pass `overwritten` has found that a replay does not need them.
    */
   private considerEarly(op: Op): void {
     const { dirty, words } = this;
     let count = 0;
     for (let word = 0; word < words; word++) {
-      for (let bits = dirty[word]!; bits !== 0; bits &= bits - 1) count++;
+      const needed = word === 0 ? dirty[0]! & ~op.imm2 : dirty[word]!;
+      for (let bits = needed; bits !== 0; bits &= bits - 1) count++;
     }
     if (this.early !== null && count >= this.earlyCount) return;
     this.early = op;
     this.earlyCount = count;
     for (let word = 0; word < words; word++) {
-      this.earlyGlobals[word] = dirty[word]!;
+      this.earlyGlobals[word] = word === 0 ? dirty[0]! & ~op.imm2 : dirty[word]!;
       this.sinceEarly[word] = 0;
     }
     this.loadedSinceEarly = false;
@@ -324,6 +332,8 @@ class StateSync {
   private makeEarlyPoint(early: Op): void {
     early.sync = this.listOf(this.earlyGlobals);
     for (let word = 0; word < this.words; word++) this.dirty[word] = this.sinceEarly[word]!;
+    // Not stored, and perhaps not written any more: writing what is there already is no op.
+    this.dirty[0]! |= early.imm2;
     this.list = null;
     this.spoiled = false;
     this.loaded = this.loadedSinceEarly;
@@ -378,12 +388,13 @@ class StateSync {
   /** Merges the current state into that of a label. */
   private branchTo(label: number): void {
     const labelBits = this.labelBits;
+    this.settleBefore(label);
     const labelDirty = this.labelDirty;
     const words = this.words;
     const old = labelBits[label]!;
     const back = this.placed[label] !== 0;
-    // A round without a point makes the next one begin with one.
-    const spoiled = this.spoiled || (back && !this.pointed);
+    // A round without a point makes the next one begin with one, unless the loop has a checkpoint.
+    const spoiled = this.spoiled || (back && !this.pointed && (old & L_CHECKED) === 0);
     const bits =
       old | L_REACHED | (spoiled ? L_SPOILED : 0) | (this.loaded ? L_LOADED : 0) | (this.pointed ? 0 : L_UNPOINTED);
     let grew = bits !== old;
@@ -397,6 +408,12 @@ class StateSync {
     }
     if (grew && back) this.changed = true;
     if (!back) this.mergeEarly(label);
+  }
+
+  /** A loop with checkpoints needs no point of its own in each round when control comes to it replayable, on all ways. */
+  private settleBefore(label: number): void {
+    if (!this.spoiled || this.early === null || (this.labelBits[label]! & L_CHECKED_LOOP) !== L_CHECKED_LOOP) return;
+    this.makeEarlyPoint(this.early);
   }
 
   /** Brings `early` along one more way to a label: it stays where all ways come through the same. */
@@ -447,6 +464,7 @@ class StateSync {
     const loop = (bits & L_LOOP) !== 0;
     if ((bits & L_REACHED) === 0 && !(loop && falls)) return falls;
     if (falls && !loop) this.mergeEarly(label);
+    if (falls) this.settleBefore(label);
     const words = this.words;
     for (let word = 0; word < words; word++) {
       const merged = this.labelDirty[label * words + word]! | (falls ? this.dirty[word]! : 0);

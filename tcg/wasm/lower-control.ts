@@ -54,7 +54,7 @@ export function emitCounter(l: Emitter, address: number): void {
   l.memory(W['i32.store'], WORD_ALIGN, 0);
   l.opU32(GET, count);
   l.op(W['i32.eqz']);
-  l.open(W.if);
+  l.openUnlikely();
   returnExit(l, Exit.HOT);
   l.op(W.end);
   l.release(count);
@@ -70,7 +70,7 @@ function loadPoll(l: Emitter): void {
 /** Returns POLL where attention is wanted; CPU state is stored already. */
 function pollBeforeLeaving(l: Emitter): void {
   loadPoll(l);
-  l.open(W.if);
+  l.openUnlikely();
   returnExit(l, Exit.POLL);
   l.op(W.end);
 }
@@ -83,7 +83,7 @@ export const poll: Rule = (l, op, i) => {
   for (const global of sync) l.settleValue(global);
   if (l.pollMayBeHoisted()) keepLoading(l);
   loadPoll(l);
-  l.open(W.if);
+  l.openUnlikely();
   for (const global of sync) {
     l.env();
     l.useValue(global);
@@ -92,6 +92,38 @@ export const poll: Rule = (l, op, i) => {
   storePc(l, op.imm);
   returnExit(l, Exit.POLL);
   l.op(W.end);
+};
+
+/** Counts down in a local; only each so many times CPU state is stored and the poll word looked at. */
+export const checkpoint: Rule = (l, op, i) => {
+  const sync = op.sync ?? NOTHING;
+  l.settleLoads();
+  // What is computed inside of the `if` would be missing behind it.
+  for (const global of sync) {
+    l.settleValue(global);
+    l.saveEntryValue(global.id);
+  }
+  const count = l.allocate(I32);
+  l.a(op, i);
+  l.i32Const(-1);
+  l.op(W['i32.add']);
+  l.opU32(TEE, count);
+  l.i32Const(0);
+  l.op(W['i32.lt_s']);
+  l.openUnlikely();
+  for (const global of sync) {
+    l.env();
+    l.useValue(global);
+    l.storeGlobal(global);
+  }
+  storePc(l, op.imm);
+  pollBeforeLeaving(l);
+  l.i32Const(op.imm2);
+  l.opU32(SET, count);
+  l.op(W.end);
+  l.opU32(GET, count);
+  l.release(count);
+  l.result(op, i);
 };
 
 /** Keeps the engine from loading the poll word once in front of a loop that stores nothing. */
@@ -153,7 +185,7 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache);
   l.opU32(GET, pc);
   l.op(W['i32.ne']);
-  l.open(W.if);
+  l.openUnlikely();
   returnExit(l, Exit.LOOKUP);
   l.op(W.end);
   l.env();
@@ -229,10 +261,10 @@ function openRare(l: Emitter, test: Value, more: Value): number {
   if (alternatives.length < 2) {
     if (alternatives.length === 0) l.useValue(test);
     else l.useAlternative(alternatives[0]!);
-    l.open(W.if);
+    l.openUnlikely();
     if (enough) return 1;
     l.useValue(more);
-    l.open(W.if);
+    l.openUnlikely();
     return 2;
   }
   l.open(W.block);

@@ -40,6 +40,8 @@ export interface Emitter extends CodeWriter {
   reloadGlobals(i: number): void;
   /** Takes the result of an op emitted where it stands from the stack. */
   result(op: Op, i: number): void;
+  /** Computes what the field of the global with this id still holds for later: the field is about to be overwritten. */
+  saveEntryValue(id: number): void;
   /** The same for all globals. */
   saveEntryValues(): void;
   /** The same for loads from CPU state. */

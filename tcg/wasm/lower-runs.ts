@@ -38,6 +38,7 @@ export const C_POLL = 10;
 export const C_EXIT = 11;
 /** It leaves, or goes on. */
 const C_LEAVE = 12;
+const C_CHECKPOINT = 13;
 
 /** The class of each op code. */
 export const CLASS = new Uint8Array(OP_LIST.length);
@@ -59,6 +60,7 @@ CLASS[OPS.brcond_i32.code] = CLASS[OPS.brcond_i64.code] = C_BRCOND;
 for (const row of OP_LIST) if (callsHelper(row)) CLASS[row.code] = C_CALL;
 CLASS[OPS.poll.code] = C_POLL;
 CLASS[OPS.leave_if.code] = C_LEAVE;
+CLASS[OPS.checkpoint_i32.code] = C_CHECKPOINT;
 CLASS[OPS.goto_tb.code] = CLASS[OPS.goto_ptr.code] = CLASS[OPS.exit_tb.code] = C_EXIT;
 
 const GOTO_TB = OPS.goto_tb.code;

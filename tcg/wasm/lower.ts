@@ -99,7 +99,7 @@ export class Lowering extends RareCode implements Emitter {
   /** Starts a new group of functions. */
   begin(options: LoweringOptions): void {
     this.options = options;
-    this.pos = 0;
+    this.restart();
     if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = new Uint8Array(MAX_KEPT_BYTES);
   }
 
@@ -640,7 +640,7 @@ export class Lowering extends RareCode implements Emitter {
   }
 
   /** Computes what a global's field in CPU state still holds for later: the field is about to be overwritten. */
-  private saveEntryValue(id: number): void {
+  saveEntryValue(id: number): void {
     const version = this.first + id;
     if (this.place[version] === PENDING && this.left[version]! > 0) this.settlePending(version);
   }

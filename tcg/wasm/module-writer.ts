@@ -26,6 +26,16 @@ export class CodeWriter {
   pos = 0;
   /** Where the current function body starts. */
   private bodyStart = 0;
+  private functions = 0;
+  /** Branches that are hardly ever taken: pairs of the function's number in the buffer and the offset in its body. */
+  readonly hints: number[] = [];
+
+  /** Forgets all functions. */
+  restart(): void {
+    this.pos = 0;
+    this.functions = 0;
+    this.hints.length = 0;
+  }
 
   /** Makes room for `more` further bytes. */
   reserve(more: number): void {
@@ -149,6 +159,12 @@ export class CodeWriter {
     this.bytes[this.pos++] = VOID_BLOCK;
   }
 
+  /** Opens an `if` whose condition hardly ever holds: the engine then keeps its body out of the way. */
+  openUnlikely(): void {
+    this.hints.push(this.functions, this.pos - this.bodyStart - BODY_SIZE_BYTES);
+    this.open(W.if);
+  }
+
   beginFunction(): void {
     this.reserve(64);
     this.bodyStart = this.pos;
@@ -186,6 +202,7 @@ export class CodeWriter {
     size >>= 7;
     bytes[start + 1] = (size & 0x7f) | 0x80;
     bytes[start + 2] = size >> 7;
+    this.functions++;
   }
 
   /** Writes a long declaration of locals behind the code, then exchanges the two. */
@@ -207,6 +224,7 @@ export class CodeWriter {
     this.bytes.copyWithin(codeStart + moved, codeStart, codeEnd);
     this.bytes.set(declaration, codeStart - BODY_DECL_BYTES);
     this.pos = codeEnd + moved;
+    for (let i = this.hints.length - 2; i >= 0 && this.hints[i] === this.functions; i -= 2) this.hints[i + 1]! += moved;
   }
 }
 
@@ -235,6 +253,7 @@ export interface ModuleParts {
   readonly code: CodeWriter;
 }
 
+const SECTION_CUSTOM = 0;
 const SECTION_TYPE = 1;
 const SECTION_IMPORT = 2;
 const SECTION_FUNCTION = 3;
@@ -245,6 +264,8 @@ const EXTERN_TABLE = 1;
 const EXTERN_MEMORY = 2;
 const FUNCREF = 0x70;
 const FUNC_TYPE = 0x60;
+/** A branch hint: not taken. */
+const UNLIKELY = 0;
 const SECTION_SIZE_BYTES = 5;
 /** Bytes one function takes at most in the function and element sections. */
 const PER_FUNCTION = 20;
@@ -281,6 +302,28 @@ function limits(limit: Limits, shared: boolean): void {
   head.u8((limit.maximum === undefined ? 0 : 1) | (shared ? 2 : 0));
   head.u32(limit.initial);
   if (limit.maximum !== undefined) head.u32(limit.maximum);
+}
+
+/** The section of the branch hinting proposal. Function indices count imports. */
+function branchHints(hints: readonly number[], imported: number): void {
+  const start = beginSection(SECTION_CUSTOM);
+  name('metadata.code.branch_hint');
+  let functions = 0;
+  for (let i = 0; i < hints.length; i += 2) if (i === 0 || hints[i] !== hints[i - 2]) functions++;
+  head.reserve(16 + 16 * hints.length);
+  head.u32(functions);
+  for (let i = 0; i < hints.length; ) {
+    let next = i;
+    while (next < hints.length && hints[next] === hints[i]) next += 2;
+    head.u32(imported + hints[i]!);
+    head.u32((next - i) >> 1);
+    for (; i < next; i += 2) {
+      head.u32(hints[i + 1]!);
+      head.u8(1);
+      head.u8(UNLIKELY);
+    }
+  }
+  endSection(start);
 }
 
 /** Puts a module together. The bytes are a copy: `parts.code` may be reused. */
@@ -346,6 +389,7 @@ export function assembleModule(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   endSection(start);
 
   const code = parts.code;
+  if (code.hints.length > 0) branchHints(code.hints, parts.functions.length);
   start = beginSection(SECTION_CODE);
   head.u32(count);
   endSection(start, code.pos);

@@ -108,7 +108,8 @@ export function fillBytes(bytes: Uint8Array, seed: number): void {
 /** Ops the generator emits as they are, with any operands. */
 const PLAIN = OP_LIST.filter(
   ({ name, flags }) =>
-    !flags.ends && !/^(div|rem|guest|atomic|env|brcond|call|cold|leave|poll|label|insn_start|shuffle)/.test(name),
+    !flags.ends &&
+    !/^(div|rem|guest|atomic|env|brcond|call|cold|leave|poll|checkpoint|label|insn_start|shuffle)/.test(name),
 );
 const ACCESSES = OP_LIST.filter(({ name }) => /^(guest|atomic)/.test(name));
 const FIELD_ACCESSES = OP_LIST.filter(({ name }) => /^env_(ld|st)/.test(name));
@@ -447,7 +448,12 @@ class Generator {
       }
       case 5:
         this.pc += 2;
-        this.op('poll', null, [], this.pc);
+        if (choices.pick(2) === 0) this.op('poll', null, [], this.pc);
+        else {
+          const [a, out] = [this.value('i32'), this.target('i32')];
+          this.op('checkpoint_i32', out, [a], this.pc, choices.pick(3));
+          this.defined(out);
+        }
         break;
       case 6: {
         // a branch around a branch, and one to the next op

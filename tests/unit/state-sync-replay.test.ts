@@ -5,6 +5,7 @@ import { AccessError, type InterpreterPort, interpretBlock, interpretUnsynced } 
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
 import type { HelperRow } from '../../tcg/ir/helper-table.ts';
+import { OPS } from '../../tcg/ir/ops.ts';
 import { printBlock } from '../../tcg/ir/print.ts';
 import { Cond, type Exit } from '../../tcg/ir/types.ts';
 import { Global, type Label } from '../../tcg/ir/value.ts';
@@ -18,6 +19,8 @@ const RUNS = Number(process.env['WEMU_FUZZ_RUNS'] ?? 3000);
 /** A guest with eight registers; the last is its stack pointer. */
 const REGS = Array.from({ length: 8 }, (_, id) => new Global('i32', id, `r${id}`, 32 + 4 * id));
 const SP = 7;
+// The registers that instructions read show in their ops.
+for (const global of REGS) global.tracked = 'ops';
 /** Fields of CPU state outside the registers: one `env` ops write, one the helper with a side effect counts in. */
 const FIELD = 128;
 const COUNT = 132;
@@ -211,6 +214,8 @@ function translate(program: readonly Insn[], first: number, polls: boolean, last
   const block = new Block(FIRST_PC + INSN_SIZE * first, REGS);
   const b = new Builder(block);
   const end = program.length;
+  const rounds = block.temp('i32');
+  if (polls) b.set(rounds, 0);
   const labels: (Label | null)[] = [];
   const labelFor = (index: number): Label => (labels[index] ??= b.label());
   const outside: { label: Label; index: number }[] = [];
@@ -237,6 +242,8 @@ function translate(program: readonly Insn[], first: number, polls: boolean, last
     const sp = REGS[SP]!;
     const placed = labels[index];
     if (placed) b.place(placed);
+    // As regions do; loops of few rounds see some of their checkpoints and not others.
+    if (placed && polls) b.push(OPS.checkpoint_i32, rounds, rounds, null, null, pc, 2);
     b.insnStart(pc);
     switch (kind) {
       case 'add':

@@ -1,4 +1,5 @@
 // What every ARM handler works with: the instruction at hand, registers, conditions, flags, memory, exceptions, ways out.
+
 import type { Builder, Int } from '../../../tcg/ir/builder.ts';
 import { Jump } from '../../../tcg/ir/ops.ts';
 import { Cond, Exit, type MemOp, MO_ALIGN, MO_BE } from '../../../tcg/ir/types.ts';
@@ -140,7 +141,9 @@ export class Translation {
   /** Called behind `insn_start`: goes on only where the condition holds. `selects`: the handler only writes registers. */
   beginCondition(cond: number, selects: boolean): void {
     this.chosen = null;
-    if (cond >= AL || this.skip) return;
+    if (cond >= AL) return;
+    this.b.readsHidden();
+    if (this.skip) return;
     if (selects) {
       this.chosen = this.condition(cond);
       return;
@@ -185,6 +188,7 @@ export class Translation {
   test(cond: number): Test {
     const { b, known } = this;
     if (known) {
+      b.readsHidden();
       if (known.kind === 'sub') {
         const direct = SUB_CONDS[cond];
         if (direct !== undefined) return { cond: direct, x: known.x, y: known.y };
