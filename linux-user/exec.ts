@@ -32,7 +32,7 @@ const FD_CLOEXEC = 1;
 const EM_OFFSET = 18;
 
 /** The NULL-terminated vector of strings at `vector` as latin1 text, or -errno. NULL is an empty vector. */
-export function readStrings(p: Process, vector: number): string[] | number {
+function readStrings(p: Process, vector: number): string[] | number {
   const strings: string[] = [];
   vector >>>= 0;
   if (vector === 0) return strings;
@@ -55,8 +55,15 @@ function cString(text: string): Uint8Array {
   return Buffer.from(`${text}\0`, 'latin1');
 }
 
-/** An executable file's beginning, its size and a descriptor to read on with; or -errno. */
-function openExecutable(file: string): { fd: number; size: number; start: Uint8Array } | number {
+/** An executable file's beginning, its size and a descriptor to read on with (-1: it cannot be read). */
+interface OpenExecutable {
+  readonly fd: number;
+  readonly size: number;
+  readonly start: Uint8Array;
+}
+
+/** Opens a file as exec does; -errno where that is refused. */
+function openExecutable(file: string): OpenExecutable | number {
   const path = cString(file);
   const allowed = sys4(SYS.faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
   if (allowed < 0) return allowed;
@@ -128,14 +135,20 @@ function checkGuestProgram(
 }
 
 /**
- * Follows `name` (the guest's name of a file; `file` its host name) through scripts to a program.
- * Returns -errno when the kernel would refuse it.
+ * Follows `name` (the guest's name of a file; `file` its host name, open as `first`) through scripts to a program, and
+ * closes what is open. Returns -errno when the kernel would refuse it.
  */
-export function findProgram(p: Process, name: string, file: string, argv: readonly string[]): ExecTarget | number {
+function findProgram(
+  p: Process,
+  name: string,
+  file: string,
+  first: OpenExecutable,
+  argv: readonly string[],
+): ExecTarget | number {
   const execFn = name;
   let args = argv.length > 0 ? argv : [''];
   for (let depth = 0; ; depth++) {
-    const opened = openExecutable(file);
+    const opened = depth === 0 ? first : openExecutable(file);
     if (typeof opened === 'number') return opened;
     const { fd, size, start } = opened;
     try {
@@ -180,33 +193,45 @@ function closedStandard(): number[] {
   });
 }
 
+/** execve(2) of the host with strings of bytes as latin1 text; -errno when it fails. */
+export function hostExec(file: string, argv: readonly string[], environment: readonly string[]): number {
+  const vector = hostStrings(argv);
+  const variables = hostStrings(environment);
+  return sys3(SYS.execve, cString(file), vector.address, variables.address);
+}
+
 /**
  * Becomes the program `name` (host name `file`). Returns -errno when that fails, and 0 with `Process.next` set when the
  * emulator goes on with another guest program.
  */
 export function execProgram(p: Process, name: string, file: string, argv: number, envp: number): number {
   if (name === '') return -ENOENT;
+  // The kernel opens the file before it looks at the vectors, and looks into it afterwards.
+  const opened = openExecutable(file);
+  if (typeof opened === 'number') return opened;
   const args = readStrings(p, argv);
-  if (typeof args === 'number') return args;
-  const environment = readStrings(p, envp);
-  if (typeof environment === 'number') return environment;
-  const target = findProgram(p, name, file, args);
+  const environment = typeof args === 'number' ? args : readStrings(p, envp);
+  if (typeof args === 'number' || typeof environment === 'number') {
+    if (opened.fd >= 0) sys1(SYS.close, opened.fd);
+    return environment as number;
+  }
+  const target = findProgram(p, name, file, opened, args);
   if (typeof target === 'number') return target;
   if (target.guest === null && !p.hostPrograms) return -ENOEXEC;
-  let { file: program, argv: words } = target;
   if (target.guest !== null) {
     if (canStay()) {
       p.next = { target, environment };
       return 0;
     }
     if (p.relaunch === null) return -ENOEXEC;
-    words = p.relaunch(target, closedStandard());
-    program = words[0]!;
+    p.endProgram();
+    return p.relaunch(target, environment, closedStandard());
   }
-  const vector = hostStrings(words);
-  const variables = hostStrings(environment);
-  p.beforeExec();
-  return sys3(SYS.execve, cString(program), vector.address, variables.address);
+  p.endProgram();
+  p.signals?.prepareExec();
+  const result = hostExec(target.file, target.argv, environment);
+  p.signals?.stay();
+  return result;
 }
 
 /** The name at `pointer`, or -errno. */

@@ -20,11 +20,18 @@ const ROOM = 32;
 const HIGHEST_FLOOR = 1024 - ROOM;
 
 const hidden = new Set<number>();
+/** No number below is hidden. */
+let lowestHidden = Number.MAX_SAFE_INTEGER;
 let floor = -1;
+
+function hide(fd: number): void {
+  hidden.add(fd);
+  lowestHidden = Math.min(lowestHidden, fd);
+}
 
 /** Whether `fd` is ours: to the guest it is not open. */
 export function isHidden(fd: number): boolean {
-  return hidden.has(fd);
+  return fd >= lowestHidden && hidden.has(fd);
 }
 
 /** Our descriptors in ascending order. */
@@ -39,11 +46,11 @@ export function hideDescriptor(fd: number): number {
   // The guest has lowered the limit: as high as that allows.
   if (high < 0) high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, Math.max(3, openFileLimits()[0] - ROOM));
   if (high < 0) {
-    hidden.add(fd);
+    hide(fd);
     return fd;
   }
   sys1(SYS.close, fd);
-  hidden.add(high);
+  hide(high);
   return high;
 }
 
@@ -173,7 +180,8 @@ function moveEventLoop(fd: number): boolean {
       writeWord(poll, (state & ~POLL_FD_MASK) | hideDescriptor(wakeFd));
       writeWord(loop + LOOP_FD, hideDescriptor(fd));
     } else {
-      hidden.add(fd).add(wakeFd);
+      hide(fd);
+      hide(wakeFd);
     }
     return true;
   }

@@ -3,7 +3,7 @@
 import { ENOENT, EXDEV } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { hideDescriptor } from './host-descriptors.ts';
+import { hideDescriptor, isHidden } from './host-descriptors.ts';
 
 /** PATH_MAX of Linux, the zero byte included. */
 const PATH_MAX = 4096;
@@ -25,6 +25,8 @@ const O_DIRECTORY = 0x10000;
 const RESOLVE_BENEATH = 8;
 /** Symbolic links followed in one name before it counts as a loop, as in the kernel (MAXSYMLINKS). */
 const MAX_LINKS = 40;
+/** A name that leads nowhere, as that of a descriptor that is not open. */
+const NO_DESCRIPTOR = '/proc/self/fd/-';
 /** The bytes '/pro' as a little-endian word. */
 const SLASH_PRO = 0x6f72702f;
 
@@ -99,7 +101,12 @@ export class Paths {
 
   /** The host name for an absolute guest name. */
   redirect(name: string, follow: boolean): string {
-    if (follow && this.executable !== '' && this.procSelfEntry(name) === 'exe') return this.executable;
+    const entry = this.procSelfEntry(name);
+    if (entry !== undefined) {
+      if (follow && this.executable !== '' && entry === 'exe') return this.executable;
+      const descriptor = /^fd(?:info)?\/+(\d+)(?:\/|$)/.exec(entry);
+      if (descriptor && isHidden(Number(descriptor[1]))) return NO_DESCRIPTOR;
+    }
     return this.prefix === '' ? name : this.belowPrefix(name, follow);
   }
 

@@ -3,6 +3,7 @@
 import { EIO } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
+import { isHidden, openProc } from './host-descriptors.ts';
 import type { Process } from './process.ts';
 
 const AT_FDCWD = -100;
@@ -50,6 +51,27 @@ export function openProcFile(p: Process, entry: string, name: number, flags: num
   }
   sys3(SYS.lseek, fd, 0, SEEK_SET);
   return fd;
+}
+
+/** Type of the /proc file system, the first word of struct statfs. */
+const PROC_SUPER_MAGIC = 0x9fa0;
+const PATH_MAX = 4096;
+
+const statfs = new HostBuffer(128);
+
+/**
+ * Which entries of the directory open as `fd` the guest sees, when that depends on the name: its own descriptors below
+ * /proc/self, and its own thread. Null: all of them.
+ */
+export function shownEntries(fd: number): ((name: string) => boolean) | null {
+  if (sys2(SYS.fstatfs, fd, statfs.address) < 0 || statfs.view.getUint32(0, true) !== PROC_SUPER_MAGIC) return null;
+  const { u8, address } = new HostBuffer(PATH_MAX);
+  const length = sys4(SYS.readlinkat, openProc(), Buffer.from(`self/fd/${fd}\0`), address, PATH_MAX);
+  const link = length < 0 ? '' : Buffer.from(u8.subarray(0, length)).toString('latin1');
+  const match = /\/(\d+)(?:\/task\/\d+)?\/(fd|fdinfo|task)$/.exec(link);
+  if (!match || Number(match[1]) !== process.pid) return null;
+  if (match[2] === 'task') return (name) => !/^\d/.test(name) || Number(name) === process.pid;
+  return (name) => !/^\d/.test(name) || !isHidden(Number(name));
 }
 
 function writeAll(fd: number, contents: Uint8Array): number {

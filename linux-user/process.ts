@@ -62,8 +62,10 @@ export interface SignalHooks {
   trampolinePage: number;
   /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
   beforeWait(): void;
-  /** Makes mask and ignored signals on the host what a program that this process becomes must inherit. */
+  /** Makes actions, mask and queue on the host what a host program that this process becomes must inherit. */
   prepareExec(): void;
+  /** The exec has failed. */
+  stay(): void;
   /**
    * Runs `fork` such that no signal comes between it and the moment in which the child is ready for its own. Unless it
    * did not begin because a signal waits (-ERESTARTNOINTR), the result is that of `fork`: 0 in the child.
@@ -107,8 +109,11 @@ export class Process {
   tracer: Tracer | null = null;
   /** The ABIs of all guests by name: what exec finds the guest of a file by. */
   abis: Readonly<Record<string, Abi>> = {};
-  /** Command line that runs a guest program in place of this process (words as latin1); null: it cannot be left. */
-  relaunch: ((target: ExecTarget, closed: readonly number[]) => string[]) | null = null;
+  /**
+   * Executes this emulator again, for a guest program in place of this process (strings as latin1, `closed` the standard
+   * descriptors that are closed by it). Returns -errno when that fails; null: this process cannot be left.
+   */
+  relaunch: ((target: ExecTarget, environment: readonly string[], closed: readonly number[]) => number) | null = null;
   /** Whether programs of the host may be executed; they run natively. */
   hostPrograms = true;
   /** Set by exec: the program to load in place of the one that runs, its environment included. */
@@ -233,15 +238,14 @@ export class Process {
     this.timers.clear();
   }
 
-  /** The last thing before the host is asked to execute another program. */
-  beforeExec(): void {
+  /** Whoever waits for this program's memory gets it now: before the host is asked to execute another one. */
+  endProgram(): void {
     for (const run of this.beforeEnd) run();
-    this.signals?.prepareExec();
   }
 
   /** Ends the whole process at once with an exit status of 0..255. */
   exitGroup(status: number): never {
-    for (const run of this.beforeEnd) run();
+    this.endProgram();
     for (const run of this.onExit) run();
     sys1(SYS.exit_group, status & 0xff);
     throw new Error('exit_group returned');

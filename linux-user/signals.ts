@@ -18,6 +18,7 @@ import {
   SIGFPE,
   SIGILL,
   SIGKILL,
+  SIGPIPE,
   SIGQUIT,
   SIGSEGV,
   SIGSTOP,
@@ -29,6 +30,7 @@ import {
   SIGXFSZ,
   type SigInfo,
   signalText,
+  writeHostInfo,
 } from './siginfo.ts';
 
 export const SIG_DFL = 0;
@@ -65,6 +67,8 @@ const NO_ALT_STACK: AltStack = { sp: 0, flags: SS_DISABLE, size: 0 };
 
 /** Signals whose default action is to do nothing. */
 const IGNORED_BY_DEFAULT: readonly number[] = [SIGCHLD, SIGCONT, SIGURG, SIGWINCH];
+/** What an engine that starts ignores, and thereby throws away: PIPE and XFSZ. */
+const IGNORED_BY_ENGINE: readonly number[] = [SIGPIPE, SIGXFSZ];
 /** Signals whose default action is to stop the process: STOP, TSTP, TTIN, TTOU. */
 const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
 /** Signals whose default action writes a core file: the death of a program that went wrong, which is reported. */
@@ -251,14 +255,60 @@ export class Signals implements SignalHooks {
   }
 
   /**
-   * Makes mask and ignored signals on the host what a program that this process becomes must inherit (exec). Signals that
-   * wait here are lost: in the kernel's queue some of them end the next emulator while it starts.
+   * For a host program that this process becomes (exec): actions and mask on the host are those it must inherit, and what
+   * waits here is the kernel's again. What the guest does not block then acts at once, by default, as it would in the new
+   * program. `stay` undoes this.
    */
   prepareExec(): void {
+    this.collectAll();
+    for (let n = 1; n <= NSIG; n++) {
+      if (!inMask(this.caughtLow, this.caughtHigh, n) || isEngineSignal(n) || n === SIGKILL || n === SIGSTOP) continue;
+      // What is blocked stays caught: exec makes it the default itself, and until then nobody else may act on it.
+      if (this.action(n).handler !== SIG_IGN && !this.isBlocked(n)) this.host.setDisposition(n, 'default');
+    }
+    this.ignoreOnHost();
+    for (const info of this.waiting.splice(0)) {
+      if (!isEngineSignal(info.signal)) this.host.putBack(info.signal, (view) => writeHostInfo(view, info));
+    }
+    this.setHostMask();
+  }
+
+  /**
+   * For an emulator that takes this process over (exec): what waits here and would be lost. From now on the host keeps what
+   * arrives until that emulator has set its mask; `stay` undoes this.
+   */
+  handOver(): readonly SigInfo[] {
+    this.collectAll();
+    for (const n of IGNORED_BY_ENGINE) {
+      for (let info = this.host.takePending(n); info; info = this.host.takePending(n)) {
+        this.waiting.push(readHostInfo(info));
+      }
+    }
+    this.ignoreOnHost();
+    return this.waiting;
+  }
+
+  /** The process stays what it is after `prepareExec` or `handOver`. */
+  stay(): void {
+    for (let n = 1; n <= NSIG; n++) {
+      if (this.action(n).handler !== SIG_DFL || inMask(this.caughtLow, this.caughtHigh, n)) this.updateHost(n);
+    }
+    this.setHostMask();
+    if (this.waiting.length > 0) this.requestPoll();
+  }
+
+  /** Takes what has arrived; all else waits in the kernel until the mask is set. */
+  private collectAll(): void {
+    this.host.setMask(-1, -1);
+    this.collect();
+    this.hostLow = this.hostHigh = -1;
+  }
+
+  /** The kernel knows what the guest ignores also where it catches it because it is blocked. */
+  private ignoreOnHost(): void {
     for (let n = 1; n <= NSIG; n++) {
       if (this.action(n).handler === SIG_IGN && !isEngineSignal(n)) this.host.setDisposition(n, 'ignore');
     }
-    this.beforeWait();
   }
 
   aroundFork(fork: () => number): number {
@@ -342,10 +392,18 @@ export class Signals implements SignalHooks {
     return [low & this.blockedLow, high & this.blockedHigh];
   }
 
-  /** Takes a signal of the set that waits here, for sigtimedwait. */
+  /** Takes the lowest signal of the set that waits here, for sigtimedwait, unless a lower one waits in the kernel. */
   takeWaiting(low: number, high: number): SigInfo | undefined {
-    const k = this.waiting.findIndex((info) => inMask(low, high, info.signal));
-    return k < 0 ? undefined : this.waiting.splice(k, 1)[0];
+    let best = -1;
+    for (const [k, { signal }] of this.waiting.entries()) {
+      if (inMask(low, high, signal) && (best < 0 || signal < this.waiting[best]!.signal)) best = k;
+    }
+    if (best < 0) return undefined;
+    const [pendingLow, pendingHigh] = this.host.pending();
+    for (let n = 1; n < this.waiting[best]!.signal; n++) {
+      if (inMask(low & pendingLow, high & pendingHigh, n)) return undefined;
+    }
+    return this.waiting.splice(best, 1)[0];
   }
 
   /** From now on the kernel's idea of what is blocked and pending is always right. */

@@ -104,7 +104,7 @@ export class Strace implements Tracer {
       return { name, row, args: raw, actual: [...registers] };
     }
     const args = parseArgs(row.args);
-    return { name, row, args, actual: gatherArgs(registerPlan(args, this.process), inner) };
+    return { name, row, args, actual: gatherArgs(registerPlan(args, this.process), inner) as number[] };
   }
 
   /** An argument as it stands before the call. */

@@ -1,24 +1,49 @@
 // Turns a row into the function that runs it: registers become arguments, host calls get checked and converted pointers.
 
-import { EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
+import { EBADF, EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys0, sys1, sys2, sys3, sys4, sys5, sys6 } from '../../src/host/syscall.ts';
 import { isError } from '../errno.ts';
+import { isHidden } from '../host-descriptors.ts';
 import { BAD_ADDRESS, type PathKind } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { convert, type Layout, StructSet, sameLayout } from '../structs.ts';
 import { type Arg, type Handler, parseArgs, type Row } from './row.ts';
 
-/** Offsets 2^63 and more cannot be told to the host; the largest number below stands for them and fails the same way. */
-const LOFF_MAX = 2 ** 63 - 1024;
+/** Beyond these halves, 64 bits do not fit into a number. */
+const MAX_HIGH = 0x200000;
+
+/** 64 bits from two registers: a bigint, which only the host may be given, where no number holds them. */
+export function wide(high: number, low: number): number | bigint {
+  if (high >= -MAX_HIGH && high < MAX_HIGH) return high * 0x1_0000_0000 + (low >>> 0);
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
+}
 
 /** The function that runs `row` for processes of `p`'s ABI. It takes the argument registers. */
 export function compileRow(row: Row, p: Process): Handler {
   const args = parseArgs(row.args);
   let run = typeof row.run === 'function' ? row.run : compilePass(row, args, SYS[row.run], p);
   if (p.abi.openFlags) run = withOpenFlags(row, args, run, p.abi.openFlags);
+  run = withoutHidden(args, run);
   return args.some((arg) => arg.direction === 'loff' || arg.direction === 'loffpair')
     ? joinRegisters(run, registerPlan(args, p))
     : run;
+}
+
+/** Descriptors of the emulator are not open to the guest; multiplexers leave this to the rows they lead to. */
+function withoutHidden(args: readonly Arg[], run: Handler): Handler {
+  const at = args.flatMap(({ type, direction }, i) =>
+    direction === 'value' && (type === 'fd' || type === 'dirfd') ? [i] : [],
+  );
+  if (at.length === 0) return run;
+  if (at.length === 1 && at[0] === 0) {
+    return (p, a, b, c, d, e, f) => (isHidden(a) ? -EBADF : run(p, a, b, c, d, e, f));
+  }
+  const values: number[] = [0, 0, 0, 0, 0, 0];
+  return (p, a, b, c, d, e, f) => {
+    [values[0], values[1], values[2], values[3], values[4], values[5]] = [a, b, c, d, e, f];
+    for (const i of at) if (isHidden(values[i]!)) return -EBADF;
+    return run(p, a, b, c, d, e, f);
+  };
 }
 
 /** Whether numbers of this kind are flags of open(2). */
@@ -73,15 +98,12 @@ export function registerPlan(args: readonly Arg[], p: Process): RegisterPlan {
   return { first, pair };
 }
 
-/** The arguments that registers hold, 64-bit ones as numbers. */
-export function gatherArgs(plan: RegisterPlan, registers: readonly number[]): number[] {
+/** The arguments that registers hold; 64-bit ones are numbers where these are exact (see `wide`). */
+export function gatherArgs(plan: RegisterPlan, registers: readonly number[]): (number | bigint)[] {
   return plan.first.map((at, i) => {
     const pair = plan.pair[i];
     if (!pair) return registers[at]!;
-    const low = registers[pair === 1 ? at : at + 1]!;
-    const high = registers[pair === 1 ? at + 1 : at]!;
-    const value = high * 0x1_0000_0000 + (low >>> 0);
-    return Math.min(value, LOFF_MAX);
+    return pair === 1 ? wide(registers[at + 1]!, registers[at]!) : wide(registers[at]!, registers[at + 1]!);
   });
 }
 
@@ -94,7 +116,8 @@ function joinRegisters(run: Handler, plan: RegisterPlan): Handler {
     registers[3] = d;
     registers[4] = e;
     registers[5] = f;
-    const args = gatherArgs(plan, registers);
+    // Handlers only compare such arguments with numbers and pass them on, which a bigint allows too.
+    const args = gatherArgs(plan, registers) as number[];
     return run(p, args[0] ?? 0, args[1] ?? 0, args[2] ?? 0, args[3] ?? 0, args[4] ?? 0, args[5] ?? 0);
   };
 }

@@ -1,8 +1,7 @@
 // System calls that make, duplicate and control descriptors: pipes, fcntl, event sources that are descriptors.
 
-import { EBADF, EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
+import { EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3 } from '../../src/host/syscall.ts';
-import { isHidden } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { copyNotes, forgetNotes, isSmallFile } from './descriptor-notes.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
@@ -18,12 +17,10 @@ function duplicated(oldFd: number, result: number): number {
 }
 
 function dup2(_: Process, oldFd: number, newFd: number): number {
-  if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
   return duplicated(oldFd, sys2(SYS.dup2, oldFd, newFd));
 }
 
 function dup3(_: Process, oldFd: number, newFd: number, flags: number): number {
-  if (isHidden(newFd) || isHidden(oldFd)) return -EBADF;
   return duplicated(oldFd, sys3(SYS.dup3, oldFd, newFd, flags));
 }
 
@@ -139,7 +136,7 @@ export const DESCRIPTOR_ROWS = {
   eventfd2: { args: 'uint initval, flags:eventfd flags', run: 'eventfd2' },
   memfd_create: { args: 'str name, flags:memfd flags', run: 'memfd_create' },
   pidfd_open: { args: 'pid pid, flags:openflag flags', run: 'pidfd_open' },
-  pidfd_getfd: { args: 'fd pidfd, fd targetfd, uint flags', run: 'pidfd_getfd' },
+  pidfd_getfd: { args: 'fd pidfd, int targetfd, uint flags', run: 'pidfd_getfd' },
 
   inotify_init: { args: '', run: 'inotify_init' },
   inotify_init1: { args: 'flags:openflag flags', run: 'inotify_init1' },

@@ -2,6 +2,7 @@
 
 import { EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys3 } from '../../src/host/syscall.ts';
+import { shownEntries } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
 import { cookieFor, type Position } from './descriptor-notes.ts';
@@ -21,9 +22,14 @@ const SEEK_CUR = 1;
 
 function getdents64(p: Process, fd: number, buffer: number, count: number): number {
   count = p.room(buffer, count);
-  const result = p.wait(SYS.getdents64, fd, p.out(buffer, count), count, 0, 0, 0);
-  if (result <= 0 || p.abi.model.longSize === 8) {
-    if (result > 0 && !p.little) swapRecords(p, buffer >>> 0, result);
+  let result = 0;
+  do {
+    result = p.wait(SYS.getdents64, fd, p.out(buffer, count), count, 0, 0, 0);
+    if (result <= 0) return result;
+    result = dropHidden(p, fd, buffer >>> 0, result);
+  } while (result === 0);
+  if (p.abi.model.longSize === 8) {
+    if (!p.little) swapRecords(p, buffer >>> 0, result);
     return result;
   }
   // C libraries of 32-bit programs refuse positions of more than 32 bits in directories.
@@ -36,6 +42,29 @@ function getdents64(p: Process, fd: number, buffer: number, count: number): numb
   }
   if (!p.little) swapRecords(p, buffer, result);
   return result;
+}
+
+/** Takes the host's records that the guest must not see out of guest memory; how many bytes are left. */
+function dropHidden(p: Process, fd: number, buffer: number, length: number): number {
+  const shows = shownEntries(fd);
+  if (!shows) return length;
+  const { view, memory } = p;
+  let kept = buffer;
+  for (let at = buffer; at < buffer + length; ) {
+    const size = view.getUint16(at + D64_RECLEN, true);
+    if (shows(nameAt(memory.u8, at))) {
+      memory.u8.copyWithin(kept, at, at + size);
+      kept += size;
+    }
+    at += size;
+  }
+  return kept - buffer;
+}
+
+/** The name in the host's record at `at`, bytes as latin1. */
+function nameAt(u8: Uint8Array, at: number): string {
+  const start = at + D64_NAME;
+  return Buffer.from(u8.subarray(start, u8.indexOf(0, start))).toString('latin1');
 }
 
 /** Where the host's record at `at` says the next entry is, exactly. */
@@ -73,10 +102,16 @@ function getdents(p: Process, fd: number, buffer: number, count: number): number
   const long = p.abi.model.longSize;
   const head = 2 * long + 2;
   const { view, u8 } = scratch;
+  const shows = shownEntries(fd);
   buffer >>>= 0;
   let used = 0;
   for (let at = 0; at < got; ) {
     const record = view.getUint16(at + D64_RECLEN, true);
+    if (shows && !shows(nameAt(u8, at))) {
+      previous = positionAt(view, at);
+      at += record;
+      continue;
+    }
     let nameEnd = at + D64_NAME;
     while (u8[nameEnd] !== 0) nameEnd++;
     const nameLength = nameEnd - (at + D64_NAME);
@@ -102,7 +137,8 @@ function getdents(p: Process, fd: number, buffer: number, count: number): number
     previous = offset;
     at += record;
   }
-  return used;
+  // Nothing but hidden ones: what comes behind them.
+  return used > 0 ? used : getdents(p, fd, buffer, count);
 }
 
 /** A position as a `long` of the guest. */
@@ -123,6 +159,11 @@ function oldReaddir(p: Process, fd: number, buffer: number): number {
   const got = p.wait(SYS.getdents64, fd, scratch.address, LARGEST, 0, 0, 0);
   if (got <= 0) return got;
   const { view, u8 } = scratch;
+  const shows = shownEntries(fd);
+  if (shows && !shows(nameAt(u8, 0))) {
+    sys3(SYS.lseek, fd, positionAt(view, 0), SEEK_SET);
+    return oldReaddir(p, fd, buffer);
+  }
   const inode = read64(view, 0, false, true);
   const offset = positionAt(view, 0);
   const long = p.abi.model.longSize;

@@ -1,8 +1,8 @@
 // System calls that open, name, link and remove files.
 
-import { EBADF, EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
-import { SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
-import { hiddenDescriptors, isHidden } from '../host-descriptors.ts';
+import { EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
+import { type HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
+import { hiddenDescriptors } from '../host-descriptors.ts';
 import { isProcFile, openProcFile, procEntry } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
@@ -39,17 +39,30 @@ export function openAt(p: Process, dirfd: number, path: number, flags: number, m
     if (entry !== undefined && isProcFile(entry)) return openProcFile(p, entry, path, flags);
   }
   const name = p.paths.resolve(path, flags & O_NOFOLLOW ? 'lpath' : 'path');
+  const mayRefuse = !(flags & (O_LARGEFILE | O_PATH)) && p.abi.model.longSize < 8;
+  // A file that is refused is not emptied.
+  if (mayRefuse && flags & O_TRUNC && isLargeFile(p, dirfd, name, flags)) flags &= ~O_TRUNC;
   const fd = p.wait(SYS.openat, dirfd, name, flags, mode, 0, 0);
-  return fd >= 0 && !(flags & (O_LARGEFILE | O_PATH)) ? refuseLarge(p, fd) : fd;
+  return fd >= 0 && mayRefuse ? refuseLarge(p, fd) : fd;
+}
+
+/** Whether the open file, or the file named, that the scratch buffer describes is one of 2 GB and more. */
+function describesLarge({ view }: HostBuffer): boolean {
+  return (view.getUint32(STAT_MODE, true) & S_IFMT) === S_IFREG && read64(view, STAT_SIZE, true, true) > 0x7fffffff;
+}
+
+/** Whether a host name leads to a file that cannot be opened without O_LARGEFILE. */
+function isLargeFile(p: Process, dirfd: number, name: number, flags: number): boolean {
+  const stat = p.scratch(256);
+  const at = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+  return sys4(SYS.newfstatat, dirfd, name, stat.address, at) === 0 && describesLarge(stat);
 }
 
 /** A 32-bit program that has not asked for large files cannot open one; a 64-bit host always asks. */
 function refuseLarge(p: Process, fd: number): number {
-  if (p.abi.model.longSize === 8) return fd;
   noteSmallFile(fd);
-  const { view, address } = p.scratch(256);
-  if (sys2(SYS.fstat, fd, address) < 0 || (view.getUint32(STAT_MODE, true) & S_IFMT) !== S_IFREG) return fd;
-  if (read64(view, STAT_SIZE, true, true) <= 0x7fffffff) return fd;
+  const stat = p.scratch(256);
+  if (sys2(SYS.fstat, fd, stat.address) < 0 || !describesLarge(stat)) return fd;
   forgetNotes(fd);
   sys1(SYS.close, fd);
   return -EOVERFLOW;
@@ -72,7 +85,6 @@ function openat2(p: Process, dirfd: number, path: number, how: number, size: num
 }
 
 function close(_: Process, fd: number): number {
-  if (isHidden(fd)) return -EBADF;
   forgetNotes(fd);
   return sys1(SYS.close, fd);
 }
@@ -158,9 +170,10 @@ export const FILE_ROWS = {
     shown: withMode(2),
   },
   openat2: { args: 'dirfd dirfd, path pathname, in open_how how, size size', run: openat2, blocks: true },
+  // The call of 64-bit kernels, which is the one 32-bit programs get there too, asks for large files.
   creat: {
     args: 'path pathname, mode mode',
-    run: (p, path, mode) => openAt(p, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode),
+    run: (p, path, mode) => openAt(p, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC | O_LARGEFILE, mode),
     blocks: true,
   },
   close: { args: 'fd fd', run: close },

@@ -1,10 +1,9 @@
 // System calls that make processes and execute programs.
 
-import { E2BIG, EBADF, EFAULT, EINVAL, ELOOP, ENOENT, ENOTDIR } from '../../src/host/errno.ts';
+import { E2BIG, EFAULT, EINVAL, ELOOP, ENOENT, ENOTDIR } from '../../src/host/errno.ts';
 import { HostBuffer, SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { execProgram, readName } from '../exec.ts';
 import { CLONE_VFORK, CLONE_VM, type CloneRequest, cloneProcess } from '../fork.ts';
-import { isHidden } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import type { Rows } from './row.ts';
@@ -44,7 +43,6 @@ function execveat(p: Process, dirfd: number, pathname: number, argv: number, env
     const host = name[0] === '/' ? p.paths.redirect(name, true) : name;
     return flags & AT_SYMLINK_NOFOLLOW && isLink(host) ? -ELOOP : execProgram(p, name, host, argv, envp);
   }
-  if (isHidden(dirfd)) return -EBADF;
   const type = fileType(dirfd);
   if (type < 0) return type;
   if (name !== '' && type !== S_IFDIR) return -ENOTDIR;

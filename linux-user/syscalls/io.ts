@@ -1,15 +1,27 @@
 // System calls that move data through descriptors: read, write and their vector, positioned and in-kernel relatives.
 
-import { EFAULT } from '../../src/host/errno.ts';
-import { SYS, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
+import { EFAULT, EFBIG } from '../../src/host/errno.ts';
+import { SYS, sys2, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
-import { write64 } from '../structs.ts';
-import { positionOf } from './descriptor-notes.ts';
+import { read64, write64 } from '../structs.ts';
+import { wide } from './call.ts';
+import { isSmallFile, positionOf } from './descriptor-notes.ts';
 import type { Rows } from './row.ts';
-import { hostCopy, hostVector, toGuest } from './user-data.ts';
+import { hostCopy, hostVector, MAX_IOV, toGuest } from './user-data.ts';
 
 const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const F_GETFL = 3;
+const O_ACCMODE = 3;
+const O_APPEND = 0x400;
+const S_IFMT = 0xf000;
+const S_IFREG = 0x8000;
+const S_IFDIR = 0x4000;
+/** Size of the host's struct stat, and offsets in it. */
+const STAT_BYTES = 144;
+const STAT_MODE = 24;
+const STAT_SIZE = 48;
 
 function read(p: Process, fd: number, buffer: number, count: number): number {
   count = p.room(buffer, count);
@@ -17,7 +29,47 @@ function read(p: Process, fd: number, buffer: number, count: number): number {
 }
 
 function write(p: Process, fd: number, buffer: number, count: number): number {
-  return p.wait(SYS.write, fd, p.in(buffer), p.room(buffer, count), 0, 0, 0);
+  count = p.room(buffer, count);
+  if (isSmallFile(fd)) count = smallRoom(p, fd, count, null);
+  return count === NO_ROOM ? -EFBIG : p.wait(SYS.write, fd, p.in(buffer), count, 0, 0, 0);
+}
+
+/** The largest file that can be written to by who did not ask for large ones (MAX_NON_LFS). */
+const MAX_SMALL_FILE = 0x7fffffff;
+/** No byte can be written; no size, so that it is not taken for one. */
+const NO_ROOM = -1;
+
+/**
+ * How many of `count` bytes a file opened without O_LARGEFILE takes at `position` (null: the descriptor's own), or NO_ROOM.
+ * The host, which always has large files, does not know that limit.
+ */
+function smallRoom(p: Process, fd: number, count: number, position: number | null): number {
+  const flags = sys3(SYS.fcntl, fd, F_GETFL, 0);
+  const { view, address } = p.scratch(STAT_BYTES);
+  if (count === 0 || flags < 0 || (flags & O_ACCMODE) === 0 || sys2(SYS.fstat, fd, address) < 0) return count;
+  if ((view.getUint32(STAT_MODE, true) & S_IFMT) !== S_IFREG) return count;
+  const size = read64(view, STAT_SIZE, true, true);
+  const at = flags & O_APPEND ? size : (position ?? sys3(SYS.lseek, fd, 0, SEEK_CUR));
+  if (at < 0) return count;
+  return at >= MAX_SMALL_FILE ? NO_ROOM : Math.min(count, MAX_SMALL_FILE - at);
+}
+
+/** Cuts a host vector in the scratch buffer to what `smallRoom` allows; how many elements are left, or -EFBIG. */
+function cutVector(p: Process, fd: number, vector: () => number, count: number, position: number | null): number {
+  // A second scratch structure would overwrite the vector: the room is asked for first.
+  const room = smallRoom(p, fd, MAX_SMALL_FILE, position);
+  if (room === NO_ROOM) return -EFBIG;
+  const host = vector();
+  const { view, address } = p.scratch(0);
+  if (host !== address || count > MAX_IOV) return count;
+  let left = room;
+  for (let i = 0; i < count; i++) {
+    const length = read64(view, 16 * i + 8, true, true);
+    if (length < 0) return count;
+    if (length > left) write64(view, 16 * i + 8, left, true);
+    left -= Math.min(left, length);
+  }
+  return count;
 }
 
 function pread(p: Process, fd: number, buffer: number, count: number, offset: number): number {
@@ -26,7 +78,9 @@ function pread(p: Process, fd: number, buffer: number, count: number, offset: nu
 }
 
 function pwrite(p: Process, fd: number, buffer: number, count: number, offset: number): number {
-  return p.wait(SYS.pwrite64, fd, p.in(buffer), p.room(buffer, count), offset, 0, 0);
+  count = p.room(buffer, count);
+  if (isSmallFile(fd)) count = smallRoom(p, fd, count, offset);
+  return count === NO_ROOM ? -EFBIG : p.wait(SYS.pwrite64, fd, p.in(buffer), count, offset, 0, 0);
 }
 
 function readv(p: Process, fd: number, vector: number, count: number): number {
@@ -34,32 +88,56 @@ function readv(p: Process, fd: number, vector: number, count: number): number {
 }
 
 function writev(p: Process, fd: number, vector: number, count: number): number {
-  return p.wait(SYS.writev, fd, hostVector(p, vector, count, false), count >>> 0, 0, 0, 0);
+  count >>>= 0;
+  let host = 0;
+  const convert = () => (host = hostVector(p, vector, count, false));
+  if (isSmallFile(fd)) {
+    const cut = cutVector(p, fd, convert, count, null);
+    if (cut < 0) return cut;
+  } else convert();
+  return p.wait(SYS.writev, fd, host, count, 0, 0, 0);
 }
 
 /** preadv, preadv2, pwritev, pwritev2: the host takes the position in one register and ignores the next. */
 function positioned(call: number, isRead: boolean) {
-  return (p: Process, fd: number, vector: number, count: number, position: number, flags: number): number =>
-    p.wait(call, fd, hostVector(p, vector, count, isRead), count >>> 0, position, 0, flags);
+  return (p: Process, fd: number, vector: number, count: number, position: number, flags: number): number => {
+    count >>>= 0;
+    let host = 0;
+    const convert = () => (host = hostVector(p, vector, count, isRead));
+    if (!isRead && isSmallFile(fd)) {
+      // Position -1 of pwritev2 is the descriptor's own.
+      const cut = cutVector(p, fd, convert, count, position === -1 && call === SYS.pwritev2 ? null : position);
+      if (cut < 0) return cut;
+    } else convert();
+    return p.wait(call, fd, host, count, position, 0, flags);
+  };
 }
 
-/** The host's position. The end of a directory is 2^63 - 1, which arrives as a BigInt: 32-bit programs see 2^31 - 1. */
-function seek(fd: number, offset: number, whence: number): number {
-  const from = whence === SEEK_SET ? positionOf(fd, offset) : offset;
-  const position: number | bigint = sys3(SYS.lseek, fd, from, whence);
+/** The host's position; 2^53 and more arrive as a BigInt. */
+function seek(fd: number, offset: number | bigint, whence: number): number | bigint {
+  const from = whence === SEEK_SET && typeof offset === 'number' ? positionOf(fd, offset) : offset;
+  return sys3(SYS.lseek, fd, from, whence);
+}
+
+/** The end of a directory is 2^63 - 1: 32-bit programs see 2^31 - 1. */
+function lseek(_: Process, fd: number, offset: number, whence: number): number {
+  const position = seek(fd, offset, whence);
   return typeof position === 'number' ? position : 0x7fffffff;
 }
 
-function lseek(_: Process, fd: number, offset: number, whence: number): number {
-  return seek(fd, offset, whence);
+/** File systems that hash names end their directories beyond 2^53; a 32-bit program gets a position that fits. */
+function isDirectory(p: Process, fd: number): boolean {
+  const { view, address } = p.scratch(STAT_BYTES);
+  return sys2(SYS.fstat, fd, address) === 0 && (view.getUint32(STAT_MODE, true) & S_IFMT) === S_IFDIR;
 }
 
 function llseek(p: Process, fd: number, high: number, low: number, result: number, whence: number): number {
-  const offset = (high | 0) * 0x1_0000_0000 + (low >>> 0);
-  const position = seek(fd, offset, whence);
-  if (position < 0) return position;
+  const position = seek(fd, wide(high | 0, low), whence);
+  if (position < 0) return Number(position);
   if (!p.memory.prepareWrite(result, 8)) return -EFAULT;
-  write64(p.view, result >>> 0, position, p.little);
+  if (typeof position === 'number') write64(p.view, result >>> 0, position, p.little);
+  else if (isDirectory(p, fd)) write64(p.view, result >>> 0, 0x7fffffff, p.little);
+  else p.view.setBigInt64(result >>> 0, position, p.little);
   return 0;
 }
 

@@ -1,18 +1,33 @@
 // System calls that wait for descriptors: select, poll, epoll, in every width of time and set.
 
 import { EFAULT, EINVAL } from '../../src/host/errno.ts';
-import { SYS } from '../../src/host/syscall.ts';
+import { HostBuffer, SYS, sys1, sys3, sys4 } from '../../src/host/syscall.ts';
+import { openProc } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
 import { withSignalMask } from './signal-mask.ts';
 import { arrayToGuest, copyIn, copyOut, hostArray, hostCopy, toGuest } from './user-data.ts';
 
+const O_CLOEXEC = 0x80000;
+
 type Timespec = 'timespec' | 'timespec64';
 
 /** Where select's arguments stand in the scratch buffer: three sets, then the time. */
 const SETS = 64;
 const MOST_FDS = 65536;
+/** Every set has room for so many (FD_SETSIZE). */
+const FEW_FDS = 1024;
+
+/** Places in this process's table of descriptors, used or not. */
+function tableSize(): number {
+  const status = sys4(SYS.openat, openProc(), Buffer.from('self/status\0'), O_CLOEXEC, 0);
+  const { u8, address } = new HostBuffer(4096);
+  const length = sys3(SYS.read, status, address, u8.length);
+  sys1(SYS.close, status);
+  const match = /^FDSize:\s*(\d+)/m.exec(Buffer.from(u8.subarray(0, Math.max(0, length))).toString('latin1'));
+  return match ? Number(match[1]) : MOST_FDS;
+}
 
 /**
  * select with the time already converted at the start of the scratch buffer. Sets are copied because the host works on
@@ -20,8 +35,8 @@ const MOST_FDS = 65536;
  */
 function selectSets(p: Process, call: number, n: number, sets: readonly number[], time: number): number {
   if (n < 0) return p.wait(call, n, 0, 0, 0, time, 0);
-  // No descriptor can be as large as this; the kernel looks at no more either.
-  n = Math.min(n, MOST_FDS);
+  // The kernel looks at no more descriptors than its table has places.
+  if (n > FEW_FDS) n = Math.min(n, tableSize());
   const word = p.abi.model.longSize;
   const guestBytes = Math.ceil(n / (word * 8)) * word;
   const hostBytes = Math.ceil(n / 64) * 8;

@@ -6,7 +6,7 @@ import type { Process } from '../process.ts';
 import { convert, write64 } from '../structs.ts';
 
 /** Most elements of an I/O vector (UIO_MAXIOV). */
-const MAX_IOV = 1024;
+export const MAX_IOV = 1024;
 
 /**
  * Converts the guest's structure at `pointer` into host layout at offset `at` of the scratch buffer and returns its host

@@ -1,8 +1,11 @@
 // The command line by which an emulator becomes the next one when its guest executes a program, and what it passes on.
 
+import { hostExec } from '../../linux-user/exec.ts';
 import type { ExecTarget } from '../../linux-user/exec-target.ts';
 import type { Process } from '../../linux-user/process.ts';
+import type { SigInfo } from '../../linux-user/siginfo.ts';
 import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
+import { ENGINE_SETTINGS } from '../host/engine-settings.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../host/syscall.ts';
 import { logConfig } from '../log/log.ts';
 import { ownCommand } from './standalone.ts';
@@ -27,6 +30,8 @@ export interface ExecState {
   readonly closed: readonly number[];
   /** Resource limits kept by the emulator: number, soft, hard (null: infinite). */
   readonly limits: readonly (readonly [number, number | null, number | null])[];
+  /** Signals that had arrived and were blocked. */
+  readonly pending: readonly SigInfo[];
   /** The open log file, or -1. */
   readonly logFd: number;
 }
@@ -58,6 +63,7 @@ function optionWords(options: UserOptions, prefix: string, sameGuest: boolean): 
   if (options.straceTime) words.push('-strace-time');
   if (options.straceSummary) words.push('-strace-summary');
   if (options.counters) words.push('-counters');
+  add('translations', options.translations, null);
   return words;
 }
 
@@ -68,9 +74,19 @@ function openFiles(): number {
   return Number(view.getBigUint64(0, true));
 }
 
-/** Makes the function that gives the command line for a program to execute (Process.relaunch). */
+/** The environment for the emulator itself: with the settings that the launcher would add. */
+function withEngineSettings(environment: readonly string[]): string[] {
+  const added = ENGINE_SETTINGS.filter((setting) => {
+    const name = setting.slice(0, setting.indexOf('=') + 1);
+    return !environment.some((item) => item.startsWith(name));
+  });
+  return [...environment, ...added];
+}
+
+/** Makes the function that executes the emulator again for another program (Process.relaunch). */
 export function makeRelaunch(p: Process, signals: Signals, guest: string, options: UserOptions) {
-  return (target: ExecTarget, closed: readonly number[]): string[] => {
+  return (target: ExecTarget, environment: readonly string[], closed: readonly number[]): number => {
+    const pending = signals.handOver();
     const ignored: number[] = [];
     for (let n = 1; n <= NSIG; n++) if (signals.action(n).handler === SIG_IGN) ignored.push(n);
     const logFd = options.logFile === null ? -1 : logConfig().fd;
@@ -84,15 +100,19 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
       blocked: [signals.blockedLow, signals.blockedHigh],
       closed,
       limits: [...p.limits].map(([n, { soft, hard }]) => [n, finite(soft), finite(hard)] as const),
+      pending,
       logFd,
     };
     const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
-    return [
+    const words = [
       ...ownCommand(target.guest!).map(utf8),
       ...[EXEC_STATE, JSON.stringify(state)].map(utf8),
       ...optionWords(options, p.paths.prefix, target.guest === guest),
       ...['-0', target.argv[0]!, '--', target.file, ...target.argv.slice(1)],
     ];
+    const result = hostExec(words[0]!, words, withEngineSettings(environment));
+    signals.stay();
+    return result;
   };
 }
 
@@ -104,8 +124,8 @@ export function parseExecState(text: string): ExecState {
 /** Gives the process what the state says, once its signals are set up. */
 export function applyExecState(p: Process, signals: Signals, state: ExecState): void {
   for (const n of state.ignored) signals.setAction(n, { ...signals.action(n), handler: SIG_IGN });
-  const [low, high] = state.blocked;
-  if ((low & ~signals.blockedLow) | (high & ~signals.blockedHigh)) signals.setBlocked(low, high);
+  signals.setBlocked(...state.blocked);
+  for (const info of state.pending) signals.queue(info);
   for (const fd of state.closed) sys1(SYS.close, fd);
   for (const [n, soft, hard] of state.limits) p.limits.set(n, { soft: soft ?? 2 ** 64, hard: hard ?? 2 ** 64 });
   setName(state.execFn);

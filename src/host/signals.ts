@@ -174,6 +174,8 @@ export class HostSignals {
    * blocks all others until it has been taken.
    */
   private readonly mailbox = new HostBuffer(RING + RING_ENTRIES * INFO_SIZE);
+  /** A siginfo_t, a set, and a time of 0. */
+  private readonly queued = new HostBuffer(INFO_SIZE + SIGSET_SIZE + 16);
   private taken = 0;
   private attached = false;
 
@@ -231,6 +233,22 @@ export class HostSignals {
     const { view, address } = scratch;
     sys3(SYS.rt_sigpending, address, SIGSET_SIZE, 0);
     return [view.getInt32(0, true), view.getInt32(4, true)];
+  }
+
+  /** Takes a blocked signal out of the kernel's queue: its siginfo_t, good until the next call, or undefined. */
+  takePending(signal: number): DataView | undefined {
+    const { view, address } = this.queued;
+    view.setUint32(INFO_SIZE, signal <= 32 ? 1 << (signal - 1) : 0, true);
+    view.setUint32(INFO_SIZE + 4, signal > 32 ? 1 << (signal - 33) : 0, true);
+    const [set, noTime] = [address + INFO_SIZE, address + INFO_SIZE + SIGSET_SIZE];
+    return sys4(SYS.rt_sigtimedwait, set, address, noTime, SIGSET_SIZE) === signal ? view : undefined;
+  }
+
+  /** Puts a signal back into the kernel's queue, for this thread alone; `write` fills in its siginfo_t. */
+  putBack(signal: number, write: (info: DataView) => void): void {
+    const { view, address } = this.queued;
+    write(view);
+    sys4(SYS.rt_tgsigqueueinfo, sys0(SYS.getpid), sys0(SYS.gettid), signal, address);
   }
 
   /** Has the kernel do what the signal does by default (stop, or end the process), at once. */

@@ -20,6 +20,8 @@ const PROGRAMS: Record<string, readonly string[]> = {
   ipc: [''],
   memory: [''],
   files: [''],
+  large: [''],
+  own: [''],
   process: [''],
   hostile: [''],
   sockets: ['unix', 'internet', 'options', 'interfaces', 'many'],
