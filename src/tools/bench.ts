@@ -1,5 +1,5 @@
 // `npm run bench`: the C programs of tests/bench under wemu, qemu-user and natively, interleaved in one run; ratios and JSON.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -13,8 +13,10 @@ interface Program {
   readonly args?: readonly string[];
   readonly dynamic?: boolean;
   readonly flags?: readonly string[];
-  /** Another build of a program, for targets it says something of; part of the label. */
-  readonly variant?: { readonly name: string; readonly target: string };
+  /** The guest it is for; all unless given. */
+  readonly guest?: GuestName;
+  /** Names another build of a program; part of the label. */
+  readonly variant?: string;
   /** Measured with the translations that an earlier run has left; everything else starts without. */
   readonly again?: boolean;
   /** Its last argument names the emulator to execute itself by, which QEMU needs without binfmt_misc. */
@@ -24,8 +26,13 @@ interface Program {
 const SSE2 = {
   group: 'sse',
   flags: ['-march=pentium4', '-mfpmath=sse', '-msse2'],
-  variant: { name: 'sse2', target: 'i386' },
+  guest: 'i386',
+  variant: 'sse2',
 } as const;
+
+/** The x87 under QEMU takes a second for what the float registers of others do in a tenth. */
+const X87 = { group: 'float', guest: 'i386' } as const;
+const VFP = { group: 'float', guest: 'arm' } as const;
 
 const PROGRAMS: readonly Program[] = [
   { name: 'inthash', group: 'integer', args: ['600000000'] },
@@ -36,9 +43,12 @@ const PROGRAMS: readonly Program[] = [
   { name: 'qsortcb', group: 'integer', args: ['3000000'] },
   { name: 'fib', group: 'other', args: ['40'] },
   { name: 'strops', group: 'other', args: ['18000'] },
-  { name: 'nbody', group: 'float' },
-  { name: 'matmul', group: 'float' },
-  { name: 'mandel', group: 'float' },
+  { name: 'nbody', ...X87 },
+  { name: 'matmul', ...X87 },
+  { name: 'mandel', ...X87 },
+  { name: 'nbody', ...VFP, args: ['3000000'] },
+  { name: 'matmul', ...VFP, args: ['640'] },
+  { name: 'mandel', ...VFP, args: ['1200'] },
   { name: 'nbody', ...SSE2, args: ['3000000'] },
   { name: 'matmul', ...SSE2, args: ['640'] },
   { name: 'mandel', ...SSE2, args: ['1200'] },
@@ -51,8 +61,8 @@ const PROGRAMS: readonly Program[] = [
   { name: 'hello', group: 'again', dynamic: true, again: true },
 ];
 
-/** How one guest architecture is built and run by the others. */
-interface Target {
+/** How programs of one guest are built, and run by the others. */
+interface Guest {
   readonly compiler: string;
   readonly flags: readonly string[];
   readonly qemu: string;
@@ -61,7 +71,7 @@ interface Target {
   readonly native: boolean;
 }
 
-const TARGETS: Record<string, Target> = {
+const GUESTS = {
   i386: {
     compiler: 'i686-linux-gnu-gcc',
     flags: ['-O2', '-march=i686', '-mfpmath=387'],
@@ -78,10 +88,12 @@ const TARGETS: Record<string, Target> = {
     sysroot: '/usr/arm-linux-gnueabihf',
     native: false,
   },
-};
+} as const satisfies Record<string, Guest>;
+
+type GuestName = keyof typeof GUESTS;
 
 interface Options {
-  target: string;
+  guest: GuestName;
   rounds: number;
   json: string | null;
   /** Each program's own default size, a tenth of a second under QEMU: start-up and warm-up count. */
@@ -90,33 +102,34 @@ interface Options {
 }
 
 function parse(args: string[]): Options {
-  const options: Options = { target: 'i386', rounds: 3, json: null, short: false, only: [] };
+  const options: Options = { guest: 'i386', rounds: 3, json: null, short: false, only: [] };
   for (let n = 0; n < args.length; n++) {
     const word = args[n]!;
     if (word === '--rounds') options.rounds = Number(args[++n]);
     else if (word === '--json') options.json = args[++n]!;
-    else if (word === '--target') options.target = args[++n]!;
+    else if (word === '--guest') options.guest = args[++n] as GuestName;
     else if (word === '--short') options.short = true;
     else if (word === '--help' || word.startsWith('-')) usage();
     else options.only.push(word);
   }
-  if (!TARGETS[options.target] || !(options.rounds >= 1)) usage();
+  if (!Object.hasOwn(GUESTS, options.guest) || !(options.rounds >= 1)) usage();
   return options;
 }
 
 function usage(): never {
   console.log(
-    `usage: npm run bench -- [--rounds N] [--short] [--target ${Object.keys(TARGETS).join('|')}] [--json FILE] [program...]`,
+    `usage: npm run bench -- [--rounds N] [--short] [--guest ${Object.keys(GUESTS).join('|')}] [--json FILE] [program...]`,
   );
   process.exit(1);
 }
 
 function labelOf({ name, variant, dynamic, again }: Program): string {
-  return `${name}${variant ? `-${variant.name}` : ''}${dynamic ? '-dynamic' : ''}${again ? '-again' : ''}`;
+  return `${name}${variant ? `-${variant}` : ''}${dynamic ? '-dynamic' : ''}${again ? '-again' : ''}`;
 }
 
 /** Builds a program unless it is newer than its source; returns its path. */
-function build(program: Program, name: string, target: Target): string {
+function build(program: Program, name: GuestName): string {
+  const guest = GUESTS[name];
   const cache = process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? '/tmp', '.cache');
   const folder = join(cache, 'wemu/bench', name);
   mkdirSync(folder, { recursive: true });
@@ -124,8 +137,8 @@ function build(program: Program, name: string, target: Target): string {
   const output = join(folder, labelOf({ ...program, again: false }));
   if (existsSync(output) && statSync(output).mtimeMs > statSync(source).mtimeMs) return output;
   const link = program.dynamic ? [] : ['-static'];
-  execFileSync(target.compiler, [
-    ...target.flags,
+  execFileSync(guest.compiler, [
+    ...guest.flags,
     ...(program.flags ?? []),
     ...link,
     '-o',
@@ -137,11 +150,19 @@ function build(program: Program, name: string, target: Target): string {
   return output;
 }
 
-/** Runs a command once: seconds of wall time and what it printed. */
-function time(command: readonly string[]): { seconds: number; output: string; status: number | null } {
+/** Seconds of one run. Processor time, user and system, is steadier where other programs run. */
+interface Times {
+  wall: number;
+  cpu: number;
+}
+
+/** Runs a command once: its times and what it printed. */
+function time(command: readonly string[]): Times & { output: string; status: number } {
   const start = performance.now();
-  const result = spawnSync(command[0]!, command.slice(1), { encoding: 'latin1', timeout: 300_000 });
-  return { seconds: (performance.now() - start) / 1000, output: result.stdout ?? '', status: result.status };
+  const run = Bun.spawnSync([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit', timeout: 300_000 });
+  const wall = (performance.now() - start) / 1000;
+  const cpu = Number(run.resourceUsage.cpuTime.total) / 1e6;
+  return { wall, cpu, output: run.stdout.toString('latin1'), status: run.exitCode };
 }
 
 interface Row {
@@ -150,33 +171,35 @@ interface Row {
   native: number | null;
   qemu: number;
   wemu: number;
-  /** wemu's time over qemu's. */
+  /** wemu's time over qemu's; the same of processor time. */
   ratio: number;
+  cpuRatio: number;
   same: boolean;
 }
 
 function main(): void {
   const options = parse(process.argv.slice(2));
-  const target = TARGETS[options.target]!;
-  const wemu = join(ROOT, 'src/cli/bin', target.wemu);
+  const guest: Guest = GUESTS[options.guest];
+  const wemu = join(ROOT, 'src/cli/bin', guest.wemu);
   execFileSync(process.execPath, [join(ROOT, 'src/tools/build.ts')]);
   const rows: Row[] = [];
   for (const program of PROGRAMS) {
-    if (program.variant && program.variant.target !== options.target) continue;
+    if (program.guest && program.guest !== options.guest) continue;
     const label = labelOf(program);
     if (options.only.length > 0 && !options.only.includes(label)) continue;
-    const path = build(program, options.target, target);
-    const prefix = program.dynamic ? ['-L', target.sysroot] : [];
+    const path = build(program, options.guest);
+    const prefix = program.dynamic ? ['-L', guest.sysroot] : [];
     const tail = [path, ...(options.short ? [] : (program.args ?? []))];
     const native = program.dynamic
-      ? [join(target.sysroot, 'lib/ld-linux.so.2'), '--library-path', join(target.sysroot, 'lib'), ...tail]
+      ? [join(guest.sysroot, 'lib/ld-linux.so.2'), '--library-path', join(guest.sysroot, 'lib'), ...tail]
       : tail;
     const commands = {
-      native: target.native ? native : null,
-      qemu: [target.qemu, ...prefix, ...tail, ...(program.launchesQemu ? [Bun.which(target.qemu)!] : [])],
+      native: guest.native ? native : null,
+      qemu: [guest.qemu, ...prefix, ...tail, ...(program.launchesQemu ? [Bun.which(guest.qemu)!] : [])],
       wemu: [wemu, '-translations', program.again ? join(dirname(path), 'translations') : 'off', ...prefix, ...tail],
     };
-    const best = { native: Number.POSITIVE_INFINITY, qemu: Number.POSITIVE_INFINITY, wemu: Number.POSITIVE_INFINITY };
+    const never = () => ({ wall: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY });
+    const best = { native: never(), qemu: never(), wemu: never() };
     const outputs = new Set<string>();
     // Start-up times are short and noisy: more rounds.
     const rounds = program.group === 'start' || program.again ? options.rounds * 5 : options.rounds;
@@ -184,18 +207,20 @@ function main(): void {
       for (const who of ['native', 'qemu', 'wemu'] as const) {
         const command = commands[who];
         if (!command) continue;
-        const { seconds, output, status } = time(command);
+        const { wall, cpu, output, status } = time(command);
         outputs.add(`${status} ${output}`);
-        best[who] = Math.min(best[who], seconds);
+        best[who].wall = Math.min(best[who].wall, wall);
+        best[who].cpu = Math.min(best[who].cpu, cpu);
       }
     }
     const row: Row = {
       program: label,
       group: program.group,
-      native: commands.native ? best.native : null,
-      qemu: best.qemu,
-      wemu: best.wemu,
-      ratio: best.wemu / best.qemu,
+      native: commands.native ? best.native.wall : null,
+      qemu: best.qemu.wall,
+      wemu: best.wemu.wall,
+      ratio: best.wemu.wall / best.qemu.wall,
+      cpuRatio: best.wemu.cpu / best.qemu.cpu,
       same: outputs.size === 1,
     };
     rows.push(row);
@@ -203,7 +228,7 @@ function main(): void {
   }
   print(rows);
   if (options.json)
-    writeFileSync(options.json, `${JSON.stringify({ target: options.target, short: options.short, rows }, null, 2)}\n`);
+    writeFileSync(options.json, `${JSON.stringify({ guest: options.guest, short: options.short, rows }, null, 2)}\n`);
   if (rows.some((row) => !row.same)) {
     console.log('some outputs differ');
     process.exit(1);
@@ -212,17 +237,20 @@ function main(): void {
 
 function print(rows: readonly Row[]): void {
   const seconds = (value: number | null) => (value === null ? '-' : value.toFixed(3)).padStart(9);
-  console.log(`${'program'.padEnd(16)} ${'group'.padEnd(8)}    native      qemu      wemu  wemu/qemu  output`);
+  console.log(`${'program'.padEnd(16)} ${'group'.padEnd(8)}    native      qemu      wemu  wemu/qemu  of cpu  output`);
   for (const row of rows) {
     const cells = [seconds(row.native), seconds(row.qemu), seconds(row.wemu), row.ratio.toFixed(2).padStart(10)];
+    cells.push(row.cpuRatio.toFixed(2).padStart(7));
     console.log(
       `${row.program.padEnd(16)} ${row.group.padEnd(8)} ${cells.join(' ')}  ${row.same ? 'same' : 'DIFFERS'}`,
     );
   }
   for (const group of new Set(rows.map((row) => row.group))) {
-    const ratios = rows.filter((row) => row.group === group).map((row) => row.ratio);
-    const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
-    console.log(`geometric mean of ${group}: ${mean.toFixed(2)} times qemu's time`);
+    const members = rows.filter((row) => row.group === group);
+    const mean = (ratioOf: (row: Row) => number) =>
+      Math.exp(members.reduce((sum, row) => sum + Math.log(ratioOf(row)), 0) / members.length).toFixed(2);
+    const [wall, cpu] = [mean((row) => row.ratio), mean((row) => row.cpuRatio)];
+    console.log(`geometric mean of ${group}: ${wall} times qemu's time, ${cpu} of processor time`);
   }
 }
 
