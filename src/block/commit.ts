@@ -99,7 +99,7 @@ export async function rebaseImage(
       const b = after.subarray(0, n);
       await readOr(old, at, a, 'old');
       await readOr(fresh, at, b, 'new');
-      await writeDifferences(node, at, a, b, compressed);
+      await failingAs('Error while writing to COW image', () => writeDifferences(node, at, a, b, compressed));
     }
     at += n;
     progress(at / length);

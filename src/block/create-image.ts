@@ -303,7 +303,11 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
     if (grownData) await s.dataFile.truncate(c.size, c.preallocation === 'metadata' ? 'off' : c.preallocation);
     if (c.preallocation !== 'off') {
       const { preallocate } = await import('./qcow2/resize.ts');
-      await s.lock.with(() => preallocate(s, 0, c.size, c.preallocation, undefined, c.backingFile !== undefined));
+      await s.lock
+        .with(() => preallocate(s, 0, c.size, c.preallocation, undefined, c.backingFile !== undefined))
+        .catch((error) => {
+          throw error instanceof BlockError ? error.prefixed('Could not resize image: ') : error;
+        });
     }
   } finally {
     await closeImage(image);

@@ -50,9 +50,13 @@ export function formatInteger(value: number): string {
 
 /**
  * Splits `a=b,c=d` into pairs; a doubled comma stands for one. A leading value without `=` gets the name `implied`, any
- * other one means `on` (or `off` with a `no` prefix stripped, as the old syntax had it).
+ * other one means `on` (or `off` with a `no` prefix stripped, as the old syntax had it), of which `flagged` is told.
  */
-export function parseKeyValueList(text: string, implied?: string): [string, string][] {
+export function parseKeyValueList(
+  text: string,
+  implied?: string,
+  flagged?: (flag: string, name: string, value: string) => void,
+): [string, string][] {
   const out: [string, string][] = [];
   let at = 0;
   let first = true;
@@ -64,10 +68,10 @@ export function parseKeyValueList(text: string, implied?: string): [string, stri
       const { value, end } = takeValue(text, at);
       if (first && implied) {
         out.push([implied, value]);
-      } else if (value.startsWith('no') && value !== 'node-name' && value.length > 2 && value !== 'nocow') {
-        out.push([value.slice(2), 'off']);
       } else {
-        out.push([value, 'on']);
+        const off = value.startsWith('no') && value !== 'node-name' && value.length > 2;
+        out.push(off ? [value.slice(2), 'off'] : [value, 'on']);
+        flagged?.(value, ...out.at(-1)!);
       }
       at = end;
     } else {

@@ -6,7 +6,8 @@ export interface CliCase {
   run: string[];
 }
 
-const BASE = [
+/** An image and an overlay on it. */
+export const BASE = [
   'img create -q -f qcow2 a.qcow2 8M',
   "io -c 'w -P 1 0 64k' -c 'w -P 2 200k 10k' -c 'w -z 512k 64k' a.qcow2",
   'img create -q -f qcow2 -b a.qcow2 -F qcow2 o.qcow2 10M',
@@ -15,92 +16,7 @@ const BASE = [
 
 const create = (options: string): string => `img create -f qcow2 ${options} x.qcow2 1M`;
 
-/** An image under blkdebug, and options for that. */
-const faulty = (image: string, options: string): string =>
-  `--image-opts driver=qcow2,file.driver=blkdebug,file.image.driver=file,file.image.filename=${image},${options
-    .split(',')
-    .map((o) => `file.${o}`)
-    .join(',')}`;
-
-/** The same with one error from an event on. */
-const from = (image: string, event: string): string => faulty(image, `inject-error.0.event=${event}`);
-
 export const CLI_CASES: CliCase[] = [
-  {
-    name: 'blkdebug: errors from an event on',
-    run: [
-      ...BASE,
-      'img snapshot -c s o.qcow2',
-      ...[
-        'l1_update',
-        'l2_load',
-        'l2_update',
-        'l2_alloc_write',
-        'l2_update_compressed',
-        'read_aio',
-        'write_aio',
-        'cow_read',
-        'cow_write',
-        'cluster_alloc_space',
-        'reftable_load',
-        'refblock_load',
-        'refblock_update_part',
-        'refblock_alloc',
-        'cluster_alloc',
-        'cluster_alloc_bytes',
-        'pwritev',
-        'pwritev_done',
-        'none',
-      ].map((event) => `cp o.qcow2 t && img bench -w -c 1 -s 512 -o 1M ${from('t', event)}`),
-      ...['l2_load', 'read_aio', 'read_backing_aio', 'read_compressed', 'write_aio', 'foo'].map(
-        (event) => `img bench -c 1 ${from('o.qcow2', event)}`,
-      ),
-      `img map ${from('o.qcow2', 'l2_load')}`,
-      `img check ${from('o.qcow2', 'refblock_load')}`,
-      `img info ${from('o.qcow2', 'read_aio')}`,
-    ],
-  },
-  {
-    name: 'blkdebug: rules and limits',
-    run: [
-      ...BASE,
-      ...[
-        'align=3',
-        'align=1M',
-        'align=4096,max-transfer=512',
-        'opt-write-zero=64k,max-write-zero=4k',
-        'opt-discard=8k,max-discard=4k',
-        'align=4k,opt-discard=512',
-        'foo=1',
-        'inject-error.0.foo=1',
-        'inject-error.1.event=none',
-        'inject-error.0.errno=5',
-        'inject-error.0.event=none,inject-error.0.iotype=foo',
-        'inject-error.0.event=none,inject-error.0.sector=x',
-        'inject-error.0.event=none,inject-error.0.iotype=discard',
-        'set-state.0.event=l2_load,set-state.0.new_state=2',
-        'set-state.0.new_state=2',
-        'take-child-perms.0=foo',
-        'unshare-child-perms.0=write',
-        'config=nix',
-      ].map((options) => `img info ${faulty('a.qcow2', options)}`),
-      ...[
-        'set-state.0.event=read_aio,set-state.0.state=1,set-state.0.new_state=2,inject-error.0.event=read_aio,inject-error.0.state=2,inject-error.0.errno=28',
-        'inject-error.0.event=read_aio,inject-error.0.once=on',
-        'inject-error.0.event=read_aio,inject-error.0.sector=5',
-        'inject-error.0.event=read_aio,inject-error.0.iotype=write',
-        'inject-error.0.event=read_aio,inject-error.0.immediately=on,inject-error.0.errno=13',
-        'inject-error.0.event=l2_load,inject-error.0.iotype=write,inject-error.1.event=read_aio,inject-error.1.errno=28',
-      ].map((options) => `img compare ${faulty('a.qcow2', options)} driver=qcow2,file.filename=a.qcow2`),
-      'printf \'[set-state]\\nevent = "read_aio"\\nnew_state = "2"\\n\' > cfg && img info blkdebug:cfg:a.qcow2',
-      'printf \'[inject-error]\\nerrno = "5"\\n\' > cfg && img info blkdebug:cfg:a.qcow2',
-      'printf \'[inject-error]\\nfoo = "5"\\n\' > cfg && img info blkdebug:cfg:a.qcow2',
-      'printf \'[foo]\\nfoo = "5"\\n\' > cfg && img info blkdebug:cfg:a.qcow2',
-      'printf \'errno = "5"\\n\' > cfg && img info blkdebug:cfg:a.qcow2',
-      'truncate -s 1000448 r && img convert -n --image-opts --target-image-opts driver=qcow2,file.filename=a.qcow2 driver=raw,file.driver=blkdebug,file.image.filename=r,file.align=4096',
-      'truncate -s 8M r && img convert -n --image-opts --target-image-opts driver=qcow2,file.filename=a.qcow2 driver=raw,file.driver=blkdebug,file.image.filename=r,file.align=4096,file.max-transfer=8192,file.opt-write-zero=64k && img compare r a.qcow2',
-    ],
-  },
   {
     name: 'info: names and formats',
     run: [

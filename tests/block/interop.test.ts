@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import { CLI_CASES } from './cli-cases.ts';
 import { differential, VARIANTS } from './differential.ts';
+import { FAULT_CASES } from './fault-cases.ts';
 import { eventually, freshQcow2, hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
 import { combinations, interop } from './interop.ts';
 import { compareCase } from './parity.ts';
 
 const SECONDS = 1000;
 
-for (const c of CLI_CASES) {
+for (const c of [...FAULT_CASES, ...CLI_CASES]) {
   test.skipIf(!hasQemu)(
     `says and does what qemu-img does: ${c.name}${QEMU_NOTE}`,
     () => {

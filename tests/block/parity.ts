@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLI_CASES, type CliCase } from './cli-cases.ts';
+import { FAULT_CASES } from './fault-cases.ts';
 
 /** One command's result, with the tool's name made neutral. */
 interface Result {
@@ -70,7 +71,7 @@ export function compareCase(c: CliCase): string {
 
 if (import.meta.main) {
   const wanted = process.argv[2] ?? '';
-  for (const c of CLI_CASES) {
+  for (const c of [...FAULT_CASES, ...CLI_CASES]) {
     if (!c.name.includes(wanted)) continue;
     const text = compareCase(c);
     console.log(text === '' ? `ok   ${c.name}` : `DIFF ${c.name}\n${text}`);

@@ -1,6 +1,6 @@
 // Changing the format options of an existing image: compatibility level, refcount width, lazy refcounts, names.
 import { isPowerOf2, readU32be } from '../bytes.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, failingAs } from '../errors.ts';
 import { toBool, toNumber, toSize } from '../options.ts';
 import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
 import { loadL1 } from './l1.ts';
@@ -234,7 +234,7 @@ async function changeRefcountWidth(
   tableClusters = Math.max(tableClusters, 1);
   const table = new Float64Array((tableClusters * s.clusterSize) / 8);
   for (const [t, cluster] of placed) {
-    await s.file.write(cluster * s.clusterSize, counts.get(t)!);
+    await failingAs('Failed to write refblock', () => s.file.write(cluster * s.clusterSize, counts.get(t)!));
     table[t] = cluster * s.clusterSize;
   }
   await s.file.write(tableAt * s.clusterSize, offsetTableBytes(table));

@@ -114,10 +114,7 @@ function checkCreate(c: Qcow2Create): void {
     );
   }
   if (c.size > maxSize(c)) {
-    throw new BlockError(
-      `The image size is too large for file format 'qcow2' (try using a larger cluster size)`,
-      ERRNO.EFBIG,
-    );
+    throw new BlockError('The image size is too large (try using a larger cluster size)', ERRNO.EFBIG);
   }
 }
 

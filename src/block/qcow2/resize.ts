@@ -168,7 +168,7 @@ export async function preallocate(
   const end = roundUp(to, s.clusterSize);
   for (let at = start; at < end; ) {
     const n = Math.min(end - at, bytesInSlice(s, at));
-    await writableEntry(s, at);
+    await failingAs('Allocating clusters failed', () => writableEntry(s, at));
     await preallocateSlice(s, at, n, mode, transparent);
     at += n;
     progress?.(at - start);
@@ -189,14 +189,18 @@ async function preallocateSlice(
     first += s.clusterSize;
   const length = at + bytes - first;
   if (length <= 0) return;
-  const host = s.hasDataFile ? first : await allocClusters(s, length);
+  const host = s.hasDataFile ? first : await failingAs('Allocating clusters failed', () => allocClusters(s, length));
   const file = s.dataFile;
   const hostEnd = host + length;
   const oldEnd = file.length;
   if (!s.hasDataFile || file.growable) {
     // Space that was free inside the file may hold old data.
     if (host < oldEnd && !s.hasDataFile && !transparent) await zeroIfUsed(s, host, Math.min(hostEnd, oldEnd) - host);
-    if (hostEnd > oldEnd) await file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode);
+    if (hostEnd > oldEnd) {
+      await file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode).catch((error) => {
+        throw error instanceof BlockError ? error.prefixed('Failed to resize underlying file: ') : error;
+      });
+    }
   }
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
   for (let off = 0; off < length; off += s.clusterSize) {

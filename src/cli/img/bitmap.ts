@@ -57,6 +57,7 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
     name: file,
     format: args.last('f'),
     imageOpts: args.has('image-opts'),
+    noBacking: true,
   })) as Qcow2Node;
   let source: Qcow2Node | undefined;
   try {

@@ -172,10 +172,16 @@ export function cacheMode(
   return mode;
 }
 
+/** Says that an option without a value should have one. */
+export function warnOfFlag(flag: string, name: string, value: string): void {
+  sayError(`warning: short-form boolean option '${flag}' deprecated`);
+  writeText(2, `Please use ${name}=${value} instead\n`);
+}
+
 /** Options of `--image-opts`; a first value without a name is the file. */
 export function imageOptions(text: string): OptionTree {
   const tree: OptionTree = new Map();
-  for (const [key, value] of parseKeyValueList(text, 'file')) tree.set(key, value as OptionValue);
+  for (const [key, value] of parseKeyValueList(text, 'file', warnOfFlag)) tree.set(key, value as OptionValue);
   return tree;
 }
 
@@ -242,7 +248,7 @@ export function humanSize(bytes: number): string {
 export function imageSize(text: string, name = 'image size'): number {
   const size = parseSize(text);
   if (size === undefined) {
-    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for `);
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
     throw new ExitError(1);
   }
@@ -257,7 +263,7 @@ export function imageSize(text: string, name = 'image size'): number {
 export function numberArgument(text: string, name: string, min: number, max: number): number {
   const size = parseSize(text);
   if (size === undefined) {
-    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for `);
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
     throw new ExitError(1);
   }

@@ -19,6 +19,7 @@ import {
   progressOf,
   reportError,
   sayError,
+  warnOfFlag,
 } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
 
@@ -97,7 +98,12 @@ async function selectSnapshot(sources: readonly BlockNode[], param: string): Pro
   const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
   let found = undefined as ReturnType<typeof findSnapshot>;
   if (param.startsWith('snapshot.')) {
-    const wanted = new Map(parseKeyValueList(param));
+    const wanted = new Map(parseKeyValueList(param, undefined, warnOfFlag));
+    for (const key of wanted.keys()) {
+      if (key === 'snapshot.id' || key === 'snapshot.name') continue;
+      sayError(`Invalid parameter '${key}'`);
+      fail(`Failed in parsing snapshot param '${param}'`);
+    }
     const id = wanted.get('snapshot.id');
     const name = wanted.get('snapshot.name');
     found = node.s.snapshots.find(

@@ -2,9 +2,9 @@
 import { createImage } from '../../block/create-image.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
-import { errnoOf, strerror } from '../../block/errors.ts';
+import { BlockError, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { asBlockError, ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -51,7 +51,10 @@ export async function dd(argv: readonly string[]): Promise<number> {
     // As with qemu-img 7.2, the skipped blocks are part of the count.
     const wanted = count === undefined ? length : Math.min(length, count * blockSize);
     const size = Math.max(0, wanted - skip * blockSize);
-    await createImage({ filename: output, format, size, unsafe: true });
+    await createImage({ filename: output, format, size, unsafe: true }).catch((error) => {
+      const e = asBlockError(error);
+      throw new BlockError(`${output}: error while creating output image: ${e.message}`, e.errno, e.hint);
+    });
     target = await openNamed({ name: output, format });
     const end = skip * blockSize + size;
     if (skip * blockSize > wanted) {

@@ -3,8 +3,17 @@
 import type { Preallocation } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseSize, sizeError } from '../../block/options.ts';
+import { toSize } from '../../block/options.ts';
 import { ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+
+/** Longest disk there can be: what fits into 63 bits in steps of a gigabyte. */
+const MAX_LENGTH = 2n ** 63n - 2n ** 30n;
+
+/** A size as 64 bits with a sign: large ones wrap around. */
+function signedSize(text: string): bigint {
+  const exact = /^\s*\d+$/.test(text) ? BigInt(text.trim()) : undefined;
+  return BigInt.asIntN(64, exact !== undefined && exact < 2n ** 64n ? exact : BigInt(toSize('size', text)));
+}
 
 export async function resize(argv: readonly string[]): Promise<number> {
   // A leading minus belongs to the size, which always comes last.
@@ -26,9 +35,11 @@ export async function resize(argv: readonly string[]): Promise<number> {
   if (args.positional.length !== 2) usageError('Expecting image file name and size');
   const [name, sizeText] = args.positional as [string, string];
   const sign = /^[+-]/.exec(sizeText)?.[0];
-  const amount = parseSize(sign ? sizeText.slice(1) : sizeText);
-  if (amount === undefined || amount === Infinity) {
-    reportError(sizeError());
+  let amount: bigint;
+  try {
+    amount = signedSize(sign ? sizeText.slice(1) : sizeText);
+  } catch (error) {
+    reportError(error);
     return 1;
   }
   const node = await openNamed({
@@ -40,7 +51,11 @@ export async function resize(argv: readonly string[]): Promise<number> {
   });
   try {
     const current = node.length;
-    const target = sign === '+' ? current + amount : sign === '-' ? current - amount : amount;
+    const exact = BigInt.asIntN(
+      64,
+      sign === '+' ? BigInt(current) + amount : sign === '-' ? BigInt(current) - amount : amount,
+    );
+    const target = Number(exact);
     if (target <= 0) {
       sayError('New image size must be positive');
       return 1;
@@ -56,7 +71,9 @@ export async function resize(argv: readonly string[]): Promise<number> {
       );
       return 1;
     }
-    await node.truncate(target + ((512 - (target % 512)) % 512), preallocation as Preallocation);
+    if (exact > MAX_LENGTH) throw new BlockError(`offset(${exact}) exceeds maximum(${MAX_LENGTH})`);
+    // A raw file may have any length; formats say what they need.
+    await node.truncate(target, preallocation as Preallocation);
     if (!args.has('q')) print('Image resized.\n');
     return 0;
   } catch (error) {
