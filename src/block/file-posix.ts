@@ -93,6 +93,10 @@ function openFdSet(path: string, writable: boolean): number | undefined {
     if (path.startsWith('/dev/fdset/')) throw new BlockError(`Could not parse fdset ${path}`);
     return undefined;
   }
+  const flags = writable ? OPEN.RDWR : OPEN.RDONLY;
+  // Nothing that could have set one up.
+  if (fdSets.size === 0)
+    throw new BlockError(`Could not dup FD for ${path} flags ${flags}: ${strerror(ERRNO.ENOSYS)}`, ERRNO.ENOSYS);
   for (const fd of fdSets.get(Number(m[1])) ?? []) {
     const mode = openMode(fd);
     if (mode !== 2 && mode !== (writable ? 1 : 0)) continue;

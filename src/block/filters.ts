@@ -240,8 +240,8 @@ export function openPreallocate(context: OpenContext, file: BlockNode): Promise<
   const r = new OptionReader(context.options);
   const align = r.size('prealloc-align') ?? DEFAULT_ALIGN;
   const size = r.size('prealloc-size') ?? DEFAULT_SIZE;
-  if (align % 512 !== 0 || align === 0) {
+  if (align % 512 !== 0) {
     return Promise.reject(new BlockError('prealloc-align parameter of preallocate filter is not aligned to 512'));
   }
-  return Promise.resolve(new PreallocateNode(context.flags, file, align, size));
+  return Promise.resolve(new PreallocateNode(context.flags, file, align || 1, size));
 }

@@ -491,13 +491,13 @@ const CREDENTIALS = [
 
 /** Options that change what a node shows; they keep it from being named by a plain file name. */
 const STRONG_OPTIONS: Record<string, readonly string[]> = {
+  qcow2: ['encrypt.key-secret'],
   raw: ['offset', 'size'],
   'null-co': ['size', 'read-zeroes'],
   'null-aio': ['size', 'read-zeroes'],
   http: ['url', 'sslverify', ...CREDENTIALS],
   https: ['url', 'sslverify', ...CREDENTIALS],
   throttle: ['throttle-group'],
-  preallocate: ['prealloc-align', 'prealloc-size'],
   'copy-on-read': ['bottom'],
 };
 
@@ -541,9 +541,12 @@ export function fullOptions(node: BlockNode): Record<string, unknown> {
   const tree: OptionTree = new Map([['driver', node.driverName]]);
   for (const name of STRONG_OPTIONS[node.driverName] ?? []) {
     const v = node.explicitOptions.get(name);
-    if (v !== undefined) tree.set(name, v);
+    if (v !== undefined && node.driverName !== 'qcow2') tree.set(name, v);
   }
   const out = unflatten(tree);
+  // (Other tools leave this key as it is.)
+  const secret = node.driverName === 'qcow2' ? node.explicitOptions.get('encrypt.key-secret') : undefined;
+  if (secret !== undefined) out['encrypt.key-secret'] = secret;
   if (node.driverName === 'blkdebug')
     for (const [key, value] of node.explicitOptions)
       if (key === 'config' || !BLKDEBUG_PLAIN.test(key))

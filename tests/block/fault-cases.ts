@@ -88,6 +88,26 @@ export const FAULT_CASES: CliCase[] = [
     ],
   },
   {
+    name: 'names of nodes with secrets and filters; descriptors nobody gave',
+    run: [
+      ...BASE,
+      ...[
+        'driver=qcow2,encrypt.key-secret=s,file.filename=a.qcow2',
+        'driver=qcow2,encrypt.format=luks,encrypt.key-secret=s,file.filename=a.qcow2',
+        'driver=raw,file.driver=preallocate,file.file.filename=a.qcow2,file.prealloc-align=0',
+        'driver=raw,file.driver=preallocate,file.file.filename=a.qcow2,file.prealloc-align=100',
+        'driver=raw,file.driver=preallocate,file.file.filename=a.qcow2,file.prealloc-size=1M',
+        'driver=raw,file.filename=/dev/fdset/1',
+        'driver=raw,file.filename=/dev/fdset/x',
+        'driver=qcow2,file.filename=a.qcow2,read-only,nodetect-zeroes',
+      ].map((options) => `img info --object secret,id=s,data=x --image-opts ${options}`),
+      `img info --object secret,id=s,data=x "json:{'driver':'qcow2','encrypt':{'key-secret':'s'},'file':{'driver':'file','filename':'a.qcow2'}}"`,
+      'img resize -f raw /dev/fdset/1 2M',
+      'img create -f qcow2 -o encrypt.format=foo,encrypt.key-secret=s x 1M',
+      'img convert -l snapshot.id=1,foo a.qcow2 x',
+    ],
+  },
+  {
     name: 'sizes at and beyond the limits',
     run: [
       ...[

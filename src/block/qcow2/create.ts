@@ -66,7 +66,8 @@ export function readCreateOptions(options: Map<string, string>): Qcow2Create {
 function refuseEncryption(options: Map<string, string>): void {
   const wanted = options.get('encrypt.format') ?? (options.get('encryption') === 'on' ? 'aes' : undefined);
   if (wanted === undefined) return;
-  if (wanted !== 'aes' && wanted !== 'luks') throw new BlockError(`Unknown encryption format ${wanted}`);
+  if (wanted !== 'aes' && wanted !== 'luks')
+    throw new BlockError(`Parameter 'format' does not accept value '${wanted}'`);
   if (!options.has('encrypt.key-secret')) throw new BlockError("Parameter 'encrypt.key-secret' is required for cipher");
   throw new BlockError(`Encryption format '${wanted}' is not supported`, ERRNO.EOPNOTSUPP);
 }

@@ -36,6 +36,9 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
   if (encryption !== undefined && cryptMethod === 0) {
     throw new BlockError(`No encryption in image header, but options specified format '${encryption}'`);
   }
+  const recorded = cryptMethod === 1 ? 'aes' : 'luks';
+  if (encryption !== undefined && encryption !== recorded)
+    throw new BlockError(`Header reported '${recorded}' encryption format but options specify '${encryption}'`);
   const total = r.size('cache-size');
   const l2 = r.size('l2-cache-size');
   const refcount = r.size('refcount-cache-size');
