@@ -7,11 +7,20 @@ import { createImage } from '../../src/block/create-image.ts';
 import type { BlockNode } from '../../src/block/driver.ts';
 import { BlockError } from '../../src/block/errors.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { addBitmap } from '../../src/block/qcow2/bitmap.ts';
+import { amendImage } from '../../src/block/qcow2/amend.ts';
+import {
+  addBitmap,
+  bitmapInfo,
+  clearBitmap,
+  enableBitmap,
+  listBitmaps,
+  mergeBitmap,
+  removeBitmap,
+} from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
-import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
+import { applySnapshot, createSnapshot, deleteSnapshot, loadTemporarily } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
-import { freshQcow2, inScratch, stopwatch } from './helpers.ts';
+import { inScratch, stopwatch } from './helpers.ts';
 
 const SIZE = 4 << 20;
 /** Longest a use of one image may take: a second, plus one per megabyte of file. */
@@ -25,21 +34,37 @@ const VARIANTS = [
   'extended_l2=on,cluster_size=16384',
   'compat=0.10',
   'cluster_size=4096,refcount_bits=64,compression_type=zstd',
+  'cluster_size=4096,data_file=DATA',
+  'cluster_size=4096,data_file=DATA,data_file_raw=on',
 ];
+
+/** Relative names, so that mutated ones stay in the scratch folder. */
+const DATA = 'sample.data';
+const BACKING = 'sample.base';
 
 /** A valid image with something of everything in it. */
 async function sample(dir: string, options: string): Promise<Buffer> {
   const path = join(dir, 'sample');
-  const node = (await freshQcow2(path, SIZE, options)) as Qcow2Node;
+  const raw = options.includes('data_file_raw');
+  await createImage({
+    filename: path,
+    format: 'qcow2',
+    optionTexts: [options.replace('DATA', DATA)].filter((t) => t !== ''),
+    size: SIZE,
+    ...(raw ? {} : { backingFile: BACKING, backingFormat: 'raw' }),
+  });
+  const node = (await openImage({ filename: path, unmap: true, noFlush: true })) as Qcow2Node;
   await node.write(0, new Uint8Array(200000).fill(1));
   await node.write(1 << 20, new Uint8Array(100).fill(2));
   await node.writeZeroes(2 << 20, 300000);
   const cluster = node.s.clusterSize;
-  for (let i = 0; i < 4; i++) await node.write((3 << 20) + i * cluster, new Uint8Array(cluster).fill(7 + i), 8);
-  if (node.s.refcountMax > 1) {
+  if (!node.s.hasDataFile)
+    for (let i = 0; i < 4; i++) await node.write((3 << 20) + i * cluster, new Uint8Array(cluster).fill(7 + i), 8);
+  if (node.s.refcountMax > 1 && !node.s.hasDataFile) {
     await node.s.lock.with(() => createSnapshot(node.s, 'one'));
     await node.write(50000, new Uint8Array(100000).fill(3));
-    await node.s.lock.with(() => createSnapshot(node.s, 'two'));
+    await node.writeVmState(0, new Uint8Array(30000).fill(9));
+    await node.s.lock.with(() => createSnapshot(node.s, 'two', 30000));
   }
   if (node.s.header.version >= 3) await node.s.lock.with(() => addBitmap(node.s, 'b', 65536, false));
   await closeImage(node);
@@ -89,8 +114,11 @@ function mutate(image: Buffer, words: number[], r: Random): Buffer {
   return out;
 }
 
+type Way = (typeof WAYS)[number];
+const WAYS = ['reading', 'writing', 'changing'] as const;
+
 /** Uses an image in every way; a BlockError ends one use, not the others. */
-async function useImage(path: string, readOnly: boolean): Promise<void> {
+async function useImage(path: string, way: Way): Promise<void> {
   const attempt = async (body: () => unknown): Promise<void> => {
     try {
       await body();
@@ -116,7 +144,8 @@ async function useImage(path: string, readOnly: boolean): Promise<void> {
         await attempt(() => closeImage(node));
       }
     });
-  if (readOnly) {
+  if (way === 'changing') return changeImage(withImage, attempt);
+  if (way === 'reading') {
     await withImage({ readOnly: true, noIo: true }, async (node) => void node.specificInfo());
     await withImage({ readOnly: true, check: true }, async (node) => void (await node.check('none', () => {})));
     await withImage({ readOnly: true }, async (node) => {
@@ -129,7 +158,16 @@ async function useImage(path: string, readOnly: boolean): Promise<void> {
         if (s.bytes <= 0) throw new Error('block status of no length');
         at += s.bytes;
       }
+      await attempt(() => node.readVmState(100, b));
+      await attempt(() => bitmapInfo(node.s));
+      for (const sn of node.s.snapshots.slice(0, 2)) {
+        await attempt(() => loadTemporarily(node.s, sn));
+        await attempt(() => node.read(40000, b));
+      }
     });
+    await withImage({ readOnly: true, noBacking: false }, (node) =>
+      attempt(() => node.read(0, new Uint8Array(300000))),
+    );
     return;
   }
   await withImage({ check: true }, async (node) => void (await node.check('all', () => {})));
@@ -152,10 +190,41 @@ async function useImage(path: string, readOnly: boolean): Promise<void> {
   });
 }
 
+/** What changes tables as a whole, each in an image opened anew. */
+async function changeImage(
+  withImage: (extra: object, body: (node: Qcow2Node) => Promise<void>) => Promise<void>,
+  attempt: (body: () => unknown) => Promise<void>,
+): Promise<void> {
+  const locked = (body: (node: Qcow2Node) => unknown): Promise<void> =>
+    withImage({}, (node) => node.s.lock.with(() => attempt(() => body(node))));
+  await locked(({ s }) => addBitmap(s, 'fresh', 4096, false));
+  await locked(async ({ s }) => {
+    for (const { name } of (await listBitmaps(s)).slice(0, 4)) {
+      await attempt(() => enableBitmap(s, name, false));
+      await attempt(() => clearBitmap(s, name));
+      await attempt(() => mergeBitmap(s, 'fresh', s, name));
+    }
+  });
+  await locked(async ({ s }) => {
+    for (const { name } of (await listBitmaps(s)).slice(0, 4)) await attempt(() => removeBitmap(s, name));
+  });
+  await withImage({}, (node) => attempt(() => node.write(SIZE / 2, new Uint8Array(node.s.clusterSize), 8)));
+  await withImage({}, (node) => attempt(() => node.truncate(SIZE * 2, 'metadata')));
+  await withImage({}, (node) => attempt(() => node.truncate(SIZE / 2)));
+  await withImage({}, (node) => attempt(() => amendImage(node, new Map([['refcount_bits', '32']]), () => {})));
+  await withImage({}, (node) => attempt(() => amendImage(node, new Map([['compat', '0.10']]), () => {})));
+  await withImage({}, (node) => attempt(() => node.changeBackingFile('other', 'raw')));
+  await withImage({}, (node) => attempt(() => node.makeEmpty()));
+}
+
 /** Runs so many mutations; throws with the seed of the first that misbehaves. */
 export async function fuzz(seed: number, mutations: number, log: (line: string) => void = () => {}): Promise<void> {
+  const home = process.cwd();
   await inScratch(async (dir) => {
+    // Data files are created as named, from the current folder.
+    process.chdir(dir);
     const samples: { image: Buffer; words: number[]; options: string }[] = [];
+    writeFileSync(join(dir, BACKING), Buffer.alloc(1 << 20, 5));
     for (const options of VARIANTS) {
       const image = await sample(dir, options);
       samples.push({ image, words: interesting(image), options });
@@ -169,21 +238,17 @@ export async function fuzz(seed: number, mutations: number, log: (line: string) 
       const r = new Random(seed + i);
       const s = samples[r.below(samples.length)]!;
       const image = mutate(s.image, s.words, r);
-      for (const readOnly of [true, false]) {
+      for (const way of WAYS) {
         writeFileSync(path, image);
         const elapsed = stopwatch();
         try {
-          await useImage(path, readOnly);
+          await useImage(path, way);
         } catch (error) {
-          throw new Error(
-            `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: ${(error as Error).stack}`,
-          );
+          throw new Error(`seed ${seed + i} [${s.options}] ${way}: ${(error as Error).stack}`);
         }
         const ms = elapsed();
         if (ms > limitMs(image.length))
-          throw new Error(
-            `seed ${seed + i} [${s.options}] ${readOnly ? 'reading' : 'writing'}: took ${ms.toFixed(0)} ms`,
-          );
+          throw new Error(`seed ${seed + i} [${s.options}] ${way}: took ${ms.toFixed(0)} ms`);
         const grown = process.memoryUsage().rss - before;
         if (grown > MEMORY_LIMIT) {
           Bun.gc(true);
@@ -193,7 +258,7 @@ export async function fuzz(seed: number, mutations: number, log: (line: string) 
       }
       if (!quiet && i % 100 === 0) log(`${i}/${mutations}`);
     }
-  });
+  }).finally(() => process.chdir(home));
 }
 
 if (import.meta.main) {
