@@ -88,10 +88,70 @@ static void run(unsigned control, int odd) {
   printf("%04x %d: %016llx %04x\n", control, odd, (unsigned long long)hash, flags);
 }
 
+static void mix(const void *p, int n) {
+  uint64_t bits = 0;
+  for (int at = 0; at < n; at += 8) {
+    memcpy(&bits, (const char *)p + at, n - at < 8 ? n - at : 8);
+    hash = (hash << 7 | hash >> 57) + bits;
+  }
+}
+
+/*
+ * Results that are exact, so that the inexact flag stays clear for long: numbers of few bits (0), many of them zeros (1), far
+ * from 1 (2, 3), so small that differences are denormal (4), and at times one of many bits (5).
+ */
+static void exact(unsigned control, int kind) {
+  static const double scales[] = {1, 1, 0x1p-300, 0x1p300, 0x1p-1020, 1};
+  static const float short_scales[] = {1, 1, 0x1p-50f, 0x1p50f, 0x1p-124f, 1};
+  _mm_setcsr(0x1f80);
+  for (int i = 0; i < COUNT; i++) {
+    int value = (int)(next() >> 20) % 400 - 200;
+    if (kind == 1 && next() >> 30 == 0) value = 0;
+    d[i] = (value / 8.0 + (kind == 4 ? 64 : 0)) * scales[kind];
+    f[i] = (value / 8.0f + (kind == 4 ? 64 : 0)) * short_scales[kind];
+    if (kind == 1 && i % 3 == 0) d[i] = -d[i], f[i] = -f[i];
+  }
+  hash = 0xcbf29ce484222325u;
+  _mm_setcsr(control);
+  for (int k = 0; k < 1500; k++) {
+    if (kind == 5 && k % 500 == 499) d[k % COUNT] = 1 / 3.0, f[k % COUNT] = 1 / 7.0f;
+    int far = kind == 2 || kind == 3;
+    double x = far ? 4 : d[k % COUNT];
+    float y = far ? 4 : f[k % COUNT];
+    __m128 ps = _mm_set1_ps(y);
+    for (int i = 0; i < COUNT - 4; i++) {
+      double sum = d[i] * x + d[i + 1];
+      float short_sum = f[i + 1] * y - f[i];
+      double difference = d[i] - d[i + 2];
+      __m128d pd = _mm_add_pd(_mm_mul_pd(_mm_loadu_pd(&d[i]), _mm_set1_pd(x)), _mm_loadu_pd(&d[i + 2]));
+      __m128 packed = _mm_sub_ps(_mm_mul_ps(_mm_loadu_ps(&f[i]), ps), _mm_loadu_ps(&f[i + 1]));
+      __m128d quotient = _mm_div_sd(_mm_load_sd(&d[i]), _mm_set_sd(0x1p-2));
+      __m128d root = _mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(i * i * 0x1p-20));
+      mix(&sum, 8);
+      mix(&short_sum, 4);
+      mix(&difference, 8);
+      mix(&pd, 16);
+      mix(&packed, 16);
+      mix(&quotient, 8);
+      mix(&root, 8);
+    }
+    if (k % 128 == 127) {
+      unsigned flags = _mm_getcsr();
+      mix(&flags, 4);
+      _mm_setcsr(flags & ~0x3fu);
+    }
+  }
+  unsigned flags = _mm_getcsr();
+  _mm_setcsr(0x1f80);
+  printf("%04x exact %d: %016llx %04x\n", control, kind, (unsigned long long)hash, flags);
+}
+
 int main(void) {
   static const unsigned controls[] = {0x1f80, 0x1fa0, 0x3f80, 0x5f80, 0x7f80, 0x9fc0, 0x1fc0, 0x9f80, 0x1fbf};
   for (int round = 0; round < 3; round++)
     for (int odd = 0; odd < 2; odd++)
       for (unsigned i = 0; i < sizeof controls / sizeof *controls; i++) run(controls[i], odd);
+  for (unsigned i = 0; i < sizeof controls / sizeof *controls - 1; i++)
+    for (int kind = 0; kind < 6; kind++) exact(controls[i], kind);
   return 0;
 }

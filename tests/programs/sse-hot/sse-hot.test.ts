@@ -25,7 +25,7 @@ testWith(
       const command = 'command' in wemu ? wemu.command : [];
       const [first, ...rest] = [...command, program];
       const expected = execFileSync(program, { encoding: 'latin1' });
-      expect(expected.split('\n')).toHaveLength(55);
+      expect(expected.split('\n')).toHaveLength(103);
       expect(execFileSync(first!, rest, { encoding: 'latin1' })).toBe(expected);
     } finally {
       rmSync(folder, { recursive: true });
