@@ -79,8 +79,7 @@ export const poll: Rule = (l, op, i) => {
   if (l.pollsInGoto(i)) return;
   const sync = op.sync ?? NOTHING;
   l.settleLoads();
-  // Values computed inside the `if` would be missing behind it.
-  for (const global of sync) l.settleValue(global);
+  for (const global of sync) l.delayValue(global);
   if (l.pollMayBeHoisted()) keepLoading(l);
   loadPoll(l);
   l.openUnlikely();
@@ -313,7 +312,7 @@ export const cold: Rule = (l, op, i) => {
 export const leaveIf: Rule = (l, op) => {
   const sync = op.sync ?? NOTHING;
   l.settleLoads();
-  for (const global of sync) l.settleValue(global);
+  for (const global of sync) l.delayValue(global);
   const ends = openRare(l, op.a!, op.b!);
   for (const global of sync) {
     l.env();

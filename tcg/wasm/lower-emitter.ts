@@ -21,6 +21,8 @@ export interface Emitter extends CodeWriter {
   address(op: Op, i: number): number;
   /** A local of the given type whose content nobody needs. */
   allocate(type: ValType): number;
+  /** Prepares a value to be put on the stack once, in code that runs only sometimes. */
+  delayValue(value: Value): void;
   /** Puts the address of CPU state on the stack. */
   env(): void;
   /** Whether the op in front of the `goto_tb` at `i` is a poll that it does. */

@@ -42,6 +42,11 @@ export abstract class RareCode extends Locals {
     return alternatives;
   }
 
+  /** Prepares a value to be put on the stack once, in code that runs only sometimes. */
+  delayValue(value: Value): void {
+    if (!(value instanceof Const)) this.settleShared(this.current[value.id]!);
+  }
+
   /** Computes those of the values a version hangs on, or the version itself, that are needed for anything else. */
   private settleShared(root: number): void {
     const { inner, innerUses, ops, place, left } = this;

@@ -16,6 +16,8 @@ export class KnownFloats {
   /** The f32 or f64 in the low lane of each register, where it is at hand. */
   private readonly low: (Value | null)[] = new Array(8).fill(null);
   private readonly whole: (KnownLanes | null)[] = new Array(8).fill(null);
+  /** A vector with the other lanes of each register, where one is at hand. */
+  private readonly rest: (Value | null)[] = new Array(8).fill(null);
   private readonly scalars = new Map<Value, Value>();
   private readonly vectors = new Map<Value, KnownLanes>();
   private used = false;
@@ -24,6 +26,7 @@ export class KnownFloats {
   clear(): void {
     if (!this.used) return;
     this.low.fill(null);
+    this.rest.fill(null);
     this.whole.fill(null);
     this.scalars.clear();
     this.vectors.clear();
@@ -34,12 +37,14 @@ export class KnownFloats {
   wrote(n: number, value: Value | null): void {
     if (!this.used) return;
     this.low[n] = null;
+    this.rest[n] = null;
     this.whole[n] = (value !== null && this.vectors.get(value)) || null;
   }
 
   /** Register `to` was made a copy of `from`. */
   copied(to: number, from: number): void {
     this.low[to] = this.low[from]!;
+    this.rest[to] = this.rest[from]!;
     this.whole[to] = this.whole[from]!;
   }
 
@@ -57,6 +62,16 @@ export class KnownFloats {
     if (lanes !== null && !this.scalars.has(value) && lanes.lane === (value.type === 'f32' ? 32 : 64)) {
       this.scalars.set(value, lanes.suspect);
     }
+  }
+
+  /** A vector that has the lanes of register n but for the lowest, or null. */
+  restOf(n: number): Value | null {
+    return this.rest[n]!;
+  }
+
+  /** `value`, a constant or a temporary nobody writes again, has the lanes of register n but for the lowest. */
+  setRest(n: number, value: Value): void {
+    this.rest[n] = value;
   }
 
   /** The flag that vouches for a scalar, or null. */

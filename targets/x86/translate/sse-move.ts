@@ -4,7 +4,7 @@ import type { Global, Value } from '../../../tcg/ir/value.ts';
 import { OperandKind } from '../operands.ts';
 import { REGS, XMM } from '../state.ts';
 import type { Translation } from './context.ts';
-import { scalarOf, setScalar } from './sse.ts';
+import { loadScalar, scalarOf, setScalar, storeScalar } from './sse.ts';
 import {
   copyXmm,
   emptyMmx,
@@ -46,8 +46,8 @@ function moveScalar(bytes: 4 | 8): Handler {
   const type = bytes === 4 ? 'f32' : 'f64';
   return (t) => {
     const { dst, src } = t;
-    if (t.isMem(dst)) storeVector(t, XMM[src.num]!, bytes);
-    else if (t.isMem(src)) loadXmm(t, dst.num, bytes);
+    if (t.isMem(dst)) storeScalar(t, src.num, type);
+    else if (t.isMem(src)) loadScalar(t, dst.num, type);
     else setScalar(t, dst.num, scalarOf(t, src.num, type));
   };
 }
@@ -129,8 +129,8 @@ const movq2dq = mmx((t) => {
 const movdq2q = mmx((t) => setMmx(t, t.dst.num, readLow64(t, t.src)));
 
 /** MOVNTSS, MOVNTSD (SSE4a): a store of the low element. */
-function storeScalar(t: Translation): void {
-  storeVector(t, XMM[t.src.num]!, t.dst.size);
+function storeNontemporal(t: Translation): void {
+  storeScalar(t, t.src.num, t.dst.size === 4 ? 'f32' : 'f64');
 }
 
 /** MOVMSKPS, MOVMSKPD, PMOVMSKB: the sign bits of lanes of `bits`. */
@@ -199,8 +199,8 @@ export const SSE_MOVE_HANDLERS = {
   MOVNTPD: moveWhole(false),
   MOVNTPS: moveWhole(false),
   MOVNTQ: mmx(movq),
-  MOVNTSD: storeScalar,
-  MOVNTSS: storeScalar,
+  MOVNTSD: storeNontemporal,
+  MOVNTSS: storeNontemporal,
   MOVQ: perhapsMmx(movq),
   MOVQ2DQ: movq2dq,
   MOVSD: moveScalar(8),

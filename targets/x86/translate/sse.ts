@@ -10,7 +10,7 @@ import { type Operand, OperandKind } from '../operands.ts';
 import { X86_OFFSETS, XMM } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import type { Translation } from './context.ts';
-import { readVector, setXmm } from './vector.ts';
+import { readVector, setXmm, ZERO_VECTOR } from './vector.ts';
 
 /** A scalar type: of SS instructions or of SD ones. */
 export type Scalar = 'f32' | 'f64';
@@ -280,8 +280,29 @@ export function scalarOf(t: Translation, n: number, type: Scalar): Value {
 
 /** Writes the low lane of an XMM register; the others stay. */
 export function setScalar(t: Translation, n: number, value: Value): void {
-  setXmm(t, n, t.b.emit(`setlane_${value.type as Scalar}`, XMM[n]!, value));
+  const rest = t.floats.restOf(n) ?? t.b.copy(XMM[n]!);
+  setLow(t, n, rest, value);
+}
+
+/** Writes an XMM register: the lanes of `rest` but for the lowest. */
+function setLow(t: Translation, n: number, rest: Value, value: Value): void {
+  setXmm(t, n, t.b.emit(`setlane_${value.type as Scalar}`, rest, value));
   t.floats.setLowLane(n, value);
+  t.floats.setRest(n, rest);
+}
+
+/** MOVSS and MOVSD from memory: the other lanes become zero. */
+export function loadScalar(t: Translation, n: number, type: Scalar): void {
+  setLow(t, n, ZERO_VECTOR, readScalar(t, t.src, type).value);
+}
+
+/** MOVSS and MOVSD to memory. */
+export function storeScalar(t: Translation, n: number, type: Scalar): void {
+  const address = t.writeAddress();
+  const access = (type === 'f32' ? MO_32 : MO_64) | t.align;
+  const value = t.floats.lowLane(n, type);
+  if (value) t.b.effect(`guest_st_${type}`, address, value, null, access);
+  else t.b.effect('guest_st_v128', address, XMM[n]!, null, access);
 }
 
 /** The source operand, a whole vector. */
