@@ -1,6 +1,6 @@
 /** Random ARM instruction cases from the encoding rows, kept to what the architecture defines. */
 
-import { DECODERS, decodeArm, decodeThumb, Insn } from '../../targets/arm/insns.ts';
+import { DECODERS, decodeArm, decodeThumb, Insn, InsnSet } from '../../targets/arm/insns.ts';
 import { unpredictableRules } from '../../targets/arm/unpredictable.ts';
 import type { Encoding } from '../../targets/decode/pattern.ts';
 import type { Random } from '../oracle/random.ts';
@@ -30,6 +30,8 @@ function isDrawable(insn: Insn): boolean {
   // How far ahead of itself a stored PC is, and what lies in front of a program's code, is left to implementations.
   const store = /^(ST|SWP)/.test(name);
   if (store && (insn.n === 15 || insn.t === 15 || insn.l & 0x8000)) return false;
+  // The PC made of the PC leads back into the program, and for ever round.
+  if (insn.set === InsnSet.A32 && insn.d === 15 && (insn.n === 15 || insn.m === 15)) return false;
   // The byte order of the CPSR, which arm-arranged.ts puts back.
   if (name.startsWith('MSR') && (insn.k & 3) !== 0) return false;
   return isPredictable(insn);
