@@ -1,8 +1,8 @@
 // Guest disassembly by capstone, for `-d in_asm`; loading it takes 50 ms, so it is loaded only when something is printed.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Disassembler } from '../exec/log-block.ts';
-import { PACKAGE_ROOT } from '../util/package-files.ts';
+import { PACKAGE_ROOT, packageFile } from '../util/package-files.ts';
 
 /** The part of capstone-wasm's interface that is used. */
 interface CapstoneModule {
@@ -32,13 +32,17 @@ function first(capstone: InstanceType<CapstoneModule['Capstone']>, code: Uint8Ar
   }
 }
 
+/** The package's main file. In the executable of `npm run build` Bun does not look for packages, so it is looked for here. */
+function findPackage(): string {
+  const places = ['node_modules', '..'].map((folder) => packageFile(join(folder, 'capstone-wasm/dist/index.mjs')));
+  return places.find((file) => existsSync(file)) ?? Bun.resolveSync('capstone-wasm', PACKAGE_ROOT);
+}
+
 /** A disassembler of one instruction at a time, `own` for what capstone does not know of a guest with two instruction sets, or null when capstone does not know the guest. */
 export async function loadCapstone(guest: string, own: Disassembler): Promise<Disassembler | null> {
   const names = MODES[guest];
   if (!names) return null;
-  // The package does not export its types.
-  const packageName: string = 'capstone-wasm';
-  const file = Bun.resolveSync(packageName, PACKAGE_ROOT);
+  const file = findPackage();
   const module = (await import(file)) as CapstoneModule;
   await module.loadCapstone({ wasmBinary: readFileSync(join(dirname(file), 'capstone.wasm')) });
   const [arch, mode, oddMode] = names;

@@ -19,6 +19,9 @@ const IN_EXECUTABLE = ['user-mode', 'img'];
 /** What runs in the executable before the script of a command is loaded. */
 const BEFORE: Record<string, string> = { 'user-mode': 'early' };
 
+/** What is small enough not to be a script of its own in the executable. */
+const INLINE = ['img'];
+
 /** The executable's name in `build`, also what `ps` shows. */
 const EXECUTABLE = 'wemu';
 
@@ -53,6 +56,18 @@ interface Scripts {
   readonly sources: readonly string[];
   /** When the newest of them was changed, in ms. */
   readonly newest: number;
+}
+
+/** A script as a function that is called at once. Throws for a module. */
+function asFunction(code: string): string {
+  if (/^(import|export)\b/m.test(code)) throw new Error('a script must not import anything');
+  return `(() => {\n${code}\n})();\n`;
+}
+
+/** The code that runs before a command's script is loaded. */
+async function before(name: string): Promise<string> {
+  const file = BEFORE[name];
+  return file === undefined ? '' : asFunction((await scriptsOf(file)).code.get(`${file}.js`)!);
 }
 
 /** Bundles one command. Throws when it cannot be. */
@@ -143,17 +158,22 @@ async function compileBundle(name: string, { code, sources, newest }: Scripts): 
 }
 
 /**
- * What the executable begins with: the first argument is the name of a command, which goes on with the others. Its script
- * is named by an expression, so that it stays a script of its own: what one command has would cost the others time.
+ * What the executable begins with: the first argument is the name of a command, which goes on with the others. A small one
+ * is part of this script, in a function, because looking for another takes 0.3 ms; large ones would cost the others time. They
+ * are named by an expression lest they become part of it.
  */
-function firstScript(names: readonly string[]): string {
-  return `globalThis.WEMU_BUNDLE_FOLDER = process.execPath.slice(0, process.execPath.lastIndexOf('/'));
-const [command] = process.argv.splice(2, 1);
-const before = ${JSON.stringify(BEFORE)}[command];
-if (before) require('./' + before + '.js');
-if (${names.map((name) => `command === '${name}'`).join(' || ')}) {
-require('./' + command + '.js');
-} else {
+async function firstScript(commands: ReadonlyMap<string, Scripts>): Promise<string> {
+  const cases: string[] = [];
+  for (const [name, { code }] of commands) {
+    cases.push(`case '${name}':`, await before(name));
+    cases.push(INLINE.includes(name) ? asFunction(code.get(`${name}.js`)!) : `load('${name}');`, 'break;');
+  }
+  return `const folder = () => process.execPath.slice(0, process.execPath.lastIndexOf('/'));
+Object.defineProperty(globalThis, 'WEMU_BUNDLE_FOLDER', { get: folder });
+const load = (name) => require('./' + name + '.js');
+switch (process.argv.splice(2, 1)[0]) {
+${cases.join('\n')}
+default:
 console.error('wemu: this file is for the launchers in src/cli/bin');
 process.exit(1);
 }
@@ -163,9 +183,10 @@ process.exit(1);
 /** Compiles commands to one executable: Bun with their code and bytecode. Throws when it cannot be. */
 async function compileExecutable(commands: ReadonlyMap<string, Scripts>): Promise<void> {
   await inTemporary(async (temporary) => {
-    const scripts = new Map([[`${EXECUTABLE}.js`, firstScript([...commands.keys()])]]);
-    const all = [...commands.values(), ...(await Promise.all(Object.values(BEFORE).map(scriptsOf)))];
-    for (const { code } of all) for (const [file, text] of code) scripts.set(file, text);
+    const scripts = new Map([[`${EXECUTABLE}.js`, await firstScript(commands)]]);
+    for (const [name, { code }] of commands) {
+      for (const [file, text] of code) if (!INLINE.includes(name) || file !== `${name}.js`) scripts.set(file, text);
+    }
     const files = [...scripts.keys()];
     for (const [file, text] of scripts) writeFileSync(join(temporary, file), text);
     const outfile = join(temporary, EXECUTABLE);

@@ -72,7 +72,8 @@ function table(chunks: Map<string, string>, wanted: (name: string) => boolean): 
 /**
  * Makes two scripts (CommonJS) of the outputs of a build with `format: 'esm'` and `splitting`. The first holds the entry point
  * and the chunks needed for `early`, source files that most runs import; the second, in `restFile` beside it, all others. A
- * chunk becomes a function that runs when it is first imported.
+ * chunk becomes a function that runs when it is first imported. What it exports is copied, so that an exported variable must
+ * not change later (as `logMask` of src/log does: commands that use it cannot be split).
  *
  * The engine reads a script's bytecode and sets up all its outermost functions before anything runs: 1 MB takes 3 ms.
  */
