@@ -5,7 +5,14 @@ import { toBool, toNumber, toSize } from '../options.ts';
 import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
 import { loadL1 } from './l1.ts';
 import type { Qcow2Node } from './open.ts';
-import { allocClusters, getRefcount, offsetTableBytes, putRefcount, switchTable } from './refcount.ts';
+import {
+  allocClusters,
+  getRefcount,
+  MAX_REFCOUNT_TABLE_BYTES,
+  offsetTableBytes,
+  putRefcount,
+  switchTable,
+} from './refcount.ts';
 import { COMPRESSED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 
 /** Options that can only be given at creation: they must name what the image has already. */
@@ -194,7 +201,15 @@ async function changeRefcountWidth(
   };
   const oldClusters: number[] = [];
   for (let i = 0; i < s.header.refTableClusters; i++) oldClusters.push(s.header.refTableOffset / s.clusterSize + i);
-  for (const offset of s.refTable) if (offset !== 0) oldClusters.push(offset / s.clusterSize);
+  const blocks = new Set<number>();
+  for (const offset of s.refTable) {
+    if (offset === 0) continue;
+    // A table that names places outside of the file, or one twice, is damaged.
+    if (offset % s.clusterSize !== 0 || offset >= s.file.length || blocks.has(offset))
+      throw await s.corruption(`Refblock offset 0x${offset.toString(16)} is outside of the file or used twice`);
+    blocks.add(offset);
+    oldClusters.push(offset / s.clusterSize);
+  }
   for (let t = 0; t < s.refTable.length; t++) {
     const offset = s.refTable[t]!;
     if (offset === 0) continue;
@@ -213,7 +228,7 @@ async function changeRefcountWidth(
     }
     progress((t + 1) / s.refTable.length / 2);
   }
-  for (const c of oldClusters) put(c, 0);
+  for (const c of oldClusters) if (counts.has(Math.floor(c / newPer))) put(c, 0);
   let at = Math.ceil(s.file.length / s.clusterSize);
   const placed = new Map<number, number>();
   const placeBlocks = (): void => {
@@ -232,6 +247,7 @@ async function changeRefcountWidth(
   for (let i = 0; i < tableClusters; i++) put(at++, 1);
   placeBlocks();
   tableClusters = Math.max(tableClusters, 1);
+  if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES) fail('Image file too large', ERRNO.EFBIG);
   const table = new Float64Array((tableClusters * s.clusterSize) / 8);
   for (const [t, cluster] of placed) {
     await failingAs('Failed to write refblock', () => s.file.write(cluster * s.clusterSize, counts.get(t)!));
