@@ -28,9 +28,12 @@ const NUMERIC_PACKAGES = [
 /** What makes many processes: a compiler with its passes, version control, and an editor for the terminal. */
 const DEVELOPMENT_PACKAGES = ['gcc', 'cpp', 'binutils', 'libc6-dev', 'git', 'vim-tiny'] as const;
 
+/** What people see on a terminal: descriptions of terminals, a pager, process lists. */
+const TERMINAL_PACKAGES = ['ncurses-base', 'less', 'procps'] as const;
+
 /** One row per guest tree: Debian's name of the architecture and what is unpacked. */
 export const GUEST_TREES = {
-  i386: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES] },
+  i386: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES, ...TERMINAL_PACKAGES] },
   armhf: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES] },
   armel: { packages: BASE_PACKAGES },
 } as const satisfies Record<string, { packages: readonly string[] }>;

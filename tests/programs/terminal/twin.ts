@@ -1,0 +1,203 @@
+// Two programs on pseudo-terminals that get the same keys and must show the same: one natively, one under wemu.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { wemuCommand } from '../../oracle/runner.ts';
+import {
+  describeDirectory,
+  type Files,
+  fillDirectory,
+  makeWorkDirectory,
+  removeWorkDirectory,
+  TREE,
+} from '../debian-run.ts';
+import { nativeChroot } from '../native-chroot.ts';
+import { Screen } from './screen.ts';
+
+/** Milliseconds after which a screen that does not become what is expected fails the test; nothing waits so long else. */
+const PATIENCE = 20_000;
+
+const ENVIRONMENT = {
+  ...{ PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC0', HOME: '/nonexistent' },
+  ...{ HISTFILE: '/dev/null', WEMU_TRANSLATIONS: 'off' },
+};
+
+/** A program on a terminal of its own. */
+class Terminal {
+  readonly screen: Screen;
+  readonly child: Bun.Subprocess;
+  /** Everything that was sent to the terminal. */
+  transcript = '';
+  private notify: () => void = () => {};
+
+  constructor(argv: string[], cwd: string, columns: number, rows: number, term: string) {
+    this.screen = new Screen(columns, rows);
+    this.child = Bun.spawn(argv, {
+      cwd,
+      env: { ...ENVIRONMENT, TERM: term },
+      terminal: {
+        cols: columns,
+        rows,
+        data: (_, bytes) => {
+          const text = Buffer.from(bytes).toString('latin1');
+          this.transcript += text;
+          this.screen.feed(text);
+          this.notify();
+        },
+      },
+    });
+  }
+
+  type(keys: string): void {
+    this.child.terminal!.write(Buffer.from(keys, 'latin1'));
+  }
+
+  resize(columns: number, rows: number): void {
+    // What was sent for the old size is on the screen already: the test has waited for it.
+    this.screen.resize(columns, rows);
+    this.child.terminal!.resize(columns, rows);
+  }
+
+  /** Whether the program sleeps in the kernel, waiting for the terminal, for other descriptors, or for a child. */
+  waits(): boolean {
+    return /^S (poll_schedule_timeout|do_select|wait_woken|n_tty_read|do_wait|0$)/.test(this.where());
+  }
+
+  /** State and the function of the kernel in which it sleeps; kernels that do not tell say 0. */
+  where(): string {
+    const { pid } = this.child;
+    if (!existsSync(`/proc/${pid}/wchan`)) return 'nowhere';
+    // The command's name stands in parentheses.
+    const state = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '')[0];
+    return `${state} ${readFileSync(`/proc/${pid}/wchan`, 'latin1')}`;
+  }
+
+  /** Resolves when the program has sent more. */
+  more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.notify = resolve;
+    });
+  }
+}
+
+/** Numbers of processes, which differ from run to run: a job's, and in what a shell says about a death. */
+export function withoutNumbers(text: string): string {
+  return text.replace(/^(\[\d+\][+-]? +)\d+/gm, '$1PID').replace(/(job \d+\[)\d+\]/g, '$1PID]');
+}
+
+/** What must be on the screens: text, a pattern, or text that ends where the cursor is. */
+export type Expected = string | RegExp | { readonly prompt: string };
+
+export class Twin {
+  private constructor(
+    private readonly native: Terminal,
+    private readonly wemu: Terminal,
+    private readonly directories: readonly [string, string],
+  ) {}
+
+  /** Starts a program of the tree twice, each in a directory with the same files. */
+  static start(argv: readonly string[], files: Files, term = 'xterm'): Twin {
+    const [columns, rows] = [80, 24];
+    const directories: [string, string] = [makeWorkDirectory(), makeWorkDirectory()];
+    for (const directory of directories) fillDirectory(directory, files);
+    const wemu = wemuCommand(['-L', TREE, '-0', argv[0]!]);
+    if ('missing' in wemu) throw new Error(wemu.missing);
+    return new Twin(
+      new Terminal(nativeChroot(directories[0], argv), directories[0], columns, rows, term),
+      new Terminal([...wemu.command, join(TREE, argv[0]!), ...argv.slice(1)], directories[1], columns, rows, term),
+      directories,
+    );
+  }
+
+  /** When both wait for keys, types some on both terminals and waits until both show what is expected, and the same. */
+  async step(keys: string, expected: Expected): Promise<void> {
+    await this.waiting();
+    await this.interrupt(keys, expected);
+  }
+
+  /** The same while a program computes. */
+  async interrupt(keys: string, expected: Expected): Promise<void> {
+    this.native.type(keys);
+    this.wemu.type(keys);
+    await this.until(expected, `after ${JSON.stringify(keys)}`);
+  }
+
+  /** Changes the size of both windows and waits likewise. */
+  async resize(columns: number, rows: number, expected: Expected): Promise<void> {
+    await this.waiting();
+    this.native.resize(columns, rows);
+    this.wemu.resize(columns, rows);
+    await this.waiting();
+    await this.until(expected, `in a window of ${columns} by ${rows}`);
+  }
+
+  /**
+   * Waits until both programs wait for keys. Line editors and vim treat keys and signals differently that come before, natively
+   * too: readline forgets a Ctrl-C between showing a line and waiting (strace -e inject=pselect6:delay_enter=1500000).
+   */
+  private async waiting(): Promise<void> {
+    for (let tries = 0; !this.native.waits() || !this.wemu.waits(); tries++) {
+      if (tries === PATIENCE / 5) throw new Error(`not waiting: ${this.native.where()} ${this.wemu.where()}`);
+      await Bun.sleep(5);
+    }
+  }
+
+  private async until(expected: Expected, when: string): Promise<void> {
+    const shows = ({ screen }: Terminal): boolean => {
+      if (typeof expected === 'string') return screen.text().includes(expected);
+      if (expected instanceof RegExp) return expected.test(screen.text());
+      return screen.beforeCursor().endsWith(expected.prompt);
+    };
+    const settled = (): boolean => shows(this.native) && shows(this.wemu) && this.text(0) === this.text(1);
+    const late = Bun.sleep(PATIENCE);
+    let over = false;
+    void late.then(() => {
+      over = true;
+    });
+    while (!settled()) {
+      if (over) throw new Error(`${when}\n--- native\n${this.text(0)}\n--- wemu\n${this.text(1)}\n---`);
+      await Promise.race([this.native.more(), this.wemu.more(), late]);
+    }
+  }
+
+  private text(which: 0 | 1): string {
+    return withoutNumbers([this.native, this.wemu][which]!.screen.text());
+  }
+
+  /** What both show now, with process numbers masked. */
+  get shown(): string {
+    return this.text(1);
+  }
+
+  /** Closes both terminals, as when a window is closed. */
+  hangUp(): void {
+    this.native.child.terminal!.close();
+    this.wemu.child.terminal!.close();
+  }
+
+  /** Waits for the end of both: how each ended, what it last showed and the files it left. */
+  async end(): Promise<{ end: string; screen: string; files: string[] }[]> {
+    await Promise.all([this.native.child.exited, this.wemu.child.exited]);
+    await this.until(/./, 'at the end');
+    const ends: { end: string; screen: string; files: string[] }[] = [];
+    for (const which of [0, 1] as const) {
+      const { child } = [this.native, this.wemu][which]!;
+      ends.push({
+        end: String(child.signalCode ?? child.exitCode),
+        screen: this.text(which),
+        files: describeDirectory(this.directories[which]),
+      });
+    }
+    return ends;
+  }
+
+  /** Ends whatever is left, and removes the files. */
+  async close(): Promise<void> {
+    for (const { child } of [this.native, this.wemu]) {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      child.terminal?.close();
+      await child.exited;
+    }
+    for (const directory of this.directories) removeWorkDirectory(directory);
+  }
+}
