@@ -121,10 +121,13 @@ export function vectorCompareGuard(b: Builder, lane: 32 | 64, operands: readonly
 
 // ---- exactness, for guests whose inexact flag is not set yet
 
-/** What shows that a finite result is exact: it is unless a flag (i32 or i64) is negative or a condition is not 0. */
+/**
+ * What shows that a finite result is exact: it is unless a flag (i32 or i64) is negative or a condition is not 0. Both steps of a
+ * guard make the conditions for themselves: the engine joins comparisons to branches only where nothing else uses them.
+ */
 export interface Proof {
   readonly flags: readonly Value[];
-  readonly conditions: readonly Value[];
+  readonly conditions: readonly (() => Value)[];
   /** It also shows that the result is finite. */
   readonly finite?: boolean;
 }
@@ -135,7 +138,7 @@ export interface Proof {
  */
 export function exactSum(b: Builder, sum: Value, x: Value, y: Value, subtract: boolean): Proof {
   const type = sum.type as 'f32' | 'f64';
-  const differs = (p: Value, q: Value) => b.emit(`setcond_${type}`, p, q, null, Cond.NE);
+  const differs = (p: Value, q: Value) => () => b.emit(`setcond_${type}`, p, q, null, Cond.NE);
   const otherThanX = subtract ? b.emit(`sub_${type}`, x, sum) : b.emit(`sub_${type}`, sum, x);
   const otherThanY = b.emit(subtract ? `add_${type}` : `sub_${type}`, sum, y);
   return { flags: [], conditions: [differs(otherThanX, y), differs(otherThanY, x)], finite: true };
@@ -148,7 +151,7 @@ export function exactSums(b: Builder, lane: 32 | 64, sum: Value, x: Value, y: Va
   const otherThanY = b.emit(subtract ? 'fadd_vec' : 'fsub_vec', sum, y, null, lane);
   return {
     flags: [],
-    conditions: [unlessAll(b, lane, b.emit('and_v128', same(otherThanX, y), same(otherThanY, x)))],
+    conditions: [() => unlessAll(b, lane, b.emit('and_v128', same(otherThanX, y), same(otherThanY, x)))],
     finite: true,
   };
 }
@@ -161,8 +164,8 @@ export function exactProduct(b: Builder, product: Value, x: Value, y: Value): Pr
   if (product.type === 'f32') {
     // In f64 the product is exact.
     const exact = b.emit('mul_f64', b.emit('promote_f32_f64', x), b.emit('promote_f32_f64', y));
-    const differs = b.emit('setcond_f64', b.emit('promote_f32_f64', product), exact, null, Cond.NE);
-    return { flags: [], conditions: [differs] };
+    const wide = b.emit('promote_f32_f64', product);
+    return { flags: [], conditions: [() => b.emit('setcond_f64', wide, exact, null, Cond.NE)] };
   }
   // Significands of 53 - n and 53 - m bits have a product of at most 106 - n - m. The zeros of a power of two go on into its
   // exponent, which is as well: what it multiplies stays exact.
@@ -173,7 +176,7 @@ export function exactProduct(b: Builder, product: Value, x: Value, y: Value): Pr
 /** The proof for products of all lanes. */
 export function exactProducts(b: Builder, lane: 32 | 64, x: Value, y: Value): Proof {
   const lower = b.emit('and_v128', b.emit('or_v128', x, y), LOWER_HALVES[lane]);
-  return { flags: [], conditions: [b.emit('any_v128', lower)] };
+  return { flags: [], conditions: [() => b.emit('any_v128', lower)] };
 }
 
 /** The proof for a quotient or square root `root`: times `y` it must be `x` again. */
@@ -181,12 +184,12 @@ export function exactQuotient(b: Builder, root: Value, x: Value, y: Value): Proo
   const type = root.type as 'f32' | 'f64';
   const product = b.emit(`mul_${type}`, root, y);
   const { flags, conditions } = exactProduct(b, product, root, y);
-  return { flags, conditions: [...conditions, b.emit(`setcond_${type}`, product, x, null, Cond.NE)] };
+  return { flags, conditions: [...conditions, () => b.emit(`setcond_${type}`, product, x, null, Cond.NE)] };
 }
 
 /** The same by lanes. */
 export function exactQuotients(b: Builder, lane: 32 | 64, root: Value, x: Value, y: Value): Proof {
   const product = b.emit('fmul_vec', root, y, null, lane);
-  const differ = unlessAll(b, lane, b.emit('fcmp_vec', product, x, null, lane, Cond.EQ));
+  const differ = () => unlessAll(b, lane, b.emit('fcmp_vec', product, x, null, lane, Cond.EQ));
   return { flags: [], conditions: [...exactProducts(b, lane, root, y).conditions, differ] };
 }

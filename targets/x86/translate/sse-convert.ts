@@ -27,7 +27,7 @@ const ROUND_QUIET = 8;
 // ---- between formats
 
 /** Shows that a result is exact by a condition that is 0 then. */
-function proofBy(condition: Value): Proof {
+function proofBy(condition: () => Value): Proof {
   return { flags: [], conditions: [condition] };
 }
 
@@ -48,7 +48,7 @@ function narrow(t: Translation): void {
     result: () => b.emit('demote_f64_f32', x),
     judged: true,
     zero: () => b.emit('setcond_f64', x, new Const('f64', 0), null, Cond.NE),
-    proof: (result) => proofBy(b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE)),
+    proof: (result) => proofBy(() => b.emit('setcond_f64', b.emit('promote_f32_f64', result), x, null, Cond.NE)),
   };
   setScalarResult(t, fast, 'sd_to_ss', x);
 }
@@ -83,7 +83,7 @@ function narrowPacked(t: Translation): void {
       return unlessAll(b, 64, b.emit('and_v128', large, small));
     },
     proof: (result) =>
-      proofBy(unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ))),
+      proofBy(() => unlessAll(b, 64, b.emit('fcmp_vec', b.emit('fpromote_vec', result), x, null, 64, Cond.EQ))),
   };
   setXmm(t, t.dst.num, vectorResult(t, 64, fast, 'pd_to_ps', x));
 }
@@ -106,7 +106,7 @@ function intToSingle(t: Translation): void {
     result: () => b.emit('converts_i32_f32', x),
     bad: () => const32(0),
     // Magnitudes up to 2^24 fit.
-    proof: () => proofBy(b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25)),
+    proof: () => proofBy(() => b.setcond(Cond.GTU, b.add(x, 1 << 24), 1 << 25)),
   };
   setScalarResult(t, fast, 'int_to_ss', x);
 }
@@ -133,7 +133,7 @@ function singlesOf(t: Translation, x: Value, lanes: number): Value {
     bad: () => const32(0),
     proof: () => {
       const small = b.emit('cmp_vec', b.emit('add_vec', x, HALF_RANGE, null, 32), RANGE, null, 32, Cond.LEU);
-      return proofBy(unlessAll(b, 32, small, lanes));
+      return proofBy(() => unlessAll(b, 32, small, lanes));
     },
   };
   return vectorResult(t, 32, fast, 'ints_to_ps', x, lanes);
@@ -187,7 +187,7 @@ function toInt(type: Scalar, truncate: boolean): Handler {
       },
       proof: () => {
         const integral = truncate ? b.emit(`round_${type}`, x, null, null, TRUNCATE) : whole;
-        return proofBy(b.emit(`setcond_${type}`, integral, x, null, Cond.NE));
+        return proofBy(() => b.emit(`setcond_${type}`, integral, x, null, Cond.NE));
       },
     };
     t.giveTo(dst, scalarResult(t, fast, helper, x, truncate ? 1 : 0));
@@ -209,7 +209,7 @@ function intsOf(t: Translation, x: Value, lane: 32 | 64, truncate: boolean, lane
     },
     proof: () => {
       const integral = truncate ? b.emit('fround_vec', x, null, null, lane, TRUNCATE) : whole;
-      return proofBy(unlessAll(b, lane, b.emit('fcmp_vec', integral, x, null, lane, Cond.EQ), lanes));
+      return proofBy(() => unlessAll(b, lane, b.emit('fcmp_vec', integral, x, null, lane, Cond.EQ), lanes));
     },
   };
   return lane === 32
@@ -254,7 +254,7 @@ function roundScalar(type: Scalar): Handler {
     const { b, src, insn } = t;
     const source = readScalar(t, src, type);
     const x = source.value;
-    const proof = (result: Value) => proofBy(b.emit(`setcond_${type}`, result, x, null, Cond.NE));
+    const proof = (result: Value) => proofBy(() => b.emit(`setcond_${type}`, result, x, null, Cond.NE));
     const fast: Fast = {
       operands: [source],
       result: () => b.emit(`round_${type}`, x, null, null, directionOf(insn.imm)),
@@ -271,7 +271,8 @@ function roundPacked(lane: 32 | 64): Handler {
     const { b, insn } = t;
     const source = readSource(t);
     const x = source.value;
-    const proof = (result: Value) => proofBy(unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ)));
+    const proof = (result: Value) =>
+      proofBy(() => unlessAll(b, lane, b.emit('fcmp_vec', result, x, null, lane, Cond.EQ)));
     const fast: Fast = {
       operands: [source],
       result: () => b.emit('fround_vec', x, null, null, lane, directionOf(insn.imm)),

@@ -154,13 +154,12 @@ function compute(
   let reason = doubt.any;
   let precise: Value = fast.bad ? const32(1) : preciseReason(t, lane, fast, judged, result);
   for (const flag of proof?.flags ?? []) {
-    const negative = isNegative(b, flag);
-    reason = b.or(reason, negative);
-    precise = b.or(precise, negative);
+    reason = b.or(reason, isNegative(b, flag));
+    precise = b.or(precise, isNegative(b, flag));
   }
   for (const condition of proof?.conditions ?? []) {
-    reason = b.or(reason, condition);
-    precise = b.or(precise, condition);
+    reason = b.or(reason, condition());
+    precise = b.or(precise, condition());
   }
   const value = b.cold(result, reason, precise, SSE_ROWS[helper], ...args);
   for (const { value, register } of fast.operands) {

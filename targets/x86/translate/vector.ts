@@ -2,7 +2,7 @@
 import { Cond, type MemOp, MO_32, MO_64, MO_128, MO_ALIGN } from '../../../tcg/ir/types.ts';
 import { Const, type Value } from '../../../tcg/ir/value.ts';
 import { type Operand, OperandKind } from '../operands.ts';
-import { XMM } from '../state.ts';
+import { Seg, XMM } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import { x87Offset } from '../x87-reset.ts';
 import { rowOf, type Translation } from './context.ts';
@@ -31,7 +31,11 @@ function accessOf(bytes: number): MemOp {
 function checked(t: Translation, bytes: number, unaligned: boolean, address: Value): MemOp {
   if (bytes < 16) return accessOf(bytes) | t.align;
   if (!unaligned) return MO_128 | MO_ALIGN;
-  if (t.align !== 0) t.faultIf(Vector.AC, Cond.TSTNE, address, 15);
+  if (t.align !== 0) {
+    // That it goes on beyond the last byte of its segment comes first.
+    t.faultIf(t.insn.eaSegment === Seg.SS ? Vector.SS : Vector.GP, Cond.GTU, address, -16);
+    t.faultIf(Vector.AC, Cond.TSTNE, address, 15);
+  }
   return MO_128;
 }
 
