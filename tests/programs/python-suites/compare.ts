@@ -1,9 +1,10 @@
-// Command: runs suites of python's own tests natively and under wemu and prints every case that differs.
+// Command: runs suites of python's own tests natively (i386) and under wemu (`--tree armhf` for those of ARM) and prints every case that differs.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type GuestTree, guestTreePath } from '../../setup/guests.ts';
 import { prepareSuites, runSuite } from './python-run.ts';
 
 const { values, positionals } = parseArgs({
@@ -17,11 +18,14 @@ const { values, positionals } = parseArgs({
     wemu: { type: 'boolean' },
     output: { type: 'boolean', short: 'o' },
     timeout: { type: 'string', default: '300' },
+    tree: { type: 'string', default: 'i386' },
   },
 });
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-compare-'));
 try {
-  const suites = await prepareSuites(scratch);
+  const tree = values.tree as GuestTree;
+  const guest = tree.startsWith('arm') ? 'arm' : tree;
+  const suites = await prepareSuites(scratch, { guest, tree: guestTreePath(tree) });
   for (const module of positionals) {
     const options = {
       suites,

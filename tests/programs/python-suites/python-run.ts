@@ -1,10 +1,10 @@
-/** Runs python's own test suites of the i386 tree, natively and under wemu, in chroots that do not differ, case by case. */
+/** Runs python's own test suites, i386's natively and a guest's under wemu, in chroots that do not differ, case by case. */
 
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildStandalone } from '../../../src/tools/build-standalone.ts';
-import { TREE } from '../debian-run.ts';
+import { type GuestPrograms, I386, TREE } from '../debian-run.ts';
 
 /**
  * What happens in namespaces of its own (mounts, processes, network, IPC, host name): a tmpfs with a copy-on-write overlay of
@@ -33,8 +33,8 @@ printf 'passwd: files\\ngroup: files\\nhosts: files\\nservices: files\\nprotocol
 hostname guest; ip link set lo up
 mount -t tmpfs -o mode=1777 none tmp; mkdir tmp/suite; mount --bind "$base.shared" tmp/suite
 if [ -n "$EMULATOR" ]; then
-  : >wemu-i386; mount --bind "$EMULATOR" wemu-i386; mkdir translations; mount --bind "$TRANSLATIONS" translations
-  emulator='/wemu-i386 -translations /translations'
+  : >wemu-guest; mount --bind "$EMULATOR" wemu-guest; mkdir translations; mount --bind "$TRANSLATIONS" translations
+  emulator='/wemu-guest -translations /translations'
 fi
 ulimit -n 1024; ulimit -c 0
 env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TZ=UTC0 HOME=/root TERM=dumb $SETTINGS \\
@@ -45,8 +45,9 @@ exit "\${status:-0}"
 
 /** What several runs share: a directory made by `prepareSuites`, to be removed by whoever asked for it. */
 export interface Suites {
-  /** The standalone emulator. */
+  /** The standalone emulator, and the tree of the guest's packages. */
   readonly emulator: string;
+  readonly tree: string;
   /** Byte code of python's modules, in the way of a tree, so that it is not compiled each time. */
   readonly compiled: string;
   /** Stored translations. */
@@ -91,16 +92,17 @@ export interface SuiteRun {
   readonly cpuSeconds: number;
 }
 
-/** Builds the emulator in `directory`, and has python compile the modules that the suites use. */
-export async function prepareSuites(directory: string): Promise<Suites> {
+/** Builds a guest's emulator in `directory`, and has python compile the modules that the suites use, which is the same for all. */
+export async function prepareSuites(directory: string, { guest, tree }: GuestPrograms = I386): Promise<Suites> {
   const suites = {
-    emulator: join(directory, 'wemu-i386'),
+    emulator: join(directory, `wemu-${guest}`),
+    tree,
     compiled: join(directory, 'compiled'),
     translations: join(directory, 'translations'),
   };
   mkdirSync(suites.compiled);
   mkdirSync(suites.translations);
-  await buildStandalone('i386', suites.emulator);
+  await buildStandalone(guest, suites.emulator);
   const imports = MODULES.map((name) => `test.${name}`).join(', ');
   const script = `import ${imports}\nimport pickle, difflib, encodings.idna, encodings.latin_1, encodings.ascii`;
   await runPython(suites, ['-c', script], { save: true });
@@ -123,7 +125,7 @@ export async function runSuite(module: string, options: SuiteOptions): Promise<S
 
 /** Runs python in a chroot that is made for it. */
 async function runPython(
-  { emulator, compiled, translations }: Suites,
+  { emulator, tree, compiled, translations }: Suites,
   args: readonly string[],
   options: { emulated?: boolean; save?: boolean; withoutThreads?: boolean; timeoutSeconds?: number },
 ) {
@@ -139,7 +141,7 @@ async function runPython(
       stderr: Bun.file(join(shared, 'errors')),
       env: {
         PATH: process.env['PATH']!,
-        TREE,
+        TREE: options.emulated ? tree : TREE,
         COMPILED: compiled,
         SAVE: options.save ? 'yes' : '',
         EMULATOR: options.emulated ? emulator : '',
