@@ -61,6 +61,9 @@ typedef uint32_t loop(uint8_t *p, uint8_t *e, uint8_t *q, uint32_t s);
 #define NESTS \
   "movs %[u], #5\n 2: ldrb %[t], [%[q], %[u]]\n add %[s], %[s], %[t]\n subs %[u], %[u], #1\n bne 2b\n" \
   "ldrb %[t], [%[p]], #1\n eor %[s], %[s], %[t], ror #7\n cmp %[p], %[e]\n bne 1b\n"
+#define CARRIES \
+  "cmp %[s], %[t]\n strb %[t], [%[q]]\n it hi\n addhi %[u], %[u], #1\n adds %[t], %[t], %[u]\n ldrb %[s], [%[p]], #1\n" \
+  "cmp %[p], %[e]\n bne 1b\n"
 #else
 #define BODY(text) \
   uint32_t t = 1, u = 2; \
@@ -79,6 +82,9 @@ typedef uint32_t loop(uint8_t *p, uint8_t *e, uint8_t *q, uint32_t s);
 #define NESTS \
   "mov $5, %[u]\n 2: movzbl (%[q],%[u]), %[t]\n add %[t], %[s]\n dec %[u]\n jne 2b\n" \
   "movzbl (%[p]), %[t]\n add %[t], %[s]\n inc %[p]\n cmp %[e], %[p]\n jne 1b\n"
+#define CARRIES \
+  "cmp %[t], %[s]\n movb %%al, (%[q])\n adc $5, %[u]\n add %[u], %[t]\n movzbl (%[p]), %[s]\n inc %[p]\n cmp %[e], %[p]\n" \
+  "jne 1b\n"
 #endif
 
 #define LOOP(name, text) \
@@ -89,10 +95,12 @@ LOOP(counts, COUNTS)
 LOOP(chooses, CHOOSES)
 LOOP(copies, COPIES)
 LOOP(nests, NESTS)
+LOOP(carries, CARRIES)
 
 int main(void) {
   static const struct { const char *name; loop *run; } all[] = {
     {"loads", loads}, {"stores", stores}, {"counts", counts}, {"chooses", chooses}, {"copies", copies}, {"nests", nests},
+    {"carries", carries},
   };
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
   mmap(PAGES, 0x21000, PROT_READ | PROT_WRITE, flags, -1, 0);
