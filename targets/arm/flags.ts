@@ -19,12 +19,11 @@ export const CPSR_USER = 0x10;
 export function readCpsr(view: DataView, env: number): number {
   const at = (offset: number) => view.getInt32(env + offset, true);
   let cpsr = CPSR_USER;
-  if (at(O.nf) < 0) cpsr |= CPSR_N;
-  if (at(O.zf) === 0) cpsr |= CPSR_Z;
-  if (at(O.ca) >>> 0 >= at(O.cb) >>> 0) cpsr |= CPSR_C;
-  const va = at(O.va);
-  const vb = at(O.vb);
-  if (((va ^ vb) & (va ^ (va - vb))) < 0) cpsr |= CPSR_V;
+  const [nz, ca, cb, vx] = [at(O.nz), at(O.ca), at(O.cb), at(O.vx)];
+  if (nz < 0 || vx & 1) cpsr |= CPSR_N;
+  if (nz === 0) cpsr |= CPSR_Z;
+  if (ca >>> 0 >= cb >>> 0) cpsr |= CPSR_C;
+  if ((((ca ^ cb) & (ca ^ (ca - cb))) ^ vx) < 0) cpsr |= CPSR_V;
   if (at(O.qf) !== 0) cpsr |= CPSR_Q;
   if (at(O.bigEndian) !== 0) cpsr |= CPSR_E;
   if (at(O.pc) & 1) cpsr |= CPSR_T;
@@ -37,12 +36,10 @@ export function readCpsr(view: DataView, env: number): number {
 /** Sets the flags and the state that a program may set: NZCVQ, GE, E, ITSTATE; bit 0 of the PC from T. */
 export function writeCpsr(view: DataView, env: number, cpsr: number): void {
   const put = (offset: number, value: number) => view.setInt32(env + offset, value, true);
-  put(O.nf, cpsr & CPSR_N);
-  put(O.zf, cpsr & CPSR_Z ? 0 : 1);
+  put(O.nz, cpsr & CPSR_Z ? 0 : cpsr & CPSR_N ? CPSR_N : 1);
   put(O.ca, cpsr & CPSR_C ? 1 : 0);
   put(O.cb, 1);
-  put(O.va, (cpsr & CPSR_V) << 3);
-  put(O.vb, 1);
+  put(O.vx, ((cpsr & CPSR_V) << 3) | (cpsr & CPSR_Z && cpsr & CPSR_N ? 1 : 0));
   put(O.qf, cpsr & CPSR_Q ? 1 : 0);
   put(O.ge, (cpsr >>> 16) & 15);
   put(O.bigEndian, cpsr & CPSR_E ? 1 : 0);

@@ -13,17 +13,16 @@ export const REGS: readonly Global[] = Array.from({ length: 15 }, (_, n) => layo
 for (const global of REGS) global.tracked = 'ops';
 
 /**
- * The condition flags: N is bit 31 of `nf`, Z is set when `zf` is 0, C when `ca` >= `cb` (unsigned), V when `va` - `vb`
- * overflows. A comparison only has to leave its operands in them: in a loop nothing is computed that nobody looks at.
+ * The condition flags: N is bit 31 of `nz`, Z is set when `nz` is 0, C when `ca` >= `cb` (unsigned), V when `ca` - `cb`
+ * overflows, exclusive or bit 31 of `vx`. Bit 0 of `vx` is only set where `nz` is 0: then N is set too, as a program may have
+ * it. A comparison only has to leave its operands and its result: in a loop nothing is computed that nobody looks at.
  */
-export const NF = layout.global('nf');
-export const ZF = layout.global('zf');
+export const NZ = layout.global('nz');
 export const CA = layout.global('ca');
 export const CB = layout.global('cb');
-export const VA = layout.global('va');
-export const VB = layout.global('vb');
+export const VX = layout.global('vx');
 // A condition is often decided by the operands of the comparison, which are at hand.
-for (const global of [NF, ZF, CA, CB, VA, VB]) global.tracked = 'hidden';
+for (const global of [NZ, CA, CB, VX]) global.tracked = 'hidden';
 /** Cumulative saturation, 0 or 1. */
 export const QF = layout.global('qf');
 /** The four greater-or-equal flags of SIMD instructions, bits 0-3. */
@@ -71,12 +70,10 @@ const scratch = layout.field('scratch', 16, 4);
 export const ARM_OFFSETS = {
   ...HEADER,
   regs: REGS[0]!.offset,
-  nf: NF.offset,
-  zf: ZF.offset,
+  nz: NZ.offset,
   ca: CA.offset,
   cb: CB.offset,
-  va: VA.offset,
-  vb: VB.offset,
+  vx: VX.offset,
   qf: QF.offset,
   ge: GE.offset,
   itstate: ITSTATE.offset,

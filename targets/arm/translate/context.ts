@@ -8,7 +8,7 @@ import type { Insn, InsnSet } from '../insns.ts';
 import { FLAG_BIG_ENDIAN, FLAG_ITSTATE } from '../mode.ts';
 import type { ArmModel, Feature } from '../models.ts';
 import { refusedExtension } from '../refused.ts';
-import { CA, CB, ITSTATE, NF, ARM_OFFSETS as O, REGS, VA, VB, ZF } from '../state.ts';
+import { CA, CB, ITSTATE, NZ, ARM_OFFSETS as O, REGS, VX } from '../state.ts';
 import { ABORT_ALIGNMENT, ABORT_WRITE, Vector } from '../vectors.ts';
 
 /** The condition "always". */
@@ -194,30 +194,32 @@ export class Translation {
         if (direct !== undefined) return { cond: direct, x: known.x, y: known.y };
       } else if (cond < 2) {
         return { cond: cond === 0 ? Cond.EQ : Cond.NE, x: known.x, y: ZERO };
+      } else if (cond >> 1 === 2) {
+        return { cond: cond === 4 ? Cond.LT : Cond.GE, x: known.x, y: ZERO };
       }
     }
     const negated = (cond & 1) !== 0;
     switch (cond >> 1) {
       case 0:
-        return { cond: negated ? Cond.NE : Cond.EQ, x: ZF, y: ZERO };
+        return { cond: negated ? Cond.NE : Cond.EQ, x: NZ, y: ZERO };
       case 1:
         return { cond: negated ? Cond.LTU : Cond.GEU, x: CA, y: CB };
       case 2:
-        return { cond: negated ? Cond.GE : Cond.LT, x: NF, y: ZERO };
+        return { cond: negated ? Cond.GE : Cond.LT, x: this.sign(), y: ZERO };
       case 3:
         return { cond: negated ? Cond.GE : Cond.LT, x: this.overflow(), y: ZERO };
       case 4:
         return {
           cond: negated ? Cond.EQ : Cond.NE,
-          x: b.and(this.carry(), b.setcond(Cond.NE, ZF, 0)),
+          x: b.and(this.carry(), b.setcond(Cond.NE, NZ, 0)),
           y: ZERO,
         };
       case 5:
-        return { cond: negated ? Cond.LT : Cond.GE, x: b.xor(NF, this.overflow()), y: ZERO };
+        return { cond: negated ? Cond.LT : Cond.GE, x: b.xor(this.sign(), this.overflow()), y: ZERO };
       default:
         return {
           cond: negated ? Cond.EQ : Cond.NE,
-          x: b.and(b.setcond(Cond.NE, ZF, 0), b.setcond(Cond.GE, b.xor(NF, this.overflow()), 0)),
+          x: b.and(b.setcond(Cond.NE, NZ, 0), b.setcond(Cond.GE, b.xor(this.sign(), this.overflow()), 0)),
           y: ZERO,
         };
     }
@@ -242,22 +244,24 @@ export class Translation {
     return this.b.setcond(Cond.GEU, CA, CB);
   }
 
+  /** N in bit 31 of a word. */
+  private sign(): Value {
+    return this.known ? NZ : this.b.or(NZ, this.b.shl(VX, 31));
+  }
+
   /** V in bit 31 of a word. */
   private overflow(): Value {
     const { b } = this;
-    return b.and(b.xor(VA, VB), b.xor(VA, b.sub(VA, VB)));
+    return b.xor(b.and(b.xor(CA, CB), b.xor(CA, b.sub(CA, CB))), VX);
   }
 
-  /** C becomes a value that is 0 or 1. */
-  private setCarry(value: Value): void {
-    this.b.set(CA, value);
-    this.b.set(CB, 1);
-  }
-
-  /** V becomes bit 31 of a value: the least number minus 1 overflows, 0 minus 1 does not. */
-  private setOverflow(value: Value): void {
-    this.b.set(VA, this.b.and(value, 0x80000000 | 0));
-    this.b.set(VB, 1);
+  /** C becomes a value that is 0 or 1, V bit 31 of another one. */
+  private setCV(carry: Value, overflow: Value): void {
+    const { b } = this;
+    // The overflow is read from the old words of the carry.
+    b.set(VX, b.and(overflow, 0x80000000 | 0));
+    b.set(CA, carry);
+    b.set(CB, 1);
   }
 
   private wroteFlags(known: KnownFlags | null): void {
@@ -265,24 +269,32 @@ export class Translation {
     this.flagsWritten = true;
   }
 
+  /** N is not set apart from what `nz` says, whatever a program had set; V stays. */
+  private settleSign(): void {
+    if (!this.known) this.b.set(VX, this.b.and(VX, 0x80000000 | 0));
+  }
+
   /** N and Z of a result; the value must not be a register. */
   setNZ(result: Value): void {
-    this.b.set(NF, result);
-    this.b.set(ZF, result);
+    this.settleSign();
+    this.b.set(NZ, result);
     this.wroteFlags({ kind: 'result', x: result, y: ZERO });
   }
 
   /** N and Z of a 64-bit result. */
   setNZ64(low: Value, high: Value): void {
-    this.b.set(NF, high);
-    this.b.set(ZF, this.b.or(low, high));
+    const { b } = this;
+    this.settleSign();
+    b.set(NZ, b.or(high, b.or(b.shr(low, 1), b.and(low, 1))));
     this.wroteFlags(null);
   }
 
   /** N, Z and, where the shifter gives one, C. */
   setLogicFlags(result: Value, carry: Value | null): void {
-    if (carry) this.setCarry(carry);
-    this.setNZ(result);
+    if (carry) this.setCV(carry, this.overflow());
+    else this.settleSign();
+    this.b.set(NZ, result);
+    this.wroteFlags({ kind: 'result', x: result, y: ZERO });
   }
 
   /** Flags of x - y = result; none of them may be a register. */
@@ -290,44 +302,42 @@ export class Translation {
     const { b } = this;
     b.set(CA, x);
     b.set(CB, y);
-    b.set(VA, x);
-    b.set(VB, y);
-    b.set(NF, result);
-    b.set(ZF, result);
+    b.set(VX, 0);
+    b.set(NZ, result);
     this.wroteFlags({ kind: 'sub', x, y });
   }
 
   /** Flags of x + y = result. */
   setAddFlags(x: Value, y: Value, result: Value): void {
-    const { b } = this;
-    this.setCarry(b.setcond(Cond.LTU, result, x));
-    this.setOverflow(b.and(b.xor(x, result), b.xor(y, result)));
-    this.setNZ(result);
+    this.setCarryFlags(x, y, result, this.b.setcond(Cond.LTU, result, x));
   }
 
   /** Flags of x + y + C = result, whose carry the caller has computed. */
   setCarryFlags(x: Value, y: Value, result: Value, carry: Value): void {
     const { b } = this;
-    this.setCarry(carry);
-    this.setOverflow(b.and(b.xor(x, result), b.xor(y, result)));
-    this.setNZ(result);
+    this.setCV(carry, b.and(b.xor(x, result), b.xor(y, result)));
+    b.set(NZ, result);
+    this.wroteFlags({ kind: 'result', x: result, y: ZERO });
   }
 
   /** The condition flags from bits 28-31 of a word. */
   setFlagsFrom(word: Value): void {
     const { b } = this;
-    b.set(NF, b.and(word, 0x80000000 | 0));
-    b.set(ZF, b.setcond(Cond.TSTEQ, word, 0x40000000));
-    this.setCarry(b.extract(word, 29, 1));
-    this.setOverflow(b.shl(word, 3));
+    const n = b.and(word, 0x80000000 | 0);
+    const z = b.extract(word, 30, 1);
+    // 0 with Z, else the least number or 1.
+    b.set(NZ, b.select(z, 0, b.or(n, 1)));
+    b.set(VX, b.or(b.and(b.shl(word, 3), 0x80000000 | 0), b.and(b.shr(word, 31), z)));
+    b.set(CA, b.extract(word, 29, 1));
+    b.set(CB, 1);
     this.wroteFlags(null);
   }
 
   /** N, Z, C, V in bits 31-28. */
   packFlags(): Value {
     const { b } = this;
-    const n = b.and(NF, 0x80000000 | 0);
-    const z = b.shl(b.setcond(Cond.EQ, ZF, 0), 30);
+    const n = b.and(this.sign(), 0x80000000 | 0);
+    const z = b.shl(b.setcond(Cond.EQ, NZ, 0), 30);
     const v = b.shl(b.shr(this.overflow(), 31), 28);
     return b.or(b.or(n, z), b.or(b.shl(this.carry(), 29), v));
   }
