@@ -8,7 +8,7 @@
 import type { X86Feature, X86Mnemonic } from '../../targets/x86/insns.ts';
 import { selectModel } from '../../targets/x86/model-option.ts';
 import { modelAt, modelHas } from '../../targets/x86/models.ts';
-import { HANDLERS } from '../../targets/x86/translate/handlers.ts';
+import { handlerOf } from '../../targets/x86/translate/handlers.ts';
 import { unimplemented } from '../../targets/x86/translate/system.ts';
 import { hostFeatures } from '../insn/x86/integer/optional.ts';
 import { compareOutcomes, type Difference, formatDifference } from '../oracle/compare.ts';
@@ -55,7 +55,7 @@ export function commonOpenings(cpu: string, groups: readonly string[]): Opening[
 
 /** Whether there is a handler; undefined opcodes and privileged instructions need none. */
 function executes(mnemonic: X86Mnemonic): boolean {
-  const handler = HANDLERS[mnemonic];
+  const handler = handlerOf(mnemonic);
   return handler !== unimplemented && (handler !== undefined || !VECTOR_NAMES.has(mnemonic));
 }
 

@@ -11,7 +11,7 @@ import { TWO_BYTE, ZERO_F_38 } from '../../targets/x86/insns-two-byte.ts';
 import { X87 } from '../../targets/x86/insns-x87.ts';
 import { selectModel } from '../../targets/x86/model-option.ts';
 import { modelAt, X86_MODELS } from '../../targets/x86/models.ts';
-import { HANDLERS } from '../../targets/x86/translate/handlers.ts';
+import { handlerOf } from '../../targets/x86/translate/handlers.ts';
 import { unimplemented } from '../../targets/x86/translate/system.ts';
 import { MEMORY_MAP, regsFrom } from '../oracle/insn-case.ts';
 import { isDeath, qemuCommand, runOracle, wemuCommand } from '../oracle/runner.ts';
@@ -41,7 +41,7 @@ describe('what is advertised executes', () => {
     const without = ROWS.filter((spec) => {
       const feature = featureOf(spec);
       if (feature === '' || /^@|^INVALID$/.test(spec[1]) || !featureOfRow(feature)?.available) return false;
-      const handler = HANDLERS[spec[1] as X86Mnemonic];
+      const handler = handlerOf(spec[1] as X86Mnemonic);
       return handler === undefined || handler === unimplemented;
     });
     expect(without.map(([key, name]) => `${key.toString(16)} ${name}`)).toEqual([]);

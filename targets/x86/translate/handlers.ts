@@ -8,7 +8,6 @@ import * as control from './control.ts';
 import * as move from './data-move.ts';
 import * as segment from './segment.ts';
 import * as shift from './shift.ts';
-import { SIMD_HANDLERS } from './simd-handlers.ts';
 import * as string from './string.ts';
 import * as system from './system.ts';
 import { X87_HANDLERS, type X87Mnemonic } from './x87.ts';
@@ -221,5 +220,14 @@ const INTEGER: Record<Handled, Handler> = {
   XSETBV: control.privileged,
 };
 
-/** Handlers by mnemonic; undefined for vector instructions. */
-export const HANDLERS: Partial<Record<X86Mnemonic, Handler>> = { ...INTEGER, ...X87_HANDLERS, ...SIMD_HANDLERS };
+const OWN: Partial<Record<X86Mnemonic, Handler>> = { ...INTEGER, ...X87_HANDLERS };
+
+const simd = () => require('./simd-handlers.ts') as typeof import('./simd-handlers.ts');
+
+/**
+ * The handler of a mnemonic, undefined where there is none. Those of vector instructions are made when the first of them is
+ * asked for: they are most of the handlers, and a program whose translations were kept may need none.
+ */
+export function handlerOf(mnemonic: X86Mnemonic): Handler | undefined {
+  return OWN[mnemonic] ?? simd().SIMD_HANDLERS[mnemonic];
+}

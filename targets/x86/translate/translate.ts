@@ -9,7 +9,7 @@ import { FLAG_CODE16, FLAG_STACK16, MODEL_SHIFT } from '../mode.ts';
 import { modelAt, modelHas } from '../models.ts';
 import { Vector } from '../vectors.ts';
 import { Translation } from './context.ts';
-import { HANDLERS, type Handler } from './handlers.ts';
+import { type Handler, handlerOf } from './handlers.ts';
 import { unimplemented } from './system.ts';
 
 const PAGE = 4096;
@@ -65,10 +65,12 @@ function findHandler(model: number): Handler {
   let handler: Handler;
   if (ALWAYS.has(row.feature) || modelHas(modelAt(model), row.feature)) {
     handler =
-      row.bits & (RowBit.Privileged | RowBit.IoPrivileged) ? HANDLERS.HLT! : (HANDLERS[row.mnemonic] ?? unimplemented);
+      row.bits & (RowBit.Privileged | RowBit.IoPrivileged)
+        ? handlerOf('HLT')!
+        : (handlerOf(row.mnemonic) ?? unimplemented);
   } else {
     const older = FALLBACK[row.mnemonic];
-    handler = older ? HANDLERS[older]! : HANDLERS.UD2!;
+    handler = handlerOf(older ?? 'UD2')!;
   }
   const table = (handlerOfRow[model] ??= []);
   while (table.length <= row.index) table.push(undefined);
