@@ -13,6 +13,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', multiple: true, short: 'm' },
     without: { type: 'string', multiple: true, short: 'i' },
     slowest: { type: 'string', default: '0' },
+    forks: { type: 'boolean', default: false },
     threads: { type: 'boolean' },
     native: { type: 'boolean' },
     wemu: { type: 'boolean' },
@@ -29,6 +30,7 @@ try {
   for (const module of positionals) {
     const options = {
       suites,
+      forks: values.forks,
       only: values.only ?? [],
       without: values.without ?? [],
       timeoutSeconds: Number(values.timeout),

@@ -72,6 +72,8 @@ export interface SuiteOptions {
   readonly emulated: boolean;
   /** On the host CPU: starting a thread fails there as it does under wemu. */
   readonly withoutThreads?: boolean;
+  /** test_socket: clients are processes instead of threads. */
+  readonly forks?: boolean;
   /** Patterns (fnmatch) of cases to run, all when empty, and to leave out. */
   readonly only?: readonly string[];
   readonly without?: readonly string[];
@@ -127,7 +129,7 @@ export async function runSuite(module: string, options: SuiteOptions): Promise<S
 async function runPython(
   { emulator, tree, compiled, translations }: Suites,
   args: readonly string[],
-  options: { emulated?: boolean; save?: boolean; withoutThreads?: boolean; timeoutSeconds?: number },
+  options: { emulated?: boolean; save?: boolean; withoutThreads?: boolean; forks?: boolean; timeoutSeconds?: number },
 ) {
   const base = mkdtempSync(join(tmpdir(), 'wemu-python-'));
   const shared = `${base}.shared`;
@@ -146,7 +148,9 @@ async function runPython(
         SAVE: options.save ? 'yes' : '',
         EMULATOR: options.emulated ? emulator : '',
         TRANSLATIONS: translations,
-        SETTINGS: options.withoutThreads ? 'SUITE_WITHOUT_THREADS=1' : '',
+        SETTINGS: [options.withoutThreads ? 'SUITE_WITHOUT_THREADS=1' : '', options.forks ? 'SUITE_FORKS=1' : ''].join(
+          ' ',
+        ),
       },
       timeout: (options.timeoutSeconds ?? 300) * 1000,
       killSignal: 'SIGKILL',

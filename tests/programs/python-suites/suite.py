@@ -7,6 +7,8 @@
 import fnmatch
 import importlib
 import os
+import pickle
+import select
 import struct
 import sys
 import traceback
@@ -69,6 +71,129 @@ def name_of(test):
     name = test.id()
     prefix = "test.%s." % module_name
     return name[len(prefix):] if name.startswith(prefix) else name
+
+
+class SharedEvent:
+    """threading.Event between processes: a pipe that something is written to. To be opened before the fork."""
+
+    all_open = []
+    reader = writer = -1
+
+    def open(self):
+        if self.reader < 0:
+            self.reader, self.writer = os.pipe()
+            self.all_open.append(self)
+        return self
+
+    def set(self, message=b"!"):
+        os.write(self.writer, message)
+
+    def wait(self, timeout=None):
+        return bool(select.select([self.reader], [], [], timeout)[0])
+
+    def clear(self):
+        while self.wait(0):
+            os.read(self.reader, 1)
+
+    @classmethod
+    def close_all(cls):
+        for one in cls.all_open:
+            os.close(one.reader)
+            os.close(one.writer)
+            one.reader = one.writer = -1
+        cls.all_open.clear()
+
+
+class SharedQueue(SharedEvent):
+    """What is left of queue.Queue when one exception is passed from child to parent, as text."""
+
+    def put(self, error):
+        os.write(self.writer, repr(error).encode("utf-8", "backslashreplace")[:4096])
+
+    def qsize(self):
+        return int(self.wait(0))
+
+    def get(self):
+        return AssertionError("client: " + os.read(self.reader, 4096).decode("utf-8", "replace"))
+
+
+class SharedThreading:
+    """The module threading as test_socket uses it."""
+
+    Event = SharedEvent
+
+    def __getattr__(self, name):
+        import threading
+
+        return getattr(threading, name)
+
+
+def fork_clients(module):
+    """The clients of test_socket, threads there, become processes: forked when the server has been set up."""
+    module.threading = SharedThreading()
+    threadable = module.ThreadableTest
+
+    def set_up(self):
+        self.client_ready, self.done, self.queue = SharedEvent(), SharedEvent(), SharedQueue()
+        self.server_ready = ready = SharedEvent().open()
+        self.server_crashed = False
+        test_method = getattr(self, "_" + self.id().rpartition(".")[2])
+        announce = ready.set
+
+        def start():
+            announce()
+            if ready in started:
+                return
+            for event in vars(self).values():
+                if isinstance(event, SharedEvent):
+                    event.open()
+            cleanups = len(self._cleanups)
+            started[ready] = os.fork()
+            if started[ready] == 0:
+                ready_message = self.client_ready.set
+                self.client_ready.set = lambda: ready_message(pickle.dumps(getattr(self, "cli_addr", None)))
+                try:
+                    self.clientRun(test_method)
+                finally:
+                    try:
+                        for function, args, kwargs in reversed(self._cleanups[cleanups:]):
+                            function(*args, **kwargs)
+                    finally:
+                        os._exit(0)
+
+        started = {}
+        ready.set = start
+
+        def wait_for_client():
+            if ready in started:
+                os.waitpid(started[ready], 0)
+                started[ready] = 0
+
+        def end():
+            if started.get(ready):
+                os.waitpid(started[ready], 0)
+            error = self.queue.get() if self.queue.qsize() else None
+            SharedEvent.close_all()
+            if error:
+                raise error
+
+        self.addCleanup(end)
+        try:
+            self._ThreadableTest__setUp()
+        except BaseException:
+            self.server_crashed = True
+            raise
+        finally:
+            ready.set()
+        self.client_ready.wait()
+        # The one thing that clients tell their servers by an attribute.
+        address = pickle.loads(os.read(self.client_ready.reader, 4096))
+        if address is not None:
+            self.cli_addr = address
+        # Before what the server has to clean up.
+        self.addCleanup(wait_for_client)
+
+    threadable._setUp = set_up
 
 
 def cpu_time():
@@ -152,6 +277,8 @@ from test.support import os_helper
 
 with os_helper.temp_cwd():
     module = importlib.import_module("test." + module_name)
+    if os.environ.get("SUITE_FORKS"):
+        fork_clients(module)
     loaded = unittest.defaultTestLoader.loadTestsFromModule(module)
     suite = unittest.TestSuite(cases(loaded))
     suite.run(Results())
