@@ -90,7 +90,7 @@ chmod +x child
 ./child 1 2
 echo "child script $?"
 (exec -a another /bin/sh -c 'echo "called $0"')
-x=$(exec 2>&1; ls /nonexistent)
+x=$(exec 2>&1; ls /no/such/file)
 echo "$x ($?)"
 total=0
 for i in $(seq 1 40); do total=$((total + $(echo $i | cat))); done
