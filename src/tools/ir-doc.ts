@@ -85,7 +85,8 @@ and after the passes; \`tcg/ir/parse.ts\` reads the form back. Immediates:
 ## CPU state
 
 \`sync(…)\` on an op lists the globals stored to CPU state before it. On an \`insn_start\` it also stores the PC: CPU state is
-precise there, and a fault further on is replayed from that instruction. A \`poll\` stores its list only when it leaves.
+precise there, and a fault further on is replayed from that instruction. A \`poll\` stores its list only when it leaves, a
+\`checkpoint\` each time its count has run out: loops that begin with one need no point in each round.
 `,
     '## Passes\n',
     '| pass | what it does |\n|---|---|',
