@@ -144,7 +144,7 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
     options.set('backing_file', request.backingFile);
   }
   if (request.backingFormat !== undefined) {
-    if (!driver.supportsBacking) throw new BlockError(`Backing format not supported for file format '${format}'`);
+    if (!driver.supportsBacking) throw new BlockError(`Backing file format not supported for file format '${format}'`);
     options.set('backing_fmt', request.backingFormat);
   }
   await resolveBacking(request, options);
@@ -219,6 +219,8 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   }
   const { readCreateOptions, fullyAllocatedBytes } = await import('./qcow2/create.ts');
   const backingFormat = options.get('backing_fmt');
+  if (backingFormat !== undefined && findDriver(backingFormat) && !options.has('backing_file'))
+    throw new BlockError('Backing format cannot be used without backing file');
   if (backingFormat !== undefined && !findDriver(backingFormat)) {
     throw new BlockError(`Parameter 'backing-fmt' does not accept value '${backingFormat}'`);
   }

@@ -9,6 +9,7 @@ import { FAULT_CASES } from './fault-cases.ts';
 import { eventually, freshQcow2, hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
 import { combinations, interop } from './interop.ts';
 import { compareCase } from './parity.ts';
+import { randomCommands } from './random-commands.ts';
 
 const SECONDS = 1000;
 
@@ -40,6 +41,16 @@ test.skipIf(!hasQemu)(
   async () => {
     for (const [i, options] of VARIANTS.entries())
       await differential({ seed: 40 + i, operations: 150, options, size: 14 << 20 });
+  },
+  120 * SECONDS,
+);
+
+test.skipIf(!hasQemu)(
+  `random command lines do the same${QEMU_NOTE}`,
+  async () => {
+    const differences: string[] = [];
+    await randomCommands(300, 4, (text) => differences.push(text));
+    expect(differences).toEqual([]);
   },
   120 * SECONDS,
 );

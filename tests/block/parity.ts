@@ -16,7 +16,7 @@ interface Result {
 const BUN = process.execPath;
 const IMG = join(import.meta.dir, '../../src/cli/img.ts');
 
-function neutral(text: string): string {
+export function neutral(text: string): string {
   return (
     text
       .replaceAll('wemu-img', 'qemu-img')

@@ -220,7 +220,7 @@ async function changeRefcountWidth(
       if (value === 0) continue;
       if (value > max) {
         fail(
-          `Cannot decrease refcount entry width to ${bits} bits: Cluster at offset ${(t * oldPer + i) * s.clusterSize} has a refcount of ${value}`,
+          `Cannot decrease refcount entry width to ${bits} bits: Cluster at offset 0x${((t * oldPer + i) * s.clusterSize).toString(16)} has a refcount of ${value}`,
           ERRNO.EINVAL,
         );
       }

@@ -13,7 +13,16 @@ import {
 } from '../driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
 import { extractSubtree, OptionReader } from '../options.ts';
-import { discardClusters, KIND, type Mapping, mapAt, mapNow, zeroClusters, zeroSubclusters } from './cluster.ts';
+import {
+  discardClusters,
+  hasHost,
+  KIND,
+  type Mapping,
+  mapAt,
+  mapNow,
+  zeroClusters,
+  zeroSubclusters,
+} from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
 import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
@@ -354,13 +363,14 @@ export class Qcow2Node extends BlockNode {
     const zero = m.kind === KIND.ZERO_PLAIN || m.kind === KIND.ZERO_ALLOC;
     const normal = m.kind === KIND.NORMAL;
     const allocated = normal || zero || m.kind === KIND.COMPRESSED;
+    const placed = hasHost(m.kind);
     return {
       bytes: m.bytes,
       data: normal || m.kind === KIND.COMPRESSED,
       zero,
       allocated,
-      offset: normal || m.kind === KIND.ZERO_ALLOC ? m.host : -1,
-      file: normal || m.kind === KIND.ZERO_ALLOC ? s.dataFile : null,
+      offset: placed ? m.host : -1,
+      file: placed ? s.dataFile : null,
       recurse: normal && this.sparseBelow === true,
       compressed: m.kind === KIND.COMPRESSED,
     };

@@ -91,9 +91,6 @@ export async function resizeLocked(
     await s.dataFile.truncate(size, preallocation === 'metadata' ? 'off' : preallocation);
   }
   if (preallocation !== 'off') {
-    if (s.node.backing && !s.extendedL2) {
-      throw new BlockError('Cannot use preallocation with a backing file', ERRNO.EOPNOTSUPP);
-    }
     await preallocate(s, old, size, preallocation);
   }
   await failingAs('Failed to update the image size', async () => {
@@ -162,7 +159,7 @@ export async function preallocate(
   mode: Preallocation,
   progress?: (done: number) => void,
   /** A backing file goes on showing (only possible with subclusters). */
-  transparent = s.node.backing !== undefined,
+  transparent = s.extendedL2 && s.node.backing !== undefined,
 ): Promise<void> {
   const start = from - (from % s.clusterSize);
   const end = roundUp(to, s.clusterSize);

@@ -49,7 +49,10 @@ export async function amend(argv: readonly string[]): Promise<number> {
   ]);
   if (!args.has('o')) usageError('Must specify options (-o)');
   if (args.has('f') && wantsHelp(args.all('o'))) return printAmendHelp(args.last('f')!);
-  if (args.positional.length !== 1) usageError('Expecting one image file name');
+  if (args.positional.length !== 1) {
+    sayError('Expecting one image file name');
+    return 1;
+  }
   const cache = cacheMode(args.last('t') ?? 'writeback');
   const node = await openNamed({
     name: args.positional[0]!,
@@ -67,11 +70,14 @@ export async function amend(argv: readonly string[]): Promise<number> {
       throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
     for (const [name] of args.all('o').flatMap((t) => parseKeyValueList(t))) {
       if (!(name in driver.amendOptions) && name in (driver.createOptions ?? {})) {
-        throw new BlockError(
-          `Invalid parameter '${name}'`,
-          undefined,
-          'This option is only supported for image creation',
-        );
+        // Only if all would do for creation is that said.
+        let hint = 'This option is only supported for image creation';
+        try {
+          parseCreateOptions(args.all('o'), driver.createOptions!);
+        } catch {
+          hint = '';
+        }
+        throw new BlockError(`Invalid parameter '${name}'`, undefined, hint);
       }
     }
     const options = parseCreateOptions(args.all('o'), driver.amendOptions);

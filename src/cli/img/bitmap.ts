@@ -1,9 +1,8 @@
 // wemu-img bitmap: adds, removes, clears, enables, disables and merges persistent bitmaps.
 import { BlockError, ERRNO, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseSize } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { ExitError, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { ExitError, imageSize, openNamed, parseArgs, reportError, sayError } from './common.ts';
 
 const ACTIONS = ['add', 'remove', 'clear', 'enable', 'disable', 'merge'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -46,8 +45,8 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
   const has = (a: Action): boolean => actions.some((x) => x.action === a);
   let granularity: number | undefined;
   if (args.has('g')) {
-    granularity = parseSize(args.last('g')!);
-    if (granularity === undefined) fail('Invalid granularity specified');
+    // 0 means the usual one.
+    granularity = imageSize(args.last('g')!, 'granularity') || undefined;
     if (!has('add')) fail('granularity only supported with --add');
   }
   if (args.has('b') && !has('merge')) fail('Merge bitmap source file only supported with --merge');

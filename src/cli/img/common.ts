@@ -46,6 +46,13 @@ export function print(text: string): void {
   if (writeText(1, text) !== 0) throw new ExitError(1);
 }
 
+let commandName = '';
+
+/** Tells which command is being run, for messages. */
+export function setCommand(name: string): void {
+  commandName = name;
+}
+
 /** One option of a command: its letter and/or long name, and whether an argument follows. */
 export interface OptionRow {
   short?: string;
@@ -81,14 +88,14 @@ export class Args {
   }
 }
 
-/** Creates an object; wrong ones, and requests for help, end the command. */
-async function defineObject(text: string): Promise<void> {
+/** Creates an object; wrong ones (by `failure`, an exit code) and requests for help end the command. */
+async function defineObject(text: string, failure: number): Promise<void> {
   let help: string | undefined;
   try {
     help = (await import('./objects.ts')).createObject(text);
   } catch (error) {
     reportError(error);
-    throw new ExitError(1);
+    throw new ExitError(failure);
   }
   if (help === undefined) return;
   print(help);
@@ -97,14 +104,14 @@ async function defineObject(text: string): Promise<void> {
 
 /**
  * Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. Objects are made and help
- * is given as soon as they are met, before later options are looked at.
+ * is given as soon as they are met, before later options are looked at. `failure` is the exit code for wrong objects.
  */
-export async function parseArgs(argv: readonly string[], rows: readonly OptionRow[]): Promise<Args> {
+export async function parseArgs(argv: readonly string[], rows: readonly OptionRow[], failure = 1): Promise<Args> {
   const all = [...COMMON_ROWS, ...rows];
   const args = new Args();
   const put = async (row: OptionRow, value: string): Promise<void> => {
     const key = row.key ?? row.short ?? row.long!;
-    if (key === 'object') return defineObject(value);
+    if (key === 'object') return defineObject(value, failure);
     if (key === 'help') {
       print((await import('./help.ts')).helpText());
       throw new ExitError(0);
@@ -133,7 +140,8 @@ export async function parseArgs(argv: readonly string[], rows: readonly OptionRo
     } else if (word.startsWith('-') && word.length > 1) {
       for (let k = 1; k < word.length; k++) {
         const row = all.find((r) => r.short === word[k]);
-        if (!row) usageError(`unrecognized option '${word}'`);
+        // (getopt has not gone on to the next word before it is done with this one, and names the one before.)
+        if (!row) usageError(`unrecognized option '${k === word.length - 1 ? word : (argv[i - 1] ?? commandName)}'`);
         if (!row.argument) await put(row, '');
         else {
           if (k + 1 < word.length) await put(row, word.slice(k + 1));

@@ -126,17 +126,26 @@ class Comparison {
 }
 
 export async function compare(argv: readonly string[]): Promise<number> {
-  const args = await parseArgs(argv, [
-    { short: 'f', argument: true },
-    { short: 'F', argument: true },
-    { short: 'T', argument: true },
-    { short: 'q' },
-    { short: 's' },
-    { short: 'U', long: 'force-share' },
-    ...PROGRESS_ROWS,
-  ]);
+  const args = await parseArgs(
+    argv,
+    [
+      { short: 'f', argument: true },
+      { short: 'F', argument: true },
+      { short: 'T', argument: true },
+      { short: 'q' },
+      { short: 's' },
+      { short: 'U', long: 'force-share' },
+      ...PROGRESS_ROWS,
+    ],
+    EXIT.OPEN,
+  );
   if (args.positional.length !== 2) usageError('Expecting two image file names');
-  const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  let cache: ReturnType<typeof cacheMode>;
+  try {
+    cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
+  } catch {
+    return EXIT.OPEN;
+  }
   const opened: { node: BlockNode; name: string }[] = [];
   try {
     for (const [i, name] of args.positional.entries()) {
@@ -153,8 +162,7 @@ export async function compare(argv: readonly string[]): Promise<number> {
     }
   } catch (error) {
     for (const { node } of opened) await closeImage(node);
-    if (error instanceof ExitError) throw error;
-    reportError(error);
+    if (!(error instanceof ExitError)) reportError(error);
     return EXIT.OPEN;
   }
   const progress = progressOf(args);

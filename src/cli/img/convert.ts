@@ -1,17 +1,18 @@
 // wemu-img convert: copies images into another format, layer or shape.
 import { copyImages } from '../../block/convert.ts';
-import { createImage } from '../../block/create-image.ts';
-import { type BlockNode, PERM } from '../../block/driver.ts';
+import { createImage, creationOptions, parseCreateOptions, protocolDriver } from '../../block/create-image.ts';
+import { type BlockNode, type Driver, PERM } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseKeyValueList, parseSize } from '../../block/options.ts';
+import { parseKeyValueList } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
   type Args,
   asBlockError,
   cacheMode,
   ExitError,
+  imageSize,
   numberArgument,
   openNamed,
   PROGRESS_ROWS,
@@ -40,8 +41,8 @@ function optionMap(args: Args): Map<string, string> {
 function sparseSize(args: Args): number {
   const text = args.last('S');
   if (text === undefined) return DEFAULT_SPARSE;
-  const size = parseSize(text);
-  if (size === undefined || size % 512 !== 0 || size > MAX_SPARSE) {
+  const size = imageSize(text, 'buffer size for sparse output');
+  if (size % 512 !== 0 || size > MAX_SPARSE) {
     fail(
       `Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to ${MAX_SPARSE}. Select 0 to disable sparse detection (fully allocates output).`,
     );
@@ -57,7 +58,7 @@ function checkArgs(args: Args, sources: readonly string[], targetName: string | 
       fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
     }
   }
-  if (args.has('n') && args.has('o')) sayError('warning: -o has no effect when skipping image creation');
+  if (args.has('n') && args.has('o')) fail('-o has no effect when skipping image creation');
   if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
   if (args.has('C') && args.has('c')) fail('Cannot enable copy offloading when -c is used');
   if (!args.has('n') && args.has('target-image-opts')) fail('--target-image-opts requires use of -n flag');
@@ -90,11 +91,16 @@ async function openSources(args: Args, names: readonly string[]): Promise<BlockN
   return out;
 }
 
+/** The complaint about an image whose driver has no snapshots. */
+function noSnapshots(node: BlockNode): string {
+  return `Failed to load snapshot: Block format '${node.driverName}' used by device '' does not support temporarily loading internal snapshots`;
+}
+
 /** Shows a snapshot instead of the present content of the (only) source. */
-async function selectSnapshot(sources: readonly BlockNode[], param: string): Promise<void> {
+export async function selectSnapshot(sources: readonly BlockNode[], param: string): Promise<void> {
   if (sources.length > 1) fail('No support for concatenating multiple snapshot');
   const node = sources[0] as Qcow2Node;
-  if (node.driverName !== 'qcow2') fail('Failed to load snapshot: Block driver does not support internal snapshots');
+  if (node.driverName !== 'qcow2') fail(noSnapshots(node));
   const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
   let found = undefined as ReturnType<typeof findSnapshot>;
   if (param.startsWith('snapshot.')) {
@@ -166,7 +172,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
     if (!args.has('n')) {
       if (!driver) fail(`Unknown file format '${format}'`);
       if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
-      checkTarget(args, driver.name, backing, options, sources.length);
+      parseCreateOptions(args.all('o'), creationOptions(driver, protocolDriver(targetName!)));
+      checkTarget(args, driver, backing, options, sources);
       const wanted = options.has('size') ? {} : { size: total };
       await createImage({
         filename: targetName!,
@@ -236,19 +243,22 @@ export async function convert(argv: readonly string[]): Promise<number> {
 
 function checkTarget(
   args: Args,
-  format: string,
+  driver: Driver,
   backing: string | undefined,
   options: Map<string, string>,
-  sources: number,
+  sources: readonly BlockNode[],
 ): void {
-  if (backing !== undefined && sources > 1) {
+  const format = driver.name;
+  if (args.has('B') && !driver.supportsBacking) fail(`Backing file not supported for file format '${format}'`);
+  if (args.has('F') && !driver.supportsBacking) fail(`Backing file format not supported for file format '${format}'`);
+  if (backing !== undefined && sources.length > 1) {
     fail('Having a backing file for the target makes no sense when concatenating multiple input images');
   }
   if (backing !== undefined && !args.has('F') && !options.has('backing_fmt')) {
     fail('Use of backing file requires explicit backing format');
   }
   if (args.has('c') && format !== 'qcow2') fail('Compression not supported for this file format');
-  if (args.has('bitmaps') && format !== 'qcow2') fail(`Format driver '${format}' does not support bitmaps`);
+  if (args.has('bitmaps') && sources[0]!.driverName !== 'qcow2') fail('Source lacks bitmap support');
   const preallocation = options.get('preallocation');
   if (args.has('c') && preallocation !== undefined && preallocation !== 'off') {
     fail('Compression and preallocation not supported at the same time');

@@ -1,4 +1,5 @@
 // wemu-img info: what is known of an image and the chain behind it.
+import { roundUp } from '../../block/bytes.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage, fullBackingName } from '../../block/graph.ts';
@@ -26,7 +27,11 @@ interface ImageInfo {
 type Qcow2 = import('../../block/qcow2/open.ts').Qcow2Node;
 
 async function describe(node: BlockNode): Promise<ImageInfo> {
-  const info: ImageInfo = { filename: node.filename, format: node.driverName, 'virtual-size': node.length };
+  const info: ImageInfo = {
+    filename: node.filename,
+    format: node.driverName,
+    'virtual-size': roundUp(node.length, 512),
+  };
   const actual = await node.allocatedSize();
   if (actual !== undefined) info['actual-size'] = actual;
   if (node.clusterSize > 0) info['cluster-size'] = node.clusterSize;

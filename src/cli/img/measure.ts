@@ -51,7 +51,7 @@ async function measureQcow2(
       const { s } = source as Qcow2Node;
       if (s.header.bitmaps) info.bitmaps = await bitmapBytes(s, c.clusterSize);
     }
-    if (c.version < 3) delete info.bitmaps;
+    if (c.version < 3 || (source as Qcow2Node).s.header.version < 3) delete info.bitmaps;
   }
   return info;
 }
@@ -93,12 +93,7 @@ export async function measure(argv: readonly string[]): Promise<number> {
     });
   }
   try {
-    if (source && args.has('l')) {
-      const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
-      const found = source.driverName === 'qcow2' ? findSnapshot((source as Qcow2Node).s, args.last('l')!) : undefined;
-      if (!found) fail("Failed to load snapshot: Can't find snapshot");
-      await loadTemporarily((source as Qcow2Node).s, found);
-    }
+    if (source && args.has('l')) await (await import('./convert.ts')).selectSnapshot([source], args.last('l')!);
     const driver = findDriver(format);
     if (!driver) fail(`Unknown file format '${format}'`);
     if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);

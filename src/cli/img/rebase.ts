@@ -88,8 +88,7 @@ async function openNew(node: BlockNode, name: string, format: string | undefined
 
 async function change(node: BlockNode, name: string | undefined, format: string | undefined): Promise<void> {
   try {
-    if (name !== undefined && format === undefined && node.driverName === 'qcow2')
-      throw new BlockError('backing format must be specified');
+    if (name !== undefined && format === undefined) throw new BlockError('backing format must be specified');
     await node.changeBackingFile(name, format);
   } catch (error) {
     const e = asBlockError(error);

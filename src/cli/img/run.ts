@@ -1,6 +1,6 @@
 // Runs one wemu-img command: global options, arguments as exact bytes, and errors as one line with an exit code.
 import { nameOfBytes } from '../../block/bytes.ts';
-import { asBlockError, ExitError, print, reportError, sayError, usageError } from './common.ts';
+import { asBlockError, ExitError, print, reportError, sayError, setCommand, usageError } from './common.ts';
 
 /** A command takes its arguments and returns the exit code. */
 export type Command = (argv: readonly string[]) => Promise<number>;
@@ -42,6 +42,7 @@ async function main(argv: readonly string[], commands: CommandTable): Promise<nu
   const name = argv[at]!;
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!load) usageError(`Command not found: ${name}`);
+  setCommand(name);
   const command = await load();
   return command(argv.slice(at + 1));
 }

@@ -18,7 +18,7 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
   if (actions.length > 1 || actions.some((k) => args.all(k).length > 1))
     usageError("Cannot mix '-l', '-a', '-c', '-d'");
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  const action = actions[0] ?? 'l';
+  const action = actions[0];
   const node = await openNamed({
     name: args.positional[0]!,
     imageOpts: args.has('image-opts'),
@@ -32,7 +32,7 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
       if (list.length > 0) print(`Snapshot list:\n${snapshotTable(list)}`);
       return 0;
     }
-    return await change(node as Qcow2Node, action, args.last(action)!);
+    return action === undefined ? 0 : await change(node as Qcow2Node, action, args.last(action)!);
   } finally {
     await closeImage(node);
   }
