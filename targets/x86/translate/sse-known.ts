@@ -18,6 +18,8 @@ export class KnownFloats {
   private readonly whole: (KnownLanes | null)[] = new Array(8).fill(null);
   /** A vector with the other lanes of each register, where one is at hand. */
   private readonly rest: (Value | null)[] = new Array(8).fill(null);
+  /** What is not among them: a lane of this type. */
+  private readonly restBeside: ('f32' | 'f64')[] = new Array(8).fill('f64');
   private readonly scalars = new Map<Value, Value>();
   private readonly vectors = new Map<Value, KnownLanes>();
   private used = false;
@@ -45,6 +47,7 @@ export class KnownFloats {
   copied(to: number, from: number): void {
     this.low[to] = this.low[from]!;
     this.rest[to] = this.rest[from]!;
+    this.restBeside[to] = this.restBeside[from]!;
     this.whole[to] = this.whole[from]!;
   }
 
@@ -64,14 +67,16 @@ export class KnownFloats {
     }
   }
 
-  /** A vector that has the lanes of register n but for the lowest, or null. */
-  restOf(n: number): Value | null {
-    return this.rest[n]!;
+  /** A vector that has the lanes of register n but for the lowest of a type, or null. */
+  restOf(n: number, type: 'f32' | 'f64'): Value | null {
+    // Those beside an f32 are enough for an f64, not the other way around.
+    return type === 'f64' || this.restBeside[n] === 'f32' ? this.rest[n]! : null;
   }
 
-  /** `value`, a constant or a temporary nobody writes again, has the lanes of register n but for the lowest. */
-  setRest(n: number, value: Value): void {
+  /** `value`, a constant or a temporary nobody writes again, has the lanes of register n but for the lowest of a type. */
+  setRest(n: number, value: Value, type: 'f32' | 'f64'): void {
     this.rest[n] = value;
+    this.restBeside[n] = type;
   }
 
   /** The flag that vouches for a scalar, or null. */

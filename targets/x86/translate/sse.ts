@@ -279,7 +279,7 @@ export function scalarOf(t: Translation, n: number, type: Scalar): Value {
 
 /** Writes the low lane of an XMM register; the others stay. */
 export function setScalar(t: Translation, n: number, value: Value): void {
-  const rest = t.floats.restOf(n) ?? t.b.copy(XMM[n]!);
+  const rest = t.floats.restOf(n, value.type as Scalar) ?? t.b.copy(XMM[n]!);
   setLow(t, n, rest, value);
 }
 
@@ -287,7 +287,7 @@ export function setScalar(t: Translation, n: number, value: Value): void {
 function setLow(t: Translation, n: number, rest: Value, value: Value): void {
   setXmm(t, n, t.b.emit(`setlane_${value.type as Scalar}`, rest, value));
   t.floats.setLowLane(n, value);
-  t.floats.setRest(n, rest);
+  t.floats.setRest(n, rest, value.type as Scalar);
 }
 
 /** MOVSS and MOVSD from memory: the other lanes become zero. */
