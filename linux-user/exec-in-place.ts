@@ -4,6 +4,7 @@ import { HostBuffer, SYS, sys0, sys1, sys2, sys3, sys5 } from '../src/host/sysca
 import { needsKernelExec } from './fork.ts';
 import { closeOnExec } from './host-descriptors.ts';
 import type { Process } from './process.ts';
+import { releaseRobustList } from './robust-list.ts';
 import { forgetNotes } from './syscalls/descriptor-notes.ts';
 
 const PR_SET_DUMPABLE = 4;
@@ -101,6 +102,7 @@ function changeCredentials(): void {
  * umask, priority, session, limits, dispositions of what is ignored, controlling terminal, semaphore adjustments.
  */
 export function leaveProgram(p: Process): void {
+  releaseRobustList(p);
   for (const run of p.beforeEnd.splice(0)) run();
   for (const fd of closeOnExec()) forgetNotes(fd);
   for (const timer of p.timers) sys1(SYS.timer_delete, timer);

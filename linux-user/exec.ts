@@ -7,6 +7,7 @@ import { UserError } from '../src/util/errors.ts';
 import { canStay } from './exec-in-place.ts';
 import type { ExecTarget } from './exec-target.ts';
 import type { Process } from './process.ts';
+import { releaseRobustList } from './robust-list.ts';
 
 const PATH_MAX = 4096;
 /** MAX_ARG_STRLEN: the longest single argument, its zero byte included. */
@@ -224,6 +225,7 @@ export function execProgram(p: Process, name: string, file: string, argv: number
       return 0;
     }
     if (p.relaunch === null) return -ENOEXEC;
+    releaseRobustList(p);
     p.endProgram();
     return p.relaunch(target, environment, closedStandard());
   }

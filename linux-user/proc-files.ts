@@ -18,6 +18,7 @@ const MAPS_NAME_COLUMN = 73;
 const CONTENTS: Readonly<Record<string, (p: Process) => Uint8Array>> = {
   maps: (p) => Buffer.from(mapsText(p), 'latin1'),
   cmdline: (p) => Buffer.from(p.argv.map((argument) => `${argument}\0`).join(''), 'latin1'),
+  environ: (p) => Buffer.from(p.environment.map((variable) => `${variable}\0`).join(''), 'latin1'),
   auxv: (p) => p.auxv,
   '/cpuinfo': (p) => Buffer.from(p.abi.cpuInfo!(p.view, p.env), 'latin1'),
 };

@@ -93,6 +93,8 @@ export class Process {
   readonly paths: Paths;
   argv: readonly string[];
   auxv: Uint8Array;
+  /** As the program was started with: NAME=value, bytes as latin1 text. */
+  environment: readonly string[] = [];
   /** Persona as personality(2) sets it. */
   persona = 0;
   /** Resource limits that are not the host's business, by resource number (see syscalls/limits.ts). */

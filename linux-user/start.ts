@@ -128,6 +128,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
   const stackPointer = image.flat ? pushPointers(memory, stack.stackPointer, !abi.model.bigEndian) : stack.stackPointer;
   program.enter(memory.view, env, image.start, stackPointer, image);
   p.argv = options.argv;
+  p.environment = options.envp;
   p.auxv = stack.auxv;
   p.paths.executable = image.path;
   return { image, stack, stackTop, stackSize };

@@ -3,11 +3,13 @@
 import { EFAULT, EINTR, EINVAL, ERESTARTSYS } from '../../src/host/errno.ts';
 import { SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
+import { releaseRobustList } from '../robust-list.ts';
 import { read64, write64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
 import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
 
 function exitGroup(p: Process, status: number): number {
+  releaseRobustList(p);
   return p.exitGroup(status);
 }
 

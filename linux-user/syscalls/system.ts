@@ -92,6 +92,14 @@ function withSize(p: Process, buffer: number, size: number): [buffer: number, si
 /** Port access needs hardware; without it the answer is that of a kernel that does not trust the caller. */
 const noPorts = (asked: boolean) => (asked ? -EPERM : 0);
 
+const CLONE_NEWUSER = 0x10000000;
+
+/** The kernel lets no process with threads change its user namespace, and the engine has some: said by name. */
+function namedRefusal(flags: number, result: number): number {
+  if (result === -EINVAL && flags & CLONE_NEWUSER) unimpOnce('entering a user namespace (CLONE_NEWUSER)');
+  return result;
+}
+
 export const SYSTEM_ROWS = {
   mount: {
     args: 'str source, str target, str filesystemtype, flags:mount mountflags, addr data',
@@ -177,11 +185,19 @@ export const SYSTEM_ROWS = {
 
   unshare: {
     args: 'flags:clone flags',
-    run: (p, flags) => withNewRoot(p, () => sys1(SYS.unshare, flags >>> 0)),
+    run: (p, flags) =>
+      namedRefusal(
+        flags,
+        withNewRoot(p, () => sys1(SYS.unshare, flags >>> 0)),
+      ),
   },
   setns: {
     args: 'fd fd, flags:clone nstype',
-    run: (p, fd, type) => withNewRoot(p, () => sys2(SYS.setns, fd, type >>> 0)),
+    run: (p, fd, type) =>
+      namedRefusal(
+        type,
+        withNewRoot(p, () => sys2(SYS.setns, fd, type >>> 0)),
+      ),
   },
   landlock_create_ruleset: { args: 'in bytes[size] attr, size size, uint flags', run: 'landlock_create_ruleset' },
   landlock_add_rule: { args: 'fd ruleset_fd, int rule_type, in bytes[16] attr, uint flags', run: 'landlock_add_rule' },

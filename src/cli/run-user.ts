@@ -5,6 +5,7 @@ import { leaveProgram } from '../../linux-user/exec-in-place.ts';
 import { arrangeDescriptors, hideDescriptor, openProc } from '../../linux-user/host-descriptors.ts';
 import { Process } from '../../linux-user/process.ts';
 import { runProcess } from '../../linux-user/process-loop.ts';
+import { releaseRobustList } from '../../linux-user/robust-list.ts';
 import { Signals } from '../../linux-user/signals.ts';
 import { createMemory, startProgram } from '../../linux-user/start.ts';
 import type { StraceFilter } from '../../linux-user/strace-filter.ts';
@@ -341,7 +342,10 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     for (const run of atEnd) run();
   };
   p.onExit.push(end);
-  signals.beforeDeath = end;
+  signals.beforeDeath = () => {
+    releaseRobustList(p);
+    end();
+  };
   return { process: p, cpu, calls, signals };
 }
 

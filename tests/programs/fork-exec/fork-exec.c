@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
   if (!(pid = vfork())) { shared = 2; _exit(5); }
   printf("vfork: %d, %d\n", status_of(pid), shared);
   char *nothing[] = {"nothing", 0};
-  printf("posix_spawn: %s\n", strerror(posix_spawn(&pid, "/nonexistent", 0, 0, nothing, environ)));
+  printf("posix_spawn: %s\n", strerror(posix_spawn(&pid, "/nonexistent/program", 0, 0, nothing, environ)));
 
   mkdtemp(path);
   sprintf(script, "%s/script", path);
@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
   printf("no program: %s\n", strerror(errno));
   execve(path, nothing, none);
   printf("directory: %s\n", strerror(errno));
-  execve("/nonexistent", nothing, none);
+  execve("/nonexistent/program", nothing, none);
   printf("missing: %s\n", strerror(errno));
   execve((char *)1, nothing, none);
   printf("bad name: %s\n", strerror(errno));

@@ -39,10 +39,12 @@ static void list_old(const char *name, unsigned room) {
   }
   show(name, n);
   printf("  %d entries\n", count);
+#if defined SYS_readdir && !defined WITHOUT_OLD_CALLS
   lseek(fd, 0, SEEK_SET);
   for (count = 0; (n = SYS(SYS_readdir, fd, buffer, 1)) > 0;) count++;
   show("old readdir", n);
   printf("  %d entries\n", count);
+#endif
   close(fd);
 }
 
@@ -80,6 +82,15 @@ int main(void) {
   list("/proc/self/fdinfo");
   list("/proc/thread-self/fd");
   list("/proc/self/task");
+  {
+    char text[4096];
+    int n, at;
+    setenv("LATER", "is not seen", 1);
+    fd = open("/proc/self/environ", O_RDONLY);
+    n = read(fd, text, sizeof text);
+    for (at = 0; at < n; at += strlen(text + at) + 1) printf("  %s\n", text + at);
+    close(fd);
+  }
   fd = open("/dev/null", O_RDWR);
   show("a higher number", SYS(SYS_dup2, fd, 700));
   probe();

@@ -22,6 +22,7 @@ const PROGRAMS: Record<string, readonly string[]> = {
   files: [''],
   large: [''],
   own: [''],
+  robust: [''],
   process: [''],
   hostile: [''],
   sockets: ['unix', 'internet', 'options', 'interfaces', 'many'],
