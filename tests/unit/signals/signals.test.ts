@@ -1,6 +1,6 @@
 // Signals as a 32-bit process sees them: the same output, status and death as directly on the host kernel.
 import { afterAll, describe, expect } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { testWith } from '../../setup/needs.ts';
@@ -40,6 +40,32 @@ describe('signals against the host kernel', () => {
         TIMEOUT,
       );
     }
+  }
+});
+
+describe('calls that wait, interrupted with and without SA_RESTART', () => {
+  const waits = join(dir, 'interrupted');
+  for (const part of ['files', 'sockets', 'times', 'queues', 'silent']) {
+    testWith(
+      ['gcc-i386'],
+      part,
+      () => {
+        const source = join(import.meta.dir, 'interrupted.c');
+        const build = ['-w', '-O1', '-static', '-o', waits, source, '-lrt', '-lutil'];
+        if (!existsSync(waits)) Bun.spawnSync([compiler!, ...build], { stdio: ['ignore', 'inherit', 'inherit'] });
+        const [native, ours] = [
+          [waits, part],
+          [wemu, waits, part],
+        ].map((command) => {
+          const cwd = mkdtempSync(join(dir, 'work-'));
+          return Bun.spawnSync(command, { stdin: null, cwd, timeout: TIMEOUT, killSignal: 'SIGKILL' });
+        });
+        expect(native!.exitCode).toBe(0);
+        expect(ours!.stdout.toString()).toBe(native!.stdout.toString());
+        expect({ err: ours!.stderr.toString(), status: ours!.exitCode }).toEqual({ err: '', status: 0 });
+      },
+      3 * TIMEOUT,
+    );
   }
 });
 
