@@ -288,11 +288,18 @@ export function unpredictableRules(insn: Insn): string[] {
   });
 }
 
+/** The rules of a row that make an instruction UNDEFINED; looked up at every translation. */
+const refusals = new Map<Encoding, readonly NamedRule[]>();
+
 /** Whether a decoded instruction is UNDEFINED here because of a rule of its row. */
 export function isRefused(insn: Insn): boolean {
-  for (const name of insn.encoding!.unpredictable) {
-    const { rule, except } = ruleOf(name);
-    if (rule.does === null && rule.when(insn, except)) return true;
+  const encoding = insn.encoding!;
+  if (encoding.unpredictable.length === 0) return false;
+  let rules = refusals.get(encoding);
+  if (!rules) {
+    rules = encoding.unpredictable.map(ruleOf).filter(({ rule }) => rule.does === null);
+    refusals.set(encoding, rules);
   }
+  for (const { rule, except } of rules) if (rule.when(insn, except)) return true;
   return false;
 }
