@@ -279,6 +279,8 @@ class Copy {
   private lastTurn = this.started;
   private failed: { error: unknown } | undefined;
   private written = 0;
+  /** Bytes that count for the rate. */
+  private limited = 0;
   /** Ends when everything before has been written, or at least begun; undefined when it has. */
   private order: Ending;
   private readonly running = new Set<Promise<void>>();
@@ -307,7 +309,9 @@ class Copy {
         this.lastTurn = now;
       }
       if (r.rate > 0) {
-        const ahead = (this.written / r.rate) * 1000 - (performance.now() - this.started);
+        // What is passed over, and what the host copies by itself, takes no part in it.
+        if (!r.offload) this.limited += p.bytes;
+        const ahead = (this.limited / r.rate) * 1000 - (performance.now() - this.started);
         if (ahead > 0) await Bun.sleep(ahead);
       }
     }

@@ -211,9 +211,11 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   if (driver.name !== 'qcow2') {
     const preallocation = toEnum('preallocation', options.get('preallocation') ?? 'off', [
       'off',
+      'metadata',
       'falloc',
       'full',
     ] as const);
+    if (preallocation === 'metadata') throw new BlockError('Unsupported preallocation mode: metadata');
     await createProtocol(filename, roundUp(size, 512), preallocation, options);
     return;
   }

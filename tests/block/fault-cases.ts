@@ -145,6 +145,12 @@ export const FAULT_CASES: CliCase[] = [
       'img convert -O raw --bitmaps r n',
       'img convert -O raw --bitmaps o.qcow2 no/n',
       'printf "%1000s" x > odd && img info -f file odd',
+      'img info --output=json -f file odd',
+      'img create -o preallocation=metadata n 1M',
+      'img bitmap --add --merge none -g -1 b0',
+      'img bitmap --enable --disable -g 0 -f raw a.qcow2 b0',
+      'img amend -o compat=0.10 e',
+      'img rebase -u -f raw r',
     ],
   },
   {

@@ -108,9 +108,8 @@ async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<v
 async function downgrade(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
   const h = s.header;
   if (h.incompatible.lo & INCOMPAT.DATA_FILE) fail('Cannot downgrade an image with a data file');
-  if (h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE)) {
-    fail(`Cannot downgrade an image with incompatible features set`);
-  }
+  const features = h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE);
+  if (features) fail(`Cannot downgrade an image with incompatible features 0x${features.toString(16)} set`);
   if (s.refcountBits !== 16) fail('compat=0.10 requires refcount_bits=16');
   if (h.bitmaps) fail('Cannot downgrade an image with bitmaps');
   for (const sn of s.snapshots) {

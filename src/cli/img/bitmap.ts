@@ -41,14 +41,11 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
   ]);
   const actions = actionsOf(argv);
   if (actions.length === 0) fail('Need at least one of --add, --remove, --clear, --enable, --disable, or --merge');
+  // 0 means the usual one.
+  const granularity = args.has('g') ? imageSize(args.last('g')!, 'granularity') || undefined : undefined;
   if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
   const has = (a: Action): boolean => actions.some((x) => x.action === a);
-  let granularity: number | undefined;
-  if (args.has('g')) {
-    // 0 means the usual one.
-    granularity = imageSize(args.last('g')!, 'granularity') || undefined;
-    if (!has('add')) fail('granularity only supported with --add');
-  }
+  if (granularity !== undefined && !has('add')) fail('granularity only supported with --add');
   if (args.has('b') && !has('merge')) fail('Merge bitmap source file only supported with --merge');
   if (args.has('F') && !args.has('b')) fail('-F only supported with -b');
   const [file, name] = args.positional as [string, string];

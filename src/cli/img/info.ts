@@ -36,7 +36,7 @@ async function describe(node: BlockNode): Promise<ImageInfo> {
   if (actual !== undefined) info['actual-size'] = actual;
   if (node.clusterSize > 0) info['cluster-size'] = node.clusterSize;
   if (node.driverName !== 'qcow2') {
-    if (node.driverName === 'raw') info['dirty-flag'] = false;
+    if (node.driverName === 'raw' || node.driverName === 'file') info['dirty-flag'] = false;
     return info;
   }
   const image = node as Qcow2;

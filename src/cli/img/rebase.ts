@@ -96,6 +96,6 @@ async function change(node: BlockNode, name: string | undefined, format: string 
       throw new BlockError(`Could not change the backing file to '${name}': No space left in the file header`, e.errno);
     }
     const text = e.message || strerror(errnoOf(e));
-    throw new BlockError(`Could not change the backing file to '${name ?? ''}': ${text}`, e.errno);
+    throw new BlockError(`Could not change the backing file to '${name ?? '(null)'}': ${text}`, e.errno);
   }
 }
