@@ -46,12 +46,11 @@ async function measureQcow2(
   info.required = full - virtual + data;
   if (source) {
     if (source.driverName === 'qcow2') {
-      info.bitmaps = 0;
       const { bitmapBytes } = await import('../../block/qcow2/bitmap.ts');
       const { s } = source as Qcow2Node;
-      if (s.header.bitmaps) info.bitmaps = await bitmapBytes(s, c.clusterSize);
+      if (c.version >= 3 && s.header.version >= 3)
+        info.bitmaps = s.header.bitmaps ? await bitmapBytes(s, c.clusterSize) : 0;
     }
-    if (c.version < 3 || (source as Qcow2Node).s.header.version < 3) delete info.bitmaps;
   }
   return info;
 }
