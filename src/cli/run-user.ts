@@ -21,6 +21,7 @@ import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
+import { showArguments } from '../host/shown-arguments.ts';
 import { frozenThreads, makeThreads } from '../host/signals.ts';
 import { SYS, sys1 } from '../host/syscall.ts';
 import { counterReport } from '../log/counters.ts';
@@ -188,8 +189,12 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   });
   if (execFd !== undefined) sys1(SYS.close, execFd);
   loaded.signals.inherit();
-  if (execState) applyExecState(loaded.process, loaded.signals, execState);
-  else setName(file);
+  if (execState) {
+    applyExecState(loaded.process, loaded.signals, execState);
+    showArguments(loaded.process.argv, loaded.process.environment);
+  } else {
+    setName(file);
+  }
   for (;;) {
     const { process: p, cpu, calls, signals } = loaded;
     const { target, environment } = runProcess(p, cpu, calls, signals);
@@ -216,6 +221,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     }
     signals.becomeProgram(loaded.process.abi.signals);
     setName(execFn);
+    showArguments(argv, environment);
   }
 }
 
