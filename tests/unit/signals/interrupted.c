@@ -99,11 +99,11 @@ static void files(void) {
   REPORT("readv pipe", readv(p[0], &v, 1));
   REPORT("splice", ({ int q[2]; pipe(q); long r = splice(p[0], 0, q[1], 0, 10, 0); int e = errno; close(q[0]); close(q[1]); errno = e; r; }));
   struct pollfd pf = {0, POLLIN};
-  REPORT("poll", (pf.fd = p[0], poll(&pf, 1, 5000)));
-  REPORT("ppoll", ({ struct timespec t = {5, 0}; pf.fd = p[0]; ppoll(&pf, 1, &t, 0); }));
-  REPORT("select", ({ struct timeval t = {5, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); select(p[0] + 1, &s, 0, 0, &t); }));
-  REPORT("pselect", ({ struct timespec t = {5, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); pselect(p[0] + 1, &s, 0, 0, &t, 0); }));
-  REPORT("epoll_wait", ({ struct epoll_event e = {EPOLLIN}, got; int ep = epoll_create(1); epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &e); long r = epoll_wait(ep, &got, 1, 5000); int s = errno; close(ep); errno = s; r; }));
+  REPORT("poll", (pf.fd = p[0], poll(&pf, 1, 20000)));
+  REPORT("ppoll", ({ struct timespec t = {20, 0}; pf.fd = p[0]; ppoll(&pf, 1, &t, 0); }));
+  REPORT("select", ({ struct timeval t = {20, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); select(p[0] + 1, &s, 0, 0, &t); }));
+  REPORT("pselect", ({ struct timespec t = {20, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); pselect(p[0] + 1, &s, 0, 0, &t, 0); }));
+  REPORT("epoll_wait", ({ struct epoll_event e = {EPOLLIN}, got; int ep = epoll_create(1); epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &e); long r = epoll_wait(ep, &got, 1, 20000); int s = errno; close(ep); errno = s; r; }));
 #undef BEFORE
 #define BEFORE pipe(p); fcntl(p[1], F_SETFL, O_NONBLOCK); while (write(p[1], buffer, 4096) > 0) ; fcntl(p[1], F_SETFL, 0)
 #undef AFTER
@@ -116,11 +116,11 @@ static void files(void) {
 #undef AFTER
 #define AFTER
   REPORT("eventfd", ({ int e = eventfd(0, 0); if (restart) { pid_t c = fork(); if (!c) { struct timespec t = {0, 200000000}; unsigned long long one = 1; nanosleep(&t, 0); write(e, &one, 8); _exit(0); } } long r = read(e, buffer, 8); int s = errno; close(e); errno = s; r; }));
-  REPORT("timerfd", ({ int t = timerfd_create(CLOCK_MONOTONIC, 0); struct itimerspec when = {{0}, {0, 900000000}}; timerfd_settime(t, 0, &when, 0); long r = read(t, buffer, 8); int s = errno; close(t); errno = s; r; }));
+  REPORT("timerfd", ({ int t = timerfd_create(CLOCK_MONOTONIC, 0); struct itimerspec when = {{0}, {restart ? 1 : 20, 0}}; timerfd_settime(t, 0, &when, 0); long r = read(t, buffer, 8); int s = errno; close(t); errno = s; r; }));
   REPORT("inotify", ({ int n = inotify_init(); inotify_add_watch(n, ".", IN_CREATE); if (restart) { pid_t c = fork(); if (!c) { struct timespec t = {0, 200000000}; nanosleep(&t, 0); close(creat("file", 0600)); _exit(0); } } long r = read(n, buffer, 4096) > 0; if (!r) r = -1; int s = errno; close(n); unlink("file"); errno = s; r; }));
   REPORT("open fifo", ({ mkfifo("fifo", 0600); if (restart) { pid_t c = fork(); if (!c) { struct timespec t = {0, 200000000}; nanosleep(&t, 0); open("fifo", O_WRONLY); _exit(0); } } long r = open("fifo", O_RDONLY); int s = errno; if (r >= 0) close(r), r = 0; unlink("fifo"); errno = s; r; }));
   int file = open("lock", O_RDWR | O_CREAT, 0600);
-#define LOCKED(how, let) ({ pid_t c = fork(); if (!c) { int other = open("lock", O_RDWR); how; struct timespec t = {0, restart ? 250000000 : 400000000}; write(fds[1], "l", 1); nanosleep(&t, 0); _exit(0); } read(fds[0], buffer, 1); long r = let; int s = errno, st; while (waitpid(c, &st, 0) < 0) ; errno = s; r; })
+#define LOCKED(how, let) ({ pid_t c = fork(); if (!c) { int other = open("lock", O_RDWR); how; struct timespec t = {restart ? 0 : 20, 250000000}; write(fds[1], "l", 1); nanosleep(&t, 0); _exit(0); } read(fds[0], buffer, 1); long r = let; int s = errno, st; kill(c, SIGKILL); while (waitpid(c, &st, 0) < 0) ; errno = s; r; })
   pipe(fds);
   struct flock lock = {F_WRLCK, SEEK_SET, 0, 0};
   REPORT("flock", LOCKED(flock(other, LOCK_EX), flock(file, LOCK_EX)));
@@ -160,7 +160,7 @@ static void sockets(void) {
   struct mmsghdr mm = {{.msg_iov = &v, .msg_iovlen = 1}};
   REPORT("recvmmsg", recvmmsg(s[0], &mm, 1, 0, 0));
   REPORT("recv all", ({ write(s[1], "abc", 3); recv(s[0], buffer, 4, MSG_WAITALL); }));
-  struct timeval late = {5, 0};
+  struct timeval late = {20, 0};
   REPORT("recv with a time limit", (setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &late, sizeof late), recv(s[0], buffer, 10, 0)));
 #undef BEFORE
 #define BEFORE socketpair(AF_UNIX, SOCK_STREAM, 0, s); while (send(s[0], buffer, 4096, MSG_DONTWAIT) > 0) ; setsockopt(s[0], SOL_SOCKET, SO_SNDTIMEO, &late, sizeof late)
@@ -194,25 +194,25 @@ static void sockets(void) {
 }
 
 static void times(void) {
-#define LEFT(t) ((t).tv_sec == 0 && (t).tv_nsec > 0 && (t).tv_nsec < 900000000 ? "some left" : "none left")
+#define LEFT(t) ((t).tv_sec < 20 && (t).tv_sec + (t).tv_nsec > 0 ? "some left" : "none left")
   struct timespec left;
-  REPORT("nanosleep", ({ struct timespec t = {0, 900000000}; left = (struct timespec){0}; long r = nanosleep(&t, &left); int e = errno; printf("%s ", LEFT(left)); errno = e; r; }));
-  REPORT("clock_nanosleep", ({ struct timespec t = {0, 900000000}; left = (struct timespec){0}; long r = clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &left); printf("%s ", LEFT(left)); r; }));
-  REPORT("clock_nanosleep until", ({ struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); t.tv_sec += 1; t.tv_nsec = 0; left = (struct timespec){0}; clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, &left); }));
+  REPORT("nanosleep", ({ struct timespec t = {20, 0}; left = (struct timespec){0}; long r = nanosleep(&t, &left); int e = errno; printf("%s ", LEFT(left)); errno = e; r; }));
+  REPORT("clock_nanosleep", ({ struct timespec t = {20, 0}; left = (struct timespec){0}; long r = clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &left); printf("%s ", LEFT(left)); r; }));
+  REPORT("clock_nanosleep until", ({ struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); t.tv_sec += 20; left = (struct timespec){0}; clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, &left); }));
   REPORT("pause", pause());
   sigset_t none, two;
   sigemptyset(&none);
   sigemptyset(&two);
   sigaddset(&two, SIGUSR2);
   REPORT("sigsuspend", sigsuspend(&none));
-  struct timespec t = {5, 0};
+  struct timespec t = {20, 0};
   REPORT("sigtimedwait", sigtimedwait(&two, 0, &t));
   REPORT("sigwaitinfo", ({ sigset_t old; sigprocmask(SIG_BLOCK, &two, &old); if (restart) kill(getpid(), SIGUSR2); long r = sigwaitinfo(&two, 0); int e = errno; sigprocmask(SIG_SETMASK, &old, 0); errno = e; r; }));
   REPORT("signalfd", ({ sigset_t old; sigprocmask(SIG_BLOCK, &two, &old); int f = signalfd(-1, &two, 0); if (restart) { pid_t p = getpid(), c = fork(); if (!c) { struct timespec w = {0, 200000000}; nanosleep(&w, 0); kill(p, SIGUSR2); _exit(0); } } long r = read(f, buffer, 128); int e = errno; close(f); sigprocmask(SIG_SETMASK, &old, 0); errno = e; r; }));
   int word = 7;
-  REPORT("futex", ({ struct timespec w = {0, 900000000}; syscall(SYS_futex, &word, FUTEX_WAIT, 7, &w, 0, 0); }));
-  REPORT("futex until", ({ struct timespec w; clock_gettime(CLOCK_MONOTONIC, &w); w.tv_sec += 1; w.tv_nsec = 0; syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 7, &w, 0, -1); }));
-#define CHILD_OF(let) ({ pid_t c = fork(); if (!c) { struct timespec w = {0, 250000000}; nanosleep(&w, 0); _exit(3); } long r = let; int e = errno, st; if (r == c) r = 0; kill(c, SIGKILL); while (waitpid(c, &st, 0) < 0 && errno == EINTR) ; errno = e; r; })
+  REPORT("futex", ({ struct timespec w = {20, 0}; syscall(SYS_futex, &word, FUTEX_WAIT, 7, &w, 0, 0); }));
+  REPORT("futex until", ({ struct timespec w; clock_gettime(CLOCK_MONOTONIC, &w); w.tv_sec += 20; syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, 7, &w, 0, -1); }));
+#define CHILD_OF(let) ({ pid_t c = fork(); if (!c) { struct timespec w = {restart ? 0 : 20, 250000000}; nanosleep(&w, 0); _exit(3); } long r = let; int e = errno, st; if (r == c) r = 0; kill(c, SIGKILL); while (waitpid(c, &st, 0) < 0 && errno == EINTR) ; errno = e; r; })
   siginfo_t info;
   REPORT("waitpid", CHILD_OF(waitpid(c, 0, 0)));
   REPORT("wait4", CHILD_OF(wait4(c, 0, 0, 0)));
@@ -223,7 +223,7 @@ static void queues(void) {
   int id = msgget(IPC_PRIVATE, 0600), sem = semget(IPC_PRIVATE, 1, 0600);
   struct { long type; char text[8000]; } m = {1};
   struct sembuf down = {0, -1, 0};
-  struct timespec t = {5, 0};
+  struct timespec t = {20, 0};
   REPORT("msgrcv", ({ if (restart) { pid_t c = fork(); if (!c) { struct timespec w = {0, 200000000}; nanosleep(&w, 0); msgsnd(id, &m, 5, 0); _exit(0); } } msgrcv(id, &m, 8000, 0, 0); }));
   while (msgrcv(id, &m, 8000, 0, IPC_NOWAIT) >= 0) ;
   m.type = 1;
@@ -237,7 +237,7 @@ static void queues(void) {
   mq_unlink("/wemu-interrupted");
   mqd_t q = mq_open("/wemu-interrupted", O_RDWR | O_CREAT, 0600, &attr);
   if (q == (mqd_t)-1) { printf("mq_open: %s\n", strerrorname_np(errno)); return; }
-#define SOON ({ struct timespec w; clock_gettime(CLOCK_REALTIME, &w); w.tv_nsec += 300000000; if (w.tv_nsec >= 1000000000) w.tv_sec++, w.tv_nsec -= 1000000000; w; })
+#define SOON ({ struct timespec w; clock_gettime(CLOCK_REALTIME, &w); if (!restart) w.tv_sec += 20; w.tv_nsec += 300000000; if (w.tv_nsec >= 1000000000) w.tv_sec++, w.tv_nsec -= 1000000000; w; })
   REPORT("mq_receive", ({ if (restart) { pid_t c = fork(); if (!c) { struct timespec w = {0, 200000000}; nanosleep(&w, 0); mq_send(q, "m", 1, 0); _exit(0); } } mq_receive(q, buffer, 8, 0); }));
   REPORT("mq_timedreceive", ({ struct timespec w = SOON; mq_timedreceive(q, buffer, 8, 0, &w); }));
   mq_send(q, "m", 1, 0);
@@ -261,17 +261,17 @@ static void silent(void) {
     int one = way ? SIGSTOP : SIGUSR2, two = way ? SIGCONT : SIGWINCH;
     sigaction(SIGUSR2, &ignore, 0);
     printf("%s\n", way ? "stopped and continued" : "ignored");
-    struct timespec t = {0, 400000000};
+    struct timespec t = {0, 400000000}, late = {way ? 20 : 1, 0};
     SILENT("read", one, two, read(p[0], buffer, 10));
-    SILENT("poll", one, two, poll(&pf, 1, 2000));
-    SILENT("epoll_wait", one, two, epoll_wait(ep, &e, 1, 2000));
+    SILENT("poll", one, two, poll(&pf, 1, 20000));
+    SILENT("epoll_wait", one, two, epoll_wait(ep, &e, 1, 20000));
     SILENT("nanosleep", one, two, nanosleep(&t, 0));
     SILENT("futex", one, two, ({ struct timespec w = {0, 400000000}; syscall(SYS_futex, &word, FUTEX_WAIT, 7, &w, 0, 0); }));
     sigset_t usr1;
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
-    SILENT("sigtimedwait", one, two, sigtimedwait(&usr1, 0, &t));
-    SILENT("select", one, two, ({ struct timeval w = {2, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); select(p[0] + 1, &s, 0, 0, &w); }));
+    SILENT("sigtimedwait", one, two, sigtimedwait(&usr1, 0, &late));
+    SILENT("select", one, two, ({ struct timeval w = {20, 0}; fd_set s; FD_ZERO(&s); FD_SET(p[0], &s); select(p[0] + 1, &s, 0, 0, &w); }));
   }
 }
 
