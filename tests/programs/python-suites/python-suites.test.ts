@@ -15,7 +15,7 @@ import { nativeUnavailable } from '../../oracle/runner.ts';
 import { type GuestTree, guestTreePath } from '../../setup/guests.ts';
 import { type Need, testWith, unmetReason } from '../../setup/needs.ts';
 import { makeWorkDirectory, removeWorkDirectory, runWemu } from '../debian-run.ts';
-import { prepareSuites, runSuite, type SuiteRun, type Suites } from './python-run.ts';
+import { prepareSuites, runSuite, type SuiteOptions, type SuiteRun, type Suites } from './python-run.ts';
 
 const ALL = Boolean(process.env['WEMU_ALL_CASES']);
 
@@ -110,6 +110,17 @@ function outcomes({ cases, output }: SuiteRun): Record<string, string> {
   return seen['end'] === 'ended' ? seen : { ...seen, output: output.slice(-2000) };
 }
 
+/** Some cases sleep for a fixed time in which something has to happen: so many may be disturbed by load, and run again. */
+const DISTURBED = 3;
+
+function differing(a: SuiteRun, b: SuiteRun): string[] {
+  return [...a.cases].filter(([name, { outcome }]) => b.cases.get(name)?.outcome !== outcome).map(([name]) => name);
+}
+
+async function runAgain(run: SuiteRun, module: string, options: SuiteOptions): Promise<void> {
+  for (const [name, outcome] of (await runSuite(module, options)).cases) run.cases.set(name, outcome);
+}
+
 for (const { arch, guest, usually: usualSuites } of GUESTS) {
   const needs: readonly Need[] = [...NEEDS, `guest-${arch}`];
   describe(`python's own tests, ${arch}`, () => {
@@ -137,7 +148,13 @@ for (const { arch, guest, usually: usualSuites } of GUESTS) {
           const native = await runSuite(module, { ...options, emulated: false, withoutThreads: true });
           expect(outcomes(native)['end']).toBe('ended');
           expect([...native.cases.values()].filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThan(4);
-          expect(outcomes(await runSuite(module, { ...options, emulated: true }))).toEqual(outcomes(native));
+          const wemu = await runSuite(module, { ...options, emulated: true });
+          const only = differing(native, wemu);
+          if (only.length > 0 && only.length <= DISTURBED && outcomes(wemu)['end'] === 'ended') {
+            await runAgain(native, module, { ...options, only, emulated: false, withoutThreads: true });
+            await runAgain(wemu, module, { ...options, only, emulated: true });
+          }
+          expect(outcomes(wemu)).toEqual(outcomes(native));
         },
         TIMEOUT,
       );
