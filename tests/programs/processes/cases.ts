@@ -14,12 +14,20 @@ import {
 
 const source = (name: string): string => readFileSync(join(import.meta.dir, name), 'latin1');
 
-/** A project of two files, so that two compilers run at a time. */
+/** A project with headers and a library, so that two compilers run at a time. */
 const PROJECT: Files = {
-  Makefile: 'all: program\nprogram: a.o b.o\n\tgcc -o $@ $^\n%.o: %.c b.h\n\tgcc -O2 -c -o $@ $<\n',
-  'a.c': '#include <stdio.h>\n#include "b.h"\nint main(void) { printf("%d %g\\n", twice(21), half(7)); return 0; }\n',
+  Makefile:
+    'CFLAGS = -O2 -Wall\nall: program\nprogram: a.o libnumbers.a\n\tgcc -o $@ a.o -L. -lnumbers\n' +
+    'libnumbers.a: b.o c.o\n\tar rcsD $@ $^\n%.o: %.c b.h c.h\n\tgcc $(CFLAGS) -c -o $@ $<\n',
+  'a.c':
+    '#include <stdio.h>\n#include "b.h"\n#include "c.h"\n' +
+    'int main(void) { printf("%d %g %lld\\n", twice(21), half(7), fibonacci(80)); return 0; }\n',
   'b.c': '#include "b.h"\nint twice(int x) { return 2 * x; }\ndouble half(double x) { return x / 2; }\n',
   'b.h': 'int twice(int);\ndouble half(double);\n',
+  'c.c':
+    '#include "c.h"\nlong long fibonacci(int n) {\n  long long a = 0, b = 1;\n' +
+    '  while (n-- > 0) { long long next = a + b; a = b; b = next; }\n  return a;\n}\n',
+  'c.h': 'long long fibonacci(int);\n',
 };
 
 /** A program with the files it finds. */
@@ -31,7 +39,7 @@ export const CASES: Readonly<Record<string, ProcessCase>> = {
     args: ['script.sh'],
     files: { 'script.sh': source('script.sh') },
   },
-  'make -j2 with gcc, and the program it makes': {
+  'make -j2 with gcc and ar, and the program it makes': {
     program: '/bin/sh',
     args: ['-c', 'make -s -j2 && ./program'],
     files: PROJECT,

@@ -69,6 +69,25 @@ describe('calls that wait, interrupted with and without SA_RESTART', () => {
   }
 });
 
+testWith(
+  ['gcc-i386'],
+  'all 64 signals by default, ignored, blocked, handled, from others, over exec',
+  () => {
+    const dispositions = join(dir, 'dispositions');
+    const source = join(import.meta.dir, 'dispositions.c');
+    const build = ['-w', '-O1', '-static', '-o', dispositions, source];
+    Bun.spawnSync([compiler!, ...build], { stdio: ['ignore', 'inherit', 'inherit'] });
+    // A session of their own: none of the signals reaches the test.
+    const [native, ours] = [[dispositions], [wemu, dispositions]].map((command) =>
+      Bun.spawnSync(['setsid', '--wait', ...command], { stdin: null }),
+    );
+    expect(native!.exitCode).toBe(0);
+    expect(ours!.stdout.toString().split('\n')).toEqual(native!.stdout.toString().split('\n'));
+    expect(ours!.exitCode).toBe(0);
+  },
+  3 * TIMEOUT,
+);
+
 describe('death by signal', () => {
   const reported =
     /^wemu: uncaught target signal \d+ \([A-Z][a-z /]+\) - pc 0x[0-9a-f]{8}(, address 0x[0-9a-f]{8})?\n$/;
