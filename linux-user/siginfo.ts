@@ -51,6 +51,15 @@ export interface SigInfo {
   readonly error: number;
   readonly code: number;
   readonly words: readonly number[];
+  /** Sent to the thread by a call that does not say so in `code`. */
+  readonly thread?: boolean;
+  /** The queue was full: nothing is known but that it is pending. */
+  readonly lost?: boolean;
+}
+
+/** Whether the signal was sent to one thread: those are taken before what was sent to the process. */
+export function isForThread(info: SigInfo): boolean {
+  return info.code === SI_TKILL || info.thread === true;
 }
 
 /** Which members si_code announces (kernel/signal.c, siginfo_layout), as offsets in the host's siginfo_t. */
@@ -128,11 +137,14 @@ export function writeInfo32(memory: InfoMemory, at: number, info: SigInfo): void
   for (let k = 0; k < (SIGINFO_SIZE - 12) / 4; k++) memory.write32(at + 12 + 4 * k, k < words.length ? words[k]! : 0);
 }
 
-/** Writes the host's siginfo_t from a 32-bit one that a program made up (rt_sigqueueinfo): pid, uid and value. */
-export function hostInfoFrom32(from: DataView, at: number, little: boolean, to: DataView): void {
+/** Writes the host's siginfo_t from a 32-bit one that a program made up (rt_sigqueueinfo): what signal and code announce. */
+export function hostInfoFrom32(from: DataView, at: number, little: boolean, signal: number, to: DataView): void {
   for (let k = 0; k < SIGINFO_SIZE; k += 4) to.setInt32(k, 0, true);
-  for (let k = 0; k < 12; k += 4) to.setInt32(k, from.getInt32(at + k, little), true);
-  for (let k = 0; k < 3; k++) to.setInt32(16 + 4 * k, from.getInt32(at + 12 + 4 * k, little), true);
+  for (let k = 4; k < 12; k += 4) to.setInt32(k, from.getInt32(at + k, little), true);
+  to.setInt32(0, signal, true);
+  hostMembers(signal, to.getInt32(8, true)).forEach((offset, k) => {
+    to.setInt32(offset, from.getInt32(at + 12 + 4 * k, little), true);
+  });
 }
 
 /** Texts as strsignal(3) gives them, for the signals that end a program. */

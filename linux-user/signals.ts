@@ -2,13 +2,20 @@
 
 import { writeSync } from 'node:fs';
 import { EINTR, ERESTARTSYS } from '../src/host/errno.ts';
-import { HostSignals, inheritedIgnored, isEngineSignal, resetEngineDispositions } from '../src/host/signals.ts';
+import {
+  HostSignals,
+  inheritedIgnored,
+  isEngineSignal,
+  isHostBlockable,
+  resetEngineDispositions,
+} from '../src/host/signals.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { AltStack, SignalAbi, TrapState } from './abi/signal-interface.ts';
 import type { CpuException } from './cpu.ts';
 import { ERESTARTNOINTR } from './errno.ts';
 import type { SignalHooks } from './process.ts';
 import {
+  isForThread,
   readHostInfo,
   SI_KERNEL,
   SIGABRT,
@@ -45,6 +52,8 @@ export const SA_RESTART = 0x10000000;
 export const SA_NODEFER = 0x40000000;
 export const SA_RESETHAND = 0x80000000 | 0;
 
+/** The smallest alternate stack, in bytes. */
+export const MINSIGSTKSZ = 2048;
 export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 export const SS_AUTODISARM = 0x80000000 | 0;
@@ -70,7 +79,9 @@ const IGNORED_BY_DEFAULT: readonly number[] = [SIGCHLD, SIGCONT, SIGURG, SIGWINC
 /** What an engine that starts ignores, and thereby throws away: PIPE and XFSZ. */
 const IGNORED_BY_ENGINE: readonly number[] = [SIGPIPE, SIGXFSZ];
 /** Signals whose default action is to stop the process: STOP, TSTP, TTIN, TTOU. */
-const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
+export const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
+/** Signals that say what an instruction did; the kernel takes them before all others (kernel/signal.c, next_signal). */
+const SYNCHRONOUS: readonly number[] = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS];
 /** Signals whose default action writes a core file: the death of a program that went wrong, which is reported. */
 const CORE_SIGNALS: readonly number[] = [
   ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
@@ -102,6 +113,14 @@ export function inMask(low: number, high: number, n: number): boolean {
   return ((n <= 32 ? low >>> (n - 1) : high >>> (n - 33)) & 1) !== 0;
 }
 
+/** Signals below this number are pending at most once. */
+const SIGRTMIN = 32;
+
+/** Where the signal stands among those that are pending: those for the thread first, then by what it is about, then by number. */
+function rank(info: SigInfo): number {
+  return (isForThread(info) ? 0 : 256) + (SYNCHRONOUS.includes(info.signal) ? 0 : 128) + info.signal;
+}
+
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
@@ -125,7 +144,10 @@ export class Signals implements SignalHooks {
   readonly trap: TrapState = { number: 0, errorCode: 0, address: 0 };
   /** The mask to save in the next frame while a call has replaced it (sigsuspend, ppoll), or null. */
   private suspended: [low: number, high: number] | null = null;
-  /** Signals that wait here and not in the kernel: those the engine owns, and those that came before being blocked. */
+  /**
+   * Signals that wait here and not in the kernel: those the engine owns, those that came before being blocked, and those from
+   * the process itself. Of each signal, what waits here is older than what waits in the kernel.
+   */
   private readonly waiting: SigInfo[] = [];
   /** Signals whose host disposition is our handler, or none of our business. */
   private caughtLow = UNBLOCKABLE;
@@ -219,9 +241,13 @@ export class Signals implements SignalHooks {
    * a thread of the engine, which does not block it, take it and act on it.
    */
   private updateHost(signal: number): void {
-    if (isEngineSignal(signal)) return;
     const { handler, flags } = this.action(signal);
     const catches = handler > SIG_IGN || this.isBlocked(signal);
+    if (isEngineSignal(signal)) {
+      // By default they kill, in the engine's hands too.
+      if (catches || handler === SIG_IGN) this.host.shareWithEngine(signal);
+      return;
+    }
     this.setCaught(signal, catches);
     // Children of a parent that ignores SIGCHLD leave no zombies.
     const childFlags = catches && handler === SIG_IGN ? flags | SA_NOCLDWAIT : flags;
@@ -240,7 +266,7 @@ export class Signals implements SignalHooks {
     for (let n = 1; n <= NSIG; n++) {
       if (!inMask(low, high, n)) continue;
       if (isEngineSignal(n)) this.setCaught(n, true);
-      else this.updateHost(n);
+      this.updateHost(n);
     }
   }
 
@@ -392,24 +418,42 @@ export class Signals implements SignalHooks {
     return [low & this.blockedLow, high & this.blockedHigh];
   }
 
-  /** Takes the lowest signal of the set that waits here, for sigtimedwait, unless a lower one waits in the kernel. */
+  /** Takes the first signal of the set, for sigtimedwait, if one waits here. */
   takeWaiting(low: number, high: number): SigInfo | undefined {
-    let best = -1;
-    for (const [k, { signal }] of this.waiting.entries()) {
-      if (inMask(low, high, signal) && (best < 0 || signal < this.waiting[best]!.signal)) best = k;
-    }
-    if (best < 0) return undefined;
+    if (!this.waiting.some((info) => inMask(low, high, info.signal))) return undefined;
+    this.pull(low, high);
+    const best = this.first((signal) => inMask(low, high, signal));
+    return best < 0 ? undefined : this.waiting.splice(best, 1)[0];
+  }
+
+  /** Moves what waits in the kernel, of the signals of a set, behind what waits here. */
+  private pull(low: number, high: number): void {
+    this.beforeWait();
     const [pendingLow, pendingHigh] = this.host.pending();
-    for (let n = 1; n < this.waiting[best]!.signal; n++) {
-      if (inMask(low & pendingLow, high & pendingHigh, n)) return undefined;
+    low &= pendingLow;
+    high &= pendingHigh;
+    for (let n = 1; (low | high) !== 0 && n <= NSIG; n++) {
+      if (!inMask(low, high, n)) continue;
+      for (let info = this.host.takePending(n); info; info = this.host.takePending(n)) this.push(readHostInfo(info));
     }
-    return this.waiting.splice(best, 1)[0];
   }
 
   /** From now on the kernel's idea of what is blocked and pending is always right. */
   useKernelQueue(): void {
     this.kernelQueue = true;
     this.beforeWait();
+    this.giveBack();
+  }
+
+  /** What waits here because it is blocked waits in the kernel again, before what waits there. */
+  private giveBack(): void {
+    for (const info of this.waiting.splice(0)) {
+      if (this.isBlocked(info.signal) && isHostBlockable(info.signal)) {
+        this.host.putBack(info.signal, (view) => writeHostInfo(view, info));
+      } else {
+        this.waiting.push(info);
+      }
+    }
   }
 
   // Sending to this thread
@@ -420,13 +464,47 @@ export class Signals implements SignalHooks {
 
   /** Queues a signal that the kernel is not told of; it is delivered before guest code runs again. */
   queue(info: SigInfo): void {
+    this.discardOpposite(info.signal);
     const { handler } = this.action(info.signal);
     const ignored = handler === SIG_IGN || (handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(info.signal));
     if (ignored && !this.isBlocked(info.signal)) return;
-    // Below the real-time signals one instance is kept.
-    if (info.signal < 32 && this.waiting.some((other) => other.signal === info.signal)) return;
-    this.waiting.push(info);
+    if (this.isBlocked(info.signal) && isHostBlockable(info.signal)) {
+      // What came before it is pending before it.
+      if (this.kernelQueue) this.pull(this.blockedLow, this.blockedHigh);
+      else if (info.signal <= 32) this.pull(1 << (info.signal - 1), 0);
+      else this.pull(0, 1 << (info.signal - 33));
+      this.push(info);
+      // A stop signal has to be where the kernel finds it when the process is continued.
+      if (this.kernelQueue || STOPS.includes(info.signal)) this.giveBack();
+      return;
+    }
+    this.push(info);
     this.requestPoll();
+  }
+
+  /** A signal is pending here; below the real-time signals one instance is kept of those for the thread and of the others. */
+  private push(info: SigInfo): void {
+    const twice = info.signal < SIGRTMIN || info.lost;
+    const same = (other: SigInfo): boolean => other.signal === info.signal && isForThread(other) === isForThread(info);
+    if (!twice || !this.waiting.some(same)) this.waiting.push(info);
+  }
+
+  /** How many signals wait here. */
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
+  /** What a signal that is sent takes out of the queues: SIGCONT those that stop, and these SIGCONT. */
+  discardOpposite(signal: number): void {
+    if (signal === SIGCONT) {
+      for (const n of STOPS) this.forget(n);
+    } else if (STOPS.includes(signal)) {
+      this.forget(SIGCONT);
+      if (this.isBlocked(SIGCONT)) {
+        this.beforeWait();
+        this.host.takePending(SIGCONT);
+      }
+    }
   }
 
   /** Whether a signal sent now would end the process with a core file: then its death is reported here. */
@@ -494,17 +572,25 @@ export class Signals implements SignalHooks {
   private collect(): void {
     for (let info = this.host.take(); info; info = this.host.take()) {
       this.hostLow = this.hostHigh = -1;
-      this.waiting.push(readHostInfo(info));
+      const arrived = readHostInfo(info);
+      if (arrived.signal === SIGCONT || STOPS.includes(arrived.signal)) this.discardOpposite(arrived.signal);
+      this.push(arrived);
     }
   }
 
-  /** The next signal to deliver, lowest number first, taken out of the waiting ones unless `take` is false. */
-  private next(take = true): SigInfo | undefined {
+  /** Where the first of the waiting signals that `wanted` takes is among them, or -1. */
+  private first(wanted: (signal: number) => boolean): number {
     let best = -1;
     for (let k = 0; k < this.waiting.length; k++) {
-      const { signal } = this.waiting[k]!;
-      if (!this.isBlocked(signal) && (best < 0 || signal < this.waiting[best]!.signal)) best = k;
+      const info = this.waiting[k]!;
+      if (wanted(info.signal) && (best < 0 || rank(info) < rank(this.waiting[best]!))) best = k;
     }
+    return best;
+  }
+
+  /** The next signal to deliver, taken out of the waiting ones unless `take` is false. */
+  private next(take = true): SigInfo | undefined {
+    const best = this.first((signal) => !this.isBlocked(signal));
     if (best < 0) return undefined;
     return take ? this.waiting.splice(best, 1)[0] : this.waiting[best];
   }
@@ -601,7 +687,8 @@ export class Signals implements SignalHooks {
   private restoreAltStack({ sp, flags, size }: AltStack): void {
     const mode = flags & ~SS_AUTODISARM;
     if (mode === SS_DISABLE) this.altStack = NO_ALT_STACK;
-    else if (mode === 0 || mode === SS_ONSTACK) this.altStack = { sp, flags: flags & SS_AUTODISARM, size };
+    else if ((mode === 0 || mode === SS_ONSTACK) && size >= MINSIGSTKSZ)
+      this.altStack = { sp, flags: flags & SS_AUTODISARM, size };
   }
 
   /** Ends the process as the signal does by default, after saying so. */

@@ -118,6 +118,9 @@ const RT_SIZE = RT.code + 8;
 /** struct ucontext_ia32: flags, link, stack (12 bytes), sigcontext, mask. */
 const UC = { stack: 8, context: 20, mask: 108 } as const;
 
+/** In uc_flags: the FPU's state is an XSAVE area. */
+const UC_FP_XSTATE = 1;
+
 /** State components as in XCR0. */
 const X87_STATE = 1;
 const SSE_STATE = 2;
@@ -447,7 +450,7 @@ function pushFrame(memory: GuestMemory, env: number, delivery: Delivery): boolea
     memory.write32(frame + 8, frame + RT.info);
     memory.write32(frame + 12, ucontext);
     writeInfo32(memory, frame + RT.info, delivery.info);
-    memory.write32(ucontext, 0);
+    memory.write32(ucontext, form.xsave ? UC_FP_XSTATE : 0);
     memory.write32(ucontext + 4, 0);
     memory.write32(ucontext + UC.stack, delivery.altStack.sp);
     memory.write32(ucontext + UC.stack + 4, delivery.altStack.flags);

@@ -10,14 +10,18 @@ import { toGuest } from './user-data.ts';
 const RLIMIT_DATA = 2;
 const RLIMIT_STACK = 3;
 const RLIMIT_AS = 9;
+export const RLIMIT_SIGPENDING = 11;
 /** RLIM_INFINITY as the kernel's 64-bit calls have it, rounded as a number: only ever compared. */
 const INFINITE = 2 ** 64;
 /** Largest limit the old getrlimit shows. */
 const OLD_MOST = 0x7fffffff;
 
-/** Limits that would strangle the emulator, whose own address space is many times the guest's. */
+/**
+ * Limits that would strangle the emulator, whose own address space is many times the guest's, and which stops its threads by
+ * signals with a value when the guest forks.
+ */
 function isKept(resource: number): boolean {
-  return resource === RLIMIT_DATA || resource === RLIMIT_STACK || resource === RLIMIT_AS;
+  return [RLIMIT_DATA, RLIMIT_STACK, RLIMIT_AS, RLIMIT_SIGPENDING].includes(resource);
 }
 
 /** The limit of this process as the guest sees it, or -errno. */

@@ -1,7 +1,6 @@
 // System calls about signals: actions, masks, sending, waiting, alternate stack, returning from handlers.
 
-import { EFAULT, EINVAL, ENOMEM, EPERM } from '../../src/host/errno.ts';
-import { isEngineSignal, isHostBlockable } from '../../src/host/signals.ts';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../../src/host/errno.ts';
 import { SYS, sys0, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { NO_RESULT } from '../errno.ts';
 import type { Process } from '../process.ts';
@@ -11,14 +10,15 @@ import {
   readHostInfo,
   SI_TKILL,
   SI_USER,
+  SIGCONT,
   SIGINFO_SIZE,
   SIGKILL,
   SIGSTOP,
   type SigInfo,
-  writeHostInfo,
   writeInfo32,
 } from '../siginfo.ts';
 import {
+  MINSIGSTKSZ,
   NSIG,
   SA_NOCLDSTOP,
   SA_NOCLDWAIT,
@@ -34,6 +34,7 @@ import {
   SS_ONSTACK,
   UNBLOCKABLE,
 } from '../signals.ts';
+import { getLimit, RLIMIT_SIGPENDING } from './limits.ts';
 import type { Handler, Rows } from './row.ts';
 
 const SIG_BLOCK = 0;
@@ -44,8 +45,6 @@ const SIGSET_SIZE = 8;
 /** SA_EXPOSE_TAGBITS is kept though it means nothing here; bits unknown to Linux read back as 0. */
 const KNOWN_FLAGS =
   SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
-
-const MINSIGSTKSZ = 2048;
 
 function signalsOf(p: Process): Signals {
   return p.signals as Signals;
@@ -243,14 +242,28 @@ function ownSignal(signal: number, code: number): SigInfo {
 function sendOwn(p: Process, info: SigInfo): number {
   const signals = signalsOf(p);
   if (signals.isDeadly(info.signal)) signals.die(info);
-  const imitated = isEngineSignal(info.signal) || (!isHostBlockable(info.signal) && signals.isBlocked(info.signal));
-  if (imitated || !signals.kernelQueue) {
-    signals.queue(info);
-    return 0;
-  }
-  const scratch = p.scratch(SIGINFO_SIZE);
-  writeHostInfo(scratch.view, info);
-  return sys4(SYS.rt_tgsigqueueinfo, sys0(SYS.getpid), sys0(SYS.gettid), info.signal, scratch.address);
+  const result = queueLimit(p, info);
+  if (typeof result === 'number') return result;
+  signals.queue(result);
+  return 0;
+}
+
+/** Most signals that wait before their limit is looked at. */
+const FEW = 64;
+
+/**
+ * What RLIMIT_SIGPENDING does to a signal of this process to itself: -EAGAIN, or what is left of it. Others' signals are the
+ * kernel's, which has the limit the process was started with.
+ */
+function queueLimit(p: Process, info: SigInfo): SigInfo | number {
+  const count = signalsOf(p).waitingCount;
+  if (count < FEW && !p.limits.has(RLIMIT_SIGPENDING)) return info;
+  const limit = getLimit(p, RLIMIT_SIGPENDING);
+  if (typeof limit === 'number' || count < limit.soft) return info;
+  const realTime = info.signal >= 32;
+  if (!realTime && info.code >= 0) return info;
+  if (realTime && info.code !== SI_USER) return -EAGAIN;
+  return { signal: info.signal, error: 0, code: SI_USER, words: [0, 0], lost: true };
 }
 
 /** Whether the call means this very process, and a signal that exists. */
@@ -259,18 +272,21 @@ function isOwn(id: number, own: number, signal: number): boolean {
 }
 
 /** Signals that act on the whole process at once whatever it has set up: KILL, CONT, STOP. */
-const IMMEDIATE = [SIGKILL, 18, SIGSTOP];
+const IMMEDIATE = [SIGKILL, SIGCONT, SIGSTOP];
 
 function kill(p: Process, pid: number, signal: number): number {
+  if (signal === SIGCONT && pid === sys0(SYS.getpid)) signalsOf(p).discardOpposite(signal);
   return isOwn(pid, sys0(SYS.getpid), signal) ? sendOwn(p, ownSignal(signal, SI_USER)) : sys2(SYS.kill, pid, signal);
 }
 
 function tkill(p: Process, tid: number, signal: number): number {
+  if (signal === SIGCONT && tid === sys0(SYS.gettid)) signalsOf(p).discardOpposite(signal);
   return isOwn(tid, sys0(SYS.gettid), signal) ? sendOwn(p, ownSignal(signal, SI_TKILL)) : sys2(SYS.tkill, tid, signal);
 }
 
 function tgkill(p: Process, tgid: number, tid: number, signal: number): number {
   const own = tgid === sys0(SYS.getpid) && isOwn(tid, sys0(SYS.gettid), signal);
+  if (signal === SIGCONT && tid === sys0(SYS.gettid)) signalsOf(p).discardOpposite(signal);
   return own ? sendOwn(p, ownSignal(signal, SI_TKILL)) : sys3(SYS.tgkill, tgid, tid, signal);
 }
 
@@ -278,8 +294,7 @@ function tgkill(p: Process, tgid: number, tid: number, signal: number): number {
 function hostInfo(p: Process, address: number, signal: number): number | undefined {
   if (!p.memory.checkRead(address, SIGINFO_SIZE)) return undefined;
   const scratch = p.scratch(256);
-  hostInfoFrom32(p.view, address >>> 0, p.little, scratch.view);
-  scratch.view.setInt32(0, signal, true);
+  hostInfoFrom32(p.view, address >>> 0, p.little, signal, scratch.view);
   return scratch.address;
 }
 
@@ -294,7 +309,7 @@ function rtTgsigqueueinfo(p: Process, tgid: number, tid: number, signal: number,
   const info = hostInfo(p, address, signal);
   if (info === undefined) return -EFAULT;
   const own = tgid === sys0(SYS.getpid) && isOwn(tid, sys0(SYS.gettid), signal);
-  if (own) return sendOwn(p, readHostInfo(p.scratch(0).view));
+  if (own) return sendOwn(p, { ...readHostInfo(p.scratch(0).view), thread: true });
   return sys4(SYS.rt_tgsigqueueinfo, tgid, tid, signal, info);
 }
 
