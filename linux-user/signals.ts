@@ -241,13 +241,9 @@ export class Signals implements SignalHooks {
    * a thread of the engine, which does not block it, take it and act on it.
    */
   private updateHost(signal: number): void {
+    if (isEngineSignal(signal)) return;
     const { handler, flags } = this.action(signal);
     const catches = handler > SIG_IGN || this.isBlocked(signal);
-    if (isEngineSignal(signal)) {
-      // By default they kill, in the engine's hands too.
-      if (catches || handler === SIG_IGN) this.host.shareWithEngine(signal);
-      return;
-    }
     this.setCaught(signal, catches);
     // Children of a parent that ignores SIGCHLD leave no zombies.
     const childFlags = catches && handler === SIG_IGN ? flags | SA_NOCLDWAIT : flags;
@@ -266,7 +262,7 @@ export class Signals implements SignalHooks {
     for (let n = 1; n <= NSIG; n++) {
       if (!inMask(low, high, n)) continue;
       if (isEngineSignal(n)) this.setCaught(n, true);
-      this.updateHost(n);
+      else this.updateHost(n);
     }
   }
 

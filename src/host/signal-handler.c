@@ -70,37 +70,6 @@ EXPORT void on_signal(int signal, uint *info, ulong *context) {
   call4(SYS_RT_SIGQUEUEINFO, call4(SYS_GETPID, 0, 0, 0, 0), signal, (long)info, 0);
 }
 
-/* The engine's actions for its signals: handler, flags, restorer, mask. */
-static ulong engine_actions[32][4];
-
-/* A signal of the engine: what another process or a queue has sent is the guest's. */
-static void on_engine_signal(int signal, uint *info, ulong *context) {
-  int code = (int)info[2];
-  ulong handler = engine_actions[signal - 1][0];
-  if (code <= 0 && (code != -6 || (int)info[4] != (int)call4(SYS_GETPID, 0, 0, 0, 0))) {
-    on_signal(signal, info, context);
-  } else if (handler > 1) {
-    ((void (*)(int, uint *, ulong *))handler)(signal, info, context);
-  } else {
-    ulong action[4] = {0, 0, 0, 0};
-    call4(SYS_RT_SIGACTION, signal, (long)action, 0, 8);
-  }
-}
-
-/* Puts that handler before the engine's; 0, or -errno. */
-EXPORT int share_with_engine(int signal) {
-  ulong action[4];
-  long result = call4(SYS_RT_SIGACTION, signal, 0, (long)action, 8);
-  int k;
-  if (result < 0 || action[0] == (ulong)on_engine_signal) return (int)result;
-  /* Without a handler there is no restorer to take over either. */
-  if (action[0] <= 1) return 0;
-  for (k = 0; k < 4; k++) engine_actions[signal - 1][k] = action[k];
-  action[0] = (ulong)on_engine_signal;
-  action[1] |= 4;
-  return (int)call4(SYS_RT_SIGACTION, signal, (long)action, 0, 8);
-}
-
 EXPORT void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all_high) {
   window_start = start;
   window_end = end;

@@ -60,7 +60,6 @@ interface HandlerModule {
   readonly address: number;
   attach(tid: number, poll: number, mailbox: number): number;
   forkAll(proc: number, flags: number, told: number, tidAddress: number): number;
-  shareWithEngine(signal: number): number;
   thaw(): number;
   frozenWord(): number;
 }
@@ -93,7 +92,6 @@ function handlerModule(): HandlerModule {
     address: base + OFFSETS.on_signal,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
     forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
-    shareWithEngine: bind(OFFSETS.share_with_engine, ['i32'], 'i32') as HandlerModule['shareWithEngine'],
     thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
     frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
   };
@@ -198,23 +196,13 @@ export class HostSignals {
       setAction(signal, disposition === 'ignore' ? 1 : 0, child, 0, 0);
       return;
     }
-    const module = this.attach();
-    // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
-    setAction(signal, module.address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
-  }
-
-  private attach(): HandlerModule {
     const module = handlerModule();
     if (!this.attached) {
       module.attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
       this.attached = true;
     }
-    return module;
-  }
-
-  /** Catches what others send of a signal of the engine, which keeps what its own threads and code cause. */
-  shareWithEngine(signal: number): void {
-    if (signal !== SIGSETXID) this.attach().shareWithEngine(signal);
+    // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
+    setAction(signal, module.address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
   }
 
   /** In the child of a fork, with all signals blocked: the mailbox is empty, and this is a thread of another number. */

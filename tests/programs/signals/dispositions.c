@@ -131,8 +131,8 @@ static void every(void (*send)(int, int)) {
   for (int n = 1; n <= 64; n++) {
     for (int how = DEFAULT; how <= BLOCKED; how++) {
       if (how != DEFAULT && (n == SIGKILL || n == SIGSTOP)) continue;
-      /* Of others' signals the emulator needs these for itself: the first while it has its default action, and the second. */
-      if (send == from_outside && ((n == SIGPWR && how == DEFAULT) || n == 33)) continue;
+      /* Sent by others, these are the emulator's own. */
+      if (send == from_outside && (n == SIGBUS || n == SIGSEGV || n == SIGPWR || n == 33)) continue;
       send(n, how);
     }
   }
