@@ -21,7 +21,7 @@ import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
 import { COMPILED, compileEntries, translateNeighbourhood } from './neighbourhood.ts';
-import { type CpuOptions, DEFAULT_OPTIONS } from './options.ts';
+import { COLLECT_BLOCKS, COLLECT_SHARE, type CpuOptions, DEFAULT_OPTIONS } from './options.ts';
 import { buildRegion } from './region.ts';
 import type { TranslationStore, Translator } from './translator.ts';
 
@@ -57,6 +57,17 @@ const FAULTS = defineCounter('exec.faults', 'faults of generated code found out 
 const INVALIDATIONS = defineCounter('exec.invalidations', 'pages whose translations were thrown away');
 
 const TRANSLATED = defineCounter('exec.translated', 'blocks translated to IR');
+const COLLECTIONS = defineCounter('exec.collections', 'garbage collections after so many blocks');
+
+/** Blocks translated in this process when garbage is next collected. */
+let collectAt = COLLECT_BLOCKS;
+
+/** Blocks leave more garbage than anything else: their IR, and what it took to make and to write it. */
+function collectGarbage(): void {
+  collectAt = TRANSLATED.n + Math.max(COLLECT_BLOCKS, Math.floor(TRANSLATED.n * COLLECT_SHARE));
+  COLLECTIONS.n++;
+  Bun.gc(true);
+}
 const INTERPRETED = defineCounter('exec.interpreted', 'runs of blocks in the interpreter');
 
 const POLL_EXIT: CpuExit = { kind: 'poll' };
@@ -410,7 +421,7 @@ export class Cpu implements Translator {
       throw this.guest.describeFault({ address, kind: 'fetch', mapped: this.memory.isMapped(address) });
     }
     if (result.unimplemented) unimpOnce(result.unimplemented);
-    TRANSLATED.n++;
+    if (++TRANSLATED.n >= collectAt) collectGarbage();
     this.options.log?.translated(this.guest, this.memory.u8, block, result.end);
     return block;
   }

@@ -64,3 +64,12 @@ export const DEFAULT_OPTIONS: CpuOptions = {
   hotThreshold: HOT_THRESHOLD,
   log: null,
 };
+
+/**
+ * When garbage is collected: first when this many blocks have been translated, then whenever a third more have been. The engine
+ * does not do it by itself for a long time, as it takes guest memory for 8 GiB of its own heap that are in use, and lets
+ * garbage grow in proportion. Measured on python loading its test library (61,000 blocks): 390 MB in place of 870, at 0.3 s of
+ * 11 s, about what the page faults of so much memory cost; small programs never get that far.
+ */
+export const COLLECT_BLOCKS = 8000;
+export const COLLECT_SHARE = 1 / 3;
