@@ -9,4 +9,6 @@ export interface ExecTarget {
   /** Name the first file was executed by: AT_EXECFN, and comm after its last slash. */
   readonly execFn: string;
   readonly argv: readonly string[];
+  /** Whether the file gives its caller rights (set-user-ID, set-group-ID, capabilities), where its file system lets it. */
+  readonly privileged: boolean;
 }

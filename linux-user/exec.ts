@@ -28,6 +28,9 @@ const ST_MODE = 24;
 const ST_SIZE = 48;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
+const S_ISUID = 0o4000;
+/** S_ISGID and S_IXGRP: without the latter the former says nothing about rights. */
+const SET_GROUP = 0o2010;
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;
 const EM_OFFSET = 18;
@@ -59,6 +62,7 @@ function cString(text: string): Uint8Array {
 /** An executable file's beginning, its size and a descriptor to read on with (-1: it cannot be read). */
 interface OpenExecutable {
   readonly fd: number;
+  readonly mode: number;
   readonly size: number;
   readonly start: Uint8Array;
 }
@@ -70,17 +74,24 @@ function openExecutable(file: string): OpenExecutable | number {
   if (allowed < 0) return allowed;
   const fd = sys4(SYS.openat, AT_FDCWD, path, O_CLOEXEC, 0);
   // Executable but not readable: the host can still run its own programs.
-  if (fd === -EACCES) return { fd: -1, size: 0, start: new Uint8Array(0) };
+  if (fd === -EACCES) return { fd: -1, mode: 0, size: 0, start: new Uint8Array(0) };
   if (fd < 0) return fd;
   const buffer = new HostBuffer(PATH_MAX);
   const result = sys2(SYS.fstat, fd, buffer.address);
-  if (result < 0 || (buffer.view.getUint32(ST_MODE, true) & S_IFMT) !== S_IFREG) {
+  const mode = buffer.view.getUint32(ST_MODE, true);
+  if (result < 0 || (mode & S_IFMT) !== S_IFREG) {
     sys1(SYS.close, fd);
     return result < 0 ? result : -EACCES;
   }
   const size = buffer.view.getUint32(ST_SIZE, true) + buffer.view.getUint32(ST_SIZE + 4, true) * 2 ** 32;
   const length = sys4(SYS.pread64, fd, buffer.address, PATH_MAX, 0);
-  return { fd, size, start: buffer.u8.subarray(0, Math.max(0, length)) };
+  return { fd, mode, size, start: buffer.u8.subarray(0, Math.max(0, length)) };
+}
+
+/** Whether execve of this file gives rights. */
+function givesRights({ fd, mode }: OpenExecutable): boolean {
+  if (mode & S_ISUID || (mode & SET_GROUP) === SET_GROUP) return true;
+  return fd >= 0 && sys4(SYS.fgetxattr, fd, cString('security.capability'), 0, 0) > 0;
 }
 
 /** The guest whose programs look like this, or null. */
@@ -156,7 +167,7 @@ function findProgram(
       if (start[0] !== 0x23 || start[1] !== 0x21) {
         const guest = guestOf(p, start);
         const wrong = guest === null ? 0 : checkGuestProgram(p, guest, file, fd, size, start);
-        return wrong < 0 ? wrong : { guest, file, execFn, argv: args };
+        return wrong < 0 ? wrong : { guest, file, execFn, argv: args, privileged: givesRights(opened) };
       }
     } finally {
       if (fd >= 0) sys1(SYS.close, fd);
@@ -219,7 +230,9 @@ export function execProgram(p: Process, name: string, file: string, argv: number
   const target = findProgram(p, name, file, opened, args);
   if (typeof target === 'number') return target;
   if (target.guest === null && !p.hostPrograms) return -ENOEXEC;
-  if (target.guest !== null) {
+  // Only the kernel can give rights; where it starts the guest's programs it does so for the emulator (flag C).
+  const byKernel = target.guest === null || (p.kernelStarts && target.privileged);
+  if (!byKernel) {
     if (canStay()) {
       p.next = { target, environment };
       return 0;
@@ -231,7 +244,10 @@ export function execProgram(p: Process, name: string, file: string, argv: number
   }
   p.endProgram();
   p.signals?.prepareExec();
-  const result = hostExec(target.file, target.argv, environment);
+  const result =
+    target.guest === null
+      ? hostExec(target.file, target.argv, environment)
+      : hostExec(file, args.length > 0 ? args : [''], environment);
   p.signals?.stay();
   return result;
 }

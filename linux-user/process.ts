@@ -118,6 +118,8 @@ export class Process {
   relaunch: ((target: ExecTarget, environment: readonly string[], closed: readonly number[]) => number) | null = null;
   /** Whether programs of the host may be executed; they run natively. */
   hostPrograms = true;
+  /** Whether the kernel itself starts guest programs (binfmt_misc): it started this emulator. */
+  kernelStarts = false;
   /** Set by exec: the program to load in place of the one that runs, its environment included. */
   next: NextProgram | null = null;
   /** Ids of POSIX timers, which end with the program. */

@@ -56,6 +56,8 @@ export interface ProgramOptions {
   readonly guestBase: number;
   /** Makes AT_RANDOM repeatable (-seed); null: random. */
   readonly seed: number | null;
+  /** AT_SECURE also where the user and group numbers do not ask for it (capabilities of the file). */
+  readonly secure?: boolean;
 }
 
 export interface StartedProgram {
@@ -114,7 +116,7 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
       euid,
       gid,
       egid,
-      secure: uid !== euid || gid !== egid,
+      secure: options.secure === true || uid !== euid || gid !== egid,
       ...program.hwcaps(memory.view, env),
       ...(vdso === 0 ? {} : { extra: program.vdso!.aux(vdso) }),
       clockTicks: CLOCK_TICKS,

@@ -34,6 +34,8 @@ export interface ExecState {
   readonly pending: readonly SigInfo[];
   /** The open log file, or -1. */
   readonly logFd: number;
+  /** Process.kernelStarts. */
+  readonly kernelStarts: boolean;
 }
 
 const RLIMIT_NOFILE = 7;
@@ -102,6 +104,7 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
       limits: [...p.limits].map(([n, { soft, hard }]) => [n, finite(soft), finite(hard)] as const),
       pending,
       logFd,
+      kernelStarts: p.kernelStarts,
     };
     const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
     const words = [

@@ -141,6 +141,10 @@ export interface UserCommand {
   readonly execState?: ExecState;
   /** The program's file, open, where its name need not lead to it (binfmt_misc); closed when it is loaded. */
   readonly execFd?: number;
+  /** Process.kernelStarts, where the command line tells. */
+  readonly kernelStarts?: boolean;
+  /** Started with more rights than its caller has: nothing that his variables name is used. */
+  readonly secure?: boolean;
   /** Makes the CPU; for CPUs that do more than run. */
   readonly makeCpu?: (guest: Guest, memory: CodeMemory, options: CpuOptions) => Cpu;
   /** Called once before the process ends, however it does. */
@@ -272,7 +276,7 @@ const MANY_BLOCKS = 1000;
 
 /** Where the translations of a program are kept, or null. */
 function translationsOf({ command, rootChanged, switches }: Emulator, { guest, file }: Program) {
-  if (command.makeCpu || rootChanged) return null;
+  if (command.makeCpu || command.secure || rootChanged) return null;
   return findTranslations(guest, file, command.options, switches, variables(command.environment));
 }
 
@@ -338,6 +342,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   });
   p.abis = ABIS;
   p.hostPrograms = !options.guestOnly;
+  p.kernelStarts = command.kernelStarts ?? command.execState?.kernelStarts ?? false;
   p.relaunch = makeRelaunch(p, signals, program.guest, options);
   if (logMask & LOG.strace || options.straceSummary) trace(emulator, p, calls, signals);
   const atEnd: (() => void)[] = [() => keepTranslations(emulator, cpu)];
@@ -400,5 +405,6 @@ function load({ command, memory }: Emulator, p: Process, cpu: Cpu, program: Prog
     stackSize: options.stackSize,
     guestBase: options.guestBase,
     seed: options.seed,
+    secure: first && command.secure === true,
   });
 }

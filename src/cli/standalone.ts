@@ -1,7 +1,7 @@
 // What differs when the emulator is one executable (`wemu standalone`), and what the kernel says when it starts one by binfmt_misc.
 
 import { readlinkSync } from 'node:fs';
-import { SYS, sys1 } from '../host/syscall.ts';
+import { SYS, sys1, sys5 } from '../host/syscall.ts';
 import { readWholeFile } from '../util/read-file.ts';
 
 // Defined by src/tools/build-standalone.ts: the guest the executable is for.
@@ -41,6 +41,24 @@ export function closeLibraries(): void {
   }
 }
 
+const PR_GET_DUMPABLE = 3;
+const PR_SET_DUMPABLE = 4;
+
+/**
+ * Reads files of /proc/self. Of a process with another's rights they belong to root, and it may not read them itself unless
+ * it is dumpable. Its caller gets no access by that: the user numbers differ.
+ */
+export function withOwnFiles<T>(read: () => T): T {
+  const prctl = (option: number, value: number): number => sys5(SYS.prctl, option, value, 0, 0, 0);
+  if (STANDALONE_GUEST === undefined || prctl(PR_GET_DUMPABLE, 0) === 1) return read();
+  prctl(PR_SET_DUMPABLE, 1);
+  try {
+    return read();
+  } finally {
+    prctl(PR_SET_DUMPABLE, 0);
+  }
+}
+
 /** Entries of the auxiliary vector (elf.h) and a bit of one. */
 const AT_EXECFD = 2;
 const AT_FLAGS = 8;
@@ -61,7 +79,7 @@ export interface KernelStart {
 export function kernelStart(): KernelStart {
   const start = { preserved: false, execFd: -1, secure: false };
   if (STANDALONE_GUEST === undefined) return start;
-  const bytes = readWholeFile('/proc/self/auxv');
+  const bytes = withOwnFiles(() => readWholeFile('/proc/self/auxv'));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 16 <= bytes.length; at += 16) {
     const value = view.getUint32(at + 8, true);

@@ -8,7 +8,7 @@ import { logHelp, parseLogItems } from '../log/log.ts';
 import { reportFatal, UserError } from '../util/errors.ts';
 import { EXEC_STATE, parseExecState } from './exec-state.ts';
 import { EXIT_USAGE, lastRawArguments, rawEnvironment, runUserProgram, variables } from './run-user.ts';
-import { closeLibraries, kernelStart, STANDALONE_GUEST, WORDS_BEFORE } from './standalone.ts';
+import { closeLibraries, kernelStart, STANDALONE_GUEST, WORDS_BEFORE, withOwnFiles } from './standalone.ts';
 import { helpText, type ParsedCommand, parseUserCommand } from './user-options.ts';
 
 function print(text: string): void {
@@ -45,14 +45,13 @@ async function main(name: string): Promise<void> {
   const guest = GUESTS[name];
   if (!guest) throw new UserError(`no guest '${name}'; there are: ${Object.keys(GUESTS).join(', ')}`, EXIT_USAGE);
   const words = lastRawArguments(process.argv.length - WORDS_BEFORE);
-  const start = kernelStart();
   closeLibraries();
   // Executed by a guest: the options are all there, and variables are the guest's alone.
-  const execState = words[0] === EXEC_STATE ? parseExecState(words[1]!) : undefined;
+  const execState = isOwnCommand(words) ? parseExecState(words[1]!) : undefined;
   const args = execState ? words.slice(2) : words;
-  const environment = rawEnvironment();
+  const environment = withOwnFiles(rawEnvironment);
   const given = execState || start.secure ? {} : variables(environment);
-  const fromKernel = !execState && (start.preserved || start.execFd >= 0);
+  const fromKernel = start.preserved || start.execFd >= 0;
   // The kernel names the program first, and nobody names options.
   const command = parseUserCommand(name, fromKernel ? ['--', ...args] : args, given);
   if (fromKernel && start.preserved && command.program.length > 1) {
@@ -67,16 +66,27 @@ async function main(name: string): Promise<void> {
     program,
     environment,
     prefixNamed,
-    ...(execState ? { execState } : {}),
-    ...(start.execFd >= 0 && !execState ? { execFd: start.execFd } : {}),
+    secure: start.secure,
+    ...(execState ? { execState } : { kernelStarts: fromKernel }),
+    ...(start.execFd >= 0 ? { execFd: start.execFd } : {}),
   });
+}
+
+const start = kernelStart();
+
+/**
+ * Whether the command line is what an emulator makes when its guest executes a program. The kernel's begins with the caller's
+ * name for a program that may have more rights than he has (flag C), and goes on with his words: there it is only a name.
+ */
+function isOwnCommand(words: readonly string[]): boolean {
+  return words[0] === EXEC_STATE && !start.preserved && start.execFd < 0;
 }
 
 /** A program that is executed may be for another guest than this executable. */
 function nameOfGuest(): string {
   if (STANDALONE_GUEST === undefined) return process.argv[2] ?? '';
   const words = lastRawArguments(process.argv.length - WORDS_BEFORE);
-  return words[0] === EXEC_STATE ? parseExecState(words[1]!).guest : STANDALONE_GUEST;
+  return isOwnCommand(words) ? parseExecState(words[1]!).guest : STANDALONE_GUEST;
 }
 
 const guestName = nameOfGuest();

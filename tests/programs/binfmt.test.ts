@@ -64,6 +64,32 @@ const OPEN = `
 cp /bin/dash /tmp/closed; chmod 111 /tmp/closed; /tmp/closed -c 'echo $0; ls /proc/self/fd | head -n 4; readlink /proc/self/exe' name
 `;
 
+/**
+ * Programs with the rights of their owners, called by somebody who has fewer: neither variables nor names make the emulator
+ * do anything with those rights but run the program. Also called by a guest that has given up its rights.
+ */
+const RIGHTS = `
+exec 2>&1
+printf 'console.log("PRELOADED")' >/tmp/pre.js; chmod 644 /tmp/pre.js
+cp /usr/bin/id /tmp/root-id; chown 0 /tmp/root-id; chmod 4755 /tmp/root-id
+cp /usr/bin/id /tmp/other-id; chown 33:44 /tmp/other-id; chmod 6755 /tmp/other-id
+cp /usr/bin/id /tmp/group-id; chown 0:44 /tmp/group-id; chmod 2755 /tmp/group-id
+cp /usr/bin/env /tmp/root-env; chmod 4755 /tmp/root-env
+mkdir /tmp/w; chmod 777 /tmp/w; cd /tmp/w; ln -s /tmp/root-id ./-exec-state
+cat >/tmp/run.pl <<'END'
+sub run { my ($file, @argv) = @_; if (!fork) { exec {$file} @argv; die "$file: $!" } wait }
+$) = "1000 1000"; $( = 1000; $< = $> = 1000;
+run "/tmp/$_-id", 'id' for 'root', 'other', 'group';
+run '/tmp/root-id', 'id', '-u', '--', 'x';
+run '/bin/sh', 'sh', '-c', '/tmp/root-id -u; id -u';
+$ENV{PATH} = '';
+run '-exec-state', '{"guest":"i386"}', '-u';
+%ENV = (BUN_OPTIONS => '--preload=/tmp/pre.js', BUN_BE_BUN => 1, WEMU_STRACE => 1, QEMU_STRACE => 1);
+run '/tmp/root-env', 'env';
+END
+perl /tmp/run.pl
+`;
+
 const NEEDS: readonly Need[] = [
   'guest-i386',
   { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
@@ -130,6 +156,7 @@ for (const guest of ['i386', 'arm'] as const) {
     // One guest is enough for what no guest's code has a part in.
     const open = ['--open', 'yes', '--credential', 'yes'];
     if (guest === 'i386') testWith(needs, 'flags O and C', () => compare('open', guest, OPEN, open), 300_000);
+    if (guest === 'i386') testWith(needs, 'rights of the file', () => compare('rights', guest, RIGHTS, open), 300_000);
     testWith(
       needs,
       'packages are unpacked, configured, removed',
