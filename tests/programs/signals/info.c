@@ -100,15 +100,14 @@ static void sources(void) {
       if (k == 2) SYS(SYS_tkill, getpid(), SIGKILL);
       setpgid(0, 0);
       raise(SIGSTOP);
-      _exit(1);
+      for (;;) pause();
     }
     await("child", 1, 1);
     int status;
     if (k == 3) {
       kill(sender, SIGCONT);
-      siginfo_t w;
-      while (!handled) usleep(1000);
-      if (last.si_code == CLD_CONTINUED) await("child", 1, 1);
+      await("child", 1, 1);
+      kill(sender, SIGKILL);
     }
     handled = 0;
     waitpid(sender, &status, 0);
