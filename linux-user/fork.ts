@@ -1,11 +1,11 @@
 // Making processes: the host's fork of the emulator with all its threads, and the memory a vfork child gives back.
 
 import { EAGAIN, EINTR, EINVAL, ENOSYS } from '../src/host/errno.ts';
+import { readOwnProc } from '../src/host/own-proc.ts';
 import { forkAll } from '../src/host/signals.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import { unimpOnce } from '../src/log/log.ts';
 import { PAGE_SHARED, PAGE_SIZE, PAGE_WRITE } from '../src/memory/page-flags.ts';
-import { readWholeFile } from '../src/util/read-file.ts';
 import { closeHidden, hideDescriptor, openProc } from './host-descriptors.ts';
 import type { Process } from './process.ts';
 
@@ -48,7 +48,7 @@ let tidAddress = 0;
 function prepareOnce(): void {
   if (prepared) return;
   prepared = true;
-  for (const line of Buffer.from(readWholeFile('/proc/self/maps')).toString('latin1').split('\n')) {
+  for (const line of readOwnProc('maps').toString('latin1').split('\n')) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) rwxp/.exec(line);
     if (!match) continue;
     const start = Number.parseInt(match[1]!, 16);
@@ -163,7 +163,7 @@ const RECORD = 8 + PAGE_SIZE;
 /** Sends the pages that are not the parent's any more: those copied when the child wrote to them. */
 function giveBack(p: Process): void {
   if (backPipe < 0) return;
-  const map = sys4(SYS.openat, -100, Buffer.from('/proc/self/pagemap\0'), O_CLOEXEC, 0);
+  const map = sys4(SYS.openat, openProc(), Buffer.from('self/pagemap\0'), O_CLOEXEC, 0);
   const { pages, taskSize } = p.memory;
   const record = new HostBuffer(RECORD);
   const count = taskSize / PAGE_SIZE;

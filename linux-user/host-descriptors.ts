@@ -1,6 +1,7 @@
 // Descriptors of this process that are not the guest's: the engine's own and the emulator's, kept out of the guest's way.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setProcDirectory } from '../src/host/own-proc.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys6 } from '../src/host/syscall.ts';
 
 const AT_FDCWD = -100;
@@ -69,7 +70,10 @@ let procDirectory = -1;
 export function openProc(): number {
   if (procDirectory < 0) {
     const fd = sys4(SYS.openat, AT_FDCWD, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
-    if (fd >= 0) procDirectory = hideDescriptor(fd);
+    if (fd >= 0) {
+      procDirectory = hideDescriptor(fd);
+      setProcDirectory(procDirectory);
+    }
   }
   return procDirectory;
 }

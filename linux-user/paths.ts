@@ -3,7 +3,7 @@
 import { ENOENT, EXDEV } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
-import { hideDescriptor, isHidden } from './host-descriptors.ts';
+import { closeHidden, hideDescriptor, isHidden } from './host-descriptors.ts';
 
 /** PATH_MAX of Linux, the zero byte included. */
 const PATH_MAX = 4096;
@@ -17,6 +17,10 @@ export function badAddress(pointer: number): number {
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+/** Size of the host's struct stat, and of device and inode, which it begins with. */
+const STAT_SIZE = 144;
+const STAT_DEVICE_INODE = 16;
 const F_OK = 0;
 const O_PATH = 0x200000;
 const O_CLOEXEC = 0x80000;
@@ -47,7 +51,7 @@ export class Paths {
    */
   constructor(
     private readonly memory: GuestMemory,
-    readonly prefix: string,
+    public prefix: string,
     public executable: string,
   ) {}
 
@@ -160,6 +164,28 @@ export class Paths {
       rest = [...target, ...rest];
     }
     return undefined;
+  }
+
+  /** To be called before file names may come to mean something else: the prefix is kept to compare with. */
+  beforeRootChange(): void {
+    if (this.prefix !== '') this.openPrefix();
+  }
+
+  /**
+   * To be called when they do: a guest in another root directory sees nothing but what is there, and the prefix ends with
+   * the old one, unless its name still leads to the same directory.
+   */
+  afterRootChange(): void {
+    if (this.prefix === '') return;
+    const identity = (directory: number, name: string): string => {
+      const { u8, address } = new HostBuffer(STAT_SIZE);
+      const result = sys4(SYS.newfstatat, directory, this.store(name), address, AT_EMPTY_PATH);
+      return result < 0 ? '' : Buffer.from(u8.subarray(0, STAT_DEVICE_INODE)).toString('latin1');
+    };
+    const kept = identity(this.prefixDescriptor, '');
+    if (kept !== '' && kept === identity(AT_FDCWD, this.prefix)) return;
+    this.prefix = '';
+    if (this.prefixDescriptor >= 0) closeHidden(this.prefixDescriptor);
   }
 
   private exists(host: string): boolean {

@@ -13,9 +13,14 @@ export interface SystemCallRunner {
   nameOf(number: number): string | undefined;
 }
 
-/** One semihosting call; the code for them is loaded with the first. */
+/** Loads the code for semihosting calls. */
+export function loadSemihosting(): typeof import('./semihosting.ts') {
+  return require('./semihosting.ts');
+}
+
+/** One semihosting call. */
 function semihost(p: Process): void {
-  const { Semihosting } = require('./semihosting.ts') as typeof import('./semihosting.ts');
+  const { Semihosting } = loadSemihosting();
   const hosting = (p.semihosting ??= new Semihosting(p));
   const { request, finish } = p.abi.semihosting!;
   const result = hosting.run(...request(p.stateView, p.stateEnv));

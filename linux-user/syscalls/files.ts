@@ -110,7 +110,10 @@ function closeRange(_: Process, first: number, last: number, flags: number): num
 /** A call after which the emulator may not find its own files any more. */
 export function withNewRoot(p: Process, call: () => number): number {
   for (const load of p.beforeRootChange) load();
-  return call();
+  p.paths.beforeRootChange();
+  const result = call();
+  if (result >= 0) p.paths.afterRootChange();
+  return result;
 }
 
 /** Row pieces for calls with AT_* flags: whether a link at the name's end is followed. */

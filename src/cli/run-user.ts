@@ -4,7 +4,7 @@ import { ABIS } from '../../linux-user/abi/registry.ts';
 import { leaveProgram } from '../../linux-user/exec-in-place.ts';
 import { arrangeDescriptors, hideDescriptor, openProc } from '../../linux-user/host-descriptors.ts';
 import { Process } from '../../linux-user/process.ts';
-import { runProcess } from '../../linux-user/process-loop.ts';
+import { loadSemihosting, runProcess } from '../../linux-user/process-loop.ts';
 import { releaseRobustList } from '../../linux-user/robust-list.ts';
 import { Signals } from '../../linux-user/signals.ts';
 import { createMemory, startProgram } from '../../linux-user/start.ts';
@@ -22,7 +22,7 @@ import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { showArguments } from '../host/shown-arguments.ts';
-import { frozenThreads, makeThreads } from '../host/signals.ts';
+import { frozenThreads, loadHandlerCode, makeThreads } from '../host/signals.ts';
 import { SYS, sys1 } from '../host/syscall.ts';
 import { counterReport } from '../log/counters.ts';
 import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
@@ -31,6 +31,7 @@ import { STATE_BASE, STATE_SIZE } from '../memory/guest-pages.ts';
 import { PAGE_SIZE } from '../memory/page-flags.ts';
 import { reportWarning, UserError } from '../util/errors.ts';
 import { applyExecState, type ExecState, makeRelaunch, setName } from './exec-state.ts';
+import { STANDALONE_GUEST } from './standalone.ts';
 import { findTranslations, saveTranslations } from './translation-file.ts';
 import type { UserOptions } from './user-options.ts';
 
@@ -323,7 +324,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     abi,
     env: cpu.env,
     pollWord: memory.base + cpu.env + HEADER.poll,
-    prefix,
+    prefix: old?.paths.prefix ?? prefix,
     ...(options.release === null ? {} : { release: options.release }),
   });
   const signals = (emulator.signals ??= new Signals(memory, cpu.env, abi.signals, cpu.env + HEADER.poll));
@@ -337,6 +338,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     emulator.translations.store?.stopSaving();
   });
   p.beforeRootChange.push(openProc, () => {
+    loadAll(emulator);
     emulator.rootChanged = true;
     emulator.translations.store?.stopSaving();
   });
@@ -358,6 +360,18 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     end();
   };
   return { process: p, cpu, calls, signals };
+}
+
+/** Loads what comes from files when it is first used: all guests, as their programs may be executed, and their helpers. */
+function loadAll({ memory }: Emulator): void {
+  if (STANDALONE_GUEST !== undefined) return;
+  loadHandlerCode();
+  loadSemihosting();
+  for (const [name, guest] of Object.entries(GUESTS)) {
+    for (const instantiate of Object.values(guest.helperModules)) instantiate(memory.memory);
+    // Touched, it is there.
+    if (!ABIS[name]) throw new Error(`no ABI for ${name}`);
+  }
 }
 
 /** Makes the tracer of system calls that the options ask for; loaded only then. */

@@ -1,6 +1,6 @@
 // The command line and the environment that other processes see of this one, in /proc/PID/cmdline and /proc/PID/environ.
 
-import { readWholeFile } from '../util/read-file.ts';
+import { readOwnProc } from './own-proc.ts';
 import { HostBuffer, SYS, sys1, sys5 } from './syscall.ts';
 
 const PR_SET_MM = 35;
@@ -31,7 +31,7 @@ export function showArguments(argv: readonly string[], environment: readonly str
   ) as [Buffer, Buffer];
   let stat: string;
   try {
-    stat = Buffer.from(readWholeFile('/proc/self/stat')).toString('latin1');
+    stat = readOwnProc('stat').toString('latin1');
   } catch {
     return;
   }

@@ -70,11 +70,15 @@ const MAP_PRIVATE_ANONYMOUS = 0x22;
 
 let installed: HandlerModule | undefined;
 
+/** Reads the handlers' code, which can be done once more when files are out of reach. */
+export function loadHandlerCode(): typeof import('./signal-handler-code.ts') {
+  return require('./signal-handler-code.ts');
+}
+
 /** Puts the handlers' code into memory: only in processes that catch or block a signal, or fork. */
 function handlerModule(): HandlerModule {
   if (installed) return installed;
-  const { CODE, DATA_OFFSET, OFFSETS, SIZE } =
-    require('./signal-handler-code.ts') as typeof import('./signal-handler-code.ts');
+  const { CODE, DATA_OFFSET, OFFSETS, SIZE } = loadHandlerCode();
   const base = sys6(SYS.mmap, 0, SIZE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (base < 0) throw new Error('no memory for the signal handler');
   new Uint8Array(toArrayBuffer(base as Pointer, 0, DATA_OFFSET)).set(Buffer.from(CODE, 'base64'));

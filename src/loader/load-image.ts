@@ -1,7 +1,8 @@
 /** Maps an ELF program and its interpreter into guest memory the way the kernel's binfmt_elf does. */
 
 import { EACCES, EINTR, ENOENT, ENOEXEC, EPERM } from '../host/errno.ts';
-import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../host/syscall.ts';
+import { readOwnLink } from '../host/own-proc.ts';
+import { HostBuffer, SYS, sys1, sys2, sys4 } from '../host/syscall.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import {
   MAP_ANONYMOUS,
@@ -156,10 +157,7 @@ class ImageFile {
 
   /** Absolute path as the kernel knows it. */
   path(): string {
-    const { u8, address } = new HostBuffer(PATH_MAX);
-    const link = Buffer.from(`/proc/self/fd/${this.fd}\0`, 'latin1');
-    const length = sys3(SYS.readlink, link, address, PATH_MAX);
-    return length < 0 ? this.name : Buffer.from(u8.subarray(0, length)).toString('latin1');
+    return readOwnLink(`fd/${this.fd}`) ?? this.name;
   }
 
   close(): void {

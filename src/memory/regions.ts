@@ -1,6 +1,6 @@
 /** Lists the guest's mappings from the host's own list, which knows the files, and the page table, which knows the guest. */
 
-import { readWholeFile } from '../util/read-file.ts';
+import { readOwnProc } from '../host/own-proc.ts';
 import { PAGE_ACCESS, PAGE_MAPPED, PAGE_SHARED, PAGE_SHIFT, PAGE_SIZE } from './page-flags.ts';
 
 /** One mapping of the guest. */
@@ -31,10 +31,10 @@ export interface RegionSource {
 
 const MAPS_LINE = /^([0-9a-f]+)-([0-9a-f]+) .... ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)\s*(.*)$/;
 
-/** The host's list. Where the guest has left /proc behind (chroot), one line for all of it: the page table must do. */
+/** The host's list. Without /proc one line for all of it: the page table must do. */
 function hostMaps({ base, taskSize }: RegionSource): string[] {
   try {
-    return Buffer.from(readWholeFile('/proc/self/maps')).toString('latin1').split('\n');
+    return readOwnProc('maps').toString('latin1').split('\n');
   } catch {
     return [`${base.toString(16)}-${(base + taskSize).toString(16)} ---p 00000000 00:00 0`];
   }
