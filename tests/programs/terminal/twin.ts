@@ -1,6 +1,6 @@
 // Two programs on pseudo-terminals that get the same keys and must show the same: one natively, one under wemu.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wemuCommand } from '../../oracle/runner.ts';
 import {
@@ -22,6 +22,32 @@ const ENVIRONMENT = {
   ...{ HISTFILE: '/dev/null', WEMU_TRANSLATIONS: 'off' },
 };
 
+/**
+ * Numbers of the system calls in which programs wait for keys, time or children. No other call with one of these numbers sleeps.
+ * i386: restart_syscall, read, waitpid, wait4, select, nanosleep, poll, rt_sigsuspend, clock_nanosleep, waitid, pselect6, ppoll,
+ * and those with 64-bit time. x86-64, for the emulator: read, poll, select, nanosleep, wait4, rt_sigsuspend, restart_syscall,
+ * clock_nanosleep, waitid, pselect6, ppoll.
+ */
+// biome-ignore format: the order of the comment
+const WAITING_CALLS = new Set([
+  ...['0', '3', '7', '114', '142', '162', '168', '179', '267', '284', '308', '309', '407', '413', '414'],
+  ...['0', '7', '23', '35', '61', '130', '219', '230', '247', '270', '271'],
+]);
+
+/** What /proc tells about a process; undefined when it has ended. */
+function processState(pid: number): { state: string; foreground: number; call: string } | undefined {
+  try {
+    // The command's name stands in parentheses; then state, parent, group, session, terminal and its foreground group.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const call = readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0]!.trim();
+    return { state: fields[0]!, foreground: Number(fields[5]), call };
+  } catch {
+    return undefined;
+  }
+}
+
 /** A program on a terminal of its own. */
 class Terminal {
   readonly screen: Screen;
@@ -30,7 +56,15 @@ class Terminal {
   transcript = '';
   private notify: () => void = () => {};
 
-  constructor(argv: string[], cwd: string, columns: number, rows: number, term: string) {
+  /** @param lends whether keys are for the leader of the terminal's foreground group, if that is another process */
+  constructor(
+    argv: string[],
+    cwd: string,
+    columns: number,
+    rows: number,
+    term: string,
+    private readonly lends: boolean,
+  ) {
     this.screen = new Screen(columns, rows);
     this.child = Bun.spawn(argv, {
       cwd,
@@ -58,18 +92,18 @@ class Terminal {
     this.child.terminal!.resize(columns, rows);
   }
 
-  /** Whether the program sleeps in the kernel, waiting for the terminal, for other descriptors, or for a child. */
+  /** Whether the program sleeps in a system call that waits for descriptors, for time or for a child. */
   waits(): boolean {
-    return /^S (poll_schedule_timeout|do_select|wait_woken|n_tty_read|do_wait|0$)/.test(this.where());
+    const [state, call] = this.where().split(' ');
+    return state === 'S' && WAITING_CALLS.has(call!);
   }
 
-  /** State and the function of the kernel in which it sleeps; kernels that do not tell say 0. */
+  /** State and number of the system call, or "running", of the program or of whom it has lent the terminal. */
   where(): string {
-    const { pid } = this.child;
-    if (!existsSync(`/proc/${pid}/wchan`)) return 'nowhere';
-    // The command's name stands in parentheses.
-    const state = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '')[0];
-    return `${state} ${readFileSync(`/proc/${pid}/wchan`, 'latin1')}`;
+    const own = processState(this.child.pid);
+    const { foreground = 0 } = own ?? {};
+    const shown = this.lends && foreground !== this.child.pid ? processState(foreground) : own;
+    return shown ? `${shown.state} ${shown.call}` : 'nowhere';
   }
 
   /** Resolves when the program has sent more. */
@@ -95,16 +129,26 @@ export class Twin {
     private readonly directories: readonly [string, string],
   ) {}
 
-  /** Starts a program of the tree twice, each in a directory with the same files. */
-  static start(argv: readonly string[], files: Files, term = 'xterm'): Twin {
+  /**
+   * Starts a program of the tree twice, each in a directory with the same files.
+   * @param lends the program is a shell whose jobs read the keys: steps wait for the job in the foreground
+   */
+  static start(argv: readonly string[], files: Files, term = 'xterm', lends = false): Twin {
     const [columns, rows] = [80, 24];
     const directories: [string, string] = [makeWorkDirectory(), makeWorkDirectory()];
     for (const directory of directories) fillDirectory(directory, files);
     const wemu = wemuCommand(['-L', TREE, '-0', argv[0]!]);
     if ('missing' in wemu) throw new Error(wemu.missing);
     return new Twin(
-      new Terminal(nativeChroot(directories[0], argv), directories[0], columns, rows, term),
-      new Terminal([...wemu.command, join(TREE, argv[0]!), ...argv.slice(1)], directories[1], columns, rows, term),
+      new Terminal(nativeChroot(directories[0], argv), directories[0], columns, rows, term, lends),
+      new Terminal(
+        [...wemu.command, join(TREE, argv[0]!), ...argv.slice(1)],
+        directories[1],
+        columns,
+        rows,
+        term,
+        lends,
+      ),
       directories,
     );
   }
