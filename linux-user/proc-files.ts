@@ -4,22 +4,27 @@ import { EIO } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
 import { isHidden, openProc } from './host-descriptors.ts';
+import { statmText, statText, statusText } from './proc-status.ts';
 import type { Process } from './process.ts';
 
 const AT_FDCWD = -100;
 const MFD_CLOEXEC = 1;
 const SEEK_SET = 0;
 const RLIMIT_FSIZE = 1;
+const SMALL_FILE = 65536;
 const O_CLOEXEC = 0x80000;
 /** Column at which the kernel starts the file name in maps (25 + 6 * 8 bytes, for compatibility tasks too). */
 const MAPS_NAME_COLUMN = 73;
 
 /** What makes the contents of each file, by its name below /proc/self, with a slash in front below /proc. */
-const CONTENTS: Readonly<Record<string, (p: Process) => Uint8Array>> = {
+const CONTENTS: Readonly<Record<string, (p: Process, host: () => string) => Uint8Array>> = {
   maps: (p) => Buffer.from(mapsText(p), 'latin1'),
   cmdline: (p) => Buffer.from(p.argv.map((argument) => `${argument}\0`).join(''), 'latin1'),
   environ: (p) => Buffer.from(p.environment.map((variable) => `${variable}\0`).join(''), 'latin1'),
   auxv: (p) => p.auxv,
+  status: (p, host) => Buffer.from(statusText(p, host()), 'latin1'),
+  stat: (p, host) => Buffer.from(statText(p, host()), 'latin1'),
+  statm: (p, host) => Buffer.from(statmText(p, host()), 'latin1'),
   '/cpuinfo': (p) => Buffer.from(p.abi.cpuInfo!(p.view, p.env), 'latin1'),
 };
 
@@ -40,7 +45,7 @@ export function isProcFile(entry: string): boolean {
 export function openProcFile(p: Process, entry: string, name: number, flags: number): number {
   const real = sys4(SYS.openat, AT_FDCWD, p.in(name), flags, 0);
   if (real < 0) return real;
-  const contents = CONTENTS[entry]!(p);
+  const contents = CONTENTS[entry]!(p, () => readText(real));
   sys1(SYS.close, real);
   const label = new HostBuffer(16);
   const fd = sys2(SYS.memfd_create, label.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
@@ -52,6 +57,13 @@ export function openProcFile(p: Process, entry: string, name: number, flags: num
   }
   sys3(SYS.lseek, fd, 0, SEEK_SET);
   return fd;
+}
+
+/** The contents of a small open file as latin1 text. */
+function readText(fd: number): string {
+  const { u8, address } = new HostBuffer(SMALL_FILE);
+  const length = sys4(SYS.pread64, fd, address, SMALL_FILE, 0);
+  return Buffer.from(u8.subarray(0, Math.max(0, length))).toString('latin1');
 }
 
 /** Type of the /proc file system, the first word of struct statfs. */

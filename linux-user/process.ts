@@ -73,6 +73,19 @@ export interface SignalHooks {
   aroundFork(fork: () => number): number;
 }
 
+/** Guest addresses: code and data of the program's file, the first stack pointer, the strings above it. */
+export interface ProgramLayout {
+  readonly codeStart: number;
+  readonly codeEnd: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+  readonly stackStart: number;
+  readonly argStart: number;
+  /** Also where the environment begins. */
+  readonly argEnd: number;
+  readonly envEnd: number;
+}
+
 /** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */
 export class Process {
   readonly memory: GuestMemory;
@@ -101,6 +114,11 @@ export class Process {
   readonly limits = new Map<number, Limit>();
   /** Address set_tid_address asked to be cleared at the thread's end; 0: none. */
   clearTid = 0;
+  /** Where the program's parts are, as /proc/self/stat shows them: set when it is loaded. */
+  layout: ProgramLayout = {
+    ...{ codeStart: 0, codeEnd: 0, dataStart: 0, dataEnd: 0 },
+    ...{ stackStart: 0, argStart: 0, argEnd: 0, envEnd: 0 },
+  };
   /** Address of the vDSO; 0: none. */
   vdso = 0;
   /** The robust futex list: head address and length as the guest gave them. */

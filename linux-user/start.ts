@@ -132,6 +132,9 @@ export function startProgram(p: Process, options: ProgramOptions): StartedProgra
   p.argv = options.argv;
   p.environment = options.envp;
   p.auxv = stack.auxv;
+  const { codeStart, codeEnd, dataStart, dataEnd } = image;
+  const { argStart, argEnd, envEnd } = stack;
+  p.layout = { codeStart, codeEnd, dataStart, dataEnd, stackStart: stack.stackPointer, argStart, argEnd, envEnd };
   p.paths.executable = image.path;
   return { image, stack, stackTop, stackSize };
 }
