@@ -69,6 +69,24 @@ describe('calls that wait, interrupted with and without SA_RESTART', () => {
   }
 });
 
+describe('signals that come while a call that waits starts', () => {
+  const starts = join(dir, 'window');
+  for (const part of ['pselect', 'ppoll', 'epoll_pwait', 'sigsuspend']) {
+    testWith(
+      ['gcc-i386'],
+      part,
+      () => {
+        const build = ['-w', '-O1', '-static', '-o', starts, join(import.meta.dir, 'window.c')];
+        if (!existsSync(starts)) Bun.spawnSync([compiler!, ...build], { stdio: ['ignore', 'inherit', 'inherit'] });
+        const out = `${part}: 0 slept through, 0 ended otherwise, 0 returned before the handler\n`;
+        expect(run([starts, part])).toEqual({ out, err: '', status: 0 });
+        expect(run([wemu, starts, part])).toEqual({ out, err: '', status: 0 });
+      },
+      2 * TIMEOUT,
+    );
+  }
+});
+
 testWith(
   ['gcc-i386'],
   'all 64 signals by default, ignored, blocked, handled, from others, over exec',
