@@ -77,7 +77,7 @@ function openFiles(): number {
 }
 
 /** The environment for the emulator itself: with the settings that the launcher would add. */
-function withEngineSettings(environment: readonly string[]): string[] {
+export function withEngineSettings(environment: readonly string[]): string[] {
   const added = ENGINE_SETTINGS.filter((setting) => {
     const name = setting.slice(0, setting.indexOf('=') + 1);
     return !environment.some((item) => item.startsWith(name));

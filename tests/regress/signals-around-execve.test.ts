@@ -2,10 +2,12 @@
 // host program was noted for a guest that did not exist any more: `sleep 20 & kill $!` in bash slept on, one time in ten.
 // Signals that waited while blocked were forgotten when the emulator executed itself anew, and so were the engine settings
 // of the launcher.
-import { afterAll, expect } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withEngineSettings } from '../../src/cli/exec-state.ts';
+import { ENGINE_SETTINGS } from '../../src/host/engine-settings.ts';
 import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { testWith } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
@@ -32,8 +34,16 @@ testWith(
     expect(native).toContain('40 of 40 died');
     expect(native).toContain('value 77');
     expect(run([...wemu.command, program, 'env'])).toBe(native);
+    // Others see the guest's variables.
     const settings = "tr '\\0' '\\n' </proc/$PPID/environ | grep -c ^BUN_JSC";
-    expect(run([...wemu.command, program, settings])).toContain('\n2\nstatus 0\n');
+    expect(run([...wemu.command, program, settings])).toContain('\n0\nstatus 0\n');
   },
   120_000,
 );
+
+test('the emulator executes itself with the settings of the launcher, or those a user has set', () => {
+  expect(withEngineSettings(['A=1'])).toEqual(['A=1', ...ENGINE_SETTINGS]);
+  const [first, ...others] = ENGINE_SETTINGS;
+  const own = `${first!.slice(0, first!.indexOf('=') + 1)}7`;
+  expect(withEngineSettings([own])).toEqual([own, ...others]);
+});
