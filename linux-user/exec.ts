@@ -1,6 +1,7 @@
 // Becoming another program: finds out what a file is (guest program, script, host program) and has the host execute it.
 
 import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC } from '../src/host/errno.ts';
+import { locate } from '../src/host/own-proc.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
 import { UserError } from '../src/util/errors.ts';
@@ -69,10 +70,11 @@ interface OpenExecutable {
 
 /** Opens a file as exec does; -errno where that is refused. */
 function openExecutable(file: string): OpenExecutable | number {
-  const path = cString(file);
-  const allowed = sys4(SYS.faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+  const [directory, place] = locate(file);
+  const path = cString(place);
+  const allowed = sys4(SYS.faccessat2, directory, path, X_OK, AT_EACCESS);
   if (allowed < 0) return allowed;
-  const fd = sys4(SYS.openat, AT_FDCWD, path, O_CLOEXEC, 0);
+  const fd = sys4(SYS.openat, directory, path, O_CLOEXEC, 0);
   // Executable but not readable: the host can still run its own programs.
   if (fd === -EACCES) return { fd: -1, mode: 0, size: 0, start: new Uint8Array(0) };
   if (fd < 0) return fd;
@@ -156,6 +158,7 @@ function findProgram(
   file: string,
   first: OpenExecutable,
   argv: readonly string[],
+  closes: boolean,
 ): ExecTarget | number {
   const execFn = name;
   let args = argv.length > 0 ? argv : [''];
@@ -175,6 +178,8 @@ function findProgram(
     if (depth === MAX_SCRIPTS) return -ELOOP;
     const line = scriptLine(start);
     if (!line) return -ENOEXEC;
+    // The interpreter could not open it.
+    if (closes) return -ENOENT;
     const { interpreter, argument } = line;
     args = [interpreter, ...(argument === undefined ? [] : [argument]), name, ...args.slice(1)];
     name = interpreter;
@@ -215,8 +220,16 @@ export function hostExec(file: string, argv: readonly string[], environment: rea
 /**
  * Becomes the program `name` (host name `file`). Returns -errno when that fails, and 0 with `Process.next` set when the
  * emulator goes on with another guest program.
+ * @param closes the file is named by a descriptor that exec closes
  */
-export function execProgram(p: Process, name: string, file: string, argv: number, envp: number): number {
+export function execProgram(
+  p: Process,
+  name: string,
+  file: string,
+  argv: number,
+  envp: number,
+  closes = false,
+): number {
   if (name === '') return -ENOENT;
   // The kernel opens the file before it looks at the vectors, and looks into it afterwards.
   const opened = openExecutable(file);
@@ -227,7 +240,7 @@ export function execProgram(p: Process, name: string, file: string, argv: number
     if (opened.fd >= 0) sys1(SYS.close, opened.fd);
     return environment as number;
   }
-  const target = findProgram(p, name, file, opened, args);
+  const target = findProgram(p, name, file, opened, args, closes);
   if (typeof target === 'number') return target;
   if (target.guest === null && !p.hostPrograms) return -ENOEXEC;
   // Only the kernel can give rights; where it starts the guest's programs it does so for the emulator (flag C).

@@ -1,6 +1,7 @@
 // System calls that make processes and execute programs.
 
 import { E2BIG, EFAULT, EINVAL, ELOOP, ENOENT, ENOTDIR } from '../../src/host/errno.ts';
+import { descriptorName, readOwnLink } from '../../src/host/own-proc.ts';
 import { HostBuffer, SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { execProgram, readName } from '../exec.ts';
 import { CLONE_VFORK, CLONE_VM, type CloneRequest, cloneProcess } from '../fork.ts';
@@ -46,12 +47,11 @@ function execveat(p: Process, dirfd: number, pathname: number, argv: number, env
   const type = fileType(dirfd);
   if (type < 0) return type;
   if (name !== '' && type !== S_IFDIR) return -ENOTDIR;
-  const open = `/proc/self/fd/${dirfd}`;
-  const host = name === '' ? open : `${open}/${name}`;
+  const host = descriptorName(dirfd, name === '' ? '' : `/${name}`);
   if (flags & AT_SYMLINK_NOFOLLOW && isLink(name === '' ? '' : host)) return -ELOOP;
   const shown = name === '' ? `/dev/fd/${dirfd}` : `/dev/fd/${dirfd}/${name}`;
   const closes = (sys3(SYS.fcntl, dirfd, F_GETFD, 0) & FD_CLOEXEC) !== 0;
-  return execProgram(p, shown, closes ? survivingName(dirfd, name) : host, argv, envp);
+  return execProgram(p, shown, closes ? survivingName(dirfd, name) : host, argv, envp, closes);
 }
 
 function isLink(host: string): boolean {
@@ -64,13 +64,10 @@ function isLink(host: string): boolean {
 
 /** A name for a file behind a descriptor that is closed by exec: its own, or that of a copy that stays (memfd, deleted). */
 function survivingName(dirfd: number, name: string): string {
-  const { u8, address } = new HostBuffer(PATH_MAX);
-  const link = Buffer.from(`/proc/self/fd/${dirfd}\0`, 'latin1');
-  const length = sys3(SYS.readlink, link, address, PATH_MAX);
-  const own = length < 0 ? '' : Buffer.from(u8.subarray(0, length)).toString('latin1');
+  const own = readOwnLink(`fd/${dirfd}`) ?? '';
   const rest = name === '' ? '' : `/${name}`;
   if (own[0] === '/' && sys2(SYS.access, Buffer.from(`${own}\0`, 'latin1'), 0) === 0) return own + rest;
-  return `/proc/self/fd/${sys3(SYS.fcntl, dirfd, F_DUPFD, 3)}${rest}`;
+  return descriptorName(sys3(SYS.fcntl, dirfd, F_DUPFD, 3), rest);
 }
 
 const plainFork: CloneRequest = {

@@ -15,6 +15,20 @@ export function setProcDirectory(fd: number): void {
   directory = fd;
 }
 
+/** Begins names of files behind descriptors; the second slash tells them from a guest's names. */
+const DESCRIPTOR = '/proc/self//fd/';
+
+/** A host name for the file behind a descriptor, or for one below it: for `locate`, and for the host where /proc is in reach. */
+export function descriptorName(fd: number, rest = ''): string {
+  return `${DESCRIPTOR}${fd}${rest}`;
+}
+
+/** Directory and name by which the host finds a file: those of `descriptorName` also where /proc is out of reach. */
+export function locate(file: string): readonly [directory: number, name: string] {
+  if (directory < 0 || !file.startsWith(DESCRIPTOR)) return [AT_FDCWD, file];
+  return [directory, file.slice('/proc/'.length)];
+}
+
 /** What the link /proc/self/`name` leads to, bytes as latin1 text; undefined when it cannot be read. */
 export function readOwnLink(name: string): string | undefined {
   const { u8, address } = new HostBuffer(PATH_MAX);

@@ -1,7 +1,7 @@
 /** Maps an ELF program and its interpreter into guest memory the way the kernel's binfmt_elf does. */
 
 import { EACCES, EINTR, ENOENT, ENOEXEC, EPERM } from '../host/errno.ts';
-import { readOwnLink } from '../host/own-proc.ts';
+import { locate, readOwnLink } from '../host/own-proc.ts';
 import { HostBuffer, SYS, sys1, sys2, sys4 } from '../host/syscall.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import {
@@ -80,7 +80,6 @@ export interface LoadedImage {
 
 const O_RDONLY = 0;
 const O_CLOEXEC = 0x80000;
-const AT_FDCWD = -100;
 /** Bytes read at first: the file header and, in every file linked with ordinary tools, the program headers. */
 const FIRST_READ = 4096;
 const PATH_MAX = 4096;
@@ -126,8 +125,9 @@ class ImageFile {
    * failure into the message.
    */
   static open(name: string, program: boolean, describe: (reason: string) => UserError): ImageFile {
-    const path = Buffer.from(`${name}\0`, 'latin1');
-    const fd = sys4(SYS.openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    const [directory, place] = locate(name);
+    const path = Buffer.from(`${place}\0`, 'latin1');
+    const fd = sys4(SYS.openat, directory, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) throw describe(errorText(fd));
     const buffer = new HostBuffer(STAT_SIZE);
     const result = sys2(SYS.fstat, fd, buffer.address);

@@ -42,6 +42,16 @@ perl -e '
   sub try { exec @_; print "$_[0]: $!\n" }
   chroot "root"; chdir "/sub"; chroot ".";
   try "/script"; try "../script", "up"; chdir ".."; try "bin/sh", "-c", "echo up"; try "bin/busybox", "echo", "up"'
+python3 -I -c 'import os
+files = [os.open("root/" + name, os.O_RDONLY) for name in ("bin/busybox", "script")]
+os.chroot("root"); os.chdir("/")
+for file in files:
+    for inherited in True, False:
+        if os.fork() == 0:
+            os.set_inheritable(file, inherited)
+            try: os.execve(file, ["echo", "by descriptor"], {})
+            except OSError as error: print(error, flush=True); os._exit(1)
+        print(os.wait()[1], flush=True)'
 perl -e 'chroot "/" or die; exec "perl", "-e", "print qq(the same root\n)"'
 perl -e 'print chroot("nowhere") ? "yes" : "$!\n"; exec "perl", "-e", "print qq(the old root\n)"'
 `;
