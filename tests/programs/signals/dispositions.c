@@ -72,6 +72,8 @@ static void from_outside(int n, int how) {
     if (how == BLOCKED) set_mask(BIT(n));
     ready();
     await(down[0]);
+    /* Where a process has more threads than the program knows of, a signal may take a moment longer than a byte in a pipe. */
+    for (int ms = 0; how == HANDLED && handled[n] == 0 && ms < 5000; ms++) usleep(1000);
     if (how == HANDLED) printf("%s %d: code %d times %d\n", HOW[how], n, last_code, handled[n]);
     if (how == BLOCKED) {
       printf("%s %d: pending %llx\n", HOW[how], n, pending());
