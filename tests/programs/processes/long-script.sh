@@ -323,10 +323,13 @@ c=0
 trap - CHLD
 set +m
 exec 2>&5 5>&-
+# The shell may tell of the death before it waits.
+exec 5>&2 2>/dev/null
 sleep 100 & suspended=$!
 kill -STOP $suspended; kill -KILL $suspended
-wait $suspended 2>/dev/null
+wait $suspended
 echo "killed while stopped: $?"
+exec 2>&5 5>&-
 (sleep 0 & wait; echo 'waited in a subshell')
 export -f section
 bash -c 'section "exported function"' | sed 's/line.*/line)/'

@@ -55,10 +55,11 @@ exec 7>&2 2>/dev/null
 set -m
 sleep 100 &
 kill -STOP %1
-until jobs -s | grep -q Stopped; do :; done
+# Once more where the shell has not noticed: now and then it misses a change, natively too.
+until jobs -s | grep -q Stopped; do kill -CONT %1; kill -STOP %1; done
 jobs -s | sed 's/  */ /g'
 kill -CONT %1
-until jobs -r | grep -q Running; do :; done
+until jobs -r | grep -q Running; do kill -STOP %1; kill -CONT %1; done
 jobs -r | sed 's/  */ /g'
 # The shell may have noticed before it waits, and then says so and forgets the job's number.
 pid=$!
