@@ -83,15 +83,20 @@ export const poll: Rule = (l, op, i) => {
   if (l.pollMayBeHoisted()) keepLoading(l);
   loadPoll(l);
   l.openUnlikely();
-  for (const global of sync) {
-    l.env();
-    l.useValue(global);
-    l.storeGlobal(global);
-  }
+  storeGlobals(l, sync);
   storePc(l, op.imm);
   returnExit(l, Exit.POLL);
   l.op(W.end);
 };
+
+/** Stores globals to CPU state, where control seldom comes. */
+function storeGlobals(l: Emitter, globals: readonly Global[]): void {
+  for (const global of globals) {
+    l.env();
+    l.useValue(global);
+    l.storeGlobal(global);
+  }
+}
 
 /** Counts down in a local; only each so many times CPU state is stored and the poll word looked at. */
 export const checkpoint: Rule = (l, op, i) => {
@@ -110,11 +115,7 @@ export const checkpoint: Rule = (l, op, i) => {
   l.i32Const(0);
   l.op(W['i32.lt_s']);
   l.openUnlikely();
-  for (const global of sync) {
-    l.env();
-    l.useValue(global);
-    l.storeGlobal(global);
-  }
+  storeGlobals(l, sync);
   storePc(l, op.imm);
   pollBeforeLeaving(l);
   l.i32Const(op.imm2);
@@ -314,11 +315,7 @@ export const leaveIf: Rule = (l, op) => {
   l.settleLoads();
   for (const global of sync) l.delayValue(global);
   const ends = openRare(l, op.a!, op.b!);
-  for (const global of sync) {
-    l.env();
-    l.useValue(global);
-    l.storeGlobal(global);
-  }
+  storeGlobals(l, sync);
   storePc(l, op.imm);
   if (l.options.chain) {
     l.env();

@@ -1,7 +1,7 @@
 /** Random ARM cases of several instructions arranged to work together: exclusive accesses, jumps to landing pads, byte order, system registers. */
 
 import type { Random } from '../oracle/random.ts';
-import { type ArmCase, BUFFER, BUFFER_WORDS } from './arm-program.ts';
+import { type ArmCase, BUFFER, BUFFER_WORDS, startOf } from './arm-program.ts';
 
 const AL = 14;
 
@@ -14,16 +14,6 @@ function pickExcept(random: Random, count: number, except: readonly number[]): n
 
 function randomRegs(random: Random): number[] {
   return Array.from({ length: 15 }, () => (random.below(3) === 0 ? random.below(64) : random.u32()));
-}
-
-function start(random: Random, thumb: boolean, code: number[], regs: number[]): ArmCase {
-  return {
-    code,
-    thumb,
-    regs,
-    flags: (random.u32() & 0xf80f0000) >>> 0,
-    vectors: Array.from({ length: 64 }, () => random.u32()),
-  };
 }
 
 /** A condition: mostly always. */
@@ -104,7 +94,7 @@ export function exclusiveCase(random: Random): ArmCase {
   regs[n] = random.below(12) === 0 ? address + random.below(8) : address + inside;
   if (random.below(16) === 0) regs[n] = (0x60000000 + 8 * random.below(0x1000000)) >>> 0;
   regs[other] = address + 16;
-  return start(random, thumb, code, regs);
+  return startOf(random, thumb, code, regs);
 }
 
 // ---- jumps
@@ -127,14 +117,14 @@ function armJump(random: Random): ArmCase {
   if (form < 2) {
     // B, BL.
     const word = ((cond << 28) | (form ? 0x0b000000 : 0x0a000000) | ((k - 1) & 0xffffff)) >>> 0;
-    return start(random, false, [word, ...Array.from({ length: PADS }, (_, n) => armPad(counter, n))], regs);
+    return startOf(random, false, [word, ...Array.from({ length: PADS }, (_, n) => armPad(counter, n))], regs);
   }
   if (form === 2) {
     // A loop: backward jumps are where signals are looked for.
     const left = pickExcept(random, 13, [counter]);
     regs[left] = random.range(1, 60);
     const body = [armPad(counter, random.below(3)), always(0x02500001 | (left << 16) | (left << 12)), 0x1afffffc];
-    return start(random, false, body, regs);
+    return startOf(random, false, body, regs);
   }
   const toThumb = random.bool();
   const x = pickExcept(random, 13, [counter]);
@@ -163,13 +153,13 @@ function armJump(random: Random): ArmCase {
     // BLX to the Thumb pads.
     const target = 4 * (1 + PADS + 1) + 2 * k - 8;
     const word = (0xfa000000 | ((target & 2) << 23) | ((target >> 2) & 0xffffff)) >>> 0;
-    return start(random, false, [word, ...pads, 0xea000002, ...thumbWords.map((half) => half >>> 0)], regs);
+    return startOf(random, false, [word, ...pads, 0xea000002, ...thumbWords.map((half) => half >>> 0)], regs);
   }
   // add x, pc, #distance from the first word.
   const first = at(jump.length);
   const distance = (toThumb ? 4 * (first + PADS + 1) + 2 * k + 1 : 4 * (first + k)) - 8;
   const code = [0xe28f0000 | (x << 12) | distance, ...jump, ...pads, 0xea000002, ...thumbWords];
-  return start(
+  return startOf(
     random,
     false,
     code.map((word) => word >>> 0),
@@ -188,12 +178,12 @@ function thumbJump(random: Random, big: boolean): ArmCase {
   const form = random.below(12);
   const low = pickExcept(random, 8, [counter]);
   // Halfwords from behind the jump to the k-th pad.
-  if (form === 0) return start(random, true, [0xd000 | (random.below(14) << 8) | ((k - 1) & 0xff), ...pads], regs);
-  if (form === 1) return start(random, true, [...it(cond), 0xe000 | ((k - 1) & 0x7ff), ...pads], regs);
+  if (form === 0) return startOf(random, true, [0xd000 | (random.below(14) << 8) | ((k - 1) & 0xff), ...pads], regs);
+  if (form === 1) return startOf(random, true, [...it(cond), 0xe000 | ((k - 1) & 0x7ff), ...pads], regs);
   if (form === 2) {
     if (random.bool()) regs[low] = 0;
-    if (k === 0) return start(random, true, [0xb100 | (random.below(2) << 11) | low, 0xbf00, ...pads], regs);
-    return start(random, true, [0xb100 | (random.below(2) << 11) | ((k - 1) << 3) | low, ...pads], regs);
+    if (k === 0) return startOf(random, true, [0xb100 | (random.below(2) << 11) | low, 0xbf00, ...pads], regs);
+    return startOf(random, true, [0xb100 | (random.below(2) << 11) | ((k - 1) << 3) | low, ...pads], regs);
   }
   const wide = (distance: number, kind: number): number[] => {
     const i = (distance >> 1) & 0x7fffff;
@@ -202,12 +192,12 @@ function thumbJump(random: Random, big: boolean): ArmCase {
     const j2 = ((i >> 22) ^ s ^ 1) & 1;
     return [0xf000 | (s << 10) | ((i >> 11) & 0x3ff), kind | (j2 << 13) | (j << 11) | (i & 0x7ff)];
   };
-  if (form === 3) return start(random, true, [...it(cond), ...wide(2 * k, 0x9000), ...pads], regs);
-  if (form === 4) return start(random, true, [...it(cond), ...wide(2 * k, 0xd000), ...pads], regs);
+  if (form === 3) return startOf(random, true, [...it(cond), ...wide(2 * k, 0x9000), ...pads], regs);
+  if (form === 4) return startOf(random, true, [...it(cond), ...wide(2 * k, 0xd000), ...pads], regs);
   if (form === 5) {
     // B with a condition of its own, 32 bits.
     const c = random.below(14);
-    return start(random, true, [0xf000 | (c << 6), 0x8000 | k, ...pads], regs);
+    return startOf(random, true, [0xf000 | (c << 6), 0x8000 | k, ...pads], regs);
   }
   if (form === 6) {
     // TBB, TBH with the table behind them.
@@ -218,12 +208,12 @@ function thumbJump(random: Random, big: boolean): ArmCase {
     const entries = PADS + 1;
     const table = half ? Array.from({ length: entries }, (_, n) => entries + n) : [0x0403, 0x0605, 0x0007];
     const code = [0xe8df, 0xf000 | (half ? 0x10 : 0) | index, ...table, ...pads];
-    return start(random, true, code, regs);
+    return startOf(random, true, code, regs);
   }
   if (form === 7) {
     // A loop.
     regs[low] = random.range(1, 60);
-    return start(random, true, [thumbPad(counter, random.below(3)), 0x3801 | (low << 8), 0xd1fc], regs);
+    return startOf(random, true, [thumbPad(counter, random.below(3)), 0x3801 | (low << 8), 0xd1fc], regs);
   }
   const toArm = random.below(3) === 0;
   const x = pickExcept(random, 13, [counter]);
@@ -256,7 +246,7 @@ function thumbJump(random: Random, big: boolean): ArmCase {
     // BLX: without the address in front.
     const lead = (2 + PADS + 1) % 2 ? [0xbf00] : [];
     const target = 2 * (2 + PADS + 1 + lead.length) + 4 * k - 4;
-    return start(
+    return startOf(
       random,
       true,
       [...wide(target, 0xc000), ...pads, 0xe000 | (lead.length + armHalves.length - 1), ...lead, ...armHalves],
@@ -264,7 +254,7 @@ function thumbJump(random: Random, big: boolean): ArmCase {
     );
   }
   const distance = (toArm ? 2 * armAt + 4 * k : 2 * (start2 + k) + 1) - 4;
-  return start(
+  return startOf(
     random,
     true,
     [0xf20f, (x << 8) | distance, ...jump, ...pads, over, ...align, ...armHalves], // add.w x, pc, #distance
@@ -306,10 +296,10 @@ function statusCase(random: Random, thumb: boolean, big: boolean): ArmCase {
   const end = big ? 1 : 0;
   if (thumb) {
     const code = [0xf380 | m, 0x8000 | (mask << 8), 0xf3ef, 0x8000 | (d << 8), 0xb650 | (end << 3)];
-    return start(random, true, code, randomRegs(random));
+    return startOf(random, true, code, randomRegs(random));
   }
   const code = [(0xe120f000 | (mask << 16) | m) >>> 0, (0xe10f0000 | (d << 12)) >>> 0, (0xf1010000 | (end << 9)) >>> 0];
-  return start(random, false, code, randomRegs(random));
+  return startOf(random, false, code, randomRegs(random));
 }
 
 /** MRC and MCR; what was written is read again. */
@@ -329,7 +319,7 @@ export function systemCase(random: Random, big: boolean): ArmCase {
   const code = thumb
     ? words.flatMap((each, k) => [...(k === 0 ? it(cond) : []), ...halves(each)])
     : words.map((each, k) => (k === 0 ? ((each & 0x0fffffff) | (cond << 28)) >>> 0 : each));
-  return start(random, thumb, code, randomRegs(random));
+  return startOf(random, thumb, code, randomRegs(random));
 }
 
 /** `one`, an access to memory, with big-endian data. */

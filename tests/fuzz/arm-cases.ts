@@ -4,7 +4,7 @@ import { DECODERS, decodeArm, decodeThumb, Insn, InsnSet } from '../../targets/a
 import { unpredictableRules } from '../../targets/arm/unpredictable.ts';
 import type { Encoding } from '../../targets/decode/pattern.ts';
 import type { Random } from '../oracle/random.ts';
-import { type ArmCase, BUFFER, BUFFER_WORDS } from './arm-program.ts';
+import { type ArmCase, BUFFER, BUFFER_WORDS, startOf } from './arm-program.ts';
 
 export type FuzzSet = 'A32' | 'A32_UNCONDITIONAL' | 'T16' | 'T32' | 'VFP' | 'NEON';
 
@@ -133,13 +133,7 @@ export function randomCase(
     // Under a condition: IT with one instruction.
     code = [0xbf00 | (random.below(14) << 4) | 8, ...code];
   }
-  return {
-    code,
-    thumb,
-    regs,
-    flags: (random.u32() & 0xf80f0000) >>> 0,
-    vectors: Array.from({ length: 64 }, () => random.u32()),
-  };
+  return startOf(random, thumb, code, regs);
 }
 
 /** Rows that sequences are not made of: they leave, or their operands would have to be arranged. */

@@ -1,4 +1,5 @@
 /** Builds ARM ELF programs that run many instruction cases and write what each left behind; for qemu-arm and wemu-arm alike. */
+import type { Random } from '../oracle/random.ts';
 
 /** Words of the buffer that memory operands lie in. */
 export const BUFFER_WORDS = 64;
@@ -15,6 +16,12 @@ export interface ArmCase {
   readonly fpscr?: number;
   /** D0 to D31 as 64 words; zero when absent. */
   readonly vectors?: readonly number[];
+}
+
+/** A case with random flags (GE too, and Q) and vectors. */
+export function startOf(random: Random, thumb: boolean, code: number[], regs: number[]): ArmCase {
+  const flags = (random.u32() & 0xf80f0000) >>> 0;
+  return { code, thumb, regs, flags, vectors: Array.from({ length: 64 }, () => random.u32()) };
 }
 
 /** What a case left behind. */

@@ -3,13 +3,10 @@
  * and every call that waits interrupted by a handler or by being stopped. The host CPU and wemu must print the same.
  */
 
-import { afterAll, expect } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { expect } from 'bun:test';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
 import { testWith } from '../../setup/needs.ts';
-import { oraclePath } from '../../setup/oracles.ts';
+import { CPrograms } from '../c-programs.ts';
 
 /** Each program, and the parts of it that are run by their names. */
 const PROGRAMS: Record<string, readonly string[]> = {
@@ -20,31 +17,8 @@ const PROGRAMS: Record<string, readonly string[]> = {
 
 const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
 
-const scratch = mkdtempSync(join(tmpdir(), 'wemu-signals-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-function build(name: string): string {
-  const program = join(scratch, name);
-  const source = join(import.meta.dir, `${name}.c`);
-  const built = Bun.spawnSync([oraclePath('gcc-i386')!, '-O1', '-static', '-w', '-o', program, source]);
-  if (!built.success) throw new Error(String(built.stderr));
-  return program;
-}
-
-/** Output and status of a run in an empty directory and a session of its own. What wemu says of deaths goes elsewhere. */
-function run(command: readonly string[]): string {
-  const cwd = join(scratch, 'work');
-  rmSync(cwd, { recursive: true, force: true });
-  mkdirSync(cwd);
-  const child = Bun.spawnSync(['setsid', '--wait', ...command], {
-    cwd,
-    stdin: 'ignore',
-    stderr: 'ignore',
-    timeout: 120_000,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  });
-  return `${child.stdout}status ${child.exitCode ?? child.signalCode}\n`;
-}
+/** What wemu says of deaths is not compared. */
+const programs = new CPrograms(import.meta.dir, 120_000);
 
 for (const [name, parts] of Object.entries(PROGRAMS)) {
   testWith(
@@ -53,12 +27,12 @@ for (const [name, parts] of Object.entries(PROGRAMS)) {
     () => {
       const wemu = wemuCommand();
       if ('missing' in wemu) throw new Error(wemu.missing);
-      const program = build(name);
+      const program = programs.build(name);
       for (const part of parts) {
         const args = part === '' ? [] : [part];
-        const expected = run([program, ...args]);
+        const expected = programs.run([program, ...args], 'elsewhere');
         expect(expected).toEndWith('status 0\n');
-        expect(run([...wemu.command, program, ...args])).toBe(expected);
+        expect(programs.run([...wemu.command, program, ...args], 'elsewhere')).toBe(expected);
       }
     },
     300_000,

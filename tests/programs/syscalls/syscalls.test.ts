@@ -3,13 +3,11 @@
  * for ARM, which has no old calls, they print under wemu what they print on the host CPU built without those.
  */
 
-import { afterAll, expect } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { expect } from 'bun:test';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
 import { testWith } from '../../setup/needs.ts';
-import { type Oracle, oraclePath } from '../../setup/oracles.ts';
+import type { Oracle } from '../../setup/oracles.ts';
+import { CPrograms } from '../c-programs.ts';
 
 /** Each program, and the parts of it that are run by their names. */
 const PROGRAMS: Record<string, readonly string[]> = {
@@ -35,30 +33,7 @@ const NEEDS = [
   { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
 ] as const;
 
-const scratch = mkdtempSync(join(tmpdir(), 'wemu-syscalls-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-function build(name: string, compiler: Oracle = 'gcc-i386', flags: readonly string[] = []): string {
-  const program = join(scratch, `${name}-${compiler}${flags.join('')}`);
-  const source = join(import.meta.dir, `${name}.c`);
-  const built = Bun.spawnSync([oraclePath(compiler)!, '-O1', '-static', '-w', ...flags, '-o', program, source]);
-  if (!built.success) throw new Error(String(built.stderr));
-  return program;
-}
-
-/** Output and status of a run in an empty directory and a session of its own; `setsid` keeps terminals away. */
-function run(command: readonly string[]): string {
-  const cwd = join(scratch, 'work');
-  rmSync(cwd, { recursive: true, force: true });
-  mkdirSync(cwd);
-  const child = Bun.spawnSync(['setsid', '--wait', ...command], {
-    cwd,
-    stdin: 'ignore',
-    timeout: 60_000,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  });
-  return `${child.stdout}${child.stderr}status ${child.exitCode ?? child.signalCode}\n`;
-}
+const programs = new CPrograms(import.meta.dir, 60_000);
 
 /** Guests, what their programs are compiled with, and without what. */
 const GUESTS: readonly { guest: string; compiler: Oracle; flags: readonly string[] }[] = [
@@ -74,14 +49,14 @@ for (const { guest, compiler, flags } of GUESTS) {
       () => {
         const wemu = wemuCommand([], guest);
         if ('missing' in wemu) throw new Error(wemu.missing);
-        const native = build(name, 'gcc-i386', flags);
+        const native = programs.build(name, 'gcc-i386', flags);
         // The registers of raw calls are fixed, and R7 is Thumb's frame pointer.
-        const program = guest === 'i386' ? native : build(name, compiler, ['-marm', ...flags]);
+        const program = guest === 'i386' ? native : programs.build(name, compiler, ['-marm', ...flags]);
         for (const part of parts) {
           const args = part === '' ? [] : [part];
-          const expected = run([native, ...args]);
+          const expected = programs.run([native, ...args]);
           expect(expected).toEndWith('status 0\n');
-          expect(run([...wemu.command, program, ...args])).toBe(expected);
+          expect(programs.run([...wemu.command, program, ...args])).toBe(expected);
         }
       },
       120_000,
