@@ -71,6 +71,8 @@ export interface SignalHooks {
    * did not begin because a signal waits (-ERESTARTNOINTR), the result is that of `fork`: 0 in the child.
    */
   aroundFork(fork: () => number): number;
+  /** By number of POSIX timer: the overrun of its last signal, of which the kernel may know a part only. */
+  readonly overruns: Map<number, number>;
 }
 
 /** Guest addresses: code and data of the program's file, the first stack pointer, the strings above it. */

@@ -96,6 +96,20 @@ function hostMembers(signal: number, code: number): readonly number[] {
   return code < 0 ? QUEUED : KILL;
 }
 
+/** How often a timer can be said to have expired unnoticed (DELAYTIMER_MAX of the kernel). */
+const MAX_OVERRUN = 0x7fffffff;
+
+/**
+ * What the kernel would have made of two expirations of one POSIX timer that wait together: one signal, which counts the
+ * others. Undefined when the two are not that.
+ */
+export function mergeExpirations(older: SigInfo, newer: SigInfo): SigInfo | undefined {
+  if (older.code !== SI_TIMER || newer.code !== SI_TIMER || older.signal !== newer.signal) return undefined;
+  const [timer, overrun, ...value] = older.words;
+  if (timer !== newer.words[0]) return undefined;
+  return { ...older, words: [timer!, Math.min(overrun! + 1 + newer.words[1]!, MAX_OVERRUN), ...value] };
+}
+
 /** Reads the host's siginfo_t (x86-64 layout) at `at`. */
 export function readHostInfo(view: DataView, at = 0): SigInfo {
   const signal = view.getInt32(at, true);

@@ -16,8 +16,10 @@ import { ERESTARTNOINTR } from './errno.ts';
 import type { SignalHooks } from './process.ts';
 import {
   isForThread,
+  mergeExpirations,
   readHostInfo,
   SI_KERNEL,
+  SI_TIMER,
   SIGABRT,
   SIGBUS,
   SIGCHLD,
@@ -160,6 +162,7 @@ export class Signals implements SignalHooks {
    * behind, and signals to itself go through the kernel.
    */
   kernelQueue = false;
+  readonly overruns = new Map<number, number>();
   /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
   trampolinePage = 0;
   /** Told of every signal that is delivered to a handler or kills; for strace. */
@@ -202,6 +205,7 @@ export class Signals implements SignalHooks {
     }
     this.altStack = NO_ALT_STACK;
     this.trampolinePage = 0;
+    this.overruns.clear();
     this.suspended = null;
     Object.assign(this.trap, { number: 0, errorCode: 0, address: 0 });
     // The poll word has been cleared with the memory, whatever it was.
@@ -478,8 +482,17 @@ export class Signals implements SignalHooks {
     this.requestPoll();
   }
 
-  /** A signal is pending here; below the real-time signals one instance is kept of those for the thread and of the others. */
+  /**
+   * A signal is pending here; below the real-time signals one instance is kept of those for the thread and of the others, and
+   * of each timer one in any case.
+   */
   private push(info: SigInfo): void {
+    for (const [k, older] of this.waiting.entries()) {
+      const merged = mergeExpirations(older, info);
+      if (!merged) continue;
+      this.waiting[k] = merged;
+      return;
+    }
     const twice = info.signal < SIGRTMIN || info.lost;
     const same = (other: SigInfo): boolean => other.signal === info.signal && isForThread(other) === isForThread(info);
     if (!twice || !this.waiting.some(same)) this.waiting.push(info);
@@ -588,7 +601,15 @@ export class Signals implements SignalHooks {
   private next(take = true): SigInfo | undefined {
     const best = this.first((signal) => !this.isBlocked(signal));
     if (best < 0) return undefined;
-    return take ? this.waiting.splice(best, 1)[0] : this.waiting[best];
+    if (!take) return this.waiting[best];
+    const { signal, code } = this.waiting[best]!;
+    if (code !== SI_TIMER) return this.waiting.splice(best, 1)[0];
+    // How often its timer has expired since it was noted is counted now, as the kernel would.
+    const later = this.host.takePending(signal);
+    if (later) this.push(readHostInfo(later));
+    const [expired] = this.waiting.splice(best, 1);
+    this.overruns.set(expired!.words[0]!, expired!.words[1]!);
+    return expired;
   }
 
   private defaultAction(info: SigInfo): void {

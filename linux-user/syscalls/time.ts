@@ -54,6 +54,16 @@ function timerCreate(p: Process, clock: number, event: number, timer: number): n
   return result;
 }
 
+function timerGetOverrun(p: Process, timer: number): number {
+  const overrun = sys1(SYS.timer_getoverrun, timer);
+  return overrun < 0 ? overrun : (p.signals?.overruns.get(timer) ?? overrun);
+}
+
+function timerDelete(p: Process, timer: number): number {
+  p.signals?.overruns.delete(timer);
+  return sys1(SYS.timer_delete, timer);
+}
+
 export const TIME_ROWS = {
   time: { args: 'out long tloc', run: time },
   stime: { args: 'in long t', run: stime },
@@ -102,8 +112,8 @@ export const TIME_ROWS = {
   },
   timer_gettime: { args: 'int timerid, out itimerspec curr_value', run: 'timer_gettime' },
   timer_gettime64: { args: 'int timerid, out itimerspec64 curr_value', run: 'timer_gettime' },
-  timer_getoverrun: { args: 'int timerid', run: 'timer_getoverrun' },
-  timer_delete: { args: 'int timerid', run: 'timer_delete' },
+  timer_getoverrun: { args: 'int timerid', run: timerGetOverrun },
+  timer_delete: { args: 'int timerid', run: timerDelete },
 
   timerfd_create: { args: 'enum:clock clockid, flags:timerfd flags', run: 'timerfd_create' },
   timerfd_settime: {
