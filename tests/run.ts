@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { SetupError } from './setup/debian.ts';
 import type { GuestTree } from './setup/guests.ts';
 import { ensureGuestTree, GUEST_TREES } from './setup/guests.ts';
+import { FILE_LIMIT, TEST_LIMIT } from './setup/limits.ts';
 import { SETUP_NOTES } from './setup/needs.ts';
 import { ensureOracles } from './setup/oracles.ts';
 
@@ -16,7 +17,7 @@ Runs the checks and every test file whose path holds one of PATH-PART (default: 
   --jobs N       test files at a time (default: one per CPU, at most 4)
   --no-setup     install and fetch nothing; tests that need what is missing are skipped
   --no-checks    leave out the build, the type check, formatting and lint
-  --timeout S    seconds one test may take (default 120); a file may take ten times as long
+  --timeout S    seconds one test may take (default ${TEST_LIMIT / 1000}) that sets no limit itself
 `;
 
 /** How one file of tests, or one check, ended. */
@@ -42,7 +43,7 @@ function parseOptions(argv: string[]): Options {
     jobs: Math.min(4, availableParallelism()),
     setup: true,
     checks: true,
-    timeoutS: 120,
+    timeoutS: TEST_LIMIT / 1000,
     parts: [],
   };
   const positive = (name: string, text: string | undefined): number => {
@@ -107,7 +108,11 @@ async function runProgram(argv: string[], env: Record<string, string>, limitS: n
 
 /** Runs a check that either passes or fails as a whole. */
 async function runCheck(argv: string[]): Promise<Outcome> {
-  const { ok, output } = await runProgram([join(root, 'node_modules/.bin', argv[0]!), ...argv.slice(1)], {}, 600);
+  const { ok, output } = await runProgram(
+    [join(root, 'node_modules/.bin', argv[0]!), ...argv.slice(1)],
+    {},
+    TEST_LIMIT / 1000,
+  );
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output };
 }
 
@@ -142,7 +147,7 @@ async function runTestFile(file: string, notes: Record<string, string>, timeoutS
   const { ok, ended, output } = await runProgram(
     [...argv, '--reporter=junit', `--reporter-outfile=${report}`],
     { [SETUP_NOTES]: JSON.stringify(notes) },
-    timeoutS * 10,
+    Math.max(FILE_LIMIT / 1000, 4 * timeoutS),
   );
   const outcome: Outcome = { passed: 0, failed: 0, skipped: [], output };
   try {
@@ -208,7 +213,7 @@ if (files.length === 0) {
 if (options.checks) {
   // Commands are tested as they are started: from bundles. Without this they would run from source if it is newer.
   const start = performance.now();
-  const { ok, output } = await runProgram([process.execPath, 'src/tools/build.ts'], {}, 600);
+  const { ok, output } = await runProgram([process.execPath, 'src/tools/build.ts'], {}, TEST_LIMIT / 1000);
   report('build', { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], output }, (performance.now() - start) / 1000);
 }
 const checks = [

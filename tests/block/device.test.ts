@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { eventually, freshQcow2, hasQemu, run } from './helpers.ts';
 
 const IMG = join(import.meta.dir, '../../src/cli/img.ts');
@@ -74,7 +75,7 @@ test.skipIf(!device || !hasQemu)(
     await closeImage(node);
     expect(transcript([process.execPath, IMG], source)).toBe(transcript(['qemu-img'], source));
   },
-  60_000,
+  TEST_LIMIT,
 );
 
 test.skipIf(!device)(`a device is read and written past the page cache, and holds its locks${NOTE}`, async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { hasQemu, QEMU_NOTE } from './helpers.ts';
 
 const IMG = `${process.execPath} ${join(import.meta.dir, '../../src/cli/img.ts')}`;
@@ -90,5 +91,5 @@ test.skipIf(!hasQemu || !CAN_MOUNT)(
       expect(half.length).toBe(command.startsWith('convert') && command.includes('full/') ? 1 : 0);
     }
   },
-  60_000,
+  TEST_LIMIT,
 );

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { CLI_CASES, type CliCase } from './cli-cases.ts';
 import { FAULT_CASES } from './fault-cases.ts';
 
@@ -42,7 +43,11 @@ function runCase(c: CliCase, tool: string): Result[] {
   try {
     return c.run.map((command) => {
       const line = command.replace(/(^|&& )img\b/g, `$1${tool}`).replace(/^io\b/, 'qemu-io');
-      const p = Bun.spawnSync(['sh', '-c', line], { cwd: dir, env: { ...process.env, TZ: 'UTC' }, timeout: 20000 });
+      const p = Bun.spawnSync(['sh', '-c', line], {
+        cwd: dir,
+        env: { ...process.env, TZ: 'UTC' },
+        timeout: PROGRAM_LIMIT,
+      });
       const io = command.startsWith('io');
       return {
         command,

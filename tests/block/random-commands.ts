@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { Random } from './differential.ts';
 import { run } from './helpers.ts';
 import { neutral } from './parity.ts';
@@ -328,7 +329,7 @@ export async function randomCommands(
           const p = Bun.spawnSync([...tool!, ...args], {
             cwd: join(template, k === 0 ? 'q' : 'w'),
             env: { ...process.env, TZ: 'UTC' },
-            timeout: 20000,
+            timeout: PROGRAM_LIMIT,
           });
           const text = neutral(p.stdout.toString()) + neutral(p.stderr.toString());
           return `${text.replace(/\n?.*warning: '[^']*' is incomplete/, '')}\nexit ${p.exitCode}`.replace(/^\n+/, '');

@@ -6,6 +6,7 @@ import { describeCase, type FuzzSet, randomCase, randomMemory, randomSequence } 
 import { compareCases, explainDifference } from '../fuzz/arm-compare.ts';
 import type { ArmCase } from '../fuzz/arm-program.ts';
 import { Random } from '../oracle/random.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 /** Cases of one row; more by WEMU_FUZZ_RUNS. */
@@ -39,7 +40,7 @@ for (const set of ['A32', 'T16', 'T32'] as const satisfies readonly FuzzSet[]) {
         }
         expect(bad.slice(0, 5)).toEqual([]);
       },
-      120_000,
+      TEST_LIMIT,
     );
   }
 }
@@ -57,7 +58,7 @@ for (const set of ['A32', 'T16'] as const) {
         );
         expect(bad.slice(0, 5)).toEqual([]);
       },
-      120_000,
+      TEST_LIMIT,
     );
   }
 }

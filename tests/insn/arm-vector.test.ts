@@ -6,6 +6,7 @@ import { compareCases, explainDifference } from '../fuzz/arm-compare.ts';
 import type { ArmCase } from '../fuzz/arm-program.ts';
 import { randomVectorCase, vectorRows } from '../fuzz/arm-vector-cases.ts';
 import { Random } from '../oracle/random.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 /** Cases of one row by engine; more by WEMU_FUZZ_RUNS. */
@@ -41,6 +42,6 @@ for (const engine of ['wasm', 'interp'] as const) {
       }
       expect(bad.slice(0, 5)).toEqual([]);
     },
-    120_000,
+    TEST_LIMIT,
   );
 }

@@ -5,6 +5,7 @@ import type { X86Mnemonic } from '../../targets/x86/insns.ts';
 import { SIMD_HANDLERS } from '../../targets/x86/translate/simd-handlers.ts';
 import { compareOutcomes, formatDifferences } from '../oracle/compare.ts';
 import { NATIVE, nativeUnavailable, runOracle, wemuCommand } from '../oracle/runner.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { type Need, testWith } from '../setup/needs.ts';
 import {
   alignmentCheckCases,
@@ -60,7 +61,7 @@ describe('vector instructions', () => {
           });
           expect(formatDifferences(found)).toBe('');
         },
-        60_000,
+        TEST_LIMIT,
       );
     }
   }

@@ -5,6 +5,7 @@ import type { X86Mnemonic } from '../../targets/x86/insns.ts';
 import { SIMD_HANDLERS } from '../../targets/x86/translate/simd-handlers.ts';
 import { compareOutcomes, formatDifferences } from '../oracle/compare.ts';
 import { NATIVE, nativeUnavailable, runOracle, wemuCommand } from '../oracle/runner.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { type Need, testWith } from '../setup/needs.ts';
 import { ignoredFxsaveByte } from './x86/simd/cases.ts';
 import { floatCases, isFloatRow, MXCSR_KINDS } from './x86/simd/float-cases.ts';
@@ -46,7 +47,7 @@ describe('SSE float instructions', () => {
             expect(formatDifferences(found)).toBe('');
           }
         },
-        60_000 + 20_000 * RUNS,
+        TEST_LIMIT + 20_000 * RUNS,
       );
     }
   }

@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { buildHarness, parseOutput } from './harness-i386.ts';
 import type { CaseResult, InsnCase } from './insn-case.ts';
 
@@ -32,7 +33,6 @@ export interface RunOptions {
   env?: Record<string, string>;
 }
 
-const DEFAULT_TIMEOUT = 60_000;
 /** Bounds the time lost when a case kills the emulator: its program is run again unbuffered. */
 const DEFAULT_CHUNK = 4000;
 const DEFAULT_MAX_DEATHS = 20;
@@ -66,7 +66,7 @@ export function runProgram(path: string, command: string[], options: ProgramOpti
     stdin: options.stdin ?? 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
-    timeout: options.timeout ?? DEFAULT_TIMEOUT,
+    timeout: options.timeout ?? PROGRAM_LIMIT,
     killSignal: 'SIGKILL',
     env: { ...process.env, ...options.env },
   });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { wemuCommand } from '../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 let directory = '';
@@ -14,7 +15,10 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function run(command: readonly string[]): { out: string; end: string } {
-  const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], { stdin: 'ignore', timeout: 60_000 });
+  const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], {
+    stdin: 'ignore',
+    timeout: PROGRAM_LIMIT,
+  });
   return { out: `${stdout}${stderr}`, end: String(signalCode ?? exitCode) };
 }
 
@@ -86,7 +90,7 @@ for (const packed of [false, true]) {
       // Debian's qemu-arm is built without decompression.
       if (!packed) expect(run(['qemu-arm', file, 'a', 'bc'])).toEqual(ours);
     },
-    60_000,
+    TEST_LIMIT,
   );
 }
 
@@ -112,5 +116,5 @@ testWith(
       expect(out).toContain('bFLT');
     }
   },
-  60_000,
+  TEST_LIMIT,
 );

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import type { Oracle } from '../setup/oracles.ts';
 
@@ -76,7 +77,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function run(command: readonly string[]): { out: string; end: string } {
-  const options = { stdin: 'ignore', cwd: directory, timeout: 60_000 } as const;
+  const options = { stdin: 'ignore', cwd: directory, timeout: PROGRAM_LIMIT } as const;
   const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], options);
   return { out: `${stdout}${stderr}`, end: String(signalCode ?? exitCode) };
 }
@@ -97,6 +98,6 @@ for (const [name, { source, compiler, flags, guest }] of Object.entries(BUILDS))
       if ('missing' in wemu) throw new Error(wemu.missing);
       expect(run([...wemu.command, program])).toEqual(expected);
     },
-    120_000,
+    TEST_LIMIT,
   );
 }

@@ -12,6 +12,7 @@ import { buildStandalone } from '../../src/tools/build-standalone.ts';
 import { packageFile } from '../../src/util/package-files.ts';
 import { nativeUnavailable } from '../oracle/runner.ts';
 import { guestTreePath } from '../setup/guests.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { type Need, testWith, unmetReason } from '../setup/needs.ts';
 import { TREE } from './debian-run.ts';
 import { inNamespaceChroot, NAMESPACE_NEEDS } from './namespace-chroot.ts';
@@ -115,7 +116,7 @@ function runScript(name: string, script: string, guest: GuestName, options: read
     },
     ['/bin/sh', '/mnt/script'],
   );
-  const run = Bun.spawnSync(argv, { stdin: 'ignore', timeout: 240_000, env });
+  const run = Bun.spawnSync(argv, { stdin: 'ignore', timeout: PROGRAM_LIMIT, env });
   return { stdout: run.stdout.toString(), stderr: run.stderr.toString(), status: run.exitCode };
 }
 
@@ -150,18 +151,19 @@ for (const guest of ['i386', 'arm'] as const) {
   describe(`programs of ${guest} started by the kernel`, () => {
     beforeAll(async () => {
       if (needs.every((need) => unmetReason(need) === undefined)) await buildStandalone(guest, emulatorOf(guest));
-    }, 60_000);
+    }, TEST_LIMIT);
 
-    testWith(needs, 'names, scripts, signals', () => compare('names', guest, NAMES), 300_000);
+    testWith(needs, 'names, scripts, signals', () => compare('names', guest, NAMES), TEST_LIMIT);
     // One guest is enough for what no guest's code has a part in.
     const open = ['--open', 'yes', '--credential', 'yes'];
-    if (guest === 'i386') testWith(needs, 'flags O and C', () => compare('open', guest, OPEN, open), 300_000);
-    if (guest === 'i386') testWith(needs, 'rights of the file', () => compare('rights', guest, RIGHTS, open), 300_000);
+    if (guest === 'i386') testWith(needs, 'flags O and C', () => compare('open', guest, OPEN, open), TEST_LIMIT);
+    if (guest === 'i386')
+      testWith(needs, 'rights of the file', () => compare('rights', guest, RIGHTS, open), TEST_LIMIT);
     testWith(
       needs,
       'packages are unpacked, configured, removed',
       () => compare('configure', guest, CONFIGURE),
-      300_000,
+      TEST_LIMIT,
     );
   });
 }

@@ -4,16 +4,14 @@ import { afterAll } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { type Oracle, oraclePath } from '../setup/oracles.ts';
 
 export class CPrograms {
   private readonly scratch: string;
 
-  /** `sources` is the folder of the .c files; runs are ended after `milliseconds`. Everything made is removed in the end. */
-  constructor(
-    private readonly sources: string,
-    private readonly milliseconds: number,
-  ) {
+  /** `sources` is the folder of the .c files. Everything made is removed in the end. */
+  constructor(private readonly sources: string) {
     this.scratch = mkdtempSync(join(tmpdir(), 'wemu-c-programs-'));
     afterAll(() => rmSync(this.scratch, { recursive: true, force: true }));
   }
@@ -36,7 +34,7 @@ export class CPrograms {
       cwd,
       stdin: 'ignore',
       stderr: errors === 'shown' ? 'pipe' : 'ignore',
-      timeout: this.milliseconds,
+      timeout: PROGRAM_LIMIT,
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
     });
     return `${child.stdout}${child.stderr ?? ''}status ${child.exitCode ?? child.signalCode}\n`;

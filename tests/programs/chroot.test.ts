@@ -6,6 +6,7 @@
 import { expect } from 'bun:test';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import { fillDirectory, makeWorkDirectory, removeWorkDirectory, runNative, runWemu, TREE } from './debian-run.ts';
 import { CHROOT_NEEDS } from './native-chroot.ts';
@@ -78,5 +79,5 @@ testWith(
     expect(seen[0]!.stdout).toContain('1.41421');
     expect(seen[1]).toEqual(seen[0]!);
   },
-  120_000,
+  TEST_LIMIT,
 );

@@ -2,6 +2,7 @@
 // where the processor shows in the output, as under qemu-arm.
 import { beforeAll, describe, expect } from 'bun:test';
 import { guestTreePath } from '../setup/guests.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import { BUSYBOX, COREUTILS, FILES, PROGRAMS } from './debian-cases.ts';
 import {
@@ -19,8 +20,6 @@ import {
   runWemu,
   TREE,
 } from './debian-run.ts';
-
-const TIMEOUT = 110_000;
 
 /** Every so many-eth case is run, all with WEMU_ALL_CASES=1 (some minutes). */
 const STRIDE = process.env.WEMU_ALL_CASES ? 1 : 10;
@@ -64,7 +63,7 @@ function compare(arch: 'armel' | 'armhf', offset: number): void {
           ]);
           expect(actual).toEqual(expected);
         },
-        TIMEOUT,
+        TEST_LIMIT,
       );
     });
   });

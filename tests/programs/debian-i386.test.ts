@@ -1,6 +1,7 @@
 // Debian's i386 programs under wemu and on the host CPU: the same output, errors, exit status and files.
 import { afterAll, beforeAll, describe, expect } from 'bun:test';
 import { existsSync } from 'node:fs';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import { BUSYBOX, type Cases, COREUTILS, FILES, NUMERIC, PROGRAMS } from './debian-cases.ts';
 import {
@@ -17,9 +18,6 @@ import {
   runWemu,
   TREE,
 } from './debian-run.ts';
-
-/** Milliseconds for one program on a busy machine; usually it takes less than one second. */
-const TIMEOUT = 110_000;
 
 const NEEDS = ['guest-i386', NATIVE_NEED] as const;
 
@@ -49,7 +47,7 @@ function compareAll(title: string, cases: Cases): void {
           const [native, wemu] = await Promise.all([seen(one, runNative), seen(one, runWemu)]);
           expect(wemu).toEqual(native);
         },
-        TIMEOUT,
+        TEST_LIMIT,
       );
     }
   });
@@ -84,7 +82,7 @@ describe('20 MB there and back', () => {
         expect([back.stderr, back.end]).toEqual(['', '0']);
         expect(Buffer.from(back.stdout, 'latin1').equals(plain)).toBe(true);
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });

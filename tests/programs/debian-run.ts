@@ -18,6 +18,7 @@ import { basename, dirname, join } from 'node:path';
 import { BINFMT_MISC, formatsOf, registration } from '../../src/cli/binfmt.ts';
 import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { guestTreePath } from '../setup/guests.ts';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import type { Need } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
 import { inNamespaceChroot } from './namespace-chroot.ts';
@@ -40,7 +41,7 @@ export interface ProgramCase {
   readonly args?: readonly string[];
   readonly stdin?: string | Uint8Array;
   readonly env?: Record<string, string>;
-  /** When it is ended, in milliseconds: 100,000 unless told. */
+  /** When it is ended, in milliseconds: PROGRAM_LIMIT unless told. */
   readonly milliseconds?: number;
 }
 
@@ -128,7 +129,7 @@ export function describeDirectory(directory: string): string[] {
 export async function runIn(
   argv: string[],
   directory: string,
-  { stdin, env, milliseconds = 100_000 }: Pick<ProgramCase, 'stdin' | 'env' | 'milliseconds'>,
+  { stdin, env, milliseconds = PROGRAM_LIMIT }: Pick<ProgramCase, 'stdin' | 'env' | 'milliseconds'>,
 ): Promise<CaseRun> {
   const child = Bun.spawn(argv, {
     cwd: directory,

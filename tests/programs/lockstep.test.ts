@@ -1,6 +1,7 @@
 // Whole runs of programs on both engines in lockstep: registers and memory agree at every step.
 import { beforeAll, describe, expect } from 'bun:test';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import { addDevices, type ProgramCase, TREE } from './debian-run.ts';
 
@@ -11,16 +12,13 @@ function lockstep(options: readonly string[], program: readonly string[], one: P
   const child = Bun.spawnSync([COMMAND, 'lockstep', ...options, '--', ...program], {
     stdin: one.stdin === undefined ? 'ignore' : Buffer.from(one.stdin),
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC0', ...one.env },
-    timeout: 110_000,
+    timeout: PROGRAM_LIMIT,
   });
   const report = child.stderr.toString();
   const count = /^lockstep: no difference in (\d+) comparisons$/m.exec(report)?.[1];
   if (count === undefined) throw new Error(report || `ended with ${child.signalCode ?? child.exitCode}`);
   return { output: child.stdout.toString(), comparisons: Number(count), status: child.exitCode };
 }
-
-/** Lockstep is slow, and the machine may be busy. Milliseconds. */
-const TIMEOUT = 120_000;
 
 const WHOLE_RUNS: Record<string, ProgramCase & { output: RegExp }> = {
   dash: {
@@ -66,7 +64,7 @@ describe('whole runs without regions', () => {
         expect(run.status).toBe(0);
         expect(run.comparisons).toBeGreaterThan(10_000);
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
   testWith(
@@ -78,7 +76,7 @@ describe('whole runs without regions', () => {
         one.output,
       );
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 });
 
@@ -86,7 +84,12 @@ describe('with regions', () => {
   const busybox = (args: string[], stdin = '') =>
     lockstep(['--regions', '--hot', '200'], [join(TREE, 'bin/busybox'), ...args], { stdin });
 
-  testWith(['guest-i386'], 'busybox expr', () => expect(busybox(['expr', '6', '*', '7']).output).toBe('42\n'), TIMEOUT);
+  testWith(
+    ['guest-i386'],
+    'busybox expr',
+    () => expect(busybox(['expr', '6', '*', '7']).output).toBe('42\n'),
+    TEST_LIMIT,
+  );
 
   testWith(
     ['guest-i386'],
@@ -96,6 +99,6 @@ describe('with regions', () => {
       const sorted = [...numbers].sort((a, b) => a - b);
       expect(busybox(['sort', '-n'], `${numbers.join('\n')}\n`).output).toBe(`${sorted.join('\n')}\n`);
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NATIVE, nativeUnavailable, runProgram, wemuCommand } from '../oracle/runner.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { type Need, testWith } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
 import {
@@ -44,9 +45,6 @@ const native: Need = { met: nativeUnavailable() === undefined, reason: nativeUna
 const WEMU = 'command' in wemu ? wemu.command : [];
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-/** Milliseconds for all switches of one program, on a busy machine. */
-const TIMEOUT = 110_000;
 
 function title(options: readonly string[]): string {
   return options.join(' ');
@@ -107,7 +105,7 @@ describe('C programs', () => {
           });
         }
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });
@@ -137,7 +135,7 @@ describe('Debian programs', () => {
           expect({ options, ...run }).toEqual({ options, ...expected });
         }
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });

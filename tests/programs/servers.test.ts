@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
 import { type GuestTree, guestTreePath } from '../setup/guests.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-servers-'));
@@ -122,13 +123,13 @@ for (const { arch, guest, name, server } of CASES) {
       } finally {
         child.kill(server.stop);
       }
-      const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
+      const late = setTimeout(() => child.kill('SIGKILL'), PROGRAM_LIMIT);
       const status = await child.exited;
       clearTimeout(late);
       if (status !== 0) throw new Error(`${status}: ${await new Response(child.stderr).text()}`);
       const log = readFileSync(join(root, 'error'), 'utf8');
       expect(log).not.toMatch(/\[(alert|crit|emerg)\]/);
     },
-    120_000,
+    TEST_LIMIT,
   );
 }

@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'wemu-vector-length-'));
@@ -45,8 +46,8 @@ testWith(
     expect(Bun.spawnSync(compiler).exitCode).toBe(0);
     const wemu = wemuCommand(['-cpu', 'cortex-a8'], 'arm');
     if ('missing' in wemu) throw new Error(wemu.missing);
-    const { stdout, stderr, exitCode } = Bun.spawnSync([...wemu.command, program], { timeout: 60_000 });
+    const { stdout, stderr, exitCode } = Bun.spawnSync([...wemu.command, program], { timeout: PROGRAM_LIMIT });
     expect([`${stdout}${stderr}`, exitCode]).toEqual(['00400000 00730000 10\n', 0]);
   },
-  60_000,
+  TEST_LIMIT,
 );

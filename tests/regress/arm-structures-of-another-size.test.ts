@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'wemu-structures-'));
@@ -45,10 +46,10 @@ testWith(
     const wemu = wemuCommand([], 'arm');
     if ('missing' in wemu) throw new Error(wemu.missing);
     const run = (command: readonly string[]) =>
-      Bun.spawnSync([...command, program], { cwd: directory, timeout: 60_000 }).stdout.toString();
+      Bun.spawnSync([...command, program], { cwd: directory, timeout: PROGRAM_LIMIT }).stdout.toString();
     const expected = run(['qemu-arm']);
     expect(expected).toBe('0 1\n-1 1 4 123456789abcdef\n');
     expect(run(wemu.command)).toBe(expected);
   },
-  60_000,
+  TEST_LIMIT,
 );

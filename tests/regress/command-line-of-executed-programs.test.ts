@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { wemuCommand } from '../oracle/runner.ts';
 import { makeWorkDirectory, removeWorkDirectory, runIn, TREE } from '../programs/debian-run.ts';
 import { CHROOT_NEEDS, nativeChroot } from '../programs/native-chroot.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const SCRIPT = String.raw`
@@ -60,5 +61,5 @@ testWith(
     expect(native!.stderr).toBe('');
     expect(ours).toEqual(native!);
   },
-  120_000,
+  TEST_LIMIT,
 );

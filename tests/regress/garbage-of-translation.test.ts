@@ -3,6 +3,7 @@
 import { expect } from 'bun:test';
 import { resolve } from 'node:path';
 import { guestTreePath } from '../setup/guests.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const WEMU = resolve(import.meta.dir, '../../src/cli/bin/wemu-i386');
@@ -26,5 +27,5 @@ testWith(
     expect(counter('exec.collections')).toBeGreaterThan(2);
     expect(kilobytes).toBeLessThan(320_000);
   },
-  60_000,
+  TEST_LIMIT,
 );

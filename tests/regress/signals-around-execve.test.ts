@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { withEngineSettings } from '../../src/cli/exec-state.ts';
 import { ENGINE_SETTINGS } from '../../src/host/engine-settings.ts';
 import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
 
@@ -16,7 +17,11 @@ const scratch = mkdtempSync(join(tmpdir(), 'wemu-execve-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function run(command: readonly string[]): string {
-  const child = Bun.spawnSync([...command], { stdin: 'ignore', timeout: 100_000, env: { PATH: '/usr/bin:/bin' } });
+  const child = Bun.spawnSync([...command], {
+    stdin: 'ignore',
+    timeout: PROGRAM_LIMIT,
+    env: { PATH: '/usr/bin:/bin' },
+  });
   return `${child.stdout}${child.stderr}status ${child.exitCode ?? child.signalCode}\n`;
 }
 
@@ -38,7 +43,7 @@ testWith(
     const settings = "tr '\\0' '\\n' </proc/$PPID/environ | grep -c ^BUN_JSC";
     expect(run([...wemu.command, program, settings])).toContain('\n0\nstatus 0\n');
   },
-  120_000,
+  TEST_LIMIT,
 );
 
 test('the emulator executes itself with the settings of the launcher, or those a user has set', () => {

@@ -53,6 +53,8 @@ print([(key, value if key in (3, 4, 5, 6, 8, 11, 12, 13, 14, 17, 23) else value 
 print([(one[1], one[2]) for one in (line.split() for line in open('/proc/self/maps')) if 'bin/python' in one[-1]])
 `;
 
+import { TEST_LIMIT } from '../setup/limits.ts';
+
 testWith(
   ['guest-i386', ...CHROOT_NEEDS],
   'what a program sees of itself in /proc',
@@ -73,5 +75,5 @@ testWith(
     expect(seen[0]!.stderr).toBe('');
     expect(seen[1]).toEqual(seen[0]!);
   },
-  120_000,
+  TEST_LIMIT,
 );

@@ -9,6 +9,7 @@ import { describeCase, isPredictable, randomMemory } from '../fuzz/arm-cases.ts'
 import { compareCases } from '../fuzz/arm-compare.ts';
 import type { ArmCase } from '../fuzz/arm-program.ts';
 import { Random } from '../oracle/random.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 interface Capstone {
@@ -183,7 +184,7 @@ for (const set of ['A32', 'T32'] as const) {
       );
       expect(bad).toEqual([]);
     },
-    60_000,
+    TEST_LIMIT,
   );
 }
 

@@ -4,6 +4,7 @@ import { expect } from 'bun:test';
 import { type InsnCase, MEMORY_MAP } from '../oracle/insn-case.ts';
 import { isDeath, nativeUnavailable, runOracle, wemuCommand } from '../oracle/runner.ts';
 import { caseOf } from '../regress/wemu-case.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { type Need, testWith } from '../setup/needs.ts';
 
 const unavailable = nativeUnavailable();
@@ -46,5 +47,5 @@ testWith(
       expect(ours.regs[2]).toBe(n === 2 ? 2 * ROUNDS : ROUNDS);
     }
   },
-  60_000,
+  TEST_LIMIT,
 );

@@ -12,6 +12,7 @@ import { Global, type Label } from '../../tcg/ir/value.ts';
 import { assertValid } from '../../tcg/ir/verify.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { type SyncMode, syncState } from '../../tcg/opt/state-sync.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { ENV, freshMemory, LAYOUT, MEMORY_SIZE, WasmRunner } from './wasm-run.ts';
 
 const RUNS = Number(process.env['WEMU_FUZZ_RUNS'] ?? 3000);
@@ -481,40 +482,44 @@ const pointer = fc.oneof(
   { weight: 1, arbitrary: fc.integer() },
 );
 
-test('a fault at any place leaves the state of that instruction after the replay', () => {
-  const ends: Record<string, number> = {};
-  fc.assert(
-    fc.property(
-      fc.array(insn, { minLength: 1, maxLength: 24 }),
-      fc.array(pointer, { minLength: 8, maxLength: 8 }),
-      fc.constantFrom<SyncMode>('every', 'spans', 'idempotent'),
-      fc.constantFrom<Engine>('wasm', 'wasm', 'interp', 'cold', 'cold'),
-      fc.boolean(),
-      fc.boolean(),
-      (program, registers, mode, engine, optimized, polls) => {
-        const memory = freshMemory(1);
-        const view = new DataView(memory.buffer);
-        for (let id = 0; id < 8; id++) view.setInt32(ENV + REGS[id]!.offset, registers[id]!, true);
-        view.setUint32(ENV + LAYOUT.pc, FIRST_PC, true);
-        // Loads find addresses, so that what was loaded twice or too late shows.
-        for (let at = 0x2000; at < 0x2400; at += 4) view.setInt32(at, 0x2000 + (at & 0x3fc), true);
-        const expected = runDirectly(program, memory);
-        if (expected === null) return;
-        runner.bytes.set(memory);
-        const how = runGuest(program, mode, engine, optimized, polls);
-        ends[how] = (ends[how] ?? 0) + 1;
-        const actual = runner.bytes;
-        if (how === expected.how && Buffer.compare(expected.memory, actual) === 0) return;
-        const { block } = translate(program, 0, polls);
-        if (optimized) optimize(block, { stateSync: mode });
-        else syncState(block, mode);
-        const differ: string[] = [];
-        for (let at = 0; at < MEMORY_SIZE; at++) if (expected.memory[at] !== actual[at]) differ.push(at.toString(16));
-        throw new Error(`${expected.how}, but ${how}; differs at ${differ.slice(0, 10)}\n${printBlock(block)}`);
-      },
-    ),
-    { numRuns: RUNS, includeErrorInReport: true },
-  );
-  // All three must have been tried.
-  for (const how of ['end', 'fault', 'raised']) expect(ends[how]).toBeGreaterThan(RUNS / 100);
-}, 600_000);
+test(
+  'a fault at any place leaves the state of that instruction after the replay',
+  () => {
+    const ends: Record<string, number> = {};
+    fc.assert(
+      fc.property(
+        fc.array(insn, { minLength: 1, maxLength: 24 }),
+        fc.array(pointer, { minLength: 8, maxLength: 8 }),
+        fc.constantFrom<SyncMode>('every', 'spans', 'idempotent'),
+        fc.constantFrom<Engine>('wasm', 'wasm', 'interp', 'cold', 'cold'),
+        fc.boolean(),
+        fc.boolean(),
+        (program, registers, mode, engine, optimized, polls) => {
+          const memory = freshMemory(1);
+          const view = new DataView(memory.buffer);
+          for (let id = 0; id < 8; id++) view.setInt32(ENV + REGS[id]!.offset, registers[id]!, true);
+          view.setUint32(ENV + LAYOUT.pc, FIRST_PC, true);
+          // Loads find addresses, so that what was loaded twice or too late shows.
+          for (let at = 0x2000; at < 0x2400; at += 4) view.setInt32(at, 0x2000 + (at & 0x3fc), true);
+          const expected = runDirectly(program, memory);
+          if (expected === null) return;
+          runner.bytes.set(memory);
+          const how = runGuest(program, mode, engine, optimized, polls);
+          ends[how] = (ends[how] ?? 0) + 1;
+          const actual = runner.bytes;
+          if (how === expected.how && Buffer.compare(expected.memory, actual) === 0) return;
+          const { block } = translate(program, 0, polls);
+          if (optimized) optimize(block, { stateSync: mode });
+          else syncState(block, mode);
+          const differ: string[] = [];
+          for (let at = 0; at < MEMORY_SIZE; at++) if (expected.memory[at] !== actual[at]) differ.push(at.toString(16));
+          throw new Error(`${expected.how}, but ${how}; differs at ${differ.slice(0, 10)}\n${printBlock(block)}`);
+        },
+      ),
+      { numRuns: RUNS, includeErrorInReport: true },
+    );
+    // All three must have been tried.
+    for (const how of ['end', 'fault', 'raised']) expect(ends[how]).toBeGreaterThan(RUNS / 100);
+  },
+  TEST_LIMIT,
+);

@@ -11,6 +11,7 @@ import { assertValid } from '../../tcg/ir/verify.ts';
 import { removeUnreachable } from '../../tcg/opt/dead-code.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
 import { type SyncMode, syncState } from '../../tcg/opt/state-sync.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { FEW_GLOBALS, HELPERS, MANY_GLOBALS, randomBlock } from './ir-random.ts';
 import {
   BLOCK_SLOT,
@@ -179,28 +180,40 @@ function compare(one: Case): void {
   }
 }
 
-test('generated code and the interpreter leave the same registers and memory', () => {
-  fc.assert(fc.property(cases(400), compare), { numRuns: RUNS, includeErrorInReport: true });
-}, 600_000);
+test(
+  'generated code and the interpreter leave the same registers and memory',
+  () => {
+    fc.assert(fc.property(cases(400), compare), { numRuns: RUNS, includeErrorInReport: true });
+  },
+  TEST_LIMIT,
+);
 
-test('so they do for blocks of a thousand ops', () => {
-  fc.assert(fc.property(cases(6000), compare), { numRuns: RUNS / 10, includeErrorInReport: true });
-}, 600_000);
+test(
+  'so they do for blocks of a thousand ops',
+  () => {
+    fc.assert(fc.property(cases(6000), compare), { numRuns: RUNS / 10, includeErrorInReport: true });
+  },
+  TEST_LIMIT,
+);
 
-test('a group of blocks is the same as the blocks one by one', () => {
-  fc.assert(
-    fc.property(fc.array(cases(400), { minLength: 2, maxLength: 6 }), (several) => {
-      const blocks = several.map((one) => makeBlock({ ...one, many: false }));
-      const runner = RUNNERS[0]!;
-      const memory = freshMemory(several[0]!.seed);
-      const alone = blocks.map((block) => runner.run(block, memory));
-      runner.load(runner.compile(blocks));
-      for (let i = 0; i < blocks.length; i++) {
-        runner.bytes.set(memory);
-        expect(runner.call(BLOCK_SLOT + i)).toBe(alone[i]!.exit);
-        expect(differences(alone[i]!.memory, runner.bytes.slice(), blocks[i]!.globals)).toEqual([]);
-      }
-    }),
-    { numRuns: RUNS / 10, includeErrorInReport: true },
-  );
-}, 600_000);
+test(
+  'a group of blocks is the same as the blocks one by one',
+  () => {
+    fc.assert(
+      fc.property(fc.array(cases(400), { minLength: 2, maxLength: 6 }), (several) => {
+        const blocks = several.map((one) => makeBlock({ ...one, many: false }));
+        const runner = RUNNERS[0]!;
+        const memory = freshMemory(several[0]!.seed);
+        const alone = blocks.map((block) => runner.run(block, memory));
+        runner.load(runner.compile(blocks));
+        for (let i = 0; i < blocks.length; i++) {
+          runner.bytes.set(memory);
+          expect(runner.call(BLOCK_SLOT + i)).toBe(alone[i]!.exit);
+          expect(differences(alone[i]!.memory, runner.bytes.slice(), blocks[i]!.globals)).toEqual([]);
+        }
+      }),
+      { numRuns: RUNS / 10, includeErrorInReport: true },
+    );
+  },
+  TEST_LIMIT,
+);

@@ -9,6 +9,7 @@ import { Global } from '../../tcg/ir/value.ts';
 import { assertValid } from '../../tcg/ir/verify.ts';
 import { syncState } from '../../tcg/opt/state-sync.ts';
 import { functionBodies, printFunction, printModule } from '../../tcg/wasm/wat-print.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { BLOCK_SLOT, COUNTER, ENV, freshMemory, LAYOUT, MEMORY_SIZE, STUB_SLOT, WasmRunner } from './wasm-run.ts';
 
 const REGS = Array.from({ length: 8 }, (_, id) => new Global('i32', id, `r${id}`, 32 + 4 * id));
@@ -379,11 +380,15 @@ describe('sizes', () => {
     expect(functionBodies(runner.compile(blocks).bytes).length).toBe(4);
   });
 
-  test('a function beyond the limit is refused by name', () => {
-    const block = make((b) => {
-      for (let i = 0; i < 120_000; i++) b.store(b.add(R1, i * 70_000), 0x12345678 + i, MO_32);
-      b.gotoTb(0x2000);
-    });
-    expect(() => runner.compile([block])).toThrow(/a generated function of \d+ bytes is too large/);
-  }, 20_000);
+  test(
+    'a function beyond the limit is refused by name',
+    () => {
+      const block = make((b) => {
+        for (let i = 0; i < 120_000; i++) b.store(b.add(R1, i * 70_000), 0x12345678 + i, MO_32);
+        b.gotoTb(0x2000);
+      });
+      expect(() => runner.compile([block])).toThrow(/a generated function of \d+ bytes is too large/);
+    },
+    TEST_LIMIT,
+  );
 });

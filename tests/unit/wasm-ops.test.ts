@@ -18,6 +18,7 @@ import {
 import { Const, const32, const64, Global, type Value } from '../../tcg/ir/value.ts';
 import { assertValid, condCount, lanesOf, memOpFits } from '../../tcg/ir/verify.ts';
 import { syncState } from '../../tcg/opt/state-sync.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { CORNERS_FLOAT, CORNERS32, CORNERS64 } from './ir-random.ts';
 import {
   BLOCK_SLOT,
@@ -202,9 +203,6 @@ const PURE = OP_LIST.filter(
 const ROUNDS = 240;
 const MIN_ROUNDS = 12;
 const MAX_ROUNDS = 40;
-/** Each op takes a fraction of a second on an idle machine. */
-const TIMEOUT_MS = 60_000;
-
 /** Operands an op must not be given. */
 function undefinedFor(row: OpRow<OpName>, ins: readonly (number | bigint | Uint8Array)[]): boolean {
   if (!/^(div|rem)/.test(row.name)) return false;
@@ -251,7 +249,7 @@ describe('as the interpreter does it', () => {
         }
       }
     },
-    TIMEOUT_MS,
+    TEST_LIMIT,
   );
 });
 
@@ -328,7 +326,7 @@ test.each(ACCESSES.map((row) => [row.name, row] as const))(
       }
     }
   },
-  TIMEOUT_MS,
+  TEST_LIMIT,
 );
 
 test('big-endian and sign-extending loads give the numbers the bytes stand for', () => {

@@ -11,6 +11,7 @@ import { optimize } from '../../tcg/opt/pipeline.ts';
 import { assembleModule, CodeWriter } from '../../tcg/wasm/module-writer.ts';
 import { W } from '../../tcg/wasm/opcodes.ts';
 import { functionBodies, printFunction, printModule } from '../../tcg/wasm/wat-print.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { FEW_GLOBALS, randomBlock } from './ir-random.ts';
 import { BLOCK_SLOT, freshMemory, WasmRunner } from './wasm-run.ts';
 
@@ -150,5 +151,5 @@ test.skipIf(!existsSync(ASSEMBLER))(
       rmSync(directory, { recursive: true });
     }
   },
-  60_000,
+  TEST_LIMIT,
 );

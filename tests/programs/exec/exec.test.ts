@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
 import { guestTreePath } from '../../setup/guests.ts';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { type Need, testWith } from '../../setup/needs.ts';
 
 const COMPILER = 'i686-linux-gnu-gcc';
@@ -28,7 +29,10 @@ function build(): void {
 /** What the program prints, and how it ends. */
 function output(command: readonly string[], mode: string): string {
   rmSync(join(directory, 'lockfile'), { force: true });
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...command, program, mode], { cwd: directory, timeout: 30_000 });
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command, program, mode], {
+    cwd: directory,
+    timeout: PROGRAM_LIMIT,
+  });
   return `${stdout}${stderr}(${exitCode})`;
 }
 
@@ -66,7 +70,7 @@ describe('programs of the host', () => {
     const busybox = join(guestTreePath('i386'), 'bin/busybox');
     const script = `${process.execPath} --revision; echo "status $?"; exec ${hello} one`;
     const command = [...('command' in wemu ? wemu.command : []), ...options, busybox, 'sh', '-c', script];
-    const { stdout, stderr } = Bun.spawnSync(command, { timeout: 60_000 });
+    const { stdout, stderr } = Bun.spawnSync(command, { timeout: PROGRAM_LIMIT });
     return `${stdout}${stderr}`;
   };
 

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NATIVE, nativeUnavailable, runProgram, wemuCommand } from '../../oracle/runner.ts';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { type Need, testWith } from '../../setup/needs.ts';
 import { COMPILER, expectedOfMany, type Many, runMany } from './many.ts';
 
@@ -23,7 +24,7 @@ function output(command: string[]): string {
     expect(Bun.spawnSync([COMPILER, '-O1', '-static', '-s', '-o', program, source]).exitCode).toBe(0);
     built = true;
   }
-  const run = runProgram(program, command, { timeout: 30_000 });
+  const run = runProgram(program, command, { timeout: PROGRAM_LIMIT });
   const text = Buffer.from(run.stdout).toString('latin1');
   return run.exitCode === 0 ? text : `${text}(${run.signal ?? run.exitCode}) ${run.stderr}`;
 }
@@ -45,7 +46,7 @@ describe('processes', () => {
 
   // The command `bun tests/programs/fork-exec/many.ts` does the same with 10,000 and 2,000 that live for a second.
   testWith([compiler, runnable], 'no child hangs, none leaves anything behind', () => {
-    const many: Many = { execs: 150, living: 24, milliseconds: 200, timeoutSeconds: 120 };
+    const many: Many = { execs: 150, living: 24, milliseconds: 200, timeoutSeconds: PROGRAM_LIMIT / 1000 };
     expect(runMany(many)).toBe(expectedOfMany(many));
   });
 });

@@ -6,14 +6,12 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-forking-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** Milliseconds for one session on a busy machine. */
-const TIMEOUT = 120_000;
 
 /** A connection that is asked by lines. */
 class Client {
@@ -114,5 +112,5 @@ testWith(
     expect((native as unknown[]).slice(-3)).toEqual(['started 32, failed 1, killed 1\n', 0, '']);
     expect(await session([...wemu.command, program])).toEqual(native);
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wemuCommand } from '../../oracle/runner.ts';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import type { Oracle } from '../../setup/oracles.ts';
 
@@ -36,7 +37,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function run(command: readonly string[]): string {
-  const options = { stdin: 'ignore', cwd: directory, timeout: 60_000 } as const;
+  const options = { stdin: 'ignore', cwd: directory, timeout: PROGRAM_LIMIT } as const;
   const { stdout, stderr, exitCode, signalCode } = Bun.spawnSync([...command], options);
   return `${stdout}${stderr}${signalCode ?? exitCode}`;
 }
@@ -55,6 +56,6 @@ for (const [name, { compiler, flags, guest, reference, needs }] of Object.entrie
       if ('missing' in wemu) throw new Error(wemu.missing);
       expect(run([...wemu.command, program])).toBe(expected);
     },
-    120_000,
+    TEST_LIMIT,
   );
 }

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { haveGuestTree } from '../../setup/guests.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import {
   addDevices,
@@ -25,7 +26,7 @@ const NEEDS = ['guest-i386', NATIVE_NEED] as const;
 const ALL = Boolean(process.env['WEMU_ALL_CASES']);
 
 /** Milliseconds for one script on a busy machine. */
-const TIMEOUT = ALL ? 3_600_000 : 170_000;
+const TIMEOUT = ALL ? 4 * TEST_LIMIT : TEST_LIMIT;
 
 const KEYS = [
   ...['rsa', 'rsa-pss', 'dsa', 'ec-prime256v1', 'ec-secp384r1', 'ec-secp521r1', 'ec-secp256k1'],

@@ -5,14 +5,12 @@ import { describe, expect } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type GuestTree, guestTreePath } from '../../setup/guests.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { type GuestPrograms, runIn, runQemuChroot, runWemu, TREE } from '../debian-run.ts';
 import { NAMESPACE_NEEDS } from '../namespace-chroot.ts';
 import { CHROOT_NEEDS, nativeChroot } from '../native-chroot.ts';
 import { CASES, type ProcessCase, seen } from './cases.ts';
-
-/** Milliseconds for one program on a busy machine. */
-const TIMEOUT = 300_000;
 
 /** The whole of it takes minutes of CPU time. */
 const ALL = Boolean(process.env['WEMU_ALL_CASES']);
@@ -37,7 +35,7 @@ for (const [arch, names] of Object.entries(TREES) as [GuestTree, readonly string
           const ours = await seen(one, guest.tree, (each, directory) => runWemu(each, directory, [], guest));
           expect(ours).toEqual(expected);
         },
-        TIMEOUT,
+        TEST_LIMIT,
       );
     }
   });
@@ -53,7 +51,7 @@ if (ALL) {
         program: '/bin/bash',
         args: ['long-script.sh'],
         files: { 'long-script.sh': readFileSync(join(import.meta.dir, 'long-script.sh'), 'latin1') },
-        milliseconds: TIMEOUT / 2,
+        milliseconds: TEST_LIMIT / 2,
       };
       const expected = await seen(one, TREE, (each, directory) =>
         runIn(nativeChroot(directory, [one.program, ...one.args!]), directory, each),
@@ -63,6 +61,6 @@ if (ALL) {
       const guest: GuestPrograms = { tree: guestTreePath('armhf'), guest: 'arm' };
       expect(await seen(one, guest.tree, (each, directory) => runWemu(each, directory, [], guest))).toEqual(expected);
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 }

@@ -4,13 +4,11 @@ import { expect } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wemuCommand } from '../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { runIn, TREE } from '../debian-run.ts';
 import { CHROOT_NEEDS, nativeChroot } from '../native-chroot.ts';
 import { seen } from './cases.ts';
-
-/** Milliseconds for one run on a busy machine: it makes 500 processes, 15 s of CPU time. */
-const TIMEOUT = 300_000;
 
 testWith(
   ['guest-i386', ...CHROOT_NEEDS],
@@ -22,16 +20,16 @@ testWith(
     const wemu = wemuCommand(['-L', TREE, '-0', one.program]);
     if ('missing' in wemu) throw new Error(wemu.missing);
     const native = await seen(one, TREE, (each, directory) =>
-      runIn(nativeChroot(directory, [each.program, ...one.args]), directory, { ...each, milliseconds: TIMEOUT / 2 }),
+      runIn(nativeChroot(directory, [each.program, ...one.args]), directory, { ...each, milliseconds: TEST_LIMIT / 2 }),
     );
     expect(native.end).toBe('17');
     const ours = await seen(one, TREE, (each, directory) =>
       runIn([...wemu.command, join(TREE, each.program), ...one.args], directory, {
         ...each,
-        milliseconds: TIMEOUT / 2,
+        milliseconds: TEST_LIMIT / 2,
       }),
     );
     expect(ours).toEqual(native);
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );

@@ -1,12 +1,10 @@
 // Shells, compilers, version control and script languages, which make many processes: the same natively and under wemu.
 
 import { beforeAll, describe, expect } from 'bun:test';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { addDevices, NATIVE_NEED, runNative, runWemu, TREE } from '../debian-run.ts';
 import { CASES, seen } from './cases.ts';
-
-/** Milliseconds for one program on a busy machine; on a quiet one it takes a few seconds. */
-const TIMEOUT = 170_000;
 
 beforeAll(addDevices);
 
@@ -20,7 +18,7 @@ describe('programs that make processes', () => {
         expect(native.end).toBe('0');
         expect(await seen(one, TREE, runWemu)).toEqual(native);
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });

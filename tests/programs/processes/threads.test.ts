@@ -1,10 +1,10 @@
 // A program that starts threads is told that there can be no more, once by name with -d unimp, and nothing is damaged.
 
 import { afterAll, beforeAll, expect } from 'bun:test';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { makeWorkDirectory, removeWorkDirectory, runWemu, TREE } from '../debian-run.ts';
 
-const TIMEOUT = 120_000;
 let directory = '';
 beforeAll(() => {
   directory = makeWorkDirectory(TREE);
@@ -34,5 +34,5 @@ testWith(
       end: '0',
     });
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );

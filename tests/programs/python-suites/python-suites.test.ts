@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeUnavailable } from '../../oracle/runner.ts';
 import { type GuestTree, guestTreePath } from '../../setup/guests.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { type Need, testWith, unmetReason } from '../../setup/needs.ts';
 import { makeWorkDirectory, removeWorkDirectory, runWemu } from '../debian-run.ts';
 import { prepareSuites, runSuite, type SuiteOptions, type SuiteRun, type Suites } from './python-run.ts';
@@ -93,7 +94,7 @@ const NEEDS = [
   { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
 ] as const;
 
-const TIMEOUT = ALL ? 1_100_000 : 300_000;
+const TIMEOUT = ALL ? 2 * TEST_LIMIT : TEST_LIMIT;
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-suites-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -130,7 +131,7 @@ for (const { arch, guest, usually: usualSuites } of GUESTS) {
       const directory = join(scratch, arch);
       mkdirSync(directory);
       suites = await prepareSuites(directory, { guest, tree: guestTreePath(arch) });
-    }, 120_000);
+    }, TEST_LIMIT);
 
     for (const [name, { module, forks = false, never = {}, usually = [], rarely = [] }] of Object.entries(SUITES)) {
       if (!ALL && !(usualSuites as readonly string[]).includes(name)) continue;

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NATIVE, nativeUnavailable, runProgram, wemuCommand } from '../../oracle/runner.ts';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 
 const unavailable = nativeUnavailable();
@@ -20,7 +21,7 @@ testWith(['gcc-i386', native], 'segments a program makes itself work and fault a
   const compiler = ['i686-linux-gnu-gcc', ...flags, join(import.meta.dir, 'segments.c'), '-o', program];
   expect(Bun.spawnSync(compiler).stderr.toString()).toBe('');
   const lines = (command: string[]) => {
-    const { stdout, exitCode } = runProgram(program, command, { timeout: 20_000 });
+    const { stdout, exitCode } = runProgram(program, command, { timeout: PROGRAM_LIMIT });
     return [...new TextDecoder().decode(stdout).split('\n'), exitCode];
   };
   const expected = lines(NATIVE);

@@ -5,6 +5,7 @@
 
 import { expect } from 'bun:test';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { CPrograms } from '../c-programs.ts';
 
@@ -18,7 +19,7 @@ const PROGRAMS: Record<string, readonly string[]> = {
 const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
 
 /** What wemu says of deaths is not compared. */
-const programs = new CPrograms(import.meta.dir, 120_000);
+const programs = new CPrograms(import.meta.dir);
 
 for (const [name, parts] of Object.entries(PROGRAMS)) {
   testWith(
@@ -35,6 +36,6 @@ for (const [name, parts] of Object.entries(PROGRAMS)) {
         expect(programs.run([...wemu.command, program, ...args], 'elsewhere')).toBe(expected);
       }
     },
-    300_000,
+    TEST_LIMIT,
   );
 }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { type Need, testWith } from '../../setup/needs.ts';
 
 const unavailable = nativeUnavailable();
@@ -31,5 +32,5 @@ testWith(
       rmSync(folder, { recursive: true });
     }
   },
-  60_000,
+  TEST_LIMIT,
 );

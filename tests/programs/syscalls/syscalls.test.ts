@@ -5,6 +5,7 @@
 
 import { expect } from 'bun:test';
 import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import type { Oracle } from '../../setup/oracles.ts';
 import { CPrograms } from '../c-programs.ts';
@@ -33,7 +34,7 @@ const NEEDS = [
   { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
 ] as const;
 
-const programs = new CPrograms(import.meta.dir, 60_000);
+const programs = new CPrograms(import.meta.dir);
 
 /** Guests, what their programs are compiled with, and without what. */
 const GUESTS: readonly { guest: string; compiler: Oracle; flags: readonly string[] }[] = [
@@ -59,7 +60,7 @@ for (const { guest, compiler, flags } of GUESTS) {
           expect(programs.run([...wemu.command, program, ...args])).toBe(expected);
         }
       },
-      120_000,
+      TEST_LIMIT,
     );
   }
 }

@@ -1,13 +1,11 @@
 // Interactive bash on a terminal: the same keys give the same screens natively and under wemu.
 
 import { describe, expect } from 'bun:test';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import type { Files } from '../debian-run.ts';
 import { CHROOT_NEEDS } from '../native-chroot.ts';
 import { Twin } from './twin.ts';
-
-/** Milliseconds for one session on a busy machine. */
-const TIMEOUT = 240_000;
 
 const [CTRL_A, CTRL_C, CTRL_D, CTRL_E] = ['\x01', '\x03', '\x04', '\x05'];
 const [CTRL_K, CTRL_R, CTRL_T, CTRL_U, CTRL_W, CTRL_Y, CTRL_Z, QUIT] = [
@@ -85,7 +83,7 @@ function session(name: string, body: (s: Session) => Promise<void>): void {
         await s.twin.close();
       }
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 }
 

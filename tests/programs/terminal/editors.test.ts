@@ -4,14 +4,12 @@ import { describe, expect } from 'bun:test';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
 import { type Files, textLines } from '../debian-run.ts';
 import { CHROOT_NEEDS } from '../native-chroot.ts';
 import { Twin } from './twin.ts';
-
-/** Milliseconds for one session on a busy machine. */
-const TIMEOUT = 240_000;
 
 const [CTRL_C, ESC, CTRL_R, CTRL_V, CTRL_Z] = ['\x03', '\x1b', '\x12', '\x16', '\x1a'];
 
@@ -57,7 +55,7 @@ function session(
         await twin.close();
       }
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 }
 

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wemuCommand } from '../../oracle/runner.ts';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import {
   describeDirectory,
   type Files,
@@ -13,9 +14,6 @@ import {
 } from '../debian-run.ts';
 import { nativeChroot } from '../native-chroot.ts';
 import { Screen } from './screen.ts';
-
-/** Milliseconds after which a screen that does not become what is expected fails the test; nothing waits so long else. */
-const PATIENCE = 20_000;
 
 const ENVIRONMENT = {
   ...{ PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC0', HOME: '/nonexistent' },
@@ -181,7 +179,7 @@ export class Twin {
    */
   private async waiting(): Promise<void> {
     for (let tries = 0; !this.native.waits() || !this.wemu.waits(); tries++) {
-      if (tries === PATIENCE / 5) throw new Error(`not waiting: ${this.native.where()} ${this.wemu.where()}`);
+      if (tries === PROGRAM_LIMIT / 5) throw new Error(`not waiting: ${this.native.where()} ${this.wemu.where()}`);
       await Bun.sleep(5);
     }
   }
@@ -193,7 +191,7 @@ export class Twin {
       return screen.beforeCursor().endsWith(expected.prompt);
     };
     const settled = (): boolean => shows(this.native) && shows(this.wemu) && this.text(0) === this.text(1);
-    const late = Bun.sleep(PATIENCE);
+    const late = Bun.sleep(PROGRAM_LIMIT);
     let over = false;
     void late.then(() => {
       over = true;

@@ -8,6 +8,7 @@ import { le32 } from '../../oracle/asm-i386.ts';
 import { MEMORY_MAP, regsFrom } from '../../oracle/insn-case.ts';
 import { NATIVE, nativeUnavailable, runProgram, wemuCommand } from '../../oracle/runner.ts';
 import { caseOf, runCases } from '../../regress/wemu-case.ts';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 
 const unavailable = nativeUnavailable();
@@ -24,7 +25,7 @@ testWith(['gcc-i386', native], 'backtraces through handlers, and the vDSO, are a
   const compiler = ['i686-linux-gnu-gcc', '-O1', '-w', '-static', '-funwind-tables', source, '-o', program];
   expect(Bun.spawnSync(compiler).stderr.toString()).toBe('');
   const text = (command: string[]) =>
-    new TextDecoder().decode(runProgram(program, command, { timeout: 20_000 }).stdout);
+    new TextDecoder().decode(runProgram(program, command, { timeout: PROGRAM_LIMIT }).stdout);
   const expected = text(NATIVE);
   expect(expected).toContain('siginfo handler: info_handler vdso');
   for (const options of [[], ['-engine', 'interp']]) {

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { ENGINE_SETTINGS } from '../../../src/host/engine-settings.ts';
 import { COMMANDS } from '../../../src/tools/build.ts';
 import { wrapTopLevelLoops } from '../../../src/tools/wrap-loops.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 
 const repository = resolve(import.meta.dir, '../../..');
@@ -33,7 +34,7 @@ beforeAll(() => {
     const from = join(repository, 'node_modules', name);
     if (existsSync(from)) symlinkSync(from, join(top, 'node_modules', name));
   }
-}, 60_000);
+}, TEST_LIMIT);
 
 const command = (name: string) => join(installed, 'src/cli/bin', name);
 

@@ -3,6 +3,7 @@ import { afterAll, expect } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
 
@@ -26,6 +27,6 @@ for (const engine of ['wasm', 'interp']) {
       expect(ours.stdout.toString().split('\n')).toEqual(native.stdout.toString().split('\n'));
       expect([ours.stderr.toString(), ours.exitCode]).toEqual(['', native.exitCode]);
     },
-    60_000,
+    TEST_LIMIT,
   );
 }

@@ -3,6 +3,7 @@ import { afterAll, describe, expect } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
 
@@ -17,13 +18,10 @@ if (compiler) {
 }
 
 function run(command: string[]): { out: string; err: string; status: number | string } {
-  const done = Bun.spawnSync(command, { stdin: null });
+  const done = Bun.spawnSync(command, { stdin: null, timeout: PROGRAM_LIMIT });
   const status = done.signalCode ?? done.exitCode;
   return { out: done.stdout.toString(), err: done.stderr.toString(), status };
 }
-
-/** Time for one run: cold translation of a statically linked C library on a busy machine. */
-const TIMEOUT = 60_000;
 
 describe('signals against the host kernel', () => {
   for (const part of ['faults', 'masks', 'waiting', 'computing', 'stacks', 'contexts', 'vectors', 'old']) {
@@ -37,7 +35,7 @@ describe('signals against the host kernel', () => {
           expect(ours.out.split('\n')).toEqual(native.out.split('\n'));
           expect({ err: ours.err, status: ours.status }).toEqual({ err: '', status: native.status });
         },
-        TIMEOUT,
+        TEST_LIMIT,
       );
     }
   }
@@ -55,7 +53,7 @@ testWith(
     expect(native.out.split('\n').length).toBeGreaterThan(15);
     expect(run([wemu, unseen])).toEqual(native);
   },
-  2 * TIMEOUT,
+  TEST_LIMIT,
 );
 
 describe('signals that come while a call that waits starts', () => {
@@ -71,7 +69,7 @@ describe('signals that come while a call that waits starts', () => {
         expect(run([starts, part])).toEqual({ out, err: '', status: 0 });
         expect(run([wemu, starts, part])).toEqual({ out, err: '', status: 0 });
       },
-      2 * TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });
@@ -102,7 +100,7 @@ describe('death by signal', () => {
         expect(ours.err).toMatch(message);
         if (ours.err !== '') expect(ours.err).toMatch(reported);
       },
-      TIMEOUT,
+      TEST_LIMIT,
     );
   }
 });
@@ -119,7 +117,7 @@ describe('signals from outside', () => {
       await child.exited;
       expect(child.signalCode).toBe('SIGTERM');
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 
   testWith(
@@ -141,6 +139,6 @@ describe('signals from outside', () => {
       // Instances of one signal merge while it is pending.
       expect(Number(handled)).toBeGreaterThan(10);
     },
-    TIMEOUT,
+    TEST_LIMIT,
   );
 });

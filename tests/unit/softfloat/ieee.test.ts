@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { buildModule } from '../../../src/softfloat/build-module.ts';
 import { Random } from '../../oracle/random.ts';
+import { TEST_LIMIT } from '../../setup/limits.ts';
 import { exactOf, FORMATS, type Rational, type Rounding, round, roundQuotient } from './exact.ts';
 import { AT_EFLAGS, AT_MXCSR, AT_RAX, HostSse } from './host.ts';
 import { Operands, type Width } from './operands.ts';
@@ -45,7 +46,7 @@ beforeAll(async () => {
     return [name, (...args) => BigInt.asUintN(64, run(...args))];
   };
   soft = Object.fromEntries(Object.entries(raw).map(unsigned));
-}, 120_000);
+}, TEST_LIMIT);
 
 const host = new HostSse();
 const { record } = host;

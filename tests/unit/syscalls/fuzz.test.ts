@@ -4,6 +4,7 @@ import { expect } from 'bun:test';
 import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT, TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 
 const SEEDS = (process.env['WEMU_FUZZ_SEEDS'] ?? '1,2').split(',').map(Number);
@@ -31,7 +32,7 @@ for (const seed of SEEDS) {
         const run = Bun.spawnSync([process.execPath, child, String(seed), String(COUNT)], {
           cwd,
           stdin: input,
-          timeout: 60_000,
+          timeout: PROGRAM_LIMIT,
         });
         // Its standard output may be closed by then: only how it ended counts.
         expect([run.exitCode, run.signalCode, String(run.stderr).slice(0, 2000)]).toEqual([0, undefined, ''] as never);
@@ -40,6 +41,6 @@ for (const seed of SEEDS) {
         rmSync(cwd, { recursive: true, force: true });
       }
     },
-    90_000,
+    TEST_LIMIT,
   );
 }

@@ -4,6 +4,7 @@ import { afterAll, expect } from 'bun:test';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
 import { makeSteps, type Step } from './replay-calls.ts';
@@ -38,7 +39,7 @@ function run(side: string, command: readonly string[], steps: readonly Step[]): 
   const result = Bun.spawnSync(['bash', '-c', script, join(scratch, side), ...command], {
     cwd,
     stdin: 'ignore',
-    timeout: 60_000,
+    timeout: PROGRAM_LIMIT,
   });
   if (!result.success) throw new Error(`${side} failed: ${result.exitCode} ${result.signalCode} ${result.stderr}`);
   return readFileSync(output, 'utf8').trimEnd().split('\n');

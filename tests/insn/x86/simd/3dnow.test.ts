@@ -4,6 +4,7 @@ import { expect, test } from 'bun:test';
 import { type InsnCase, MEMORY_MAP, regsFrom } from '../../../oracle/insn-case.ts';
 import { Random } from '../../../oracle/random.ts';
 import { isDeath, runOracle, wemuCommand } from '../../../oracle/runner.ts';
+import { TEST_LIMIT } from '../../../setup/limits.ts';
 import { fxsaveImage } from './cases.ts';
 import { encode, type SimdRow, simdRows } from './rows.ts';
 
@@ -173,8 +174,6 @@ function operandsOf(row: SimdRow, seed: number, count: number): [Pair, Pair][] {
 }
 
 const COUNT = 200;
-/** On a busy machine. */
-const TIMEOUT = 30_000;
 const hex = (pair: readonly number[]) => pair.map((bits) => (bits >>> 0).toString(16).padStart(8, '0')).join(' ');
 
 test(
@@ -194,7 +193,7 @@ test(
     });
     expect(wrong.slice(0, 10)).toEqual([]);
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );
 
 test(
@@ -215,7 +214,7 @@ test(
       });
     }
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );
 
 test(
@@ -237,7 +236,7 @@ test(
       expect(Math.abs(numberOf(low) * Math.sqrt(numberOf(xs[i]!)) - 1)).toBeLessThan(2 ** -22);
     });
   },
-  TIMEOUT,
+  TEST_LIMIT,
 );
 
 test('every 3DNow! row is looked at here', () => {
