@@ -6,7 +6,7 @@ import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { CPrograms } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
 
-const programs = new CPrograms(import.meta.dir, 60_000);
+const programs = new CPrograms(import.meta.dir);
 
 testWith(
   ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }],
