@@ -98,8 +98,8 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
   const hostFlags = ((flags & ~ours) | tidFlags | request.exitSignal) >>> 0;
   const told = flags & CLONE_PIDFD ? request.pidfd : flags & CLONE_PARENT_SETTID ? request.parentTid : 0;
   const hostTold = told === 0 ? 0 : p.out(told, 4);
-  const result = hooks.aroundFork(() => {
-    const pid = forkAll(proc, hostFlags, hostTold, tidAddress);
+  const result = hooks.aroundFork((mask) => {
+    const pid = forkAll(proc, hostFlags, hostTold, tidAddress, mask);
     if (pid === 0) enterChild(p);
     return pid;
   });

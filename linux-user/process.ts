@@ -67,10 +67,11 @@ export interface SignalHooks {
   /** The exec has failed. */
   stay(): void;
   /**
-   * Runs `fork` such that no signal comes between it and the moment in which the child is ready for its own. Unless it
-   * did not begin because a signal waits (-ERESTARTNOINTR), the result is that of `fork`: 0 in the child.
+   * Runs `fork` with the mask that the process has on the host, and has all blocked before and after, until the child is ready
+   * for signals of its own. Unless it did not begin because a signal waits (-ERESTARTNOINTR), the result is that of `fork`: 0 in
+   * the child.
    */
-  aroundFork(fork: () => number): number;
+  aroundFork(fork: (mask: readonly [low: number, high: number]) => number): number;
   /** By number of POSIX timer: the overrun of its last signal, of which the kernel may know a part only. */
   readonly overruns: Map<number, number>;
 }

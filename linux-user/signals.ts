@@ -337,10 +337,10 @@ export class Signals implements SignalHooks {
     }
   }
 
-  aroundFork(fork: () => number): number {
-    if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
+  aroundFork(fork: (mask: readonly [low: number, high: number]) => number): number {
     this.host.setMask(-1, -1);
-    const result = fork();
+    // What has come is delivered before, so that the child finds what its handler has done.
+    const result = this.memory.read32(this.pollAt) === 0 ? fork([this.hostLow, this.hostHigh]) : -ERESTARTNOINTR;
     if (result === 0) {
       // What is pending is the parent's.
       this.waiting.length = 0;

@@ -29,6 +29,9 @@ static volatile int thread_count;
 static ulong all_signals;
 /* See SYSCALL_WINDOW in syscall.ts. */
 static ulong window_start, window_end, window_interrupted;
+/* The same around clone(2) in clone_process, below. */
+#define HIDDEN __attribute__((visibility("hidden")))
+extern const char fork_start[] HIDDEN, fork_end[] HIDDEN, fork_interrupted[] HIDDEN;
 
 static long call4(long number, long a, long b, long c, long d) {
   long result;
@@ -61,10 +64,12 @@ EXPORT void on_signal(int signal, uint *info, ulong *context) {
       *threads[k].poll = 1;
       context[UC_SIGMASK] |= all_signals;
       if (context[UC_RIP] >= window_start && context[UC_RIP] < window_end) context[UC_RIP] = window_interrupted;
+      if (context[UC_RIP] >= (ulong)fork_start && context[UC_RIP] < (ulong)fork_end) context[UC_RIP] = (ulong)fork_interrupted;
       return;
     }
   }
-  /* A thread of the engine took it because every guest thread blocks it: never again, and back to the process with it. */
+  /* A thread of the engine took it because every guest thread blocks it, or a new process before it is attached: never again,
+     and back to the process with it. */
   context[UC_SIGMASK] |= all_signals;
   if (code >= 0) info[2] = FORWARDED | (code & 0xffff);
   call4(SYS_RT_SIGQUEUEINFO, call4(SYS_GETPID, 0, 0, 0, 0), signal, (long)info, 0);
@@ -146,8 +151,11 @@ static volatile uint park_epoch;
 int park(ulong *stack, volatile uint *epoch_word, uint epoch, volatile uint *count);
 /* clone(2) with `tid_address` twice; the new thread returns from the `park` that left its stack there. */
 long clone_parked(ulong flags, ulong stack, ulong tid_address, ulong thread_pointer);
-/* clone(2) without a stack. */
-long clone_process(ulong flags, void *told, ulong tid_address);
+/*
+ * clone(2) without a stack, with this mask of signals. One that comes before the process is made is noted, and has clone fail with
+ * ERESTARTNOINTR: its handler is to run before, so that the child finds what it has done. One that comes later both get.
+ */
+long clone_process(ulong flags, void *told, ulong tid_address, const ulong *mask);
 __asm__(
     ".globl park\n.hidden park\npark:\n"
     "push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n"
@@ -165,7 +173,15 @@ __asm__(
     "mov %rcx, %r8\n\tmov %rdx, %r10\n\tmov $56, %eax\n\tsyscall\n\ttest %rax, %rax\n\tjz 4f\n\tret\n"
     "4: mov $1, %eax\n\tjmp 3b\n"
     ".globl clone_process\n.hidden clone_process\nclone_process:\n"
-    "mov %rdx, %r10\n\tmov %rsi, %rdx\n\txor %esi, %esi\n\txor %r8d, %r8d\n\tmov $56, %eax\n\tsyscall\n\tret\n");
+    "push %rbx\n\tmov %rdi, %r9\n\tmov %rsi, %r8\n\tmov %rdx, %rbx\n"
+    /* rt_sigprocmask(SIG_SETMASK, mask, none, 8) */
+    "mov $2, %edi\n\tmov %rcx, %rsi\n\txor %edx, %edx\n\tmov $8, %r10d\n\tmov $14, %eax\n\tsyscall\n"
+    ".globl fork_start\n.hidden fork_start\nfork_start:\n"
+    "mov %r9, %rdi\n\txor %esi, %esi\n\tmov %r8, %rdx\n\tmov %rbx, %r10\n\txor %r8d, %r8d\n\tmov $56, %eax\n\tsyscall\n"
+    ".globl fork_end\n.hidden fork_end\nfork_end:\n"
+    "pop %rbx\n\tret\n"
+    ".globl fork_interrupted\n.hidden fork_interrupted\nfork_interrupted:\n"
+    "mov $-513, %rax\n\tpop %rbx\n\tret\n");
 
 /* Signal SIG_PARK. */
 EXPORT void on_park(int signal, uint *info, ulong *context) {
@@ -314,11 +330,12 @@ static void freeze(int places) {
 }
 
 /*
- * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked.
- * `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address` where the C library
- * keeps the calling thread's number, or 0. Returns what clone does, or -errno when the threads cannot be listed.
+ * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked, and are
+ * as `mask` says afterwards. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address`
+ * where the C library keeps the calling thread's number, or 0. Returns what clone_process does, or -errno when the threads cannot
+ * be listed.
  */
-EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address) {
+EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const ulong *mask) {
   int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, more;
   ulong robust_list = 0, robust_size = 0;
   long child;
@@ -329,7 +346,7 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address) {
   park_epoch++;
   /* Threads that were not there yet are made by others that were not parked yet. */
   while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
-  child = more < 0 ? more : clone_process(flags, told, tid_address);
+  child = more < 0 ? more : clone_process(flags, told, tid_address, mask);
   park_epoch++;
   if (child != 0) {
     call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);

@@ -59,7 +59,7 @@ export type Disposition = 'default' | 'ignore' | 'catch';
 interface HandlerModule {
   readonly address: number;
   attach(tid: number, poll: number, mailbox: number): number;
-  forkAll(proc: number, flags: number, told: number, tidAddress: number): number;
+  forkAll(proc: number, flags: number, told: number, tidAddress: number, mask: number): number;
   thaw(): number;
   frozenWord(): number;
 }
@@ -95,7 +95,7 @@ function handlerModule(): HandlerModule {
   installed = {
     address: base + OFFSETS.on_signal,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
-    forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
+    forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
     thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
     frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
   };
@@ -105,14 +105,29 @@ function handlerModule(): HandlerModule {
 
 /**
  * clone(2) of the process with all its threads, of which the caller's is the only one that JavaScript knows; to be called
- * with signals blocked (`setMask(-1, -1)`). Returns the child's number, 0 in the child, or -errno.
+ * with signals blocked (`setMask(-1, -1)`). Returns the child's number, 0 in the child, or -errno; -ERESTARTNOINTR when a signal
+ * that the mask does not hold came before the child was made, and is noted.
  * @param proc descriptor of the directory /proc, which knows the threads
  * @param flags CLONE_* (nothing that shares memory) and the signal at the child's end
  * @param told host address where CLONE_PARENT_SETTID and CLONE_PIDFD store, or 0
  * @param tidAddress host address of the calling thread's number, for CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID
+ * @param mask low and high half of the mask for the moment in which the child is made, and what both go on with
  */
-export function forkAll(proc: number, flags: number, told: number, tidAddress: number): number {
-  return handlerModule().forkAll(proc, flags, told, tidAddress);
+export function forkAll(
+  proc: number,
+  flags: number,
+  told: number,
+  tidAddress: number,
+  [low, high]: readonly [low: number, high: number],
+): number {
+  writeSet(scratch.view, low, high);
+  return handlerModule().forkAll(proc, flags, told, tidAddress, scratch.address);
+}
+
+/** Stores what of a mask can be on the host. */
+function writeSet(view: DataView, low: number, high: number): void {
+  view.setInt32(0, low & BLOCKABLE_LOW, true);
+  view.setInt32(4, high & BLOCKABLE_HIGH, true);
 }
 
 /**
@@ -227,8 +242,7 @@ export class HostSignals {
   /** Sets the thread's mask. What becomes unblocked and is pending is in the mailbox when this returns. */
   setMask(low: number, high: number): void {
     const { view, address } = scratch;
-    view.setInt32(0, low & BLOCKABLE_LOW, true);
-    view.setInt32(4, high & BLOCKABLE_HIGH, true);
+    writeSet(view, low, high);
     sys4(SYS.rt_sigprocmask, SIG_SETMASK, address, 0, SIGSET_SIZE);
   }
 
