@@ -7,6 +7,7 @@ import {
   type Ending,
   type NodeFlags,
   type OpenContext,
+  PERM,
   type Preallocation,
   REQ,
   type Soon,
@@ -442,13 +443,22 @@ export class FileNode extends BlockNode {
   }
 
   protected override doClose(): Promise<void> {
-    closeFd(this.fd);
+    this.release();
     return Promise.resolve();
   }
 
   override async abandon(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.release();
+  }
+
+  /**
+   * Gives up locks and file. Closing alone does not always end the locks at once: whoever looks at our descriptors in /proc
+   * holds the open file for a moment more. A descriptor passed in shares its locks with others, which may go on.
+   */
+  private release(): void {
+    if (!this.path.startsWith('/dev/fdset/')) this.lock?.set(0, PERM.ALL);
     closeFd(this.fd);
   }
 }
