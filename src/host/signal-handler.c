@@ -10,10 +10,10 @@ typedef unsigned int uint;
 #define EXPORT __attribute__((used, visibility("default")))
 
 enum {
-  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
+  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
   SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
   SYS_GET_ROBUST_LIST = 274, SYS_RT_TGSIGQUEUEINFO = 297,
-  SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
+  SIG_SETMASK = 2, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
   MAX_THREADS = 1024,
   /* A mailbox: how many signals were put in so far, and from byte 64 on a ring of siginfo_t, 32 words each. */
   RING_WORD = 16, RING_ENTRIES = 16, INFO_WORDS = 32,
@@ -330,8 +330,8 @@ static void freeze(int places) {
 }
 
 /*
- * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked, and are
- * as `mask` says afterwards. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address`
+ * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked; the child
+ * has all blocked, the parent goes on with `mask`. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address`
  * where the C library keeps the calling thread's number, or 0. Returns what clone_process does, or -errno when the threads cannot
  * be listed.
  */
@@ -353,6 +353,8 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const
     unlock_thaw();
     return child;
   }
+  /* Threads that are made here are not to take the guest's signals. */
+  call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)&all_signals, 0, 8);
   call4(SYS_SET_ROBUST_LIST, (long)robust_list, (long)robust_size, 0, 0);
   freeze(places);
   return 0;

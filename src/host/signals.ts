@@ -111,7 +111,7 @@ function handlerModule(): HandlerModule {
  * @param flags CLONE_* (nothing that shares memory) and the signal at the child's end
  * @param told host address where CLONE_PARENT_SETTID and CLONE_PIDFD store, or 0
  * @param tidAddress host address of the calling thread's number, for CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID
- * @param mask low and high half of the mask for the moment in which the child is made, and what both go on with
+ * @param mask low and high half of the mask for the moment in which the child is made; the child has all blocked afterwards
  */
 export function forkAll(
   proc: number,

@@ -25,7 +25,7 @@ static void killed_while_starting(int times) {
     child = fork();
     sigprocmask(SIG_SETMASK, &old, 0);
     if (child == 0) {
-      execl("/bin/sleep", "sleep", "5", (char *)0);
+      execl("/bin/sleep", "sleep", "1000", (char *)0);
       _exit(1);
     }
     nanosleep(&delay, 0);

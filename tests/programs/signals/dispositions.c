@@ -27,6 +27,10 @@ static unsigned long long pending(void) {
   return p;
 }
 
+/** Waits until these, sent by another process, are pending: where a process has more threads than the program knows of, this may
+ * take a moment. */
+static void await_pending(unsigned long long set) { while (set & ~pending()) usleep(1000); }
+
 static void print_status(const char *what, int n, int s) {
   if (WIFEXITED(s)) printf("%s %d: exited %d\n", what, n, WEXITSTATUS(s));
   else if (WIFSIGNALED(s)) printf("%s %d: killed by %d core %d\n", what, n, WTERMSIG(s), WCOREDUMP(s) != 0);
@@ -73,7 +77,8 @@ static void from_outside(int n, int how) {
     ready();
     await(down[0]);
     /* Where a process has more threads than the program knows of, a signal may take a moment longer than a byte in a pipe. */
-    for (int ms = 0; how == HANDLED && handled[n] == 0 && ms < 5000; ms++) usleep(1000);
+    while (how == HANDLED && handled[n] == 0) usleep(1000);
+    if (how == BLOCKED) await_pending(BIT(n));
     if (how == HANDLED) printf("%s %d: code %d times %d\n", HOW[how], n, last_code, handled[n]);
     if (how == BLOCKED) {
       printf("%s %d: pending %llx\n", HOW[how], n, pending());
@@ -255,7 +260,7 @@ static void children(void) {
     kill(child, SIGCONT);
     LK(waitid(P_PID, child, &info, WCONTINUED));
     /* The child itself tells, when it runs again. */
-    for (int n = 0; n < 3000 && k < 4 && !(FLAGS[k] & SA_NOCLDSTOP) && handled[SIGCHLD] < 2; n++) usleep(1000);
+    while (k < 4 && !(FLAGS[k] & SA_NOCLDSTOP) && handled[SIGCHLD] < 2) usleep(1000);
     printf("  handled %d\n", handled[SIGCHLD]);
     kill(child, SIGTERM);
     int s;

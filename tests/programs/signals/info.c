@@ -39,9 +39,8 @@ static void install(int n, void (*f)(int, siginfo_t *, void *), int flags) {
   sigaction(n, &a, 0);
 }
 static void await(const char *what, int pid, int times) {
-  for (int k = 0; k < 5000 && !handled; k++) usleep(1000);
-  if (handled) print_info(what, &last, pid, times);
-  else printf("%s: nothing came\n", what);
+  while (!handled) usleep(1000);
+  print_info(what, &last, pid, times);
   handled = 0;
   memset(&last, 0, sizeof last);
 }
@@ -149,6 +148,8 @@ static void sources(void) {
   setrlimit(RLIMIT_FSIZE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
   /* The death of a parent. */
   install(SIGUSR2, note, SA_RESTART);
+  int over[2];
+  if (pipe(over)) return;
   CHILD({
     install(SIGUSR2, note, SA_RESTART);
     int q[2];
@@ -164,7 +165,10 @@ static void sources(void) {
     char c;
     if (read(q[0], &c, 1) != 1) abort();
   });
-  usleep(300000);
+  /* Until it has said so and is gone. */
+  char c;
+  close(over[1]);
+  if (read(over[0], &c, 1)) abort();
 }
 
 static sigjmp_buf back;

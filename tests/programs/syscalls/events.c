@@ -181,7 +181,7 @@ static void descriptors(void) {
   C(SYS_timerfd_settime, t, 0, &timer, &old);
   dump("old", &old, 16);
   C(SYS_timerfd_gettime, t, &old);
-  printf("  %d\n", old.vs >= 998 && old.vs < 1000);
+  printf("  %d\n", old.vs > 0 && old.vs < 1000);
   C(SYS_timerfd_settime64, t, TFD_TIMER_ABSTIME, &timer64, &old64);
   C(SYS_timerfd_gettime64, t, &old64);
   printf("  %lld %lld %d\n", old64.is, old64.in, old64.vs > 0xf0000000);
@@ -229,7 +229,7 @@ static void descriptors(void) {
   C(SYS_pidfd_send_signal, d, SIGUSR2, &info, 0);
   C(SYS_pidfd_send_signal, d, SIGUSR1, &info, 0);
   struct pollfd f = {d, POLLIN, 0};
-  C(SYS_poll, &f, 1, 5000);
+  C(SYS_poll, &f, 1, -1);
   printf("  %x\n", f.revents);
   memset(&info, 0, sizeof info);
   C(SYS_waitid, 3, d, &info, WEXITED, 0);

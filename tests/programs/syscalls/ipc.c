@@ -138,14 +138,17 @@ int main(void) {
 
   struct { long flags, max, size, current, rest[4]; } attr = {0, 4, 100, 0}, back;
   mode_t old = umask(0);
-  SYS(SYS_mq_unlink, "wemu-test");
-  int mq = SYS(SYS_mq_open, "wemu-test", O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attr);
+  char name[20], none[20], bad[20];
+  sprintf(name, "wemu-%d", getpid());
+  sprintf(none, "wemu-none-%d", getpid());
+  sprintf(bad, "wemu-bad-%d", getpid());
+  int mq = SYS(SYS_mq_open, name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attr);
   umask(old);
   show_ok("mq_open", mq);
-  C(SYS_mq_open, "wemu-none", O_RDWR, 0, 0);
+  C(SYS_mq_open, none, O_RDWR, 0, 0);
   C(SYS_mq_open, "wemu/none", O_RDWR | O_CREAT, 0600, 0);
   attr.max = -1;
-  C(SYS_mq_open, "wemu-bad", O_RDWR | O_CREAT, 0600, &attr);
+  C(SYS_mq_open, bad, O_RDWR | O_CREAT, 0600, &attr);
   C(SYS_mq_getsetattr, mq, 0, &back);
   printf("  %lx %ld %ld %ld\n", back.flags, back.max, back.size, back.current);
   struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
@@ -154,6 +157,7 @@ int main(void) {
   C(SYS_mq_notify, mq, &event);
   C(SYS_mq_notify, mq, &event);
   CHILD(C(SYS_mq_timedsend, mq, "hello", 5, 3, 0));
+  while (!value) usleep(1000);
   printf("  %x %d\n", value, code);
   event.notify = 99;
   C(SYS_mq_notify, mq, &event);
@@ -177,7 +181,7 @@ int main(void) {
   C(SYS_mq_timedreceive_time64, mq, b, 100, 0, t64);
   t64[1] = -1;
   C(SYS_mq_timedreceive_time64, mq, b, 100, 0, t64);
-  C(SYS_mq_unlink, "wemu-test");
-  C(SYS_mq_unlink, "wemu-test");
+  C(SYS_mq_unlink, name);
+  C(SYS_mq_unlink, name);
   return 0;
 }

@@ -10,11 +10,18 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+
+/** Waits until something has arrived, or an error: what is sent is sometimes passed on by a thread of the kernel. */
+static void arrived(int fd) {
+  struct pollfd p = {fd, POLLIN, 0};
+  poll(&p, 1, -1);
+}
 
 static char control[4096];
 static char data[4096];
@@ -147,7 +154,7 @@ static void unix_sockets(void) {
   dump("cut", &b, 8);
   printf("%d\n", n);
   a.sun_path[0] = 0;
-  memcpy(a.sun_path + 1, "wemu-test", 9);
+  sprintf(a.sun_path + 1, "%09d", getpid());
   int abstract = socket(AF_UNIX, SOCK_DGRAM, 0);
   L(bind(abstract, (void *)&a, 2 + 10));
   L(sendto(s[0], "x", 1, 0, (void *)&a, 2 + 10));
@@ -206,15 +213,15 @@ static void internet(void) {
   unsigned char tos = 8;
   send_with(s, 0, 0, SOL_IP, IP_TOS, &tos, 1);
   L(recv(r, data, 2, MSG_TRUNC));
-  L(recv(r, data, 100, MSG_DONTWAIT));
-  L(recv(r, data, 100, MSG_DONTWAIT));
+  L(recv(r, data, 100, 0));
+  L(recv(r, data, 100, 0));
   L(recv(r, data, 100, MSG_DONTWAIT));
   // A port nobody listens on: the error arrives by the error queue.
   struct sockaddr_in none = {AF_INET, htons(1), {htonl(INADDR_LOOPBACK)}};
   int e = socket(AF_INET, SOCK_DGRAM, 0);
   L(setsockopt(e, SOL_IP, IP_RECVERR, &on, 4));
   L(sendto(e, "x", 1, 0, (void *)&none, sizeof none));
-  usleep(10000);
+  arrived(e);
   L(recv(e, data, 10, MSG_DONTWAIT));
   receive(e, MSG_ERRQUEUE, sizeof control);
   receive(e, MSG_ERRQUEUE, sizeof control);
@@ -223,16 +230,16 @@ static void internet(void) {
   int t = udp(AF_INET, &a, &n);
   L(setsockopt(t, SOL_SOCKET, SO_TIMESTAMPING_OLD, &flags, 4));
   L(sendto(t, "stamp", 5, 0, (void *)&b, m));
-  usleep(10000);
+  arrived(t);
   receive(t, MSG_ERRQUEUE, sizeof control);
   int t2 = udp(AF_INET, &a, &n);
   L(setsockopt(t2, SOL_SOCKET, SO_TIMESTAMPING_NEW, &flags, 4));
   L(sendto(t2, "stamp", 5, 0, (void *)&b, m));
-  usleep(10000);
+  arrived(t2);
   receive(t2, MSG_ERRQUEUE, sizeof control);
   L(setsockopt(r, SOL_SOCKET, SO_TIMESTAMP_NEW, &on, 4));
-  L(recv(r, data, 100, MSG_DONTWAIT));
-  L(recv(r, data, 100, MSG_DONTWAIT));
+  L(recv(r, data, 100, 0));
+  L(recv(r, data, 100, 0));
   L(sendto(t2, "stamp", 5, 0, (void *)&b, m));
   long received = recv(r, data, 0, MSG_PEEK);
   struct timeval last;
@@ -259,7 +266,7 @@ static void internet(void) {
   int e6 = socket(AF_INET6, SOCK_DGRAM, 0);
   L(setsockopt(e6, SOL_IPV6, IPV6_RECVERR, &on, 4));
   L(sendto(e6, "x", 1, 0, (void *)&none6, sizeof none6));
-  usleep(10000);
+  arrived(e6);
   receive(e6, MSG_ERRQUEUE, sizeof control);
   // Segments by UDP_SEGMENT, whole by UDP_GRO.
   unsigned short segment = 4;

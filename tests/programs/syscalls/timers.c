@@ -12,6 +12,9 @@ static void handler(int n, siginfo_t *info, void *context) {
   overrun += info->si_overrun;
 }
 
+/** Whether it is a time between `before` and now; clocks that are read in other ways may be a second ahead. */
+static int since(time_t before, long long seconds) { return seconds >= before && seconds <= time(0) + 1; }
+
 int main(void) {
   struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
   sigaction(SIGUSR1, &a, 0);
@@ -93,7 +96,8 @@ int main(void) {
   C(SYS_setitimer, ITIMER_VIRTUAL, &i, 0);
   for (volatile int k = 0; !count; k++) ;
   C(SYS_alarm, 100);
-  C(SYS_alarm, 0);
+  long rest = SYS(SYS_alarm, 0);
+  show("rest", rest > 0 && rest < 100 ? 100 : rest);
 
   int now[2];
   long long now64[2];
@@ -118,16 +122,16 @@ int main(void) {
   C(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, now, 0);
   // Again and again: the first may come before the sleep has begun.
   i = (typeof(i)){0, 100000, 0, 100000};
-  int left[2] = {-1, -1}, ten[2] = {10, 0};
-  long long left64[2] = {-1, -1}, ten64[2] = {10, 0};
+  int left[2] = {-1, -1}, thousand[2] = {1000, 0};
+  long long left64[2] = {-1, -1}, thousand64[2] = {1000, 0};
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
-  C(SYS_nanosleep, ten, left);
-  printf("  %d %d\n", left[0], left[1] > 0);
+  C(SYS_nanosleep, thousand, left);
+  printf("  %d %d\n", left[0] >= 0 && left[0] < 1000, left[1] > 0);
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
-  C(SYS_clock_nanosleep_time64, CLOCK_REALTIME, 0, ten64, left64);
-  printf("  %lld %d\n", left64[0], left64[1] > 0);
+  C(SYS_clock_nanosleep_time64, CLOCK_REALTIME, 0, thousand64, left64);
+  printf("  %d %d\n", left64[0] >= 0 && left64[0] < 1000, left64[1] > 0);
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
-  C(SYS_nanosleep, ten, BAD);
+  C(SYS_nanosleep, thousand, BAD);
   i = (typeof(i)){0, 0, 0, 0};
   C(SYS_setitimer, ITIMER_REAL, &i, 0);
   struct timeval tv;
@@ -135,16 +139,20 @@ int main(void) {
   C(SYS_gettimeofday, 0, BAD);
   C(SYS_settimeofday, BAD, 0);
   int adjust[32] = {0};
+  time_t before = time(0);
   K(SYS_adjtimex, adjust);
-  printf("  %d\n", abs(adjust[9] - (int)time(0)) < 5);
+  printf("  %d\n", since(before, adjust[9]));
   adjust[0] = 0x8000;
   C(SYS_clock_adjtime, 77, adjust);
   long long adjust64[26] = {0};
+  before = time(0);
   K(SYS_clock_adjtime64, CLOCK_REALTIME, adjust64);
-  printf("  %d\n", llabs(adjust64[9] - time(0)) < 5);
+  printf("  %d\n", since(before, adjust64[9]));
   int tms[4];
   K(SYS_times, tms);
   C(SYS_times, BAD);
-  printf("%d\n", abs((int)SYS(SYS_time, 0) - (int)time(0)) < 3);
+  before = time(0);
+  long now_ = SYS(SYS_time, 0);
+  show("time", since(before, now_) ? 1 : now_);
   return 0;
 }

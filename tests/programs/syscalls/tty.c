@@ -12,11 +12,16 @@ static void on_signal(int n) { signals++; }
 /** The driver's work is done by another thread of the kernel: waits until there is something to read. */
 static void settle(int fd) {
   struct pollfd p = {fd, POLLIN, 0};
-  poll(&p, 1, 5000);
+  poll(&p, 1, -1);
+}
+
+/** The same for so many bytes. */
+static void settle_bytes(int fd, int bytes) {
+  for (int n = 0; n < bytes; usleep(1000)) ioctl(fd, FIONREAD, &n);
 }
 
 static void wait_for_signal(void) {
-  for (int i = 0; i < 5000 && !signals; i++) usleep(1000);
+  while (!signals) usleep(1000);
   printf("signals %d\n", signals);
   signals = 0;
 }
@@ -64,9 +69,9 @@ int main(void) {
   dump("line", buffer, 4);
   C(SYS_ioctl, slave, TIOCOUTQ, &n);
   printf("  %d\n", n);
+  settle_bytes(master, 8);
   C(SYS_write, slave, "out\n", 4);
-  usleep(20000);
-  settle(master);
+  settle_bytes(master, 13);
   n = C(SYS_read, master, buffer, 100);
   dump("echo", buffer, n);
   n = 1;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 600, SPINS = 3000, SECONDS = 30 };
+enum { ROUNDS = 600, SPINS = 3000, SECONDS = 300 };
 
 static volatile int handled;
 static void handler(int sig) { handled++; }
