@@ -2,7 +2,7 @@
 
 import { ERESTARTSYS } from '../src/host/errno.ts';
 import type { GuestCpu, Trap } from './cpu.ts';
-import { NO_RESULT } from './errno.ts';
+import { NO_CALL, NO_RESULT } from './errno.ts';
 import type { NextProgram, Process } from './process.ts';
 import type { Signals } from './signals.ts';
 
@@ -58,6 +58,10 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
       if (systemCall.handle()) continue;
     }
     if (p.next !== null) return p.next;
+    if (result === -NO_CALL) {
+      signals.fault({ kind: 'exception', vector: syscallVector, errorCode: 0, address: 0 });
+      continue;
+    }
     const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
     signals.deliver({ name, error: -result }, finish);
   }

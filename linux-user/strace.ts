@@ -1,7 +1,7 @@
 // Prints system calls as qemu-user's -strace does: everything is derived from the rows.
 
 import { ERESTARTSYS } from '../src/host/errno.ts';
-import { errnoText, isError, NO_RESULT } from './errno.ts';
+import { errnoText, isError, NO_CALL, NO_RESULT } from './errno.ts';
 import type { Process, Tracer } from './process.ts';
 import { infoText, type SigInfo } from './siginfo.ts';
 import type { StraceFilter } from './strace-filter.ts';
@@ -155,7 +155,7 @@ export class Strace implements Tracer {
   }
 
   private result(row: Row | undefined, result: number): string {
-    if (result === -NO_RESULT) return '?';
+    if (result === -NO_RESULT || result === -NO_CALL) return '?';
     if (result <= -ERESTARTSYS && result > -NO_RESULT) return '? (interrupted by a signal)';
     if (isError(result)) return `-1 errno=${-result} (${errnoText(-result)})`;
     switch (row?.result) {

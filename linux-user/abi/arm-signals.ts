@@ -20,6 +20,7 @@ import {
   TRAP_BRKPT,
   writeInfo32,
 } from '../siginfo.ts';
+import { ARM_NR_BASE } from './arm-syscalls.ts';
 import type { AltStack, Delivery, RestoredFrame, SignalAbi, TrapState } from './signal-interface.ts';
 
 const ILL_ILLOPC = 1;
@@ -63,6 +64,7 @@ const VFP = { registers: 8, fpscr: 264, fpexc: 272, fpinst: 276, fpinst2: 280, s
 const FPEXC_EN = 0x40000000;
 
 const R0 = O.regs;
+const R7 = O.regs + 4 * 7;
 const SP = O.regs + 4 * 13;
 const LR = O.regs + 4 * 14;
 
@@ -93,6 +95,22 @@ function abort(memory: GuestMemory, exit: CpuException, trap: TrapState, access:
     : fault(SIGSEGV, SEGV_ACCERR, address);
 }
 
+/** What numbers mean that are no system calls (arch/arm/kernel/traps.c, arm_syscall). */
+function signalOfCall(memory: GuestMemory, env: number): SigInfo {
+  const pc = memory.read32(env + O.pc);
+  const call = (pc - (pc & 1 ? 2 : 4)) >>> 0;
+  switch (memory.read32(env + R7)) {
+    case ARM_NR_BASE:
+      // A branch through a null pointer ends up here.
+      return fault(SIGSEGV, SEGV_MAPERR, 0);
+    case ARM_NR_BASE + 1:
+      memory.write32(env + O.pc, call);
+      return fault(SIGTRAP, TRAP_BRKPT, (call & ~1) >>> 0);
+    default:
+      return fault(SIGILL, ILL_ILLTRP, (call & ~1) >>> 0);
+  }
+}
+
 function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException, trap: TrapState): SigInfo | null {
   trap.errorCode = 0;
   switch (exit.vector) {
@@ -102,6 +120,8 @@ function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException,
       return abort(memory, exit, trap, exit.errorCode & ABORT_WRITE ? PAGE_WRITE : PAGE_READ);
     case Vector.BREAKPOINT:
       return fault(SIGTRAP, TRAP_BRKPT, addressOf(memory, env));
+    case Vector.SVC:
+      return signalOfCall(memory, env);
     case Vector.OABI_CALL:
       return fault(SIGILL, ILL_ILLTRP, (addressOf(memory, env) - 4) >>> 0);
     default:

@@ -49,6 +49,9 @@ lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat open_tree
 /** Calls of ARM's own have numbers from here on (__ARM_NR_BASE); the first of these names is number 1 behind it. */
 export const ARM_NR_BASE = 0x0f0000;
 const PRIVATE_NAMES = ['breakpoint', 'cacheflush', 'usr26', 'usr32', 'set_tls', 'get_tls'];
+/** What the kernel makes a signal of: private numbers beyond the ones it keeps free for calls (arch/arm/kernel/traps.c). */
+const NO_CALL_NAME = 'no_call';
+const ARM_NR_FREE_END = ARM_NR_BASE + 0x800;
 
 let names: readonly string[] | undefined;
 let common = 0;
@@ -58,16 +61,17 @@ export function armSyscallNames(): readonly string[] {
   if (!names) {
     const table = NAMES.trim().split(/\s+/);
     common = table.length;
-    names = [...table, ...PRIVATE_NAMES];
+    names = [...table, ...PRIVATE_NAMES, NO_CALL_NAME];
   }
   return names;
 }
 
 /** Where the name of call `number` stands. */
 export function armSyscallIndex(number: number): number {
-  if (number <= ARM_NR_BASE || number > ARM_NR_BASE + PRIVATE_NAMES.length) return number;
+  if (number >= 0 && number < ARM_NR_BASE) return number;
   armSyscallNames();
-  return common + number - ARM_NR_BASE - 1;
+  if (number <= ARM_NR_BASE || number >= ARM_NR_FREE_END) return common + PRIVATE_NAMES.length;
+  return number > ARM_NR_BASE + PRIVATE_NAMES.length ? number : common + number - ARM_NR_BASE - 1;
 }
 
 export const ARM_ROW_NAMES: Readonly<Record<string, string>> = {

@@ -4,6 +4,7 @@ import { setMode } from '../../targets/arm/mode.ts';
 import { ARM_MODELS, type ArmModel, hwcap, hwcap2, hwcapNames } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
 import { Vector } from '../../targets/arm/vectors.ts';
+import { NO_CALL } from '../errno.ts';
 import { KUSER_PAGE, kuserPage } from './arm-kuser.ts';
 import { ARM_SIGNALS, ARMEB_SIGNALS } from './arm-signals.ts';
 import { ARM_STRUCTS } from './arm-structs.ts';
@@ -36,6 +37,11 @@ function setTls(memory: AbiMemory, env: number, value: number): number {
 const ARM_CALLS: Readonly<Record<string, ArchCall>> = {
   cacheflush: { args: 'hex start, hex end, int flags', run: cacheflush },
   set_tls: { args: 'hex tp', run: setTls },
+  // The kernel makes signals of these: see exceptionToSignal in arm-signals.ts.
+  breakpoint: { args: '', run: () => -NO_CALL },
+  usr26: { args: '', run: () => -NO_CALL },
+  usr32: { args: '', run: () => -NO_CALL },
+  no_call: { args: '', run: () => -NO_CALL },
   get_tls: { args: '', run: (memory, env) => memory.i32[(env + O.tpidruro) >>> 2]! },
 };
 

@@ -3,7 +3,7 @@
 import type { SYS } from '../../src/host/syscall-numbers.ts';
 import type { Process } from '../process.ts';
 
-/** Result: a value, or -1..-4095 for an error; -ERESTARTSYS and -NO_RESULT are for the process loop (errno.ts). */
+/** Result: a value, or -1..-4095 for an error; -ERESTARTSYS, -NO_CALL and -NO_RESULT are for the process loop (errno.ts). */
 export type Handler = (p: Process, a: number, b: number, c: number, d: number, e: number, f: number) => number;
 
 export type HostCall = keyof typeof SYS;

@@ -84,5 +84,5 @@ export const T16_ROWS = [
   ['IT', '10111111 kkkk iiii', 'v6t2', '', '?it'],
   ['NOP', '10111111 ---- 0000', 'v6t2', '', 'over1'],
   ['SETEND', '101101100101 x 000', 'v6', ''],
-  ['CPS', '10110110011 i 0 iii', 'v6', ''],
+  ['CPS', '10110110011 i 0 iii', 'v6', '', '?cps'],
 ] as const satisfies readonly RowSpec[];

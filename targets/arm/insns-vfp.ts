@@ -8,8 +8,8 @@ import type { RowSpec } from '../decode/pattern.ts';
 // biome-ignore format: a table, one row per encoding
 export const VFP_ROWS = [
   // ---- loads, stores, transfers to and from core registers
-  ['VSTR_s', 'cccc1101UD00 nnnn dddd 1010 iiiiiiii', 'vfp2', '|Ds A'],
-  ['VSTR_d', 'cccc1101UD00 nnnn dddd 1011 iiiiiiii', 'vfp2', '|Dd A'],
+  ['VSTR_s', 'cccc1101UD00 nnnn dddd 1010 iiiiiiii', 'vfp2', '|Ds A', '?vstrpc'],
+  ['VSTR_d', 'cccc1101UD00 nnnn dddd 1011 iiiiiiii', 'vfp2', '|Dd A', '?vstrpc'],
   ['VLDR_s', 'cccc1101UD01 nnnn dddd 1010 iiiiiiii', 'vfp2', '|Ds A'],
   ['VLDR_d', 'cccc1101UD01 nnnn dddd 1011 iiiiiiii', 'vfp2', '|Dd A'],
   ['VSTM_s', 'cccc11001DW0 nnnn dddd 1010 iiiiiiii', 'vfp2', '|B Ls', 'U=1 ?vbasepc ?vcount'],

@@ -58,7 +58,7 @@ export const ARM_MODELS: readonly ArmModel[] = [
   { name: 'cortex-a9', text: 'Cortex-A9, ARMv7 with multiprocessing', features: [...V7MP, ...VFP3, 'half', ...NEON], midr: 0x410fc090, platform: 'v7' },
   { name: 'cortex-a15', text: 'Cortex-A15, ARMv7 with virtualization', features: [...V7VE, ...VFP4, ...NEON], midr: 0x412fc0f1, platform: 'v7' },
   { name: 'cortex-r5', text: 'Cortex-R5, ARMv7-R', features: [...V7MP, 'adiv', 'tdiv'], midr: 0x411fc153, platform: 'v7' },
-  { name: 'cortex-r5f', text: 'Cortex-R5F, ARMv7-R with VFPv3-D16', features: [...V7MP, 'adiv', 'tdiv', 'vfp2', 'vfp3', 'half'], midr: 0x411fc153, platform: 'v7' },
+  { name: 'cortex-r5f', text: 'Cortex-R5F, ARMv7-R with VFPv3-D16', features: [...V7MP, 'adiv', 'tdiv', 'vfp2', 'vfp3'], midr: 0x411fc153, platform: 'v7' },
 ];
 
 /** Models that others know, and what they have that is not here: naming them must not look like a misspelling. */

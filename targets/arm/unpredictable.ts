@@ -47,6 +47,9 @@ const isDual = (insn: Insn): boolean =>
   insn.encoding!.name.startsWith('LDRD') || insn.encoding!.name.startsWith('STRD');
 /** Whether an access writes its base register: P=0 is post-indexed. */
 const writesBase = (insn: Insn): boolean => insn.P === 0 || insn.W === 1;
+/** LDRT and relatives: post-indexed with W in A32, a form of its own in T32. */
+const isUnprivileged = (insn: Insn): boolean =>
+  insn.set === InsnSet.T32 ? insn.P === 1 && insn.U === 1 && insn.W === 0 : insn.P === 0 && insn.W === 1;
 /** Registers of LDM and STM. */
 const list = (insn: Insn): number => insn.l | (insn.M << 14) | (insn.K << 15);
 const fieldWidth = (insn: Insn): number => insn.w + 1 - insn.h;
@@ -61,6 +64,18 @@ function lastOfStructure(insn: Insn): number {
   if (elements === 1) return firstD(insn) + (form === 'multiple' ? insn.r - 1 : form === 'all' ? insn.y : 0);
   if (form === 'multiple' && insn.r === 2) return firstD(insn) + 3;
   return firstD(insn) + (elements - 1) * spacing;
+}
+
+/** Whether the parts of CPS do not go together: imod, the flags A, I and F, M and the mode. */
+function isOddChange(insn: Insn): boolean {
+  const { word, set } = insn;
+  if (set === InsnSet.T16) return (word & 7) === 0;
+  const [imod, flags, changes] =
+    set === InsnSet.A32
+      ? [(word >>> 18) & 3, (word >>> 6) & 7, (word >>> 17) & 1]
+      : [(word >>> 9) & 3, (word >>> 5) & 7, (word >>> 8) & 1];
+  if (imod === 1 || (imod === 0 && changes === 0)) return true;
+  return ((word & 31) !== 0 && changes === 0) || imod >= 2 !== (flags !== 0);
 }
 
 /** A rule's name may be followed by `-` and fields it does not look at. */
@@ -89,16 +104,26 @@ export const RULES = {
   tpcuser: {
     text: 'the PC is loaded as if by an unprivileged access',
     does: null,
-    when: (insn) => insn.t === 15 && insn.P === 0 && insn.W === 1,
+    when: (insn) => insn.t === 15 && isUnprivileged(insn),
+  },
+  tspuser: {
+    text: 'the SP in T32 is transferred as if by an unprivileged access',
+    does: 'the SP like any register',
+    when: (insn) => insn.t === 13 && isUnprivileged(insn),
   },
   tsp: {
-    text: 'the transferred register is the SP',
+    text: 'the transferred register in T32 is the SP',
     does: 'the SP like any register',
-    when: (insn) => insn.t === 13,
+    when: (insn) => insn.set === InsnSet.T32 && insn.t === 13,
   },
   mpc: { text: 'the offset is the PC', does: null, when: (insn) => insn.m === 15 },
   msp: { text: 'the offset is the SP', does: 'the SP like any register', when: (insn) => insn.m === 13 },
   npc: { text: 'the base is the PC', does: null, when: (insn) => insn.n === 15 },
+  hintpc: {
+    text: 'the base of PLDW in A32 is the PC',
+    does: 'nothing',
+    when: (insn) => insn.n === 15,
+  },
   wbpc: {
     text: 'the base is the PC and is written back',
     does: null,
@@ -192,6 +217,11 @@ export const RULES = {
     when: (insn) => insn.n !== insn.m,
   },
   mask: { text: 'MSR writes no field', does: 'nothing', when: (insn) => insn.k === 0 },
+  cps: {
+    text: 'CPS changes nothing, or names what it does not change',
+    does: 'nothing, as CPS does for users',
+    when: isOddChange,
+  },
   crc64: { text: 'CRC32 of 64 bits', does: null, when: (insn) => insn.z === 3 },
   crccond: {
     text: 'CRC32 under a condition',
@@ -237,6 +267,11 @@ export const RULES = {
     text: 'the base of a list of vector registers is the PC, written back or in T32',
     does: null,
     when: (insn) => insn.n === 15 && (insn.W === 1 || insn.set === InsnSet.T32),
+  },
+  vstrpc: {
+    text: 'the base of VSTR in T32 is the PC',
+    does: 'the address is relative to the PC, as in A32',
+    when: (insn) => insn.n === 15 && insn.set === InsnSet.T32,
   },
   fraction: {
     text: 'a fixed-point number has more bits behind the point than it has bits',

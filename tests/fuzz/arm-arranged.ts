@@ -322,6 +322,85 @@ export function systemCase(random: Random, big: boolean): ArmCase {
   return startOf(random, thumb, code, randomRegs(random));
 }
 
+// ---- system calls, hints for debuggers, processor state, counters
+
+/** Numbers in R7 of system calls whose result is the same for everybody, of ARM's own ones, and of none. */
+const CALLS = [199, 200, 201, 202, 158, 0xf0001, 0xf0002, 0xf0005, 0xf0006] as const;
+
+/** SVC with a number in R7; of a set thread pointer another register gets the value. */
+function callCase(random: Random, thumb: boolean): ArmCase {
+  const regs = randomRegs(random);
+  const d = pickExcept(random, 7, [0]);
+  const kind = random.below(4);
+  if (kind < 2) regs[7] = random.pick(CALLS);
+  else if (kind === 2) regs[7] = 0xf0000 + random.range(7, 0x1000);
+  else regs[7] = 1000 + random.below(0xe0000);
+  // A range of addresses that is not too long, and no flags.
+  if (regs[7] === 0xf0002) {
+    regs[0] = (regs[0]! & 0xfffff) >>> 0;
+    regs[1] = (regs[0]! + random.below(0x1000)) >>> 0;
+    regs[2] = 0;
+  }
+  const cond = condition(random);
+  const read = (0xee1d0f70 | (d << 12)) >>> 0; // mrc p15, 0, rd, c13, c0, 3
+  if (!thumb) return startOf(random, false, [((cond << 28) | 0x0f000000) >>> 0, read], regs);
+  // 0xab calls semihosting.
+  const number = random.below(256);
+  return startOf(random, true, [...it(cond), 0xdf00 | (number === 0xab ? 0 : number), ...halves(read)], regs);
+}
+
+/** HLT of other numbers than semihosting's. */
+function haltWord(random: Random, thumb: boolean): number {
+  if (thumb) return 0xba80 | random.below(0x3c);
+  const number = random.below(0xf000);
+  return (0xe1000070 | ((number & 0xfff0) << 4) | (number & 15)) >>> 0;
+}
+
+/** CPS, which does nothing in user mode, in the forms that the manual defines. */
+function changeStateWords(random: Random, thumb: boolean): number[] {
+  const flags = random.range(1, 7);
+  const mode = random.below(32);
+  const imod = random.range(2, 3);
+  const changesMode = random.bool() ? 1 : 0;
+  if (!thumb) {
+    const onlyMode = random.below(4) === 0;
+    const middle = onlyMode ? 1 << 17 : (imod << 18) | (changesMode << 17) | (flags << 6);
+    return [(0xf1000000 | middle | (onlyMode || changesMode ? mode : 0)) >>> 0];
+  }
+  if (random.bool()) return [0xb660 | ((imod & 1) << 4) | flags];
+  if (random.below(4) === 0) return [0xf3af, 0x8100 | mode];
+  return [0xf3af, 0x8000 | (imod << 9) | (changesMode << 8) | (flags << 5) | (changesMode ? mode : 0)];
+}
+
+/** MRRC of registers that are not the users': the virtual counter qemu-arm 7.2 has not. */
+function counterWords(random: Random, thumb: boolean, cond: number): number[] {
+  const t = random.below(13);
+  const u = pickExcept(random, 13, [t]);
+  const [opc, m] = random.pick([
+    [0, 14],
+    [2, 14],
+    [0, 2],
+    [1, 15],
+  ] as const);
+  const word = (0x0c500f00 | (u << 16) | (t << 12) | (opc << 4) | m) >>> 0;
+  return thumb ? [...it(cond), ...halves((0xe0000000 | word) >>> 0)] : [((cond << 28) | word) >>> 0];
+}
+
+/** What leaves the program for the kernel or a debugger, or looks at what is outside of the processor. */
+export function exceptionCase(random: Random, wide: boolean): ArmCase {
+  const thumb = wide && random.bool();
+  switch (random.below(4)) {
+    case 0:
+      return startOf(random, thumb, [haltWord(random, thumb)], randomRegs(random));
+    case 1:
+      return startOf(random, thumb, changeStateWords(random, thumb), randomRegs(random));
+    case 2:
+      return startOf(random, thumb, counterWords(random, thumb, condition(random)), randomRegs(random));
+    default:
+      return callCase(random, thumb);
+  }
+}
+
 /** `one`, an access to memory, with big-endian data. */
 export function withBigEndianData(one: ArmCase): ArmCase {
   const [big, little] = one.thumb ? [0xb658, 0xb650] : [0xf1010200, 0xf1010000];

@@ -8,7 +8,7 @@ import { type ArmCase, BUFFER, BUFFER_WORDS, startOf } from './arm-program.ts';
 
 export type FuzzSet = 'A32' | 'A32_UNCONDITIONAL' | 'T16' | 'T32' | 'VFP' | 'NEON';
 
-/** Rows that end the program, change what the frame around a case relies on, or read clocks; the rest arm-arranged.ts makes. */
+/** Rows that leave the program, change what the frame around a case relies on, or read clocks: arm-arranged.ts makes them. */
 const EXCLUDED = new Set(
   'SVC HLT SETEND CPS MCR MRC MRRC BLX_imm B BL B_cond CBZ TBB BX BXJ BLX_reg IT VMSR LDREX STREX LDREXB STREXB LDREXH STREXH LDREXD STREXD LDAEX STLEX LDAEXB STLEXB LDAEXH STLEXH LDAEXD STLEXD'.split(
     ' ',
@@ -100,11 +100,12 @@ export function isMemoryCase(one: ArmCase): boolean {
   return LOADS_AND_STORES.test(encoding?.name ?? '') && t !== 15 && !(l & 0x8000) && !K;
 }
 
-/** Makes one case of the rows of `set`; null when chance gave nothing usable. */
+/** Makes one case of the rows of `set`, with IT blocks where allowed; null when chance gave nothing usable. */
 export function randomCase(
   set: FuzzSet,
   random: Random,
   rows: readonly Encoding[] = DECODERS[set].rows(),
+  blocks = true,
 ): ArmCase | null {
   const row = random.pick(rows);
   if (EXCLUDED.has(row.name)) return null;
@@ -129,7 +130,7 @@ export function randomCase(
   let code: number[];
   if (!thumb) code = [word];
   else code = set === 'T16' ? [word] : [word >>> 16, word & 0xffff];
-  if (thumb && random.below(4) === 0 && !['UDF', 'BKPT', 'CBZ'].includes(row.name) && insn.d !== 15) {
+  if (thumb && blocks && random.below(4) === 0 && !['UDF', 'BKPT', 'CBZ'].includes(row.name) && insn.d !== 15) {
     // Under a condition: IT with one instruction.
     code = [0xbf00 | (random.below(14) << 4) | 8, ...code];
   }

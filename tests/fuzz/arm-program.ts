@@ -74,12 +74,35 @@ const OUT = {
 
 const SIGNALS = [4, 5, 7, 8, 11];
 
+/** What the frame around the cases may use of the processor. */
+export interface ArmFrame {
+  /** Big-endian data and BE8. */
+  readonly big: boolean;
+  /** BX, and loads of the PC into Thumb code (ARMv5). */
+  readonly interworks: boolean;
+  /** CLREX and a thread ID register that holds R0 for a moment (ARMv6K); without, a case ends with a signal. */
+  readonly threadId: boolean;
+  /** D registers. */
+  readonly vectors: 0 | 16 | 32;
+}
+
+/** The frame of a processor that has everything. */
+export function fullFrame(big = false): ArmFrame {
+  return { big, interworks: true, threadId: true, vectors: 32 };
+}
+
+/** bx lr or mov pc, lr. */
+const ret = ({ interworks }: ArmFrame): number => (interworks ? 0xe12fff1e : 0xe1a0f00e);
+
 /** Emits A32 words with labels and literals. */
 class Code {
   readonly words: number[] = [];
   private readonly literals: { at: number; value: number }[] = [];
+  readonly big: boolean;
 
-  constructor(readonly big: boolean) {}
+  constructor(readonly frame: ArmFrame) {
+    this.big = frame.big;
+  }
 
   get address(): number {
     return TEXT + 4 * this.words.length;
@@ -136,6 +159,7 @@ function emitHandler(code: Code): number {
   code.literal(3, CURRENT);
   code.put(0xe5933000); // ldr r3, [r3]
   code.put(0xe593c000 | RECORD.out); // ldr r12, [r3, #out]
+  if (!code.frame.threadId) emitEnd(code);
   code.put(0xe5914008, 0xe1800404); // ldr r4, [r1, #8]; orr r0, r0, r4, lsl #8
   code.put(0xe58c0000 | OUT.signal);
   code.put(0xe591000c, 0xe58c0000 | OUT.address); // ldr r0, [r1, #12]
@@ -145,9 +169,23 @@ function emitHandler(code: Code): number {
   if (!code.big) code.put(0xe3c11c02); // bic r1, r1: E
   code.put(0xe5821060); // str r1, [r2, #96]
   code.put(0xe5930000 | RECORD.resume, 0xe582005c); // ldr r0, [r3, #resume]; str r0, [r2, #92]
-  code.put(0xe12fff1e);
+  code.put(ret(code.frame));
   code.pool();
   return at;
+}
+
+/** In the handler: at the undefined instruction behind a case, stores the registers of the signal frame and goes on behind it. */
+function emitEnd(code: Code): void {
+  code.put(0xe592505c, 0xe5936000 | RECORD.resume, 0xe1550006); // ldr r5, [r2, #92]; ldr r6, [r3, #resume]; cmp r5, r6
+  const over = code.words.length;
+  code.put(0);
+  code.put(0xe2824020); // add r4, r2, #32
+  for (let n = 0; n < 3; n++) code.put(0xe8b407c0, 0xe8ac07c0); // ldm r4!, {r6-r10}; stm r12!, {r6-r10}
+  code.put(0xe5926060); // ldr r6, [r2, #96]
+  code.literal(7, 0xf80f021f);
+  code.put(0xe0066007, 0xe58c6000); // and r6, r6, r7; str r6, [r12]
+  code.put(0xe2855004, 0xe582505c, ret(code.frame)); // add r5, r5, #4; str r5, [r2, #92]
+  code.words[over] = (0x1a000000 | (code.words.length - over - 2)) >>> 0; // bne
 }
 
 function emitSetup(code: Code): number {
@@ -157,22 +195,32 @@ function emitSetup(code: Code): number {
   code.literal(1, PRISTINE);
   code.literal(2, BUFFER);
   copyBuffer(code);
-  code.put(0xe5901000 | RECORD.fpscr, 0xeee11a10); // ldr r1; vmsr fpscr, r1
-  code.put(0xe2801000 | RECORD.vectors, 0xecb10b20, 0xecd10b20); // add r1; vldm r1!, {d0-d15}; vldm r1, {d16-d31}
-  code.put(0xf57ff01f, 0xe12fff1e); // clrex; bx lr
+  const { threadId, vectors } = code.frame;
+  if (vectors) {
+    code.put(0xe5901000 | RECORD.fpscr, 0xeee11a10); // ldr r1; vmsr fpscr, r1
+    code.put(0xe2801000 | RECORD.vectors, 0xecb10b20); // add r1; vldm r1!, {d0-d15}
+  }
+  if (vectors > 16) code.put(0xecd10b20); // vldm r1, {d16-d31}
+  if (threadId) code.put(0xf57ff01f); // clrex
+  code.put(ret(code.frame));
   code.pool();
   return at;
 }
 
-/** r0 is the result, r1 the CPSR; r0 of the case is in TPIDRURW. */
+/** r0 is the result, r1 the CPSR; r0 of the case is in TPIDRURW where there is one. */
 function emitCollect(code: Code): number {
   const at = code.address;
-  code.put(0xe5801000 | OUT.cpsr, 0xee1d1f50, 0xe5801000); // str r1; mrc p15, 0, r1, c13, c0, 2; str r1, [r0]
-  code.put(0xeef12a10, 0xe5802000 | OUT.fpscr); // vmrs r2, fpscr; str r2
-  code.put(0xe2802000 | OUT.vectors, 0xeca20b20, 0xece20b20); // add r2; vstm r2!, {d0-d15}; vstm r2!, {d16-d31}
+  const { threadId, vectors } = code.frame;
+  // str r1; mrc p15, 0, r1, c13, c0, 2; str r1, [r0]
+  if (threadId) code.put(0xe5801000 | OUT.cpsr, 0xee1d1f50, 0xe5801000);
+  if (vectors) code.put(0xeef12a10, 0xe5802000 | OUT.fpscr); // vmrs r2, fpscr; str r2
+  code.put(0xe2802000 | OUT.vectors); // add r2
+  if (vectors) code.put(0xeca20b20); // vstm r2!, {d0-d15}
+  if (vectors > 16) code.put(0xece20b20); // vstm r2!, {d16-d31}
+  if (vectors < 32) code.put(0xe2802e15); // add r2, r0, #memory
   code.literal(1, BUFFER);
   copyBuffer(code);
-  code.put(0xe12fff1e);
+  code.put(ret(code.frame));
   code.pool();
   return at;
 }
@@ -196,8 +244,13 @@ function wordIndex(k: number, big: boolean): number {
 }
 
 /** The ELF file of a program that runs the cases, for the little-endian processor or (`big`) BE8 for the big-endian one. */
-export function buildProgram(cases: readonly ArmCase[], memory: readonly number[], big = false): Uint8Array {
-  const code = new Code(big);
+export function buildProgram(
+  cases: readonly ArmCase[],
+  memory: readonly number[],
+  frame: ArmFrame = fullFrame(),
+): Uint8Array {
+  const { big, threadId } = frame;
+  const code = new Code(frame);
   const outAddress = (n: number): number => RECORDS + cases.length * RECORD.size + n * OUT.size;
   const data = new DataView(new ArrayBuffer(outAddress(0) - DATA));
   const put = (address: number, value: number): void => data.setUint32(address - DATA, value >>> 0, !big);
@@ -237,8 +290,8 @@ export function buildProgram(cases: readonly ArmCase[], memory: readonly number[
     if (one.thumb) {
       const halves = [...one.code];
       // bx pc must stand on a word.
-      if (halves.length % 2) halves.push(0xbf00);
-      halves.push(0x4778, 0xbf00);
+      if (halves.length % 2) halves.push(0x46c0);
+      halves.push(0x4778, 0x46c0);
       code.put(0xe51ff004); // ldr pc, [pc, #-4]
       code.data(code.address + 4 + 1);
       for (let k = 0; k < halves.length; k += 2) code.put(halves[k]! | (halves[k + 1]! << 16));
@@ -246,9 +299,9 @@ export function buildProgram(cases: readonly ArmCase[], memory: readonly number[
       code.put(...one.code);
     }
     put(record + RECORD.resume, code.address);
-    code.put(0xee0d0f50); // mcr p15, 0, r0, c13, c0, 2
+    code.put(threadId ? 0xee0d0f50 : 0xe7f000f0); // mcr p15, 0, r0, c13, c0, 2; or udf
     code.literal(0, outAddress(n));
-    code.put(0xe9807ffe, 0xe10f1000); // stmib r0, {r1-r14}; mrs r1, cpsr
+    if (threadId) code.put(0xe9807ffe, 0xe10f1000); // stmib r0, {r1-r14}; mrs r1, cpsr
     code.branch(collect, true);
     const over = code.jump();
     code.pool();

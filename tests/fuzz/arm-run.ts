@@ -1,15 +1,18 @@
 // The fuzz command for ARM: random code under qemu-arm and under wemu; see docs/testing.md.
 
 import { DECODERS, decodeArm, decodeThumb, Insn } from '../../targets/arm/insns.ts';
+import { ARM_MODELS, type ArmModel, type Feature } from '../../targets/arm/models.ts';
 import { Random } from '../oracle/random.ts';
-import { exclusiveCase, jumpCase, systemCase, withBigEndianData } from './arm-arranged.ts';
+import { exceptionCase, exclusiveCase, jumpCase, systemCase, withBigEndianData } from './arm-arranged.ts';
 import { describeCase, type FuzzSet, isMemoryCase, randomCase, randomMemory, randomSequence } from './arm-cases.ts';
 import { compareCases, explainDifference } from './arm-compare.ts';
 import type { ArmCase } from './arm-program.ts';
 import { randomVectorCase, vectorRows } from './arm-vector-cases.ts';
 
 /** What cases are made of: rows of the core and of the vector tables, several instructions arranged, sequences. */
-export const ARM_GROUPS = ['integer', 'vectors', 'exclusive', 'jumps', 'system', 'endian', 'sequences'] as const;
+export const ARM_GROUPS = [
+  ...['integer', 'vectors', 'exclusive', 'jumps', 'system', 'exceptions', 'endian', 'sequences'],
+] as const;
 export type ArmGroup = (typeof ARM_GROUPS)[number];
 
 /** Shares of the groups in a run of all single cases. */
@@ -18,7 +21,8 @@ const SHARES: Readonly<Partial<Record<ArmGroup, number>>> = {
   vectors: 40,
   exclusive: 6,
   jumps: 8,
-  system: 1,
+  system: 2,
+  exceptions: 4,
   endian: 5,
 };
 
@@ -26,6 +30,17 @@ const CORE_SETS = ['A32', 'A32_UNCONDITIONAL', 'T16', 'T32'] as const satisfies 
 
 /** Every so many-eth batch is for the big-endian guest (BE8). */
 const BIG_EVERY = 4;
+
+/** Every other batch is for another model than `max`, each in turn. */
+const MODEL_EVERY = 2;
+const OTHER_MODELS = ARM_MODELS.filter(({ name }) => name !== 'max' && name !== 'any');
+
+function modelOf(run: ArmFuzzRun, batch: number): ArmModel {
+  const named = run.cpus.length > 0 ? run.cpus[batch % run.cpus.length] : undefined;
+  if (named !== undefined) return ARM_MODELS.find(({ name }) => name === named)!;
+  if (batch % MODEL_EVERY === 0) return ARM_MODELS[0]!;
+  return OTHER_MODELS[Math.floor(batch / MODEL_EVERY) % OTHER_MODELS.length]!;
+}
 
 /** The arguments of a run. */
 export interface ArmFuzzRun {
@@ -36,6 +51,8 @@ export interface ArmFuzzRun {
   readonly rows: readonly string[];
   /** Options for wemu. */
   readonly options: readonly string[];
+  /** CPU models, in turn; empty for all, `max` most. */
+  readonly cpus: readonly string[];
   /** Byte order; undefined for both. */
   readonly big: boolean | undefined;
   readonly batch: number;
@@ -67,37 +84,58 @@ function rowNames(one: ArmCase): string {
   return names.join(' ');
 }
 
-/** Makes one case; null when chance gave nothing usable. */
-function draw(group: ArmGroup, random: Random, big: boolean, rows: readonly string[]): ArmCase | null {
-  const wanted = (name: string): boolean => rows.length === 0 || rows.some((part) => name.startsWith(part));
+/** What qemu-arm 7.2 executes on models that have it not: fused operations of Advanced SIMD, hints of 16 bits. */
+function isOraclesOwnRow(name: string, features: readonly Feature[]): boolean {
+  if (/^VFM[AS]_f$/.test(name)) return !features.includes('vfp4') && features.includes('neon');
+  return name === 'NOP' && !features.includes('v6t2');
+}
+
+/**
+ * Makes one case; null when chance gave nothing usable. Without Thumb-2 a word that begins a wide instruction is another one on
+ * each side, and jumps into Thumb code are less than they became with ARMv7: these are drawn for models that have them.
+ */
+function draw(
+  group: ArmGroup,
+  random: Random,
+  big: boolean,
+  rows: readonly string[],
+  { features }: ArmModel,
+): ArmCase | null {
+  const wide = features.includes('v6t2');
+  const wanted = (name: string): boolean =>
+    (rows.length === 0 || rows.some((part) => name.startsWith(part))) && !isOraclesOwnRow(name, features);
   switch (group) {
     case 'integer': {
       const set = random.pick(CORE_SETS);
+      if ((set === 'T32' && !wide) || (set === 'T16' && !features.includes('v5'))) return null;
       const chosen = DECODERS[set].rows().filter(({ name }) => wanted(name));
-      return chosen.length === 0 ? null : randomCase(set, random, chosen);
+      return chosen.length === 0 ? null : randomCase(set, random, chosen, wide);
     }
     case 'vectors': {
       const one = randomVectorCase(
         random,
         VECTOR_ROWS.filter(({ name }) => wanted(name)),
       );
+      if (one?.thumb && !wide) return null;
       // In the big-endian guest SETEND LE is not the state that the frame around the case needs.
       return one && big && one.code.length > 2 && !one.thumb ? null : one;
     }
     case 'exclusive':
-      return exclusiveCase(random);
+      return features.includes('v6k') && wide ? exclusiveCase(random) : null;
     case 'jumps':
-      return jumpCase(random, big);
+      return wide ? jumpCase(random, big) : null;
     case 'system':
-      return systemCase(random, big);
+      return wide ? systemCase(random, big) : null;
+    case 'exceptions':
+      return exceptionCase(random, wide);
     case 'endian': {
-      if (big) return null;
+      if (big || !wide) return null;
       const set = random.pick(CORE_SETS);
       const one = randomCase(set, random);
       return one && isMemoryCase(one) ? withBigEndianData(one) : null;
     }
     default: {
-      const set = random.pick(['A32', 'T16', 'T32'] as const);
+      const set = wide ? random.pick(['A32', 'T16', 'T32'] as const) : 'A32';
       return randomSequence(set, random);
     }
   }
@@ -115,12 +153,15 @@ export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
     const seed = run.seed * 7919 + batch;
     const random = new Random(seed);
     const both = run.groups.some((group) => group !== 'endian');
-    const big = run.big ?? (both && batch % BIG_EVERY === BIG_EVERY - 1);
+    const model = modelOf(run, batch);
+    // BE8 came with ARMv6.
+    const mayBeBig = both && model.features.includes('v6');
+    const big = run.big ?? (mayBeBig && batch % BIG_EVERY === BIG_EVERY - 1);
     const memory = randomMemory(random);
     const cases: ArmCase[] = [];
     const wanted = Math.min(run.batch, run.cases - done);
     for (let tries = 0; cases.length < wanted && tries < wanted * 1000; tries++) {
-      const one = draw(random.pick(shares), random, big, run.rows);
+      const one = draw(random.pick(shares), random, big, run.rows, model);
       if (one) cases.push(one);
     }
     if (cases.length === 0) throw new Error('no case could be made');
@@ -128,6 +169,7 @@ export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
     const found = compareCases(cases, memory, {
       options: run.options,
       big,
+      cpu: model.name,
       strayed: (one, text) => {
         left++;
         run.progress?.(`left out, qemu-arm does not come back: ${describeCase(one)}: ${text}\n`);
@@ -139,7 +181,7 @@ export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
       const name = rowNames(difference.one);
       const list = differences.get(name) ?? [];
       differences.set(name, list);
-      const where = `seed ${run.seed}, batch ${batch}${big ? ', big-endian' : ''}`;
+      const where = `seed ${run.seed}, batch ${batch}, ${model.name}${big ? ', big-endian' : ''}`;
       list.push(`${describeCase(difference.one)} (${where})\n${explainDifference(difference)}`);
     }
     done += cases.length;

@@ -1,10 +1,11 @@
 // The fuzz command: random code natively (i386) or under qemu-arm (ARM) and under wemu, over all groups; see docs/testing.md.
 //
 //   npm run fuzz -- --guest arm [--cases N] [--seed N] [--kind single|sequences|all] [--groups 'integer vectors exclusive ...']
-//       [--rows 'VADD LDM'] [--order little|big] [--options '-engine interp'] [--batch N] [--keep-going]
+//       [--rows 'VADD LDM'] [--cpu 'max arm926'] [--order little|big] [--options '-engine interp'] [--batch N] [--keep-going]
 //   npm run fuzz -- [--cases N] [--seed N] [--kind single|chains|sequences|all] [--groups 'x87 sse2'] [--cpu MODEL]
 //       [--options '-engine interp'] [--command 'qemu-i386'] [--batch N] [--keep-going] [--list]
 
+import { ARM_MODELS, noModel } from '../../targets/arm/models.ts';
 import type { X86Feature, X86Mnemonic } from '../../targets/x86/insns.ts';
 import { selectModel } from '../../targets/x86/model-option.ts';
 import { modelAt, modelHas } from '../../targets/x86/models.ts';
@@ -166,6 +167,12 @@ function armMain(argv: string[]): number {
     console.error('qemu-arm is missing');
     return 2;
   }
+  const cpus = words(argument(argv, 'cpu'));
+  const noCpu = cpus.find((cpu) => !ARM_MODELS.some(({ name }) => name === cpu));
+  if (noCpu !== undefined) {
+    console.error(noModel(noCpu));
+    return 2;
+  }
   const kind = argument(argv, 'kind') ?? 'all';
   const order = argument(argv, 'order');
   const chosen = groups.length > 0 ? (groups as ArmGroup[]) : ARM_GROUPS;
@@ -175,6 +182,7 @@ function armMain(argv: string[]): number {
     cases: Number(argument(argv, 'cases') ?? 20000),
     groups: chosen.filter((group) => kind === 'all' || (kind === 'sequences') === (group === 'sequences')),
     rows: words(argument(argv, 'rows')),
+    cpus,
     options: words(argument(argv, 'options')),
     big: order === undefined ? undefined : order === 'big',
     batch: Number(argument(argv, 'batch') ?? 3000),

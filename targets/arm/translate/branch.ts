@@ -161,7 +161,7 @@ function writeStatus(t: Translation, value: Value): void {
   const { k } = insn;
   if (k & 8) {
     t.setFlagsFrom(value);
-    b.set(QF, b.extract(value, 27, 1));
+    if (t.has('v5te')) b.set(QF, b.extract(value, 27, 1));
   }
   if (k & 4 && t.has('v6')) b.set(GE, b.extract(value, 16, 4));
   // E is the user's too.
@@ -216,9 +216,8 @@ const writeSystem: Handler = (t) => {
 const readSystemPair: Handler = (t) => {
   const { insn, b } = t;
   if (insn.o !== 1 || insn.m !== 14 || !t.has('adiv')) return t.undefined();
-  const low = b.call(COUNTER, 0);
+  t.setReg(insn.t, b.call(COUNTER, 0));
   t.setReg(insn.u, b.call(COUNTER, 1));
-  t.setReg(insn.t, low);
 };
 
 const nothing: Handler = () => {};

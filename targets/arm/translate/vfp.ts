@@ -1,7 +1,7 @@
 // Floating point: loads, stores and transfers of S and D registers, FPSCR.
 import { MO_32, MO_64, MO_ALIGN, MO_WORD } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
-import { FPSCR_NZCV } from '../fpscr.ts';
+import { FPSCR_NZCV, FPSCR_QC } from '../fpscr.ts';
 import { WRITE_FPSCR } from '../helpers.ts';
 import type { VfpRow } from '../insns.ts';
 import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
@@ -147,7 +147,8 @@ const writeSystem: Handler = (t) => {
   const { insn, b } = t;
   if (insn.n === FPSID && !t.has('vfp3')) return;
   if (insn.n !== FPSCR) return t.undefined();
-  const value = t.copy(insn.t);
+  // Saturation is Advanced SIMD's.
+  const value = t.has('neon') ? t.copy(insn.t) : b.and(t.copy(insn.t), ~FPSCR_QC);
   b.set(FPFLAGS, b.and(value, FPSCR_NZCV));
   b.call(WRITE_FPSCR, value);
   // Translations depend on some of its bits.

@@ -19,6 +19,7 @@ const view = new DataView(bytes.buffer);
 const code = { bytes, canFetch: () => true, isMapped: () => true };
 
 type Set = keyof typeof DECODERS;
+type Decoder = (typeof DECODERS)[Set];
 
 function decode(insn: Insn, set: Set, word: number): void {
   if (set === 'T16') decodeThumb(insn, word, false);
@@ -58,8 +59,16 @@ function* words(set: Set, row: Encoding, random: Random): Generator<number> {
 
 describe('rows whose rules', () => {
   const seen = new Map<string, number>();
-  for (const [set, decoder] of Object.entries(DECODERS) as [Set, (typeof DECODERS)[Set]][]) {
-    test(`${set} are about what the translator does`, () => {
+  const sets: [Set, Decoder, string][] = [
+    ...(Object.entries(DECODERS) as [Set, Decoder][]).map(([set, decoder]): [Set, Decoder, string] => [
+      set,
+      decoder,
+      set,
+    ]),
+    ['T32', DECODERS.VFP, 'VFP in T32'],
+  ];
+  for (const [set, decoder, name] of sets) {
+    test(`${name} are about what the translator does`, () => {
       const random = new Random(set.length);
       const insn = new Insn();
       const wrong: string[] = [];
