@@ -144,9 +144,6 @@ const NUMBERS: Readonly<Record<ErrorName, number>> = HOST_ERRNO;
 /** Like ERESTARTSYS, but repeated whatever the handler's SA_RESTART says: the call had not begun (linux/errno.h). */
 export const ERESTARTNOINTR = 513;
 
-/** Such a number is no call but an exception of the guest, which becomes a signal; negated, as a result. */
-export const NO_CALL = 599;
-
 /** The call has set all registers itself (sigreturn, exec): negated, it tells the process loop to store no result. */
 export const NO_RESULT = 600;
 

@@ -1,8 +1,9 @@
 // Runs one guest thread: guest code until it traps, then the system call, the signal, or what has arrived meanwhile.
 
 import { ERESTARTSYS } from '../src/host/errno.ts';
+import { NO_CALL } from './abi/interface.ts';
 import type { GuestCpu, Trap } from './cpu.ts';
-import { NO_CALL, NO_RESULT } from './errno.ts';
+import { NO_RESULT } from './errno.ts';
 import type { NextProgram, Process } from './process.ts';
 import type { Signals } from './signals.ts';
 

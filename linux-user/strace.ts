@@ -1,7 +1,8 @@
 // Prints system calls as qemu-user's -strace does: everything is derived from the rows.
 
 import { ERESTARTSYS } from '../src/host/errno.ts';
-import { errnoText, isError, NO_CALL, NO_RESULT } from './errno.ts';
+import { NO_CALL } from './abi/interface.ts';
+import { errnoText, isError, NO_RESULT } from './errno.ts';
 import type { Process, Tracer } from './process.ts';
 import { infoText, type SigInfo } from './siginfo.ts';
 import type { StraceFilter } from './strace-filter.ts';

@@ -4,12 +4,11 @@ import { setMode } from '../../targets/arm/mode.ts';
 import { ARM_MODELS, type ArmModel, hwcap, hwcap2, hwcapNames } from '../../targets/arm/models.ts';
 import { ARM_OFFSETS as O } from '../../targets/arm/state.ts';
 import { Vector } from '../../targets/arm/vectors.ts';
-import { NO_CALL } from '../errno.ts';
 import { KUSER_PAGE, kuserPage } from './arm-kuser.ts';
 import { ARM_SIGNALS, ARMEB_SIGNALS } from './arm-signals.ts';
 import { ARM_STRUCTS } from './arm-structs.ts';
 import { ARM_ROW_NAMES, armSyscallIndex, armSyscallNames } from './arm-syscalls.ts';
-import type { Abi, AbiMemory, ArchCall, ProgramAbi } from './interface.ts';
+import { type Abi, type AbiMemory, type ArchCall, NO_CALL, type ProgramAbi } from './interface.ts';
 
 const EM_ARM = 40;
 /** e_flags: instructions are little-endian in a big-endian program. */

@@ -116,6 +116,12 @@ export interface Abi {
   setTls(memory: AbiMemory, env: number, argument: number): number;
 }
 
+/**
+ * Negated, the result of an `ArchCall` whose number is no call but an exception of the guest, which becomes a signal. Above
+ * the error numbers, below what linux-user/errno.ts adds.
+ */
+export const NO_CALL = 599;
+
 /** A system call only this guest has: its argument declaration (see syscalls/row.ts) and what it does. */
 export interface ArchCall {
   readonly args: string;
