@@ -1,5 +1,6 @@
 // One guest process as system calls see it: memory, ABI, names, and what Linux keeps per process for the guest.
 
+import { EINTR } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { STATE_BASE } from '../src/memory/guest-pages.ts';
@@ -62,6 +63,8 @@ export interface SignalHooks {
   trampolinePage: number;
   /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
   beforeWait(): void;
+  /** Whether a wait was interrupted by a signal that the guest blocks: those that the engine needs cannot be blocked. */
+  interruptedInVain(): boolean;
   /** Makes actions, mask and queue on the host what a host program that this process becomes must inherit. */
   prepareExec(): void;
   /** The exec has failed. */
@@ -213,10 +216,16 @@ export class Process {
     return room > 0 ? Math.min(length >>> 0, room) : length >>> 0;
   }
 
-  /** A host call that may wait: a signal interrupts it (-EINTR) or keeps it from starting (-ERESTARTSYS). */
+  /** A host call that may wait: a signal interrupts it (-EINTR) (-ERESTARTSYS: as the guest's
+   * action has it) or keeps it from beginning (-ERESTARTNOINTR). */
   wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
-    if (this.signals !== null) this.signals.beforeWait();
-    return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+    const { signals } = this;
+    if (signals === null) return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+    for (;;) {
+      signals.beforeWait();
+      const result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+      if (result !== -EINTR || !signals.interruptedInVain()) return result;
+    }
   }
 
   /** Memory the host can be pointed at, at least `size` bytes; its contents last until the next call uses it. */

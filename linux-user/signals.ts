@@ -15,8 +15,6 @@ import type { CpuException } from './cpu.ts';
 import { ERESTARTNOINTR } from './errno.ts';
 import type { SignalHooks } from './process.ts';
 import {
-  isForThread,
-  mergeExpirations,
   readHostInfo,
   SI_KERNEL,
   SI_TIMER,
@@ -41,6 +39,7 @@ import {
   signalText,
   writeHostInfo,
 } from './siginfo.ts';
+import { SignalQueue } from './signal-queue.ts';
 
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
@@ -82,8 +81,6 @@ const IGNORED_BY_DEFAULT: readonly number[] = [SIGCHLD, SIGCONT, SIGURG, SIGWINC
 const IGNORED_BY_ENGINE: readonly number[] = [SIGPIPE, SIGXFSZ];
 /** Signals whose default action is to stop the process: STOP, TSTP, TTIN, TTOU. */
 export const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
-/** Signals that say what an instruction did; the kernel takes them before all others (kernel/signal.c, next_signal). */
-const SYNCHRONOUS: readonly number[] = [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS];
 /** Signals whose default action writes a core file: the death of a program that went wrong, which is reported. */
 const CORE_SIGNALS: readonly number[] = [
   ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
@@ -115,14 +112,6 @@ export function inMask(low: number, high: number, n: number): boolean {
   return ((n <= 32 ? low >>> (n - 1) : high >>> (n - 33)) & 1) !== 0;
 }
 
-/** Signals below this number are pending at most once. */
-const SIGRTMIN = 32;
-
-/** Where the signal stands among those that are pending: those for the thread first, then by what it is about, then by number. */
-function rank(info: SigInfo): number {
-  return (isForThread(info) ? 0 : 256) + (SYNCHRONOUS.includes(info.signal) ? 0 : 128) + info.signal;
-}
-
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
@@ -150,7 +139,7 @@ export class Signals implements SignalHooks {
    * Signals that wait here and not in the kernel: those the engine owns, those that came before being blocked, and those from
    * the process itself. Of each signal, what waits here is older than what waits in the kernel.
    */
-  private readonly waiting: SigInfo[] = [];
+  private readonly waiting = new SignalQueue();
   /** Signals whose host disposition is our handler, or none of our business. */
   private caughtLow = UNBLOCKABLE;
   private caughtHigh = 0;
@@ -236,7 +225,7 @@ export class Signals implements SignalHooks {
     a[at + MASK_LOW] = action.maskLow;
     a[at + MASK_HIGH] = action.maskHigh;
     const ignored = action.handler === SIG_IGN || (action.handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
-    if (ignored && !keepPending) this.forget(signal);
+    if (ignored && !keepPending) this.waiting.forget(signal);
     this.updateHost(signal);
   }
 
@@ -245,9 +234,12 @@ export class Signals implements SignalHooks {
    * a thread of the engine, which does not block it, take it and act on it.
    */
   private updateHost(signal: number): void {
-    if (isEngineSignal(signal)) return;
     const { handler, flags } = this.action(signal);
     const catches = handler > SIG_IGN || this.isBlocked(signal);
+    if (isEngineSignal(signal)) {
+      if (catches || handler === SIG_IGN) this.host.attach();
+      return;
+    }
     this.setCaught(signal, catches);
     // Children of a parent that ignores SIGCHLD leave no zombies.
     const childFlags = catches && handler === SIG_IGN ? flags | SA_NOCLDWAIT : flags;
@@ -266,7 +258,7 @@ export class Signals implements SignalHooks {
     for (let n = 1; n <= NSIG; n++) {
       if (!inMask(low, high, n)) continue;
       if (isEngineSignal(n)) this.setCaught(n, true);
-      else this.updateHost(n);
+      this.updateHost(n);
     }
   }
 
@@ -293,10 +285,13 @@ export class Signals implements SignalHooks {
       if (this.action(n).handler !== SIG_IGN && !this.isBlocked(n)) this.host.setDisposition(n, 'default');
     }
     this.ignoreOnHost();
-    for (const info of this.waiting.splice(0)) {
-      if (!isEngineSignal(info.signal)) this.host.putBack(info.signal, (view) => writeHostInfo(view, info));
+    // The engine's own signals are the kernel's business from here on.
+    this.host.setWholeMask(-1, -1);
+    for (let n = 1; n <= NSIG; n++) {
+      if (this.action(n).handler === SIG_IGN && isEngineSignal(n)) this.host.ignoreForExec(n);
     }
-    this.setHostMask();
+    for (const info of this.waiting.drain()) this.host.putBack(info.signal, (view) => writeHostInfo(view, info));
+    this.host.setWholeMask(this.blockedLow, this.blockedHigh);
   }
 
   /**
@@ -311,7 +306,7 @@ export class Signals implements SignalHooks {
       }
     }
     this.ignoreOnHost();
-    return this.waiting;
+    return this.waiting.all;
   }
 
   /** The process stays what it is after `prepareExec` or `handOver`. */
@@ -319,13 +314,14 @@ export class Signals implements SignalHooks {
     for (let n = 1; n <= NSIG; n++) {
       if (this.action(n).handler !== SIG_DFL || inMask(this.caughtLow, this.caughtHigh, n)) this.updateHost(n);
     }
+    this.host.shareWithEngine();
     this.setHostMask();
     if (this.waiting.length > 0) this.requestPoll();
   }
 
   /** Takes what has arrived; all else waits in the kernel until the mask is set. */
   private collectAll(): void {
-    this.host.setMask(-1, -1);
+    this.host.blockForExec();
     this.collect();
     this.hostLow = this.hostHigh = -1;
   }
@@ -338,23 +334,18 @@ export class Signals implements SignalHooks {
   }
 
   aroundFork(fork: (mask: readonly [low: number, high: number]) => number): number {
+    this.host.attach();
     this.host.setMask(-1, -1);
     // What has come is delivered before, so that the child finds what its handler has done.
     const result = this.memory.read32(this.pollAt) === 0 ? fork([this.hostLow, this.hostHigh]) : -ERESTARTNOINTR;
     if (result === 0) {
       // What is pending is the parent's.
-      this.waiting.length = 0;
+      this.waiting.drain();
       this.host.afterFork();
       this.memory.write32(this.pollAt, 0);
     }
     this.host.setMask(this.hostLow, this.hostHigh);
     return result;
-  }
-
-  /** Drops instances of an ignored signal that wait here. */
-  private forget(signal: number): void {
-    for (let k = this.waiting.length - 1; k >= 0; k--)
-      if (this.waiting[k]!.signal === signal) this.waiting.splice(k, 1);
   }
 
   // Mask
@@ -373,7 +364,7 @@ export class Signals implements SignalHooks {
       this.catchBlocked();
       if (this.kernelQueue) this.setHostMask();
     }
-    if (this.waiting.length > 0 && this.waiting.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
+    if (this.waiting.length > 0 && this.waiting.all.some((info) => !inMask(low, high, info.signal))) this.requestPoll();
     this.letIn();
   }
 
@@ -392,13 +383,22 @@ export class Signals implements SignalHooks {
     if (this.hostLow !== this.blockedLow || this.hostHigh !== this.blockedHigh) this.setHostMask();
   }
 
+  interruptedInVain(): boolean {
+    const before = this.waiting.length;
+    this.memory.write32(this.pollAt, 0);
+    this.collect();
+    if (!this.next(false)) return this.waiting.length > before;
+    this.requestPoll();
+    return false;
+  }
+
   withMask(low: number, high: number, wait: () => number): number {
     // What arrived under the old mask is delivered first.
     if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
     const before: [number, number] = [this.blockedLow, this.blockedHigh];
     this.setBlocked(low, high);
     const result = wait();
-    const interrupted = result === -EINTR || result === -ERESTARTSYS;
+    const interrupted = result === -EINTR || result <= -ERESTARTSYS;
     if (interrupted && this.memory.read32(this.pollAt) !== 0) {
       // The handler runs under the new mask and comes back to the old one.
       this.suspended = before;
@@ -410,20 +410,18 @@ export class Signals implements SignalHooks {
 
   /** Signals that wait, in the kernel or here. */
   pending(): [low: number, high: number] {
-    let [low, high] = this.host.pending();
-    for (const { signal } of this.waiting) {
-      if (signal <= 32) low |= 1 << (signal - 1);
-      else high |= 1 << (signal - 33);
-    }
-    return [low & this.blockedLow, high & this.blockedHigh];
+    this.collect();
+    const [inKernel, here] = [this.host.pending(), this.waiting.signals()];
+    return [(inKernel[0] | here[0]) & this.blockedLow, (inKernel[1] | here[1]) & this.blockedHigh];
   }
 
   /** Takes the first signal of the set, for sigtimedwait, if one waits here. */
   takeWaiting(low: number, high: number): SigInfo | undefined {
-    if (!this.waiting.some((info) => inMask(low, high, info.signal))) return undefined;
+    this.collect();
+    if (!this.waiting.all.some((info) => inMask(low, high, info.signal))) return undefined;
     this.pull(low, high);
-    const best = this.first((signal) => inMask(low, high, signal));
-    return best < 0 ? undefined : this.waiting.splice(best, 1)[0];
+    const best = this.waiting.find((signal) => inMask(low, high, signal));
+    return best < 0 ? undefined : this.waiting.take(best);
   }
 
   /** Moves what waits in the kernel, of the signals of a set, behind what waits here. */
@@ -434,7 +432,8 @@ export class Signals implements SignalHooks {
     high &= pendingHigh;
     for (let n = 1; (low | high) !== 0 && n <= NSIG; n++) {
       if (!inMask(low, high, n)) continue;
-      for (let info = this.host.takePending(n); info; info = this.host.takePending(n)) this.push(readHostInfo(info));
+      for (let info = this.host.takePending(n); info; info = this.host.takePending(n))
+        this.waiting.push(readHostInfo(info));
     }
   }
 
@@ -447,7 +446,7 @@ export class Signals implements SignalHooks {
 
   /** What waits here because it is blocked waits in the kernel again, before what waits there. */
   private giveBack(): void {
-    for (const info of this.waiting.splice(0)) {
+    for (const info of this.waiting.drain()) {
       if (this.isBlocked(info.signal) && isHostBlockable(info.signal)) {
         this.host.putBack(info.signal, (view) => writeHostInfo(view, info));
       } else {
@@ -473,29 +472,13 @@ export class Signals implements SignalHooks {
       if (this.kernelQueue) this.pull(this.blockedLow, this.blockedHigh);
       else if (info.signal <= 32) this.pull(1 << (info.signal - 1), 0);
       else this.pull(0, 1 << (info.signal - 33));
-      this.push(info);
+      this.waiting.push(info);
       // A stop signal has to be where the kernel finds it when the process is continued.
       if (this.kernelQueue || STOPS.includes(info.signal)) this.giveBack();
       return;
     }
-    this.push(info);
+    this.waiting.push(info);
     this.requestPoll();
-  }
-
-  /**
-   * A signal is pending here; below the real-time signals one instance is kept of those for the thread and of the others, and
-   * of each timer one in any case.
-   */
-  private push(info: SigInfo): void {
-    for (const [k, older] of this.waiting.entries()) {
-      const merged = mergeExpirations(older, info);
-      if (!merged) continue;
-      this.waiting[k] = merged;
-      return;
-    }
-    const twice = info.signal < SIGRTMIN || info.lost;
-    const same = (other: SigInfo): boolean => other.signal === info.signal && isForThread(other) === isForThread(info);
-    if (!twice || !this.waiting.some(same)) this.waiting.push(info);
   }
 
   /** How many signals wait here. */
@@ -506,9 +489,9 @@ export class Signals implements SignalHooks {
   /** What a signal that is sent takes out of the queues: SIGCONT those that stop, and these SIGCONT. */
   discardOpposite(signal: number): void {
     if (signal === SIGCONT) {
-      for (const n of STOPS) this.forget(n);
+      for (const n of STOPS) this.waiting.forget(n);
     } else if (STOPS.includes(signal)) {
-      this.forget(SIGCONT);
+      this.waiting.forget(SIGCONT);
       if (this.isBlocked(SIGCONT)) {
         this.beforeWait();
         this.host.takePending(SIGCONT);
@@ -583,32 +566,22 @@ export class Signals implements SignalHooks {
       this.hostLow = this.hostHigh = -1;
       const arrived = readHostInfo(info);
       if (arrived.signal === SIGCONT || STOPS.includes(arrived.signal)) this.discardOpposite(arrived.signal);
-      this.push(arrived);
+      this.waiting.push(arrived);
     }
-  }
-
-  /** Where the first of the waiting signals that `wanted` takes is among them, or -1. */
-  private first(wanted: (signal: number) => boolean): number {
-    let best = -1;
-    for (let k = 0; k < this.waiting.length; k++) {
-      const info = this.waiting[k]!;
-      if (wanted(info.signal) && (best < 0 || rank(info) < rank(this.waiting[best]!))) best = k;
-    }
-    return best;
   }
 
   /** The next signal to deliver, taken out of the waiting ones unless `take` is false. */
   private next(take = true): SigInfo | undefined {
-    const best = this.first((signal) => !this.isBlocked(signal));
+    const best = this.waiting.find((signal) => !this.isBlocked(signal));
     if (best < 0) return undefined;
-    if (!take) return this.waiting[best];
-    const { signal, code } = this.waiting[best]!;
-    if (code !== SI_TIMER) return this.waiting.splice(best, 1)[0];
+    const { signal, code } = this.waiting.all[best]!;
+    if (!take) return this.waiting.all[best];
+    if (code !== SI_TIMER) return this.waiting.take(best);
     // How often its timer has expired since it was noted is counted now, as the kernel would.
     const later = this.host.takePending(signal);
-    if (later) this.push(readHostInfo(later));
-    const [expired] = this.waiting.splice(best, 1);
-    this.overruns.set(expired!.words[0]!, expired!.words[1]!);
+    if (later) this.waiting.push(readHostInfo(later));
+    const expired = this.waiting.take(best);
+    this.overruns.set(expired.words[0]!, expired.words[1]!);
     return expired;
   }
 

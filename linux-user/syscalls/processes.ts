@@ -35,7 +35,7 @@ function waitid(p: Process, type: number, id: number, info: number, options: num
   p.scratch(0).u8.fill(0, 0, SIGINFO_SIZE);
   const usage = rusage === 0 ? 0 : address + SIGINFO_SIZE;
   const result = p.wait(SYS.waitid, type, id, address, options, usage, 0);
-  if (result === -ERESTARTSYS) return result;
+  if (result <= -ERESTARTSYS) return result;
   const found = view.getInt32(0, true) !== 0;
   if (found && rusage !== 0 && toGuest(p, 'rusage', SIGINFO_SIZE, rusage) < 0) return -EFAULT;
   // Stored whatever came of it: zeros when there was nothing to report, or a mistake.

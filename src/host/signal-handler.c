@@ -10,13 +10,20 @@ typedef unsigned int uint;
 #define EXPORT __attribute__((used, visibility("default")))
 
 enum {
-  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129, SYS_PRCTL = 157,
-  SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
+  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129,
+  SYS_RT_SIGSUSPEND = 130, SYS_PRCTL = 157, SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
   SYS_GET_ROBUST_LIST = 274, SYS_RT_TGSIGQUEUEINFO = 297,
-  SIG_SETMASK = 2, SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11,
+  SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGPWR = 30,
+  /* The C library's own (SIGSETXID), which no thread ever blocks and nobody here uses. */
+  SIG_PARK = 33,
+  SI_QUEUE = -1, SI_TKILL = -6,
+  SA_SIGINFO = 4, SA_RESTART = 0x10000000, SIG_SETMASK = 2,
   MAX_THREADS = 1024,
-  /* A mailbox: how many signals were put in so far, and from byte 64 on a ring of siginfo_t, 32 words each. */
-  RING_WORD = 16, RING_ENTRIES = 16, INFO_WORDS = 32,
+  /* A mailbox: how many signals were put in so far, how many places are taken, how many were taken out; and from byte 64 on
+     a ring of siginfo_t, 32 words each. */
+  PUT = 0, PLACES = 1, TAKEN = 2, RING_WORD = 16, RING_ENTRIES = 16, INFO_WORDS = 32,
+  /* Words of siginfo_t. */
+  INFO_CODE = 2, INFO_PID = 4, INFO_UID = 5, INFO_VALUE = 6,
   /* 8-byte words of struct ucontext: RIP among the registers, the mask to be restored. */
   UC_RIP = 21, UC_SIGMASK = 37
 };
@@ -43,36 +50,177 @@ static long call4(long number, long a, long b, long c, long d) {
 /* A signal marked so was passed on by a thread of the engine; the low 16 bits are what the kernel had said. */
 #define FORWARDED 0xa5000000u
 
+static struct guest_thread *thread_of(int tid) {
+  int k;
+  for (k = 0; k < thread_count; k++) if (threads[k].tid == tid) return &threads[k];
+  return 0;
+}
+
+/*
+ * Puts a signal into the mailbox of the thread that runs this and has its guest code stopped. The engine's signals are not
+ * blocked meanwhile: one may come while another is put in, in a handler that ends first.
+ */
+static void note(struct guest_thread *thread, const uint *info, ulong *context) {
+  volatile uint *mailbox = thread->mailbox;
+  uint place = __sync_fetch_and_add(mailbox + PLACES, 1), n;
+  volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (place % RING_ENTRIES);
+  for (n = 0; n < INFO_WORDS; n++) entry[n] = info[n];
+  /* The first of several tells of all. */
+  if (place == mailbox[PUT]) {
+    do mailbox[PUT] = n = mailbox[PLACES];
+    while (mailbox[PLACES] != n);
+  }
+  *thread->poll = 1;
+  context[UC_SIGMASK] |= all_signals;
+  if (context[UC_RIP] >= window_start && context[UC_RIP] < window_end) context[UC_RIP] = window_interrupted;
+  if (context[UC_RIP] >= (ulong)fork_start && context[UC_RIP] < (ulong)fork_end) context[UC_RIP] = (ulong)fork_interrupted;
+}
+
 EXPORT void on_signal(int signal, uint *info, ulong *context) {
-  int code = (int)info[2], tid, k;
-  if (code > 0 && code < 0x80 &&
-      (signal == SIGILL || signal == SIGTRAP || signal == SIGBUS || signal == SIGFPE || signal == SIGSEGV)) {
+  int code = (int)info[INFO_CODE];
+  struct guest_thread *thread;
+  if (code > 0 && code < 0x80 && (signal == SIGILL || signal == SIGTRAP || signal == SIGFPE)) {
     /* Our own machine code failed, not the guest's: die of it when the instruction is repeated. */
     ulong action[4] = {0, 0, 0, 0};
     call4(SYS_RT_SIGACTION, signal, (long)action, 0, 8);
     return;
   }
-  tid = (int)call4(SYS_GETTID, 0, 0, 0, 0);
-  for (k = 0; k < thread_count; k++) {
-    if (threads[k].tid == tid) {
-      volatile uint *mailbox = threads[k].mailbox;
-      volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (mailbox[0] % RING_ENTRIES);
-      int n;
-      for (n = 0; n < INFO_WORDS; n++) entry[n] = info[n];
-      if ((info[2] & 0xff000000u) == FORWARDED) entry[2] = info[2] & 0xffff;
-      mailbox[0]++;
-      *threads[k].poll = 1;
-      context[UC_SIGMASK] |= all_signals;
-      if (context[UC_RIP] >= window_start && context[UC_RIP] < window_end) context[UC_RIP] = window_interrupted;
-      if (context[UC_RIP] >= (ulong)fork_start && context[UC_RIP] < (ulong)fork_end) context[UC_RIP] = (ulong)fork_interrupted;
-      return;
-    }
+  thread = thread_of((int)call4(SYS_GETTID, 0, 0, 0, 0));
+  if (thread) {
+    if ((info[INFO_CODE] & 0xff000000u) == FORWARDED) info[INFO_CODE] &= 0xffff;
+    note(thread, info, context);
+    return;
   }
   /* A thread of the engine took it because every guest thread blocks it, or a new process before it is attached: never again,
      and back to the process with it. */
   context[UC_SIGMASK] |= all_signals;
-  if (code >= 0) info[2] = FORWARDED | (code & 0xffff);
+  if (code >= 0) info[INFO_CODE] = FORWARDED | (code & 0xffff);
   call4(SYS_RT_SIGQUEUEINFO, call4(SYS_GETPID, 0, 0, 0, 0), signal, (long)info, 0);
+}
+
+/*
+ * Signals of which the engine needs some instances: SEGV and BUS as faults of memory, PWR from its own threads, SIG_PARK (below).
+ * What others send is the guest's. No thread can block them, so that their instances are kept apart here as the kernel would
+ * do it for one that is pending, and any thread may take them.
+ */
+
+#define ENGINE_SIGNALS (1ul << (SIGSEGV - 1) | 1ul << (SIGBUS - 1) | 1ul << (SIGPWR - 1) | 1ul << (SIG_PARK - 1))
+
+/* In place of si_value in a SIG_PARK that carries another signal: its number, code, pid, uid and value stand around it. */
+static const uint carrier;
+enum { CARRIED_SIGNAL = 4, CARRIED_CODE = 5, CARRIED_ID = 8, CARRIED_VALUE = 10 };
+
+/* Whether an instance that the guest has not taken yet stands for this one. */
+static int is_noted(struct guest_thread *thread, const uint *info) {
+  volatile uint *mailbox = thread->mailbox;
+  uint k;
+  for (k = mailbox[TAKEN]; k != mailbox[PUT]; k++) {
+    volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (k % RING_ENTRIES);
+    if (entry[0] == info[0] && ((int)entry[INFO_CODE] == SI_TKILL) == ((int)info[INFO_CODE] == SI_TKILL)) return 1;
+  }
+  return 0;
+}
+
+static void foreign(int signal, uint *info, ulong *context) {
+  struct guest_thread *thread = thread_of((int)call4(SYS_GETTID, 0, 0, 0, 0));
+  uint carried[INFO_WORDS];
+  int k;
+  if (thread) {
+    /* SIG_PARK is one that queues; there is room for few. */
+    if (signal == SIG_PARK ? thread->mailbox[PUT] - thread->mailbox[TAKEN] >= RING_ENTRIES / 2 : is_noted(thread, info)) return;
+    note(thread, info, context);
+    return;
+  }
+  /* Threads of the engine do not touch the guest's memory. PWR may have to stop them. */
+  if (signal == SIGSEGV || signal == SIGBUS) context[UC_SIGMASK] |= 1ul << (signal - 1);
+  for (k = 0; k < INFO_WORDS; k++) carried[k] = 0;
+  carried[0] = SIG_PARK;
+  carried[1] = info[1];
+  carried[INFO_CODE] = (uint)SI_QUEUE;
+  carried[CARRIED_SIGNAL] = (uint)signal;
+  carried[CARRIED_CODE] = info[INFO_CODE];
+  *(ulong *)(carried + INFO_VALUE) = (ulong)&carrier;
+  *(ulong *)(carried + CARRIED_ID) = *(ulong *)(info + INFO_PID);
+  *(ulong *)(carried + CARRIED_VALUE) = *(ulong *)(info + INFO_VALUE);
+  for (k = 0; k < thread_count && threads[k].tid == 0;) k++;
+  if (k < thread_count)
+    call4(SYS_RT_TGSIGQUEUEINFO, call4(SYS_GETPID, 0, 0, 0, 0), threads[k].tid, SIG_PARK, (long)carried);
+}
+
+/* A SIG_PARK that does not park: what it carries, or itself, is the guest's. */
+static void foreign_park(uint *info, ulong *context) {
+  uint inner[INFO_WORDS];
+  int k;
+  if ((int)info[INFO_CODE] != SI_QUEUE || *(ulong *)(info + INFO_VALUE) != (ulong)&carrier) {
+    foreign(SIG_PARK, info, context);
+    return;
+  }
+  for (k = 0; k < INFO_WORDS; k++) inner[k] = 0;
+  inner[0] = info[CARRIED_SIGNAL];
+  inner[1] = info[1];
+  inner[INFO_CODE] = info[CARRIED_CODE];
+  *(ulong *)(inner + INFO_PID) = *(ulong *)(info + CARRIED_ID);
+  *(ulong *)(inner + INFO_VALUE) = *(ulong *)(info + CARRIED_VALUE);
+  foreign((int)inner[0], inner, context);
+}
+
+/* The engine's actions for SEGV, BUS and PWR: handler, flags, restorer, mask. */
+static ulong engine_actions[SIGPWR + 1][4];
+
+/* A fault of memory: the engine's handler finds everything as the kernel has left it. */
+static void on_fault(int signal, uint *info, ulong *context) {
+  if ((int)info[INFO_CODE] <= 0) foreign(signal, info, context);
+  else ((void (*)(int, uint *, ulong *))engine_actions[signal][0])(signal, info, context);
+}
+
+/*
+ * Threads that the engine has stopped: its handler waits (sigsuspend, only PWR let in) until PWR comes again. One from
+ * others must not end that wait.
+ */
+static struct { volatile int tid; volatile int resumed; } stopped[64];
+
+static void on_power(int signal, uint *info, ulong *context) {
+  int tid = (int)call4(SYS_GETTID, 0, 0, 0, 0), k, own;
+  void (*engine)(int, uint *, ulong *) = (void (*)(int, uint *, ulong *))engine_actions[SIGPWR][0];
+  own = (int)info[INFO_CODE] == SI_TKILL && (int)info[INFO_PID] == (int)call4(SYS_GETPID, 0, 0, 0, 0);
+  for (k = 0; k < 64 && stopped[k].tid != tid;) k++;
+  if (own) {
+    int inner = k < 64;
+    if (inner) stopped[k].resumed = 1;
+    else for (k = 0; k < 64 && !__sync_bool_compare_and_swap(&stopped[k].tid, 0, tid);) k++;
+    engine(signal, info, context);
+    if (!inner && k < 64) stopped[k].resumed = stopped[k].tid = 0;
+    return;
+  }
+  foreign(signal, info, context);
+  /* One for this very thread may have hidden the engine's: there is one of each kind in the kernel's queue. */
+  if (k == 64 || (int)info[INFO_CODE] == SI_TKILL) return;
+  while (!stopped[k].resumed) {
+    ulong others = ~(1ul << (SIGPWR - 1) | 1ul << (SIG_PARK - 1));
+    call4(SYS_RT_SIGSUSPEND, (long)&others, 8, 0, 0);
+  }
+}
+
+/*
+ * Puts these handlers before the engine's, whose flags and masks they keep; signals that our own noting needs to be alone for
+ * are blocked too.
+ */
+EXPORT void share_with_engine(void) {
+  static const int SHARED[] = {SIGSEGV, SIGBUS, SIGPWR};
+  int n, k;
+  for (n = 0; n < 3; n++) {
+    ulong action[4];
+    if (call4(SYS_RT_SIGACTION, SHARED[n], 0, (long)action, 8) < 0) continue;
+    if (action[0] == (ulong)on_fault || action[0] == (ulong)on_power) continue;
+    /* While there is none, it has been taken away: what was found first is what comes back. */
+    for (k = 0; k < 4 && action[0] > 1; k++) engine_actions[SHARED[n]][k] = action[k];
+    for (k = 0; k < 4; k++) action[k] = engine_actions[SHARED[n]][k];
+    if (action[0] == 0) continue;
+    action[0] = SHARED[n] == SIGPWR ? (ulong)on_power : (ulong)on_fault;
+    action[1] |= SA_SIGINFO | SA_RESTART;
+    action[3] |= all_signals;
+    call4(SYS_RT_SIGACTION, SHARED[n], (long)action, 0, 8);
+  }
 }
 
 EXPORT void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all_high) {
@@ -110,11 +258,6 @@ EXPORT void detach(int tid) {
  */
 
 enum {
-  /* The C library's own (SIGSETXID), which no thread ever blocks and nobody here uses. */
-  SIG_PARK = 33,
-  SI_QUEUE = -1,
-  /* Words of siginfo_t. */
-  INFO_CODE = 2, INFO_PID = 4, INFO_UID = 5, INFO_VALUE = 6,
   PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_TID_ADDRESS = 40,
   FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129,
   O_DIRECTORY_CLOEXEC = 0x90000,
@@ -187,12 +330,9 @@ __asm__(
 EXPORT void on_park(int signal, uint *info, ulong *context) {
   uint epoch = park_epoch;
   struct parked_thread *t;
-  (void)context;
+  (void)signal;
   if ((int)info[INFO_CODE] != SI_QUEUE || *(ulong *)(info + INFO_VALUE) != (ulong)&park_epoch) {
-    /* Somebody else's: it does what it does by default when this returns. */
-    ulong action[4] = {0, 0, 0, 0};
-    call4(SYS_RT_SIGACTION, signal, (long)action, 0, 8);
-    call4(SYS_TGKILL, call4(SYS_GETPID, 0, 0, 0, 0), call4(SYS_GETTID, 0, 0, 0, 0), signal, 0);
+    foreign_park(info, context);
     return;
   }
   if (!(epoch & 1)) return;
@@ -331,13 +471,14 @@ static void freeze(int places) {
 
 /*
  * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked; the child
- * has all blocked, the parent goes on with `mask`. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a number, `tid_address`
- * where the C library keeps the calling thread's number, or 0. Returns what clone_process does, or -errno when the threads cannot
- * be listed.
+ * has all blocked, the parent goes on with `mask`. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a
+ * number, `tid_address` where the C library keeps the calling thread's number, or 0. Returns what clone_process does, or -errno
+ * when the threads cannot be listed.
  */
 EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const ulong *mask) {
   int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, more;
-  ulong robust_list = 0, robust_size = 0;
+  ulong robust_list = 0, robust_size = 0, all = ~0ul;
+  const ulong held = *mask | ENGINE_SIGNALS;
   long child;
   lock_thaw();
   places = frozen;
@@ -346,7 +487,9 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const
   park_epoch++;
   /* Threads that were not there yet are made by others that were not parked yet. */
   while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
-  child = more < 0 ? more : clone_process(flags, told, tid_address, mask);
+  /* The child must be ready for the engine's signals, too: they have to wait for it. */
+  child = more < 0 ? more : clone_process(flags, told, tid_address, &held);
+  if (child != 0) call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)mask, 0, 8);
   park_epoch++;
   if (child != 0) {
     call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
@@ -354,8 +497,10 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const
     return child;
   }
   /* Threads that are made here are not to take the guest's signals. */
-  call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)&all_signals, 0, 8);
+  call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)&all, 0, 8);
   call4(SYS_SET_ROBUST_LIST, (long)robust_list, (long)robust_size, 0, 0);
+  /* The parent's threads, by their numbers: this one is attached again. */
+  thread_count = 0;
   freeze(places);
   return 0;
 }

@@ -57,9 +57,12 @@ export function isHostBlockable(signal: number): boolean {
 export type Disposition = 'default' | 'ignore' | 'catch';
 
 interface HandlerModule {
+  /** Of the handlers of signals that are caught, and of SIGSETXID. */
   readonly address: number;
+  readonly parkAddress: number;
   attach(tid: number, poll: number, mailbox: number): number;
   forkAll(proc: number, flags: number, told: number, tidAddress: number, mask: number): number;
+  shareWithEngine(): void;
   thaw(): number;
   frozenWord(): number;
 }
@@ -94,12 +97,14 @@ function handlerModule(): HandlerModule {
   )(...[start, end, interrupted, BLOCKABLE_LOW, BLOCKABLE_HIGH]);
   installed = {
     address: base + OFFSETS.on_signal,
+    parkAddress: base + OFFSETS.on_park,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
     forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
+    shareWithEngine: bind(OFFSETS.share_with_engine, [], 'void') as HandlerModule['shareWithEngine'],
     thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
     frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
   };
-  setAction(SIGSETXID, base + OFFSETS.on_park, SA_SIGINFO | SA_RESTART, -1, -1);
+  setAction(SIGSETXID, installed.parkAddress, SA_SIGINFO | SA_RESTART, -1, -1);
   return installed;
 }
 
@@ -143,7 +148,12 @@ export function makeThreads(): void {
   handlerModule().thaw();
 }
 
-/** The mailbox as signal-handler.c fills it: a count, then a ring of siginfo_t. */
+/**
+ * The mailbox as signal-handler.c fills it: offsets of the words of how many signals were put in and how many were taken
+ * out, and the ring of siginfo_t.
+ */
+const PUT = 0;
+const TAKEN = 8;
 const RING = 64;
 const RING_ENTRIES = 16;
 const INFO_SIZE = 128;
@@ -189,8 +199,8 @@ export function inheritedIgnored(): number[] {
 /** What a thread has to do with host signals. One per guest thread, made and used in that thread. */
 export class HostSignals {
   /**
-   * More than one entry is only used when the mask is changed in the moment in which a signal arrives: otherwise a signal
-   * blocks all others until it has been taken.
+   * More than one entry is only used by the engine's signals and when the mask is changed in the moment in which a signal
+   * arrives: otherwise a signal blocks all others until it has been taken.
    */
   private readonly mailbox = new HostBuffer(RING + RING_ENTRIES * INFO_SIZE);
   /** A siginfo_t, a set, and a time of 0. */
@@ -215,27 +225,52 @@ export class HostSignals {
       setAction(signal, disposition === 'ignore' ? 1 : 0, child, 0, 0);
       return;
     }
+    // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
+    setAction(signal, this.attach().address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
+  }
+
+  /**
+   * From now on the thread's mailbox takes what is caught, and of the engine's signals what others send: only then does the
+   * engine not act on these.
+   */
+  attach(): HandlerModule {
     const module = handlerModule();
     if (!this.attached) {
       module.attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
+      module.shareWithEngine();
       this.attached = true;
     }
-    // Blocked until the thread has looked; the kernel keeps what arrives meanwhile, in its order.
-    setAction(signal, module.address, SA_SIGINFO | SA_RESTART | child, BLOCKABLE_LOW, BLOCKABLE_HIGH);
+    return module;
+  }
+
+  /** Has the kernel ignore a signal of the engine, which must not need it until `shareWithEngine`: for exec. */
+  ignoreForExec(signal: number): void {
+    setAction(signal, 1, 0, 0, 0);
+  }
+
+  /** Undoes `ignoreForExec`. */
+  shareWithEngine(): void {
+    if (!this.attached) return;
+    const module = handlerModule();
+    module.shareWithEngine();
+    setAction(SIGSETXID, module.parkAddress, SA_SIGINFO | SA_RESTART, -1, -1);
   }
 
   /** In the child of a fork, with all signals blocked: the mailbox is empty, and this is a thread of another number. */
   afterFork(): void {
-    this.taken = this.mailbox.view.getUint32(0, true);
+    const { view } = this.mailbox;
+    this.taken = view.getUint32(PUT, true);
+    view.setUint32(TAKEN, this.taken, true);
     if (this.attached) handlerModule().attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
   }
 
   /** The next signal in the mailbox as a view of its siginfo_t, good until signals are let in again; or undefined. */
   take(): DataView | undefined {
     const { view } = this.mailbox;
-    if (view.getUint32(0, true) === this.taken) return undefined;
+    if (view.getUint32(PUT, true) === this.taken) return undefined;
     const entry = RING + (this.taken % RING_ENTRIES) * INFO_SIZE;
     this.taken = (this.taken + 1) >>> 0;
+    view.setUint32(TAKEN, this.taken, true);
     return new DataView(view.buffer, entry, INFO_SIZE);
   }
 
@@ -244,6 +279,19 @@ export class HostSignals {
     const { view, address } = scratch;
     writeSet(view, low, high);
     sys4(SYS.rt_sigprocmask, SIG_SETMASK, address, 0, SIGSET_SIZE);
+  }
+
+  /** Sets the thread's mask to the very set, the engine's signals included: not for longer than it takes to execute a program. */
+  setWholeMask(low: number, high: number): void {
+    const { view, address } = scratch;
+    view.setInt32(0, low, true);
+    view.setInt32(4, high, true);
+    sys4(SYS.rt_sigprocmask, SIG_SETMASK, address, 0, SIGSET_SIZE);
+  }
+
+  /** Blocks all but what the engine's threads need to live: until a program is executed. */
+  blockForExec(): void {
+    this.setWholeMask(~bits([SIGPWR], 0), ~bits([SIGSETXID], 1));
   }
 
   /** Signals that wait for this thread or the process: low and high half. */

@@ -11,10 +11,12 @@ export { SYS } from './syscall-numbers.ts';
 export type HostArg = number | bigint | NodeJS.TypedArray | DataView | null;
 
 /**
- * What `sysInterruptible` returns when a signal was pending, so that the call never began or can be repeated without
- * anybody noticing. The number is the kernel's own for this state (ERESTARTSYS, include/linux/errno.h).
+ * What `sysInterruptible` returns when a signal has come while the call could be repeated without anybody noticing, or just
+ * before it began. The number is the kernel's own for this state (ERESTARTSYS, include/linux/errno.h).
  */
 export const INTERRUPTED = -512;
+/** The same for a signal that had been there before: the call has not begun (ERESTARTNOINTR). */
+export const NOT_BEGUN = -513;
 
 /**
  * Machine code of the two ways into the kernel. libc's `syscall` is not used because it leaves the error in errno, which
@@ -44,7 +46,7 @@ const STUB = new Uint8Array([
   0x4d, 0x89, 0xc8, // mov r8, r9
   0x4c, 0x8b, 0x4c, 0x24, 0x08, // mov r9, [rsp + 8]
   0x41, 0x83, 0x3b, 0x00, // cmp dword [r11], 0
-  0x75, 0x03, // jne interrupted
+  0x75, 0x16, // jne not_begun
   0x0f, 0x05, // syscall
   0xc3, // ret
   0x48, 0xc7, 0xc0, 0x00, 0xfe, 0xff, 0xff, // interrupted: mov rax, INTERRUPTED
@@ -53,9 +55,12 @@ const STUB = new Uint8Array([
   // what a signal handler returns to
   0xb8, 0x0f, 0x00, 0x00, 0x00, // mov eax, rt_sigreturn
   0x0f, 0x05, // syscall
+  0x90, // nop
+  0x48, 0xc7, 0xc0, 0xff, 0xfd, 0xff, 0xff, // not_begun: mov rax, NOT_BEGUN
+  0xc3, // ret
 ]);
 const INTERRUPTIBLE = 0x20;
-const WINDOW_START = 0x3c;
+const WINDOW_START = 0x40;
 const WINDOW_END = 0x44;
 const INTERRUPTED_LABEL = 0x45;
 const RESTORER = 0x50;
@@ -123,7 +128,7 @@ export const sys6 = bind(0, 7) as (
 ) => number;
 
 /**
- * A system call that may block. Returns INTERRUPTED without having any effect when the 32-bit word at host address
+ * A system call that may block. Returns NOT_BEGUN or INTERRUPTED without having any effect when the 32-bit word at host address
  * `pollWord` is not 0 on entry, or a signal handler sets it before the call begins or while the call could be restarted;
  * -EINTR where the kernel does not restart that call.
  */

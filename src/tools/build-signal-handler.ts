@@ -7,7 +7,9 @@ import { join, resolve } from 'node:path';
 const host = resolve(import.meta.dir, '../host');
 /** Code at 0; data one page further, so that the code's page need not be writable. */
 const DATA_OFFSET = 4096;
-const EXPORTS = ['on_signal', 'configure', 'attach', 'detach', 'on_park', 'fork_all', 'thaw', 'frozen_word'];
+const EXPORTS = [
+  ...['on_signal', 'configure', 'attach', 'detach', 'share_with_engine', 'on_park', 'fork_all', 'thaw', 'frozen_word'],
+];
 
 function run(command: string[]): string {
   const done = Bun.spawnSync(command, { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -138,8 +138,6 @@ static void every(void (*send)(int, int)) {
   for (int n = 1; n <= 64; n++) {
     for (int how = DEFAULT; how <= BLOCKED; how++) {
       if (how != DEFAULT && (n == SIGKILL || n == SIGSTOP)) continue;
-      /* Sent by others, these are the emulator's own. */
-      if (send == from_outside && (n == SIGBUS || n == SIGSEGV || n == SIGPWR || n == 33)) continue;
       send(n, how);
     }
   }

@@ -1,5 +1,6 @@
 // Each call that waits, interrupted by a handler with and without SA_RESTART, and by SIGSTOP and SIGCONT without any handler.
 #include "../syscalls/show.h"
+#include "asleep.h"
 #include <arpa/inet.h>
 #include <linux/futex.h>
 #include <mqueue.h>
@@ -28,35 +29,6 @@ static char big[1 << 20];
 
 static void on_signal(int n) { shared->handled++; }
 
-/** The state of a process's first thread, and how often it has gone to sleep of its own will. */
-static char state(pid_t pid, unsigned long *switches) {
-  char name[64], text[4096], result = '?';
-  snprintf(name, sizeof name, "/proc/%d/task/%d/status", pid, pid);
-  int f = open(name, O_RDONLY);
-  int length = f < 0 ? -1 : read(f, text, sizeof text - 1);
-  close(f);
-  if (length <= 0) return '?';
-  text[length] = 0;
-  char *at = strstr(text, "State:\t");
-  if (at) result = at[7];
-  at = strstr(text, "\nvoluntary_ctxt_switches:\t");
-  *switches = at ? strtoul(at + 26, 0, 10) : 0;
-  return result;
-}
-
-/** Waits until the process sleeps for some milliseconds on end; whether it does, or else has returned. */
-static int asleep(pid_t pid) {
-  unsigned long before = 0, now;
-  for (int quiet = 0; quiet < 4;) {
-    if (shared->done) return 0;
-    char s = state(pid, &now);
-    quiet = s == 'S' && now == before ? quiet + 1 : 0;
-    before = now;
-    usleep(1500);
-  }
-  return 1;
-}
-
 static void wait_state(pid_t pid, char wanted) {
   unsigned long ignored;
   while (state(pid, &ignored) != wanted) usleep(1000);
@@ -82,7 +54,7 @@ static int disturbed;
 
 /** Calls that go on are disturbed twice: the first time the process may have slept for another reason, before the call. */
 static void helper(const test *t, int way) {
-  for (int times = 0; (way == PLAIN || times < 2) && asleep(waiter); times++) {
+  for (int times = 0; (way == PLAIN || times < 2) && asleep(waiter, &shared->done); times++) {
     int before = shared->handled;
     if (way == STOPPED) {
       kill(waiter, SIGSTOP);
@@ -93,7 +65,7 @@ static void helper(const test *t, int way) {
       while (shared->handled == before) usleep(500);
     }
   }
-  if (asleep(waiter)) t->release();
+  if (asleep(waiter, &shared->done)) t->release();
 }
 
 static void run(const test *t) {

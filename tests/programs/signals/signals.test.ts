@@ -13,6 +13,7 @@ import { CPrograms } from '../c-programs.ts';
 const PROGRAMS: Record<string, readonly string[]> = {
   interrupted: [''],
   info: ['sources', 'stacks', 'overflow', 'frames', 'jumping'],
+  shared: [''],
   dispositions: ['outside', 'itself', 'exec', 'flags', 'children', 'queues', 'limit', 'stops', 'groups'],
 };
 
