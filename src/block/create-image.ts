@@ -16,6 +16,7 @@ import {
   toBool,
   toEnum,
   toSize,
+  toUint64,
 } from './options.ts';
 
 /** What is to be created. */
@@ -101,6 +102,7 @@ export function parseCreateOptions(texts: readonly string[], table: OptionTable)
     const spec = table[name]!;
     checkOption(name, value, spec);
     if (spec.type === 'size') out.set(name, formatInteger(parseSize(value)!));
+    else if (spec.type === 'number') out.set(name, String(BigInt.asIntN(64, toUint64(name, value))));
   }
   return out;
 }

@@ -583,4 +583,6 @@ export interface Driver {
   createOptions?: OptionTable;
   amendOptions?: OptionTable;
   supportsBacking?: boolean;
+  /** Known by its signature, and refused by name. */
+  recognisedOnly?: boolean;
 }

@@ -21,6 +21,7 @@ function recognised(name: string, probe: Driver['probe']): Driver {
     options: {},
     childRoles: ['file'],
     probe,
+    recognisedOnly: true,
     open: () => Promise.reject(new BlockError(`Image format '${name}' is not supported`, ERRNO.EOPNOTSUPP)),
   };
 }

@@ -335,7 +335,8 @@ export class FileNode extends BlockNode {
     const { fdatasync } = await asyncFs();
     return new Promise((resolve, reject) => {
       fdatasync(this.fd, (error) => {
-        if (!error) return resolve();
+        // EINVAL: devices such as /dev/null have nothing to write back.
+        if (!error || (this.isDevice && errnoOf(error) === ERRNO.EINVAL)) return resolve();
         this.unsynced = true;
         reject(errnoError(errnoOf(error)));
       });

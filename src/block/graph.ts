@@ -16,6 +16,7 @@ import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
 import { extractSubtree, type OptionTree, type OptionValue, parseJsonOptions, toBool, unflatten } from './options.ts';
 import { compactJson, inDictOrder } from './qdict.ts';
+import { warn } from './warnings.ts';
 
 /** Bytes looked at to find out the format. */
 const PROBE_BYTES = 512;
@@ -365,6 +366,7 @@ async function openWith(
       node.setName(nodeName);
     }
     refreshFilename(node, filename);
+    forgetNoBacking(driver, options, inherited);
     if (driver.supportsBacking && !inherited.noBacking) await openBacking(node, options, flags, inherited, chain);
     rejectLeftOver(driver, options);
     node.use(inherited.parentKey, inherited.perm, inherited.shared);
@@ -378,8 +380,16 @@ async function openWith(
   return node;
 }
 
+/** `backing=` in a list of options says that there is none, as null does elsewhere. */
+function forgetNoBacking(driver: Driver, options: OptionTree, inherited: Inherited): void {
+  if (options.get('backing') !== '') return;
+  warn('Use of "backing": "" is deprecated; use "backing": null instead');
+  if (inherited.noBacking || !driver.supportsBacking) options.delete('backing');
+  else options.set('backing', null);
+}
+
 function rejectLeftOver(driver: Driver, options: OptionTree): void {
-  for (const key of options.keys()) {
+  for (const key of Object.keys(inDictOrder(Object.fromEntries(options)) as object)) {
     if (key === 'backing' && options.get(key) === null) continue;
     throw new BlockError(
       driver.kind === 'protocol' || driver.name === 'blkdebug'
@@ -403,7 +413,7 @@ async function openBacking(
 ): Promise<void> {
   const image = node as BlockNode & { backingFileName?: string; backingFormatName?: string };
   const reference = options.get('backing');
-  if (reference === null || reference === '') {
+  if (reference === null) {
     options.delete('backing');
     return;
   }
@@ -517,7 +527,8 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
       : !strong;
     if (node.filename !== '' && named) return;
   } else if (node.kind === 'format' && file && !strong && !node.explicitOptions.has('backing.driver')) {
-    if (!file.filename.startsWith('json:')) {
+    // (A format's name under another format would not tell which of the two it is.)
+    if (!file.filename.startsWith('json:') && file.kind !== 'format') {
       node.filename = file.filename;
       return;
     }

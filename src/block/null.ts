@@ -50,7 +50,13 @@ class NullNode extends BlockNode {
   }
 
   protected override doBlockStatus(offset: number, bytes: number): BlockStatus {
-    return { bytes, data: !this.readZeroes, zero: this.readZeroes, allocated: true, offset, file: this };
+    if (this.readZeroes) return { bytes, data: false, zero: true, allocated: true, offset, file: this };
+    return { bytes, data: false, zero: false, allocated: false, offset: -1, file: null };
+  }
+
+  /** What has no content is not said to read as zeroes. */
+  override readsThrough(): boolean {
+    return true;
   }
 
   override allocatedSize(): Promise<number> {

@@ -1,5 +1,6 @@
 // Option trees: key=value lists, json: objects and dotted keys, all kept as one flat map of dotted keys to values.
 import { BlockError } from './errors.ts';
+import { warn } from './warnings.ts';
 
 export type OptionValue = string | number | boolean | null;
 
@@ -27,18 +28,20 @@ const SUFFIX_POWER: Record<string, number> = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 
  * values of 2^64 and up come back as Infinity.
  */
 export function parseSize(text: string): number | undefined {
-  const hex = /^\s*\+?0x([0-9a-f]+)$/i.exec(text);
+  // (In hexadecimal, b and e are digits.)
+  const hex = /^\s*\+?0x([0-9a-f]+)([kmgtp])?$/i.exec(text);
   if (hex) {
-    const value = Number(BigInt(`0x${hex[1]}`));
+    const value = Number(BigInt(`0x${hex[1]}`)) * 1024 ** SUFFIX_POWER[hex[2]?.toLowerCase() ?? 'b']!;
+    if (hex[2]) warn(`Using a multiplier suffix on hex numbers is deprecated: ${text}`);
     return value >= 2 ** 64 ? Infinity : value;
   }
-  const m = /^\s*\+?(\d+)?(\.\d*)?([bkmgtpe])?$/i.exec(text);
-  if (!m || (m[1] === undefined && (m[2] === undefined || m[2] === '.'))) return undefined;
+  const m = /^\s*\+?(\d+)(\.\d*)?([bkmgtpe])?$/i.exec(text);
+  if (!m) return undefined;
   const power = m[3] ? SUFFIX_POWER[m[3].toLowerCase()]! : 0;
   // A fraction of a byte makes no sense.
-  if (power === 0 && m[2] !== undefined && Number(m[2]) !== 0) return undefined;
+  if (power === 0 && m[2] !== undefined && Number(`${m[2]}0`) !== 0) return undefined;
   const unit = 1024 ** power;
-  const whole = Number(m[1] ?? 0) * unit;
+  const whole = Number(m[1]) * unit;
   const value = whole + (m[2] && m[2] !== '.' ? Math.floor(Number(m[2]) * unit) : 0);
   return value >= 2 ** 64 ? Infinity : value;
 }
@@ -69,6 +72,12 @@ export function parseKeyValueList(
       if (first && implied) {
         out.push([implied, value]);
       } else {
+        if (value === 'help' || value === '?') {
+          out.push([value, 'on']);
+          at = end;
+          first = false;
+          continue;
+        }
         const off = value.startsWith('no') && value !== 'node-name' && value.length > 2;
         out.push(off ? [value.slice(2), 'off'] : [value, 'on']);
         flagged?.(value, ...out.at(-1)!);
@@ -83,6 +92,14 @@ export function parseKeyValueList(
     first = false;
   }
   return out;
+}
+
+/** Refuses `-o` texts of which options may have got lost: empty ones, and those with a comma too many at either end. */
+export function checkOptionTexts(texts: readonly string[]): void {
+  for (const text of texts) {
+    const commas = /,*$/.exec(text)![0].length;
+    if (text === '' || text[0] === ',' || commas % 2 === 1) throw new BlockError(`Invalid option list: ${text}`);
+  }
 }
 
 function takeValue(text: string, start: number): { value: string; end: number } {
@@ -328,8 +345,8 @@ export class OptionReader {
 }
 
 export function toBool(name: string, v: OptionValue): boolean {
-  if (v === true || v === 'on') return true;
-  if (v === false || v === 'off') return false;
+  if (v === true || v === 'on' || v === 'yes' || v === 'true' || v === 'y') return true;
+  if (v === false || v === 'off' || v === 'no' || v === 'false' || v === 'n') return false;
   throw new BlockError(`Parameter '${name}' expects 'on' or 'off'`);
 }
 
@@ -345,12 +362,18 @@ export function toSize(name: string, v: OptionValue): number {
   return size;
 }
 
-export function toNumber(name: string, v: OptionValue): number {
+/** A whole number of 64 bits; what is below zero wraps around. */
+export function toUint64(name: string, v: OptionValue): bigint {
   const text = String(v);
-  if (!/^\s*\+?(0x[0-9a-f]+|\d+)$/i.test(text)) throw new BlockError(`Parameter '${name}' expects a number`);
-  const n = Number(text);
-  if (n >= 2 ** 64) throw new BlockError(`Value '${v}' is too large for parameter '${name}'`);
-  return n;
+  const m = /^\s*([-+]?)(?:(0x[0-9a-f]+|0|[1-9]\d*)|0([0-7]+))$/i.exec(text);
+  if (!m) throw new BlockError(`Parameter '${name}' expects a number`);
+  const size = BigInt(m[3] === undefined ? m[2]! : `0o${m[3]}`);
+  if (size >= 2n ** 64n) throw new BlockError(`Value '${v}' is too large for parameter '${name}'`);
+  return m[1] === '-' ? BigInt.asUintN(64, -size) : size;
+}
+
+export function toNumber(name: string, v: OptionValue): number {
+  return Number(toUint64(name, v));
 }
 
 export function toEnum<T extends string>(name: string, v: OptionValue, values: readonly T[]): T {

@@ -25,7 +25,7 @@ export class RawNode extends BlockNode {
     private readonly base: BlockNode,
     /** First byte of the window. */
     readonly start: number,
-    private window: number | undefined,
+    private readonly window: number | undefined,
     private readonly guessed: boolean,
   ) {
     super(flags);
@@ -106,10 +106,8 @@ export class RawNode extends BlockNode {
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
-    if (this.window !== undefined && this.start + size < size)
-      throw new BlockError('Disk size too large for the chosen offset');
+    if (this.window !== undefined) throw new BlockError('Cannot resize fixed-size raw disks', ERRNO.EOPNOTSUPP);
     await this.base.truncate(this.start + size, preallocation, exact);
-    if (this.window !== undefined) this.window = size;
   }
 
   override hasZeroInit(): boolean {

@@ -18,7 +18,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'loader', paths: ['src/loader/'], may: ['host', 'util', 'memory'] },
   {
     name: 'block-driver',
-    paths: ['src/block/driver.ts', 'src/block/options.ts', 'src/block/errors.ts', 'src/block/bytes.ts'],
+    paths: ['driver', 'options', 'errors', 'bytes', 'warnings'].map((file) => `src/block/${file}.ts`),
     may: ['util', 'log'],
   },
   { name: 'block', paths: ['src/block/'], may: ['block-driver', 'host', 'util', 'log'] },

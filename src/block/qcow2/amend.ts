@@ -54,9 +54,7 @@ export async function amendImage(
   }
   if (bits > 64 || !isPowerOf2(bits))
     fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
-  const backing = options.get('backing_file') ?? h.backingFile ?? '';
-  const format = options.get('backing_fmt') ?? h.backingFormat ?? '';
-  if (backing !== (h.backingFile ?? '') || format !== (h.backingFormat ?? '')) {
+  if (options.has('backing_file') || options.has('backing_fmt')) {
     throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'qemu-img rebase' instead.");
   }
   for (const [name, value] of options) checkUnchanged(s, name, value);
@@ -108,7 +106,9 @@ async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<v
 async function downgrade(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
   const h = s.header;
   if (h.incompatible.lo & INCOMPAT.DATA_FILE) fail('Cannot downgrade an image with a data file');
-  const features = h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE);
+  if (h.compressionType !== 0 && (await anyCompressed(s)))
+    fail('Cannot downgrade an image with zstd compression type and existing compressed clusters');
+  const features = h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE | INCOMPAT.COMPRESSION);
   if (features) fail(`Cannot downgrade an image with incompatible features 0x${features.toString(16)} set`);
   if (s.refcountBits !== 16) fail('compat=0.10 requires refcount_bits=16');
   if (h.bitmaps) fail('Cannot downgrade an image with bitmaps');
@@ -125,6 +125,27 @@ async function downgrade(s: Qcow2State, progress: (fraction: number) => void): P
   await s.flushCaches();
   await s.file.flush();
   await s.updateHeader();
+}
+
+/** Whether the active image or a snapshot has a compressed cluster. */
+async function anyCompressed(s: Qcow2State): Promise<boolean> {
+  const trees: Uint32Array[] = [s.l1];
+  for (const sn of s.snapshots) trees.push(await loadL1(s, sn.l1Offset, sn.l1Size));
+  const { sliceEntries } = await import('./cluster.ts');
+  const done = new Set<number>();
+  for (const l1 of trees) {
+    for (let i = 0; i < l1.length; i += 2) {
+      const table = entryOffset(l1[i]!, l1[i + 1]!);
+      if (table === 0 || done.has(table)) continue;
+      done.add(table);
+      for (let e = 0; e < s.l2Entries; e++) {
+        const per = sliceEntries(s);
+        const slice = await s.l2Cache.get(table + Math.floor(e / per) * s.l2Cache.sliceBytes);
+        if (readU32be(slice.data, (e % per) * s.l2EntrySize) & COMPRESSED_HI) return true;
+      }
+    }
+  }
+  return false;
 }
 
 /** Turns zero clusters, which version 2 lacks, into data or nothing, in the active image and the snapshots. */

@@ -1,11 +1,12 @@
 // Persistent dirty bitmaps: the directory, the bitmap tables, recording writes, and the operations of the bitmap command.
 import {
+  bytesOfName,
   divUp,
+  nameOfBytes,
   readU16be,
   readU32be,
   readU64be,
   roundUp,
-  textOf,
   writeU16be,
   writeU32be,
   writeU64be,
@@ -70,7 +71,7 @@ export async function listBitmaps(s: Qcow2State): Promise<Bitmap[]> {
         type: b[at + 16]!,
         granularityBits: b[at + 17]!,
         extra: b.slice(at + ENTRY_HEAD, at + ENTRY_HEAD + extraSize),
-        name: textOf(b, at + ENTRY_HEAD + extraSize, end),
+        name: nameOfBytes(b.subarray(at + ENTRY_HEAD + extraSize, end)),
         fresh: new Map(),
         inconsistent: (flags & FLAG.IN_USE) !== 0,
       };
@@ -109,7 +110,7 @@ export async function bitmapInfo(s: Qcow2State): Promise<{ flags: string[]; name
 
 function serialize(list: readonly Bitmap[]): Uint8Array {
   const parts = list.map((b) => {
-    const name = Buffer.from(b.name);
+    const name = bytesOfName(b.name);
     const out = new Uint8Array(roundUp(ENTRY_HEAD + b.extra.length + name.length, 8));
     writeU64be(out, 0, b.tableOffset);
     writeU32be(out, 8, b.tableSize);
@@ -273,11 +274,10 @@ export function defaultGranularity(s: Qcow2State): number {
   return Math.max(4096, Math.min(65536, s.clusterSize));
 }
 
-/** Adds an enabled or disabled bitmap. */
+/** Adds an enabled or disabled bitmap; the caller has seen to a name of 1 to MAX_BITMAP_NAME bytes. */
 export async function addBitmap(s: Qcow2State, name: string, granularity: number, disabled: boolean): Promise<void> {
   const list = await listBitmaps(s);
   if (s.header.version < 3) fail('Cannot store dirty bitmaps in qcow2 v2 files', ERRNO.EOPNOTSUPP);
-  if (name.length > MAX_BITMAP_NAME) fail(`Bitmap name too long: ${name}`);
   if (list.some((b) => b.name === name)) fail(`Bitmap already exists: ${name}`, ERRNO.EEXIST);
   if (list.length >= 65535) fail('Maximum number of persistent bitmaps is already reached', ERRNO.EFBIG);
   const granularityBits = Math.log2(granularity);
@@ -411,7 +411,7 @@ export async function bitmapBytes(s: Qcow2State, clusterSize: number): Promise<n
     if (b.inconsistent) continue;
     const bitmapClusters = divUp(divUp(divUp(s.size, 2 ** b.granularityBits), 8), clusterSize);
     bytes += bitmapClusters * clusterSize + roundUp(bitmapClusters * 8, clusterSize);
-    directory += roundUp(ENTRY_HEAD + Buffer.byteLength(b.name), 8);
+    directory += roundUp(ENTRY_HEAD + bytesOfName(b.name).length, 8);
   }
   return bytes + roundUp(directory, clusterSize);
 }

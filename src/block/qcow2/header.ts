@@ -346,7 +346,7 @@ function reserveAfterNames(h: Header): number {
   let room = 8;
   if (h.bitmaps) room += 32;
   for (const { data } of h.unknownExtensions) room += 8 + Math.ceil(data.length / 8) * 8;
-  if (h.backingFile !== undefined) room += Buffer.byteLength(h.backingFile);
+  if (h.backingFile !== undefined) room += bytesOfName(h.backingFile).length;
   return room;
 }
 

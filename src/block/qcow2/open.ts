@@ -1,5 +1,5 @@
 // Opening qcow2 images and the node that ties the structure modules together.
-import { isPowerOf2, roundDown, roundUp } from '../bytes.ts';
+import { bytesOfName, isPowerOf2, roundDown, roundUp } from '../bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
@@ -444,7 +444,7 @@ export class Qcow2Node extends BlockNode {
 
   override async changeBackingFile(name: string | undefined, format: string | undefined): Promise<void> {
     const h = this.s.header;
-    if (name !== undefined && Buffer.byteLength(name) > 1023) throw errnoError(ERRNO.EINVAL);
+    if (name !== undefined && bytesOfName(name).length > 1023) throw errnoError(ERRNO.EINVAL);
     if (this.s.dataFileRaw && name !== undefined) throw errnoError(ERRNO.EINVAL);
     await this.s.lock.with(async () => {
       const before = { file: h.backingFile, format: h.backingFormat };

@@ -1,5 +1,15 @@
 // The snapshot table on disk: parsing with every length checked, and writing.
-import { readU16be, readU32be, readU64be, roundUp, textOf, writeU16be, writeU32be, writeU64be } from '../bytes.ts';
+import {
+  bytesOfName,
+  nameOfBytes,
+  readU16be,
+  readU32be,
+  readU64be,
+  roundUp,
+  writeU16be,
+  writeU32be,
+  writeU64be,
+} from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import type { Qcow2State, Snapshot } from './state.ts';
 
@@ -48,8 +58,8 @@ export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<vo
       vmStateSize: extraSize >= 8 ? readU64be(have, extra) : readU32be(have, at + 32),
       diskSize: extraSize >= 16 ? readU64be(have, extra + 8) : s.size,
       icount: icount[0] === 0xffffffff && icount[1] === 0xffffffff ? null : icount[0]! * 2 ** 32 + icount[1]!,
-      id: textOf(have, text, text + idSize),
-      name: textOf(have, text + idSize, text + idSize + nameSize),
+      id: nameOfBytes(have.subarray(text, text + idSize)),
+      name: nameOfBytes(have.subarray(text + idSize, text + idSize + nameSize)),
       unknownExtra: have.slice(extra + EXTRA_KNOWN, Math.max(extra + EXTRA_KNOWN, extra + extraSize)),
       extraSize,
     };
@@ -62,7 +72,7 @@ export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<vo
 export function snapshotTableBytes(snapshots: readonly Snapshot[]): number {
   let at = 0;
   for (const sn of snapshots) {
-    at = roundUp(at, 8) + ENTRY_HEAD + sn.extraSize + Buffer.byteLength(sn.id) + Buffer.byteLength(sn.name);
+    at = roundUp(at, 8) + ENTRY_HEAD + sn.extraSize + bytesOfName(sn.id).length + bytesOfName(sn.name).length;
   }
   return at;
 }
@@ -71,8 +81,8 @@ export function snapshotTableBytes(snapshots: readonly Snapshot[]): number {
 export function serializeSnapshots(snapshots: readonly Snapshot[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const sn of snapshots) {
-    const id = Buffer.from(sn.id);
-    const name = Buffer.from(sn.name);
+    const id = bytesOfName(sn.id);
+    const name = bytesOfName(sn.name);
     const extraSize = EXTRA_KNOWN + sn.unknownExtra.length;
     const b = new Uint8Array(roundUp(ENTRY_HEAD + extraSize + id.length + name.length, 8));
     writeU64be(b, 0, sn.l1Offset);

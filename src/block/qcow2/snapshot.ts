@@ -1,5 +1,5 @@
 // Internal snapshots: creating, applying, deleting them.
-import { readU32be, writeU32be, writeU64be } from '../bytes.ts';
+import { bytesOfName, nameOfBytes, readU32be, writeU32be, writeU64be } from '../bytes.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, failingAs, strerror } from '../errors.ts';
 import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
@@ -94,6 +94,16 @@ async function writeActiveL1(s: Qcow2State): Promise<void> {
   if (s.l1.length > 0) await s.file.write(s.header.l1Offset, l1Bytes(s.l1));
 }
 
+/** After a count that came to its limit somewhere in a tree: puts right what was counted up so far. */
+async function recount(s: Qcow2State): Promise<void> {
+  const { checkImage } = await import('./check.ts');
+  await writeActiveL1(s);
+  await checkImage(s, 'all', () => {});
+}
+
+/** Longest name of a snapshot that is made, in bytes; what is beyond is cut off. */
+const MAX_SNAPSHOT_NAME = 255;
+
 /** Creates a snapshot of the present state. */
 export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 0, now = new Date()): Promise<void> {
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
@@ -108,10 +118,7 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
     await s.file.write(l1Offset, l1Bytes(copy));
     await addToTree(s, s.l1, 1, 'snapshot');
   } catch (error) {
-    // A count at its limit may turn up anywhere in the tree: what was counted up so far is put right by a check.
-    const { checkImage } = await import('./check.ts');
-    await writeActiveL1(s);
-    await checkImage(s, 'all', () => {});
+    await recount(s);
     throw error;
   }
   // Counts, then flags, then the table that makes the snapshot exist.
@@ -122,7 +129,7 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
     ...s.snapshots,
     {
       id,
-      name,
+      name: nameOfBytes(bytesOfName(name).subarray(0, MAX_SNAPSHOT_NAME)),
       vmStateSize,
       dateSec: Math.floor(now.getTime() / 1000),
       dateNsec: (now.getTime() % 1000) * 1e6,
@@ -140,7 +147,12 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
 
 /** The snapshot with that id, or else with that name. */
 export function findSnapshot(s: Qcow2State, idOrName: string): Snapshot | undefined {
-  return s.snapshots.find((sn) => sn.id === idOrName) ?? s.snapshots.find((sn) => sn.name === idOrName);
+  return s.snapshots.find((sn) => sn.id === idOrName) ?? findSnapshotByName(s, idOrName);
+}
+
+/** The first snapshot with that name. */
+export function findSnapshotByName(s: Qcow2State, name: string): Snapshot | undefined {
+  return s.snapshots.find((sn) => sn.name === name);
 }
 
 async function snapshotL1(s: Qcow2State, sn: Snapshot): Promise<Uint32Array> {
@@ -153,11 +165,18 @@ async function snapshotL1(s: Qcow2State, sn: Snapshot): Promise<Uint32Array> {
 export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
   const { growL1, resizeLocked } = await import('./resize.ts');
-  if (sn.diskSize !== s.size) await resizeLocked(s, sn.diskSize, 'off');
-  if (sn.l1Size > s.l1Size) await growL1(s, sn.l1Size, true);
   await s.beginRepairable();
   const wanted = await snapshotL1(s, sn);
-  await addToTree(s, wanted, 1, 'snapshot');
+  try {
+    await addToTree(s, wanted, 1, 'snapshot');
+    // Only now that there is room for the counts: shrinking gives content up.
+    if (sn.diskSize !== s.size) await resizeLocked(s, sn.diskSize, 'off');
+    if (sn.l1Size > s.l1Size) await growL1(s, sn.l1Size, true);
+  } catch (error) {
+    await recount(s);
+    await s.endRepairable();
+    throw error;
+  }
   for (let i = 0; i < wanted.length; i += 2) wanted[i] = (wanted[i]! & ~COPIED_HI) >>> 0;
   const old = s.l1;
   const next = new Uint32Array(old.length);

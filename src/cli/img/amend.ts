@@ -8,6 +8,7 @@ import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
   cacheMode,
   openNamed,
+  optionTexts,
   PROGRESS_ROWS,
   parseArgs,
   print,
@@ -48,7 +49,8 @@ export async function amend(argv: readonly string[]): Promise<number> {
     ...PROGRESS_ROWS,
   ]);
   if (!args.has('o')) usageError('Must specify options (-o)');
-  if (args.has('f') && wantsHelp(args.all('o'))) return printAmendHelp(args.last('f')!);
+  const texts = optionTexts(args);
+  if (args.has('f') && wantsHelp(texts)) return printAmendHelp(args.last('f')!);
   if (args.positional.length !== 1) {
     sayError('Expecting one image file name');
     return 1;
@@ -65,22 +67,22 @@ export async function amend(argv: readonly string[]): Promise<number> {
   let done = false;
   try {
     const driver = findDriver(node.driverName)!;
-    if (wantsHelp(args.all('o'))) return printAmendHelp(node.driverName);
+    if (wantsHelp(texts)) return printAmendHelp(node.driverName);
     if (!driver.amendOptions)
       throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
-    for (const [name] of args.all('o').flatMap((t) => parseKeyValueList(t))) {
+    for (const [name] of texts.flatMap((t) => parseKeyValueList(t))) {
       if (!(name in driver.amendOptions) && name in (driver.createOptions ?? {})) {
         // Only if all would do for creation is that said.
         let hint = 'This option is only supported for image creation';
         try {
-          parseCreateOptions(args.all('o'), driver.createOptions!);
+          parseCreateOptions(texts, driver.createOptions!);
         } catch {
           hint = '';
         }
         throw new BlockError(`Invalid parameter '${name}'`, undefined, hint);
       }
     }
-    const options = parseCreateOptions(args.all('o'), driver.amendOptions);
+    const options = parseCreateOptions(texts, driver.amendOptions);
     const { amendImage } = await import('../../block/qcow2/amend.ts');
     await amendImage(node as Qcow2Node, options, (f) => progress.update(f));
     done = true;

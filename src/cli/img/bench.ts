@@ -1,19 +1,44 @@
 // wemu-img bench: many requests at once, and how long they take.
 import { runParallel } from '../../block/async.ts';
+import { ERRNO, errnoError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseSize } from '../../block/options.ts';
-import { cacheMode, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { toNumber } from '../../block/options.ts';
+import {
+  cacheMode,
+  ExitError,
+  MAX_INT64,
+  numberArgument,
+  openNamed,
+  parseArgs,
+  print,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 
 function fail(message: string): never {
   sayError(message);
   throw new ExitError(1);
 }
 
-function number(text: string | undefined, otherwise: number, what: string, max = 2 ** 31 - 1, min = 1): number {
+const MAX_INT = 2 ** 31 - 1;
+
+/** A plain number: no suffix. */
+function plain(text: string | undefined, otherwise: number, what: string, max = MAX_INT): number {
   if (text === undefined) return otherwise;
-  const n = parseSize(text);
-  if (n === undefined || n > max || n < min) fail(`Invalid ${what} specified`);
+  let n = Infinity;
+  try {
+    n = toNumber(what, text);
+  } catch {
+    // Said below.
+  }
+  if (n > max) fail(`Invalid ${what} specified`);
   return n;
+}
+
+/** A number of bytes. */
+function bytes(text: string | undefined, otherwise: number, what: string, max = MAX_INT): number {
+  return text === undefined ? otherwise : numberArgument(text, what, 0, max);
 }
 
 export async function bench(argv: readonly string[]): Promise<number> {
@@ -34,20 +59,22 @@ export async function bench(argv: readonly string[]): Promise<number> {
     { long: 'flush-interval', argument: true },
     { long: 'no-drain' },
   ]);
-  const count = number(args.last('c'), 75000, 'request count');
-  const depth = number(args.last('d'), 64, 'queue depth');
-  const offset = number(args.last('o'), 0, 'offset', Number.MAX_SAFE_INTEGER, 0);
-  const size = number(args.last('s'), 4096, 'buffer size');
-  const step = number(args.last('S'), size, 'step size', 2 ** 31 - 1, 0);
-  const interval = number(args.last('flush-interval'), 0, 'flush interval', 2 ** 31 - 1, 0);
-  const pattern = number(args.last('pattern'), 0, 'pattern byte', 255, 0);
+  const count = plain(args.last('c'), 75000, 'request count');
+  const depth = plain(args.last('d'), 64, 'queue depth');
+  // (qemu-img takes it and then waits for ever.)
+  if (depth === 0) fail('Invalid queue depth specified');
+  const offset = bytes(args.last('o'), 0, 'offset', MAX_INT64);
+  const size = bytes(args.last('s'), 4096, 'buffer size');
+  const step = bytes(args.last('S'), 0, 'step_size') || size;
+  const interval = plain(args.last('flush-interval'), 0, 'flush interval');
+  const pattern = plain(args.last('pattern'), 0, 'pattern byte', 255);
+  const cache = cacheMode(args.last('t') ?? 'writeback', 'cache mode', false);
   const aio = args.last('i');
   if (aio !== undefined && !['threads', 'native', 'io_uring'].includes(aio)) fail(`Invalid aio option: ${aio}`);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const write = args.has('w');
   if (!write && interval > 0) fail('--flush-interval is only available in write tests');
   if (interval > 0 && interval < depth) fail("Flush interval can't be smaller than depth");
-  const cache = cacheMode(args.last('t') ?? 'writeback');
   const name = args.positional[0]!;
   if ((args.has('n') || aio === 'native') && !cache.cacheDirect) {
     fail(
@@ -75,9 +102,9 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const start = performance.now();
     const buffers = Array.from({ length: Math.min(depth, count) }, () => new Uint8Array(size).fill(pattern));
     const one = async (i: number): Promise<void> => {
-      let at = offset + i * step;
-      // Requests wrap around at the end of the image.
-      if (at + size > length) at = length >= size ? at % (length - size + 1) : 0;
+      // Places wrap around at the end of the image; a request that reaches over it fails.
+      const at = i === 0 || length === 0 ? offset : (offset + i * step) % length;
+      if (at + size > length) throw errnoError(ERRNO.EIO);
       const buffer = buffers.pop()!;
       try {
         if (write) await node.write(at, buffer);

@@ -1,4 +1,5 @@
 // wemu-img bitmap: adds, removes, clears, enables, disables and merges persistent bitmaps.
+import { bytesOfName } from '../../block/bytes.ts';
 import { BlockError, ERRNO, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
@@ -101,13 +102,13 @@ async function run(
   switch (action) {
     case 'add': {
       const g = granularity ?? ops.defaultGranularity(s);
+      if (name === '') throw new BlockError('Bitmap name cannot be empty');
       if (g < 512 || (g & (g - 1)) !== 0 || g > 2 ** 31)
         throw new BlockError('Granularity must be power of 2 and at least 512');
-      if (s.header.version < 3) {
-        throw new BlockError(
-          `Can't make bitmap '${name}' persistent in '${node.nodeName}': Cannot store dirty bitmaps in qcow2 v2 files`,
-        );
-      }
+      const refused = `Can't make bitmap '${name}' persistent in '${node.nodeName}': `;
+      if (s.header.version < 3) throw new BlockError(`${refused}Cannot store dirty bitmaps in qcow2 v2 files`);
+      if (bytesOfName(name).length > ops.MAX_BITMAP_NAME)
+        throw new BlockError(`${refused}Name length exceeds maximum (${ops.MAX_BITMAP_NAME} characters)`);
       return ops.addBitmap(s, name, g, disabled);
     }
     case 'remove':

@@ -1,9 +1,12 @@
 // wemu-img commit: writes an overlay's changes into a layer below it.
 import { commitImage } from '../../block/commit.ts';
+import type { BlockNode } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
-import { chainOf, closeImage, fullBackingName } from '../../block/graph.ts';
+import { chainOf, closeImage, fullBackingName, protocolOf } from '../../block/graph.ts';
+import { statPath } from '../../block/libc.ts';
 import {
   cacheMode,
+  MAX_INT64,
   numberArgument,
   openNamed,
   PROGRESS_ROWS,
@@ -24,7 +27,7 @@ export async function commit(argv: readonly string[]): Promise<number> {
     { short: 'r', argument: true },
     ...PROGRESS_ROWS,
   ]);
-  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
+  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 0, MAX_INT64) : 0;
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const name = args.positional[0]!;
   const cache = cacheMode(args.last('t') ?? 'writeback');
@@ -43,13 +46,13 @@ export async function commit(argv: readonly string[]): Promise<number> {
     if (wanted !== undefined) {
       const below = chainOf(node);
       base = below.find((layer, i) => {
-        const over = below[i - 1] as { backingFileName?: string } | undefined;
-        return (
-          i > 0 &&
-          (layer.filename === wanted ||
-            over?.backingFileName === wanted ||
-            layer.filename === fullBackingName(node, wanted))
-        );
+        if (i === 0) return false;
+        const over = below[i - 1] as BlockNode & { backingFileName?: string };
+        if (over.backingFileName === wanted) return true;
+        if (protocolOf(wanted) !== undefined) return layer.filename === wanted;
+        // Names are as seen from the image above, and there may be several for one file.
+        const file = statPath(fullBackingName(over, wanted));
+        return file !== undefined && file.identity === statPath(layer.filename)?.identity;
       });
       if (!base) throw new BlockError(`Did not find '${wanted}' in the backing chain of '${name}'`);
     }

@@ -3,7 +3,13 @@ import type { BlockNode } from '../../block/driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { type OpenRequest, openImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
-import { type OptionTree, type OptionValue, parseKeyValueList, parseSize } from '../../block/options.ts';
+import {
+  checkOptionTexts,
+  type OptionTree,
+  type OptionValue,
+  parseKeyValueList,
+  parseSize,
+} from '../../block/options.ts';
 
 export const TOOL = 'wemu-img';
 
@@ -66,8 +72,10 @@ export interface OptionRow {
 const COMMON_ROWS: readonly OptionRow[] = [
   { short: 'h', long: 'help', key: 'help' },
   { long: 'object', argument: true },
-  { long: 'image-opts' },
 ];
+
+/** The option of all commands that open images: names are lists of options. */
+const IMAGE_OPTS: OptionRow = { long: 'image-opts' };
 
 /** A parsed command line. */
 export class Args {
@@ -104,10 +112,16 @@ async function defineObject(text: string, failure: number): Promise<void> {
 
 /**
  * Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. Objects are made and help
- * is given as soon as they are met, before later options are looked at. `failure` is the exit code for wrong objects.
+ * is given as soon as they are met, before later options are looked at. `failure` is the exit code for wrong objects; `imageOpts` says whether names may be
+ * lists of options.
  */
-export async function parseArgs(argv: readonly string[], rows: readonly OptionRow[], failure = 1): Promise<Args> {
-  const all = [...COMMON_ROWS, ...rows];
+export async function parseArgs(
+  argv: readonly string[],
+  rows: readonly OptionRow[],
+  failure = 1,
+  imageOpts = true,
+): Promise<Args> {
+  const all = [...COMMON_ROWS, ...(imageOpts ? [IMAGE_OPTS] : []), ...rows];
   const args = new Args();
   const put = async (row: OptionRow, value: string): Promise<void> => {
     const key = row.key ?? row.short ?? row.long!;
@@ -167,14 +181,15 @@ const CACHE_MODES: Record<string, { cacheDirect: boolean; noFlush: boolean; writ
   writethrough: { cacheDirect: false, noFlush: false, writethrough: true },
 };
 
-/** Switches of a cache mode; an unknown one ends the command. */
+/** Switches of a cache mode; an unknown one ends the command, whose complaint may leave the name out. */
 export function cacheMode(
   name: string,
   what = 'cache option',
+  named = true,
 ): Pick<OpenRequest, 'cacheDirect' | 'noFlush' | 'writethrough'> {
   const mode = CACHE_MODES[name];
   if (!mode) {
-    sayError(`Invalid ${what}: ${name}`);
+    sayError(named ? `Invalid ${what}: ${name}` : `Invalid ${what}`);
     throw new ExitError(1);
   }
   return mode;
@@ -247,8 +262,8 @@ export function twoDecimals(value: number): string {
 /** A size for people: three digits and a binary unit. */
 export function humanSize(bytes: number): string {
   const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
-  const power = bytes > 0 ? Math.floor(Math.log2(bytes)) : 0;
-  const i = Math.max(0, Math.floor(power / 10));
+  // From 1000 of a unit on the next one is used, so that three digits are enough.
+  const i = bytes > 0 ? Math.floor(Math.log2(bytes * 1.024) / 10) : 0;
   return `${threeDigits(bytes / 2 ** (10 * i))} ${units[i]}B`;
 }
 
@@ -260,27 +275,36 @@ export function imageSize(text: string, name = 'image size'): number {
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
     throw new ExitError(1);
   }
-  if (size >= 2 ** 63) {
-    sayError(`Invalid ${name} specified. Must be between 0 and 9223372036854775807.`);
+  if (size >= MAX_INT64) {
+    sayError(`Invalid ${name} specified. Must be between 0 and ${MAX_INT64_TEXT}.`);
     throw new ExitError(1);
   }
   return size;
 }
 
-/** A number in a range, such as `-m 4`. */
+/** The texts of all -o, each of which must be a list of options. */
+export function optionTexts(args: Args): readonly string[] {
+  const texts = args.all('o');
+  checkOptionTexts(texts);
+  return texts;
+}
+
+/** Largest number of 63 bits, as doubles have it, and as it is printed. */
+export const MAX_INT64 = 2 ** 63;
+const MAX_INT64_TEXT = '9223372036854775807';
+
+/** A number in a range, such as `-s 4k`. */
 export function numberArgument(text: string, name: string, min: number, max: number): number {
-  const size = parseSize(text);
+  let size = parseSize(text);
+  // (As a double the largest number would be one too much.)
+  if (size === MAX_INT64 && /^\d+$/.test(text) && BigInt(text) < 2n ** 63n) size = MAX_INT64 - 1024;
   if (size === undefined) {
     sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
     throw new ExitError(1);
   }
-  if (size < min || size > max) {
-    sayError(
-      max < 2 ** 63
-        ? `Invalid ${name} specified. Must be between ${min} and ${max}.`
-        : `Invalid ${name} specified. Must be between ${min} bytes to ${max} bytes.`,
-    );
+  if (size < min || size > max || size >= MAX_INT64) {
+    sayError(`Invalid ${name} specified. Must be between ${min} and ${max < MAX_INT64 ? max : MAX_INT64_TEXT}.`);
     throw new ExitError(1);
   }
   return size;

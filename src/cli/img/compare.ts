@@ -54,12 +54,13 @@ class Comparison {
     }
   }
 
-  /** Offset of the first byte that is not zero, or -1. */
+  /** Offset of the first sector that is not zero, or -1. */
   private async nonZero(image: { node: BlockNode; name: string }, at: number, bytes: number): Promise<number> {
     const buffer = this.a.subarray(0, bytes);
     await this.read(image, at, buffer);
     if (isZero(buffer)) return -1;
-    return at + buffer.findIndex((v) => v !== 0);
+    const first = at + buffer.findIndex((v) => v !== 0);
+    return first - (first % SECTOR);
   }
 
   private mismatch(offset: number): number {

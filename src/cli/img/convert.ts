@@ -5,7 +5,7 @@ import { type BlockNode, type Driver, PERM } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseKeyValueList } from '../../block/options.ts';
+import { escapeCommas, parseKeyValueList } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
   type Args,
@@ -13,8 +13,10 @@ import {
   cacheMode,
   ExitError,
   imageSize,
+  MAX_INT64,
   numberArgument,
   openNamed,
+  optionTexts,
   PROGRESS_ROWS,
   parseArgs,
   progressOf,
@@ -34,8 +36,8 @@ function fail(message: string): never {
 }
 
 /** Option texts of all -o, as names and values. */
-function optionMap(args: Args): Map<string, string> {
-  return new Map(args.all('o').flatMap((t) => parseKeyValueList(t)));
+function optionMap(texts: readonly string[]): Map<string, string> {
+  return new Map(texts.flatMap((t) => parseKeyValueList(t)));
 }
 
 function sparseSize(args: Args): number {
@@ -51,19 +53,20 @@ function sparseSize(args: Args): number {
 }
 
 /** Checks that options fit together, in the order other tools complain. */
-function checkArgs(args: Args, sources: readonly string[], targetName: string | undefined): void {
+function checkArgs(args: Args): void {
   if (args.has('m')) {
     const m = Number(args.last('m'));
     if (!Number.isInteger(m) || m < 1 || m > MAX_PARALLEL) {
       fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
     }
   }
+  if (args.has('skip-broken-bitmaps') && !args.has('bitmaps')) fail('Use of --skip-broken-bitmaps requires --bitmaps');
   if (args.has('n') && args.has('o')) fail('-o has no effect when skipping image creation');
   if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
   if (args.has('C') && args.has('c')) fail('Cannot enable copy offloading when -c is used');
+  if (args.has('C') && args.has('salvage')) fail('Cannot use copy offloading in salvaging mode');
   if (!args.has('n') && args.has('target-image-opts')) fail('--target-image-opts requires use of -n flag');
   if (!args.has('n') && args.has('target-is-zero')) fail('--target-is-zero requires use of -n flag');
-  if (sources.length < 1 || targetName === undefined) fail('Must specify image file name');
 }
 
 async function openSources(args: Args, names: readonly string[]): Promise<BlockNode[]> {
@@ -151,35 +154,41 @@ export async function convert(argv: readonly string[]): Promise<number> {
   ]);
   const format = args.last('O') ?? 'raw';
   const names = [...args.positional];
-  if (wantsHelp(args.all('o'))) return printOptionHelp(format, names.length > 1 ? names.at(-1) : undefined);
-  const targetName = names.pop();
+  const texts = optionTexts(args);
   const minSparse = sparseSize(args);
-  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 1, Number.MAX_SAFE_INTEGER) : 0;
-  checkArgs(args, names, targetName);
+  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 0, MAX_INT64) : 0;
+  checkArgs(args);
+  if (wantsHelp(texts)) return printOptionHelp(format, names.length > 1 ? names.at(-1) : undefined);
+  const targetName = names.pop();
+  if (names.length < 1 || targetName === undefined) fail('Must specify image file name');
   const cache = cacheMode(args.last('t') ?? 'unsafe');
   cacheMode(args.last('T') ?? 'writeback', 'source cache option');
-  const sources = await openSources(args, names);
+  const progress = progressOf(args);
+  let sources: readonly BlockNode[] = [];
   let target: BlockNode | undefined;
   let created = false;
-  const progress = progressOf(args);
   let done = false;
   try {
+    sources = await openSources(args, names);
     if (args.has('l')) await selectSnapshot(sources, args.last('l')!);
     const driver = findDriver(format);
-    const options = optionMap(args);
+    const options = optionMap(texts);
     const backing = args.last('B') ?? options.get('backing_file');
     const total = sources.reduce((sum, s) => sum + s.length, 0);
     if (!args.has('n')) {
       if (!driver) fail(`Unknown file format '${format}'`);
       if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
-      parseCreateOptions(args.all('o'), creationOptions(driver, protocolDriver(targetName!)));
+      const protocol = protocolDriver(targetName);
+      if (!protocol.createOptions) fail(`Protocol driver '${protocol.name}' does not support image creation`);
+      parseCreateOptions(texts, creationOptions(driver, protocol));
       checkTarget(args, driver, backing, options, sources);
-      const wanted = options.has('size') ? {} : { size: total };
+      // The size is that of the sources, whatever the options say.
+      options.delete('size');
       await createImage({
-        filename: targetName!,
+        filename: targetName,
         format,
-        optionTexts: args.all('o'),
-        ...wanted,
+        optionTexts: [...options].map(([name, value]) => `${name}=${escapeCommas(value)}`),
+        size: total,
         ...(args.has('B') ? { backingFile: args.last('B')! } : {}),
         ...(args.has('F') ? { backingFormat: args.last('F')! } : {}),
         unsafe: true,
@@ -192,8 +201,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
       fail('Compression not supported for this file format');
     }
     target = await openNamed({
-      name: targetName!,
-      format: args.has('target-image-opts') ? undefined : format,
+      name: targetName,
+      format: args.has('target-image-opts') ? args.last('O') : format,
       imageOpts: args.has('target-image-opts'),
       unmap: true,
       ...cache,
@@ -201,6 +210,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
     if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
     if (args.has('bitmaps') && target.driverName !== 'qcow2')
       fail(`Format driver '${format}' does not support bitmaps`);
+    if (args.has('target-is-zero') && target.backing)
+      fail('Cannot use --target-is-zero when the destination image has a backing file');
     if (target.length < total && args.has('n')) fail('output file is smaller than input file');
     await copyImages({
       sources,

@@ -3,7 +3,7 @@ import { createImage, creationOptions, protocolDriver } from '../../block/create
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import type { OptionSpec } from '../../block/options.ts';
-import { ExitError, imageSize, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, imageSize, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 
 /** Whether an option text asks for the list of options. */
 export function wantsHelp(texts: readonly string[]): boolean {
@@ -30,7 +30,7 @@ export function printOptionHelp(format: string, filename: string | undefined): n
   for (const [name, spec] of Object.entries(table)) {
     text += `${`  ${name}=<${typeText(spec)}>`.padEnd(24)} - ${spec.help}\n`;
   }
-  if (filename === undefined && driver.kind === 'format') {
+  if (filename === undefined) {
     text +=
       '\nThe protocol level may support further options.\nSpecify the target filename to include those options.\n';
   }
@@ -39,7 +39,7 @@ export function printOptionHelp(format: string, filename: string | undefined): n
 }
 
 export async function create(argv: readonly string[]): Promise<number> {
-  const args = await parseArgs(argv, [
+  const rows = [
     { short: 'F', long: 'backing-format', argument: true },
     { short: 'b', long: 'backing', argument: true },
     { short: 'f', long: 'format', argument: true },
@@ -48,7 +48,8 @@ export async function create(argv: readonly string[]): Promise<number> {
     { short: 'u', long: 'backing-unsafe' },
     { short: 'e' },
     { short: '6' },
-  ]);
+  ];
+  const args = await parseArgs(argv, rows, 1, false);
   for (const [letter, what] of [
     ['e', 'encryption=on'],
     ['6', 'compat6=on'],
@@ -58,9 +59,10 @@ export async function create(argv: readonly string[]): Promise<number> {
       return 1;
     }
   }
+  const texts = optionTexts(args);
   const format = args.last('f') ?? 'raw';
   const [filename, size, extra] = args.positional;
-  if (wantsHelp(args.all('o'))) return printOptionHelp(format, filename);
+  if (wantsHelp(texts)) return printOptionHelp(format, filename);
   if (filename === undefined) usageError('Expecting image file name');
   const bytes = size === undefined ? undefined : imageSize(size);
   if (extra !== undefined) usageError(`Unexpected argument: ${extra}`);
@@ -68,7 +70,7 @@ export async function create(argv: readonly string[]): Promise<number> {
     await createImage({
       filename,
       format,
-      optionTexts: args.all('o'),
+      optionTexts: texts,
       ...(args.has('b') ? { backingFile: args.last('b')! } : {}),
       ...(args.has('F') ? { backingFormat: args.last('F')! } : {}),
       ...(bytes === undefined ? {} : { size: bytes }),

@@ -1,10 +1,19 @@
 // wemu-img dd: copies a part of an image, block by block.
-import { createImage } from '../../block/create-image.ts';
+import { createImage, protocolDriver } from '../../block/create-image.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { asBlockError, ExitError, numberArgument, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import {
+  asBlockError,
+  ExitError,
+  MAX_INT64,
+  numberArgument,
+  openNamed,
+  parseArgs,
+  reportError,
+  sayError,
+} from './common.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -27,8 +36,8 @@ export async function dd(argv: readonly string[]): Promise<number> {
     const value = word.slice(eq + 1);
     if (eq < 0 || !['bs', 'count', 'if', 'of', 'skip'].includes(name)) fail(`unrecognized operand ${name}`);
     if (name === 'bs') blockSize = numberArgument(value, 'bs', 1, 2147483647);
-    else if (name === 'count') count = numberArgument(value, 'count', 0, Number.MAX_SAFE_INTEGER);
-    else if (name === 'skip') skip = numberArgument(value, 'skip', 0, Number.MAX_SAFE_INTEGER);
+    else if (name === 'count') count = numberArgument(value, 'count', 0, MAX_INT64);
+    else if (name === 'skip') skip = numberArgument(value, 'skip', 0, MAX_INT64);
     operands.set(name, value);
   }
   if (!operands.has('if') || !operands.has('of')) fail('Must specify both input and output files');
@@ -48,6 +57,8 @@ export async function dd(argv: readonly string[]): Promise<number> {
     if (!driver) fail('Unknown file format');
     if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
     const length = source.length;
+    const protocol = protocolDriver(output);
+    if (!protocol.createOptions) fail(`Protocol driver '${protocol.name}' does not support image creation`);
     // As with qemu-img 7.2, the skipped blocks are part of the count.
     const wanted = count === undefined ? length : Math.min(length, count * blockSize);
     const size = Math.max(0, wanted - skip * blockSize);

@@ -25,6 +25,7 @@ export function versionText(): string {
 
 export function helpText(): string {
   const formats = allDrivers()
+    .filter((d) => !d.recognisedOnly)
     .map((d) => d.name)
     .sort()
     .join(' ');
@@ -40,8 +41,29 @@ Disk image utility: creates, converts and inspects images; options, output and e
 Command syntax:
 ${SYNTAX}
 
-Sizes take the suffixes k, M, G, T, P and E (powers of 1024); '-o help' lists a format's options.
-'-p' shows progress, as does SIGUSR1; '--progress=json' writes it to standard error as JSON lines.
+What stands in the place of
+  filename          a file, protocol:name, json:{...}, or with --image-opts a list of options (driver=qcow2,file.filename=...)
+  fmt, output_fmt   a format; images to be read are looked at to find theirs where it is not given
+  size, N, offset   bytes, or with one of the suffixes k, M, G, T, P, E (powers of 1024)
+  options           name=value,name=value; '-o help' lists those of a format
+  cache, src_cache  none, writeback, writethrough, directsync or unsafe; convert writes with unsafe unless told otherwise
+  snapshot_param    the id or name of a snapshot, or snapshot.id=...,snapshot.name=...
+  objectdef         secret,id=... or throttle-group,id=...; '--object help' lists the kinds, '--object secret,help' properties
+  ofmt              human or json
+
+Options of several commands
+  -q                say nothing but errors
+  -p                show progress (SIGUSR1 does once; --progress=json writes it to standard error as lines of JSON)
+  -U                open images others write to; what is read may be inconsistent
+  -u                create, rebase: take the backing file's name as it is, without opening it
+  -c                convert, rebase: compress what is written
+  -n                convert: the target is there already
+  -S size           convert: runs of zeroes from this size on become holes (4k); 0 writes everything
+  -W, -m number     convert: write in any order; requests in flight (8)
+  -r leaks|all      check: mend leaked clusters only, or all that is wrong
+  -s                compare: sizes and allocation count too
+  -g size           bitmap: bytes that one bit stands for
+  --safe            info: open no second file, whatever the image says
 
 Supported formats: ${formats}
 `;

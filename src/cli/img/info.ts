@@ -26,6 +26,13 @@ interface ImageInfo {
 
 type Qcow2 = import('../../block/qcow2/open.ts').Qcow2Node;
 
+/** Whether a node's storage is of a kind that could be left dirty. */
+function hasState(node: BlockNode): boolean {
+  let at = node;
+  while (at.file) at = at.file;
+  return !/^(null-|https?$)/.test(at.driverName);
+}
+
 async function describe(node: BlockNode): Promise<ImageInfo> {
   const info: ImageInfo = {
     filename: node.filename,
@@ -36,7 +43,7 @@ async function describe(node: BlockNode): Promise<ImageInfo> {
   if (actual !== undefined) info['actual-size'] = actual;
   if (node.clusterSize > 0) info['cluster-size'] = node.clusterSize;
   if (node.driverName !== 'qcow2') {
-    if (node.driverName === 'raw' || node.driverName === 'file') info['dirty-flag'] = false;
+    if (hasState(node)) info['dirty-flag'] = false;
     return info;
   }
   const image = node as Qcow2;

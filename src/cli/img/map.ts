@@ -6,6 +6,7 @@ import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import {
   ExitError,
+  MAX_INT64,
   numberArgument,
   openNamed,
   outputFormat,
@@ -38,6 +39,18 @@ class Output {
     this.lines = [];
   }
 }
+
+/** What is said of an image or a range without a byte. */
+const NOTHING: Entry = {
+  start: 0,
+  length: 0,
+  depth: 0,
+  present: false,
+  zero: false,
+  data: false,
+  offset: -1,
+  file: '',
+};
 
 const hex = (n: number): string => (n === 0 ? '0' : `0x${n.toString(16)}`);
 
@@ -72,7 +85,8 @@ async function* entries(node: BlockNode, start: number, end: number): AsyncGener
     const next: Entry = {
       start: at,
       length: s.bytes,
-      depth: s.depth,
+      // What no layer has is said of the top one.
+      depth: s.allocated || s.data || s.zero ? s.depth : 0,
       present: s.allocated,
       zero: s.zero,
       data: s.data,
@@ -99,8 +113,8 @@ export async function map(argv: readonly string[]): Promise<number> {
   ]);
   const output = outputFormat(args);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  const start = args.has('s') ? numberArgument(args.last('s')!, 'start offset', 0, Number.MAX_SAFE_INTEGER) : 0;
-  const max = args.has('l') ? numberArgument(args.last('l')!, 'max length', 0, Number.MAX_SAFE_INTEGER) : Infinity;
+  const start = args.has('s') ? numberArgument(args.last('s')!, 'start offset', 0, MAX_INT64) : 0;
+  const max = args.has('l') ? numberArgument(args.last('l')!, 'max length', 0, MAX_INT64) : Infinity;
   const node = await openNamed({
     name: args.positional[0]!,
     format: args.last('f'),
@@ -124,7 +138,8 @@ export async function map(argv: readonly string[]): Promise<number> {
         if (pending) out.add(jsonLine(pending, false));
         pending = e;
       }
-      if (pending) out.add(jsonLine(pending, true));
+      // A list is never empty.
+      out.add(jsonLine(pending ?? NOTHING, true));
       out.add(']\n');
     }
     return 0;

@@ -9,8 +9,17 @@ import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { prettyJson } from '../../block/qdict.ts';
-import { ExitError, imageSize, openNamed, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
-import { printOptionHelp, wantsHelp } from './create.ts';
+import {
+  ExitError,
+  imageSize,
+  openNamed,
+  optionTexts,
+  outputFormat,
+  parseArgs,
+  print,
+  reportError,
+  sayError,
+} from './common.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -72,12 +81,12 @@ export async function measure(argv: readonly string[]): Promise<number> {
   ]);
   const output = outputFormat(args);
   const format = args.last('O') ?? 'raw';
-  if (wantsHelp(args.all('o'))) return printOptionHelp(format, undefined);
+  const texts = optionTexts(args);
   const given = args.has('size') ? imageSize(args.last('size')!) : undefined;
   if (args.positional.length > 1) fail('At most one filename argument is allowed.');
   const [filename] = args.positional;
   if (filename === undefined && (args.has('image-opts') || args.has('f') || args.has('l'))) {
-    fail('--image-opts, -f, and -l can only be used with a filename argument.');
+    fail('--image-opts, -f, and -l require a filename argument.');
   }
   if (filename === undefined && given === undefined) fail('Either --size N or one filename must be specified.');
   if (filename !== undefined && given !== undefined) fail('--size N cannot be used together with a filename.');
@@ -98,7 +107,7 @@ export async function measure(argv: readonly string[]): Promise<number> {
     if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
     let options: Map<string, string>;
     try {
-      options = parseCreateOptions(args.all('o'), creationOptions(driver, findDriver('file')));
+      options = parseCreateOptions(texts, creationOptions(driver, findDriver('file')));
     } catch (error) {
       reportError(error);
       fail(`Invalid options for file format '${format}'`);

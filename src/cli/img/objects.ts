@@ -45,8 +45,8 @@ function help(words: readonly string[]): string | undefined {
       .join('')}`;
   }
   if (!row || !words.slice(1).some(asks)) return undefined;
-  const rows = Object.entries(row.help).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${type} options:\n${rows.map(([name, kind]) => `  ${name}=<${kind}>\n`).join('')}`;
+  const rows = Object.entries(row.help).map(([name, kind]) => `  ${name}=<${kind}>\n`);
+  return `${type} options:\n${rows.sort().join('')}`;
 }
 
 function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean): void {

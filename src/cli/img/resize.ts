@@ -16,9 +16,9 @@ function signedSize(text: string): bigint {
 }
 
 export async function resize(argv: readonly string[]): Promise<number> {
-  // A leading minus belongs to the size, which always comes last.
+  // The size always comes last; a leading minus belongs to it.
   const last = argv.at(-1);
-  const relative = last !== undefined && /^-\d/.test(last);
+  const relative = argv.length > 1 && last !== undefined && /^-[^-]/.test(last);
   const args = await parseArgs(relative ? argv.slice(0, -1) : argv, [
     { short: 'f', argument: true },
     { short: 'q', long: 'quiet' },

@@ -1,5 +1,6 @@
 // Runs one wemu-img command: global options, arguments as exact bytes, and errors as one line with an exit code.
 import { nameOfBytes } from '../../block/bytes.ts';
+import { sendWarnings } from '../../block/warnings.ts';
 import { asBlockError, ExitError, print, reportError, sayError, setCommand, usageError } from './common.ts';
 
 /** A command takes its arguments and returns the exit code. */
@@ -81,6 +82,7 @@ async function runImg(argv: readonly string[], commands: CommandTable): Promise<
 
 /** Runs the process's own command line and sets its exit code. */
 export function start(commands: CommandTable): void {
+  sendWarnings((text) => sayError(`warning: ${text}`));
   // No top-level await: it would keep the file from being compiled ahead.
   void runImg(exactArgs(process.argv.slice(2)), commands).then((code) => {
     process.exitCode = code;

@@ -1,4 +1,5 @@
 // The snapshot table as info and snapshot -l print it.
+import { bytesOfName } from '../../block/bytes.ts';
 import type { SnapshotInfo } from '../../block/driver.ts';
 import { humanSize } from './common.ts';
 
@@ -27,7 +28,8 @@ export function snapshotLine(sn: SnapshotInfo | undefined): string {
   return (
     sn.id.padEnd(9) +
     ' ' +
-    sn.name.padEnd(16) +
+    sn.name +
+    ' '.repeat(Math.max(0, 16 - bytesOfName(sn.name).length)) +
     ' ' +
     humanSize(sn.vmStateSize).padStart(8) +
     date.padStart(20) +

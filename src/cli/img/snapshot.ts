@@ -51,7 +51,8 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
       await node.s.lock.with(() => ops.createSnapshot(node.s, name));
       return 0;
     }
-    const found = ops.findSnapshot(node.s, name);
+    // Only a name says what is deleted: an id could be the name of another snapshot.
+    const found = action === 'd' ? ops.findSnapshotByName(node.s, name) : ops.findSnapshot(node.s, name);
     if (!found) {
       if (action === 'd') sayError(`Could not delete snapshot '${name}': snapshot not found`);
       else sayError(`Could not apply snapshot '${name}': Failed to load snapshot: ${strerror(ERRNO.ENOENT)}`);
