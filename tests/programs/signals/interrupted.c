@@ -200,7 +200,9 @@ DO(make_pause, struct sigaction a; memset(&a, 0, sizeof a); a.sa_handler = on_si
 static pid_t child;
 DO(make_child, make_pipe(); child = fork(); if (child == 0) { if (read(fd[0], &byte, 1)) _exit(7); _exit(0); })
 WAIT(wait_wait4, int s; s = 0; long r = OR_ERROR(wait4(child, &s, 0, 0)); printf("(%x) ", s); kill(child, SIGKILL); return r > 0 ? 1 : r;)
+#ifndef WITHOUT_OLD_CALLS
 WAIT(wait_waitpid_all, int s; s = 0; long r = SYS(SYS_waitpid, child, &s, 0); printf("(%x) ", s); kill(child, SIGKILL); return r > 0 ? 1 : r;)
+#endif
 WAIT(wait_waitid, memset(&got, 0, sizeof got); long r = OR_ERROR(waitid(P_PID, child, &got, WEXITED)); printf("(%d %d) ", got.si_code, got.si_status);
      kill(child, SIGKILL); return r;)
 
@@ -315,7 +317,9 @@ static const test TESTS[] = {
   {"sigtimedwait", make_nothing, wait_sigtimedwait, send_usr2},
   {"sigwaitinfo", make_nothing, wait_sigwaitinfo, send_usr2},
   {"wait4", make_child, wait_wait4, write_pipe},
+#ifndef WITHOUT_OLD_CALLS
   {"waitpid", make_child, wait_waitpid_all, write_pipe},
+#endif
   {"waitid", make_child, wait_waitid, write_pipe},
   {"futex", make_nothing, wait_futex, wake_futex},
   {"futex forever", make_nothing, wait_futex_forever, wake_futex},
