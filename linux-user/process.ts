@@ -65,6 +65,8 @@ export interface SignalHooks {
   beforeWait(): void;
   /** Whether a wait was interrupted by a signal that the guest blocks: those that the engine needs cannot be blocked. */
   interruptedInVain(): boolean;
+  /** Runs `call` with all signals blocked that can be. */
+  withAllBlocked(call: () => number): number;
   /** Makes actions, mask and queue on the host what a host program that this process becomes must inherit. */
   prepareExec(): void;
   /** The exec has failed. */

@@ -348,6 +348,13 @@ export class Signals implements SignalHooks {
     return result;
   }
 
+  withAllBlocked(call: () => number): number {
+    this.host.setMask(-1, -1);
+    const result = call();
+    this.host.setMask(this.hostLow, this.hostHigh);
+    return result;
+  }
+
   // Mask
 
   isBlocked(signal: number): boolean {

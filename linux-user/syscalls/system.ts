@@ -1,10 +1,10 @@
 // System calls for administration: mounts, modules, keys, namespaces, and privileges an emulated program cannot be given.
 
 import { EINVAL, ENOSPC, EOPNOTSUPP, EPERM } from '../../src/host/errno.ts';
-import { SYS, sys1, sys2, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
+import { SYS, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
 import { unimpOnce } from '../../src/log/log.ts';
 import type { Process } from '../process.ts';
-import { withNewRoot } from './files.ts';
+import { setns, unshare } from './namespaces.ts';
 import type { Row, Rows, Unfolded } from './row.ts';
 
 /** mount(2): which of the pointers are strings depends on the file system; all are only read. */
@@ -92,14 +92,6 @@ function withSize(p: Process, buffer: number, size: number): [buffer: number, si
 /** Port access needs hardware; without it the answer is that of a kernel that does not trust the caller. */
 const noPorts = (asked: boolean) => (asked ? -EPERM : 0);
 
-const CLONE_NEWUSER = 0x10000000;
-
-/** The kernel lets no process with threads change its user namespace, and the engine has some: said by name. */
-function namedRefusal(flags: number, result: number): number {
-  if (result === -EINVAL && flags & CLONE_NEWUSER) unimpOnce('entering a user namespace (CLONE_NEWUSER)');
-  return result;
-}
-
 export const SYSTEM_ROWS = {
   mount: {
     args: 'str source, str target, str filesystemtype, flags:mount mountflags, addr data',
@@ -183,22 +175,8 @@ export const SYSTEM_ROWS = {
     unfold: unfoldKeyctl,
   },
 
-  unshare: {
-    args: 'flags:clone flags',
-    run: (p, flags) =>
-      namedRefusal(
-        flags,
-        withNewRoot(p, () => sys1(SYS.unshare, flags >>> 0)),
-      ),
-  },
-  setns: {
-    args: 'fd fd, flags:clone nstype',
-    run: (p, fd, type) =>
-      namedRefusal(
-        type,
-        withNewRoot(p, () => sys2(SYS.setns, fd, type >>> 0)),
-      ),
-  },
+  unshare: { args: 'flags:clone flags', run: unshare },
+  setns: { args: 'fd fd, flags:clone nstype', run: setns },
   landlock_create_ruleset: { args: 'in bytes[size] attr, size size, uint flags', run: 'landlock_create_ruleset' },
   landlock_add_rule: { args: 'fd ruleset_fd, int rule_type, in bytes[16] attr, uint flags', run: 'landlock_add_rule' },
   landlock_restrict_self: { args: 'fd ruleset_fd, uint flags', run: 'landlock_restrict_self' },

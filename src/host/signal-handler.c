@@ -10,8 +10,8 @@ typedef unsigned int uint;
 #define EXPORT __attribute__((used, visibility("default")))
 
 enum {
-  SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129,
-  SYS_RT_SIGSUSPEND = 130, SYS_PRCTL = 157, SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_SET_ROBUST_LIST = 273,
+  SYS_READ = 0, SYS_CLOSE = 3, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_NANOSLEEP = 35, SYS_GETPID = 39, SYS_EXIT = 60, SYS_RT_SIGQUEUEINFO = 129,
+  SYS_RT_SIGSUSPEND = 130, SYS_PRCTL = 157, SYS_GETTID = 186, SYS_FUTEX = 202, SYS_GETDENTS64 = 217, SYS_CLOCK_GETTIME = 228, SYS_TGKILL = 234, SYS_OPENAT = 257, SYS_READLINKAT = 267, SYS_SET_ROBUST_LIST = 273,
   SYS_GET_ROBUST_LIST = 274, SYS_RT_TGSIGQUEUEINFO = 297,
   SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGPWR = 30,
   /* The C library's own (SIGSETXID), which no thread ever blocks and nobody here uses. */
@@ -260,8 +260,8 @@ EXPORT void detach(int tid) {
 enum {
   PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_TID_ADDRESS = 40,
   FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129,
-  O_DIRECTORY_CLOEXEC = 0x90000,
-  ESRCH = 3, CLONE_SETTLS = 0x80000, CLOCK_PROCESS_CPUTIME_ID = 2,
+  O_CLOEXEC = 0x80000, O_DIRECTORY_CLOEXEC = 0x90000,
+  ESRCH = 3, EAGAIN = 11, CLONE_SETTLS = 0x80000, CLOCK_PROCESS_CPUTIME_ID = 2,
   /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and SETTLS, as the C library makes threads; with a tid: PARENT_SETTID and
      CHILD_CLEARTID. */
   THREAD_FLAGS = 0x0d0f00, TID_FLAGS = 0x300000
@@ -287,10 +287,12 @@ static volatile uint thaw_lock;
 static volatile int watch_tid;
 static volatile uint watch_word;
 static ulong watch_stack[WATCH_STACK / 8] __attribute__((aligned(16)));
-/* Odd while threads are to be parked. */
-static volatile uint park_epoch;
+/* Odd while threads are to be parked; then whether they end when the epoch does. */
+static volatile uint park_words[2];
+#define park_epoch park_words[0]
+#define leaving park_words[1]
 
-/* park(&stack, &park_epoch, epoch, &parked_count): waits until the epoch is over; 0. In the child it returns 1. */
+/* park(&stack, park_words, epoch, &parked_count): waits until the epoch is over; 0. In a thread made anew it returns 1. */
 int park(ulong *stack, volatile uint *epoch_word, uint epoch, volatile uint *count);
 /* clone(2) with `tid_address` twice; the new thread returns from the `park` that left its stack there. */
 long clone_parked(ulong flags, ulong stack, ulong tid_address, ulong thread_pointer);
@@ -310,11 +312,15 @@ __asm__(
     "1: cmp %ebp, (%rbx)\n\tjne 2f\n"
     /* futex(&park_epoch, FUTEX_WAIT_PRIVATE, epoch, no timeout) */
     "mov %rbx, %rdi\n\tmov $128, %esi\n\tmov %ebp, %edx\n\txor %r10d, %r10d\n\tmov $202, %eax\n\tsyscall\n\tjmp 1b\n"
-    "2: xor %eax, %eax\n"
+    "2: cmpl $0, 4(%rbx)\n\tjne 5f\n\txor %eax, %eax\n"
     "3: pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\tret\n"
     ".globl clone_parked\n.hidden clone_parked\nclone_parked:\n"
     "mov %rcx, %r8\n\tmov %rdx, %r10\n\tmov $56, %eax\n\tsyscall\n\ttest %rax, %rax\n\tjz 4f\n\tret\n"
     "4: mov $1, %eax\n\tjmp 3b\n"
+    /* Without a trace, and without touching the stack: set_tid_address(none), set_robust_list(none, 24), exit(0) */
+    "5: xor %edi, %edi\n\tmov $218, %eax\n\tsyscall\n"
+    "xor %edi, %edi\n\tmov $24, %esi\n\tmov $273, %eax\n\tsyscall\n"
+    "xor %edi, %edi\n\tmov $60, %eax\n\tsyscall\n"
     ".globl clone_process\n.hidden clone_process\nclone_process:\n"
     "push %rbx\n\tmov %rdi, %r9\n\tmov %rsi, %r8\n\tmov %rdx, %rbx\n"
     /* rt_sigprocmask(SIG_SETMASK, mask, none, 8) */
@@ -341,10 +347,49 @@ EXPORT void on_park(int signal, uint *info, ulong *context) {
   call4(SYS_PRCTL, PR_GET_TID_ADDRESS, (long)&t->tid_address, 0, 0);
   call4(SYS_GET_ROBUST_LIST, 0, (long)&t->robust_list, (long)&t->robust_size, 0);
   call4(SYS_PRCTL, PR_GET_NAME, (long)t->name, 0, 0);
-  if (park(&t->stack, &park_epoch, epoch, &parked_count)) {
+  if (park(&t->stack, park_words, epoch, &parked_count)) {
     call4(SYS_SET_ROBUST_LIST, t->robust_list, t->robust_size, 0, 0);
     call4(SYS_PRCTL, PR_SET_NAME, (long)t->name, 0, 0);
   }
+}
+
+static int number_at(const char **text) {
+  int number = 0;
+  while (**text >= '0' && **text <= '9') number = number * 10 + *(*text)++ - '0';
+  return number;
+}
+
+/* Whether `proc` numbers processes as this one does: it may be of another namespace. */
+static int numbers_like_us(int proc, int pid) {
+  static const char self[] = "self";
+  char link[16];
+  const char *at = link;
+  long length = call4(SYS_READLINKAT, proc, (long)self, (long)link, sizeof link - 1);
+  link[length > 0 ? length : 0] = 0;
+  return number_at(&at) == pid;
+}
+
+/* The number in our namespace of the thread `name` in /proc/self/task: the last one behind NSpid in its status; 0: it has ended. */
+static int own_number(int directory, const char *name) {
+  char path[32], status[2048];
+  const char *at, *text = status;
+  int file, tid = 0, k = 0;
+  long length;
+  for (; *name; name++) path[k++] = *name;
+  for (at = "/status"; *at; at++) path[k++] = *at;
+  path[k] = 0;
+  file = (int)call4(SYS_OPENAT, directory, (long)path, O_CLOEXEC, 0);
+  if (file < 0) return 0;
+  length = call4(SYS_READ, file, (long)status, sizeof status - 1, 0);
+  call4(SYS_CLOSE, file, 0, 0, 0);
+  status[length > 0 ? length : 0] = 0;
+  while (*text && !(text[0] == 'N' && text[1] == 'S' && text[2] == 'p' && text[3] == 'i')) text++;
+  while (*text && *text != ':') text++;
+  while (*text && *++text != '\n') {
+    if (*text >= '0' && *text <= '9') tid = number_at(&text);
+    if (*text == '\n') break;
+  }
+  return tid;
 }
 
 /* Sends the threads in /proc/self/task that have no place yet to theirs; how many there were, or -errno. */
@@ -352,6 +397,7 @@ static int park_more(int proc, int pid, int own, int *places) {
   static const char task[] = "self/task";
   char entries[2048];
   int found = 0, directory = (int)call4(SYS_OPENAT, proc, (long)task, O_DIRECTORY_CLOEXEC, 0);
+  int translated = !numbers_like_us(proc, pid);
   if (directory < 0) return directory;
   for (;;) {
     long at, length = call4(SYS_GETDENTS64, directory, (long)entries, sizeof entries, 0);
@@ -360,8 +406,9 @@ static int park_more(int proc, int pid, int own, int *places) {
     for (at = 0; at < length; at += *(unsigned short *)(entries + at + 16)) {
       const char *name = entries + at + 19;
       uint info[INFO_WORDS];
-      int tid = 0, k;
-      while (*name >= '0' && *name <= '9') tid = tid * 10 + *name++ - '0';
+      int tid, k;
+      if (*name < '0' || *name > '9') continue;
+      tid = translated ? own_number(directory, name) : number_at(&name);
       if (tid == 0 || tid == own || tid == watch_tid || *places == MAX_PARKED) continue;
       for (k = 0; k < *places && parked[k].tid != tid;) k++;
       if (k < *places) continue;
@@ -448,10 +495,8 @@ EXPORT int thaw(void) {
   return frozen;
 }
 
-/* In a new child: all parked threads are frozen, and there is somebody who thaws them. */
-static void freeze(int places) {
-  /* As `park` leaves a stack: six registers and where to return to. */
-  ulong *top = watch_stack + WATCH_STACK / 8 - 1;
+/* All parked threads are frozen: they do not exist any more. Returns how many. */
+static int freeze_all(int places) {
   int k, count = 0;
   for (k = 0; k < places; k++) {
     if (parked[k].tid == 0) continue;
@@ -459,7 +504,14 @@ static void freeze(int places) {
     /* No thread has this number: it is not taken for one that has its place. */
     parked[count++].tid = -1;
   }
-  frozen = count;
+  return frozen = count;
+}
+
+/* In a new child: all parked threads are frozen, and there is somebody who thaws them. */
+static void freeze(int places) {
+  /* As `park` leaves a stack: six registers and where to return to. */
+  ulong *top = watch_stack + WATCH_STACK / 8 - 1;
+  int count = freeze_all(places);
   thaw_lock = 0;
   watch_tid = 0;
   watch_word = 0;
@@ -503,6 +555,41 @@ EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const
   thread_count = 0;
   freeze(places);
   return 0;
+}
+
+/* Waits until the kernel has nothing left of a thread that ends. */
+static void await_end(int pid, int tid) {
+  const long time[2] = {0, 50000};
+  while (call4(SYS_TGKILL, pid, tid, 0, 0) != -ESRCH) call4(SYS_NANOSLEEP, (long)time, 0, 0, 0);
+}
+
+/*
+ * A system call for which the process must have one thread: all others end, and are made anew after it. Signals that have
+ * handlers must be blocked. Returns what the call does, or -errno when the threads cannot be listed or made.
+ */
+EXPORT long call_alone(int proc, long number, long a, long b) {
+  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places = 0, more, k;
+  int watcher = watch_tid;
+  long result;
+  if (thaw() != 0) return -EAGAIN;
+  if (watcher != 0) await_end(pid, watcher);
+  lock_thaw();
+  parked_count = 0;
+  park_epoch++;
+  while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
+  leaving = more == 0;
+  park_epoch++;
+  call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
+  result = more;
+  if (more == 0) {
+    for (k = 0; k < places; k++) if (parked[k].tid != 0) await_end(pid, parked[k].tid);
+    leaving = 0;
+    result = call4(number, a, b, 0, 0);
+    freeze_all(places);
+    thaw_all();
+  }
+  unlock_thaw();
+  return result;
 }
 
 /* Where the number of frozen threads stands. */

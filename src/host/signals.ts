@@ -63,6 +63,7 @@ interface HandlerModule {
   attach(tid: number, poll: number, mailbox: number): number;
   forkAll(proc: number, flags: number, told: number, tidAddress: number, mask: number): number;
   shareWithEngine(): void;
+  callAlone(proc: number, call: number, a: number, b: number): number;
   thaw(): number;
   frozenWord(): number;
 }
@@ -101,6 +102,7 @@ function handlerModule(): HandlerModule {
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
     forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
     shareWithEngine: bind(OFFSETS.share_with_engine, [], 'void') as HandlerModule['shareWithEngine'],
+    callAlone: bind(OFFSETS.call_alone, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['callAlone'],
     thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
     frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
   };
@@ -133,6 +135,15 @@ export function forkAll(
 function writeSet(view: DataView, low: number, high: number): void {
   view.setInt32(0, low & BLOCKABLE_LOW, true);
   view.setInt32(4, high & BLOCKABLE_HIGH, true);
+}
+
+/**
+ * A system call of two arguments that the kernel refuses to processes with threads: the engine's end before and are made
+ * anew after it, at the same place. To be called with signals blocked (`setMask(-1, -1)`). Returns its result, or -errno.
+ * @param proc descriptor of the directory /proc, which knows the threads
+ */
+export function callAlone(proc: number, call: number, a: number, b: number): number {
+  return handlerModule().callAlone(proc, call, a, b);
 }
 
 /**

@@ -5,10 +5,21 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const host = resolve(import.meta.dir, '../host');
-/** Code at 0; data one page further, so that the code's page need not be writable. */
-const DATA_OFFSET = 4096;
+/** Code at 0; data two pages further, so that the code's page need not be writable. */
+const DATA_OFFSET = 8192;
 const EXPORTS = [
-  ...['on_signal', 'configure', 'attach', 'detach', 'share_with_engine', 'on_park', 'fork_all', 'thaw', 'frozen_word'],
+  ...[
+    'on_signal',
+    'configure',
+    'attach',
+    'detach',
+    'share_with_engine',
+    'on_park',
+    'fork_all',
+    'call_alone',
+    'thaw',
+    'frozen_word',
+  ],
 ];
 
 function run(command: string[]): string {

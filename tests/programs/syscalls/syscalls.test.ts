@@ -23,6 +23,7 @@ const PROGRAMS: Record<string, readonly string[]> = {
   own: [''],
   robust: [''],
   process: [''],
+  namespaces: [''],
   hostile: [''],
   sockets: ['unix', 'internet', 'options', 'interfaces', 'many'],
 };
