@@ -56,29 +56,34 @@ function ownCapabilities(): Capabilities | undefined {
  * capabilities during execve()").
  */
 function capabilitiesAfterExec({ inheritable }: Capabilities): Capabilities {
-  const ambient = capabilities((n) => sys5(SYS.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0));
+  const ambientSet = (): Set64 => capabilities((n) => sys5(SYS.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, n, 0, 0));
   const effectiveUser = sys0(SYS.geteuid);
   const rootCounts = (sys5(SYS.prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) & SECBIT_NOROOT) === 0;
   if (!rootCounts || (sys0(SYS.getuid) !== 0 && effectiveUser !== 0)) {
+    const ambient = ambientSet();
     return { effective: ambient, permitted: ambient, inheritable };
   }
   const bounding = capabilities((n) => sys5(SYS.prctl, PR_CAPBSET_READ, n, 0, 0, 0));
   const all: Set64 = [bounding[0] | inheritable[0], bounding[1] | inheritable[1]];
-  return { effective: effectiveUser === 0 ? all : ambient, permitted: all, inheritable };
+  return { effective: effectiveUser === 0 ? all : ambientSet(), permitted: all, inheritable };
 }
+
+/** What `canStay` has found out last: until `leaveProgram` the program does nothing any more that could change it. */
+let change: { readonly now: Capabilities; readonly after: Capabilities } | undefined;
 
 /** Whether the process can do to itself what execve does to its credentials: it may only lose capabilities. */
 export function canStay(): boolean {
   if (needsKernelExec()) return false;
   const now = ownCapabilities();
   if (!now) return false;
-  const [low, high] = capabilitiesAfterExec(now).permitted;
+  const after = capabilitiesAfterExec(now);
+  change = { now, after };
+  const [low, high] = after.permitted;
   return (low & ~now.permitted[0]) === 0 && (high & ~now.permitted[1]) === 0;
 }
 
 function changeCredentials(): void {
-  const now = ownCapabilities()!;
-  const after = capabilitiesAfterExec(now);
+  const { now, after } = change!;
   const [effectiveUser, effectiveGroup] = [sys0(SYS.geteuid), sys0(SYS.getegid)];
   sys3(SYS.setresuid, -1, -1, effectiveUser);
   sys3(SYS.setresgid, -1, -1, effectiveGroup);
@@ -94,6 +99,12 @@ function changeCredentials(): void {
   const plain = effectiveUser === sys0(SYS.getuid) && effectiveGroup === sys0(SYS.getgid);
   sys5(SYS.prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0);
   sys5(SYS.prctl, PR_SET_DUMPABLE, plain ? 1 : 0, 0, 0, 0);
+}
+
+/** The part of `leaveProgram` that changes nothing; see `rehearseExec`. */
+export function rehearseLeave(): void {
+  closeOnExec(false);
+  if (change) equal(change.now.permitted, change.after.permitted);
 }
 
 /**

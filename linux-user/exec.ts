@@ -5,7 +5,7 @@ import { locate } from '../src/host/own-proc.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
 import { UserError } from '../src/util/errors.ts';
-import { canStay } from './exec-in-place.ts';
+import { canStay, rehearseLeave } from './exec-in-place.ts';
 import type { ExecTarget } from './exec-target.ts';
 import type { Process } from './process.ts';
 import { releaseRobustList } from './robust-list.ts';
@@ -217,19 +217,17 @@ export function hostExec(file: string, argv: readonly string[], environment: rea
   return sys3(SYS.execve, cString(file), vector.address, variables.address);
 }
 
-/**
- * Becomes the program `name` (host name `file`). Returns -errno when that fails, and 0 with `Process.next` set when the
- * emulator goes on with another guest program.
- * @param closes the file is named by a descriptor that exec closes
- */
-export function execProgram(
-  p: Process,
-  name: string,
-  file: string,
-  argv: number,
-  envp: number,
-  closes = false,
-): number {
+/** What is to be executed, and how: by the kernel, or in this emulator. */
+interface Found {
+  readonly args: readonly string[];
+  readonly environment: readonly string[];
+  readonly target: ExecTarget;
+  readonly byKernel: boolean;
+  readonly stays: boolean;
+}
+
+/** The part of exec that changes nothing; -errno where it is refused. */
+function lookAt(p: Process, name: string, file: string, argv: number, envp: number, closes: boolean): Found | number {
   if (name === '') return -ENOENT;
   // The kernel opens the file before it looks at the vectors, and looks into it afterwards.
   const opened = openExecutable(file);
@@ -245,11 +243,30 @@ export function execProgram(
   if (target.guest === null && !p.hostPrograms) return -ENOEXEC;
   // Only the kernel can give rights; where it starts the guest's programs it does so for the emulator (flag C).
   const byKernel = target.guest === null || (p.kernelStarts && target.privileged);
+  return { args, environment, target, byKernel, stays: !byKernel && canStay() };
+}
+
+/**
+ * Becomes the program `name` (host name `file`). Returns -errno when that fails, and 0 with `Process.next` set when the
+ * emulator goes on with another guest program.
+ * @param closes the file is named by a descriptor that exec closes
+ */
+export function execProgram(
+  p: Process,
+  name: string,
+  file: string,
+  argv: number,
+  envp: number,
+  closes = false,
+): number {
+  const found = lookAt(p, name, file, argv, envp, closes);
+  if (typeof found === 'number') return found;
+  const { args, environment, target, byKernel, stays } = found;
+  if (stays) {
+    p.next = { target, environment };
+    return 0;
+  }
   if (!byKernel) {
-    if (canStay()) {
-      p.next = { target, environment };
-      return 0;
-    }
     if (p.relaunch === null) return -ENOEXEC;
     releaseRobustList(p);
     p.endProgram();
@@ -263,6 +280,23 @@ export function execProgram(
       : hostExec(file, args.length > 0 ? args : [''], environment);
   p.signals?.stay();
   return result;
+}
+
+/**
+ * Does what execve of the running program would do, up to where it would change something. Children of a fork find the
+ * engine prepared then for what most of them are about to do; otherwise each prepares it for itself.
+ */
+export function rehearseExec(p: Process): void {
+  const { argStart, stackStart } = p.layout;
+  const { longSize } = p.abi.model;
+  readName(p, argStart);
+  // There is no file of this name.
+  execProgram(p, '', '', 0, 0);
+  const argv = stackStart + longSize;
+  const name = p.paths.executable;
+  p.paths.redirect(name, true);
+  lookAt(p, name, name, argv, argv + longSize * (p.argv.length + 1), false);
+  rehearseLeave();
 }
 
 /** The name at `pointer`, or -errno. */

@@ -78,12 +78,12 @@ export function openProc(): number {
   return procDirectory;
 }
 
-/** Closes what the guest wants closed when another program is executed. Returns the numbers. */
-export function closeOnExec(): number[] {
+/** Closes what the guest wants closed when another program is executed, or only looks for it. Returns the numbers. */
+export function closeOnExec(really = true): number[] {
   const closed: number[] = [];
   for (const fd of openDescriptors()) {
     if (hidden.has(fd) || (sys3(SYS.fcntl, fd, F_GETFD, 0) & FD_CLOEXEC) === 0) continue;
-    sys1(SYS.close, fd);
+    if (really) sys1(SYS.close, fd);
     closed.push(fd);
   }
   return closed;

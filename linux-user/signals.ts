@@ -197,8 +197,9 @@ export class Signals implements SignalHooks {
     this.overruns.clear();
     this.suspended = null;
     Object.assign(this.trap, { number: 0, errorCode: 0, address: 0 });
-    // The poll word has been cleared with the memory, whatever it was.
-    this.requestPoll();
+    // The poll word has been cleared with the memory, whatever it was. What arrives from now on sets it.
+    if (this.host.hasMail || this.waiting.length > 0) this.requestPoll();
+    else this.letIn();
   }
 
   // Actions

@@ -1,6 +1,7 @@
 // Puts guest CPU, Linux and program together and runs them, for every command that runs Linux programs.
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { ABIS } from '../../linux-user/abi/registry.ts';
+import { rehearseExec } from '../../linux-user/exec.ts';
 import { leaveProgram } from '../../linux-user/exec-in-place.ts';
 import { arrangeDescriptors, hideDescriptor, openProc } from '../../linux-user/host-descriptors.ts';
 import { Process } from '../../linux-user/process.ts';
@@ -14,6 +15,7 @@ import { SystemCalls } from '../../linux-user/syscalls/dispatch.ts';
 import { GUESTS } from '../../targets/registry.ts';
 import { HEADER } from '../../targets/state-layout.ts';
 import type { Guest } from '../../targets/target.ts';
+import { ChildNotes, NOTES_SIZE } from '../exec/child-notes.ts';
 import type { CodeMemory } from '../exec/code-memory.ts';
 import { Cpu } from '../exec/cpu.ts';
 import { COUNTER_BASE } from '../exec/layout.ts';
@@ -21,7 +23,8 @@ import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
-import { showArguments } from '../host/shown-arguments.ts';
+import { sharedWords } from '../host/shared-words.ts';
+import { layOutArguments, showArguments } from '../host/shown-arguments.ts';
 import { frozenThreads, loadHandlerCode, makeThreads } from '../host/signals.ts';
 import { SYS, sys1 } from '../host/syscall.ts';
 import { counterReport } from '../log/counters.ts';
@@ -178,6 +181,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     prefix,
     switches: cpuOptions(options, disassemble),
     signals: null,
+    rehearsed: false,
     rootChanged: false,
     translations: { place: null, store: null, compiledBefore: 0 },
     summary: null,
@@ -238,6 +242,8 @@ interface Emulator {
   readonly switches: CpuOptions;
   /** Made with the first program. */
   signals: Signals | null;
+  /** Whether the engine was prepared for what children do (`prepareChildren`). */
+  rehearsed: boolean;
   /** File names may mean something else than when the emulator was started. */
   rootChanged: boolean;
   translations: Translations;
@@ -332,8 +338,12 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   for (const [resource, limit] of old?.limits ?? []) p.limits.set(resource, limit);
   const calls = new SystemCalls(p);
   load(emulator, p, cpu, program, !old);
-  p.beforeFork.push(() => cpu.prepareFork());
+  p.beforeFork.push(() => {
+    cpu.prepareFork();
+    prepareChildren(emulator, p, cpu, program);
+  });
   p.inChild.push(() => {
+    cpu.becomeChild();
     cpu.compileWhenZero(frozenThreads());
     emulator.translations.store?.stopSaving();
   });
@@ -360,6 +370,28 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
     end();
   };
   return { process: p, cpu, calls, signals };
+}
+
+/**
+ * Before the first fork of a process: makes memory in which its children tell what they interpret. Before the second, as
+ * more are likely to come then: runs through what children do that they would have to do for the first time each, as far as it
+ * changes nothing here.
+ */
+function prepareChildren(emulator: Emulator, p: Process, cpu: Cpu, program: Program): void {
+  if (!cpu.hearsChildren) {
+    const words = sharedWords(NOTES_SIZE);
+    if (words !== null) cpu.hearChildren(new ChildNotes(words));
+    emulator.rehearsed = false;
+  } else if (!emulator.rehearsed) {
+    emulator.rehearsed = true;
+    rehearseExec(p);
+    keepsCpu(emulator, p, program);
+    translationsOf(emulator, program);
+    layOutArguments(p.argv, p.environment);
+    cpu.rehearseChange();
+    emulator.signals?.action(1);
+    frozenThreads();
+  }
 }
 
 /** Loads what comes from files when it is first used: all guests, as their programs may be executed, and their helpers. */

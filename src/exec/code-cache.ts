@@ -35,6 +35,8 @@ export class Entry {
   invalidations = 0;
   /** Which program, counted by the cache, it was last found to be about. */
   age = 0;
+  /** The process, by the number of forks that led to it, that has told its parent of it. */
+  toldIn = 0;
 
   constructor(
     readonly pc: number,
@@ -55,7 +57,7 @@ export interface KnownSlots {
 /** A page that translations were made from before another program took its place. */
 interface AsidePage {
   readonly bytes: Uint8Array;
-  readonly entries: Iterable<Entry>;
+  readonly entries: Set<Entry>;
   /** Whether the page of the program now there is the same; undefined: nobody has looked. */
   same: boolean | undefined;
 }
@@ -158,15 +160,26 @@ export class CodeCache {
     this.age++;
     this.asidePages.clear();
     for (const [page, entries] of this.byPage) {
-      this.asidePages.set(page, { bytes: bytesOf(page), entries, same: undefined });
+      this.asidePages.set(page, { bytes: this.copies.get(page) ?? bytesOf(page), entries, same: undefined });
     }
     this.byPage.clear();
-    this.prepareAside();
+    this.copies.clear();
+    this.prepareAside(null);
     this.keeper!.away(this.nextSlot, this.miss);
   }
 
-  /** Makes what `setAside` needs. */
-  prepareAside(): void {
+  /** Copies of pages with translations, made ahead. */
+  private readonly copies = new Map<number, Uint8Array>();
+
+  /** Makes what `setAside` needs; with `bytesOf` also the copies of pages, which children of a fork then share. */
+  prepareAside(bytesOf: ((page: number) => Uint8Array) | null): void {
+    if (bytesOf !== null) {
+      for (const page of this.byPage.keys()) {
+        if (this.copies.has(page)) continue;
+        const aside = this.asidePages.get(page);
+        this.copies.set(page, aside?.same ? aside.bytes : bytesOf(page));
+      }
+    }
     if (this.keeperSize >= this.nextSlot) return;
     this.keeper = keepSlots(this.table);
     this.keeperSize = this.table.length;
@@ -182,31 +195,45 @@ export class CodeCache {
    * the entry has no translation any more. `isSame` compares a page with its former bytes, `use` has writes to it noticed.
    */
   recall(entry: Entry, isSame: (page: number, bytes: Uint8Array) => boolean, use: (page: number) => void): void {
-    for (const page of entry.age === this.age - 1 && entry.pages ? entry.pages : []) {
+    for (const page of entry.pages ?? []) {
       const aside = this.asidePages.get(page);
-      if (aside === undefined) continue;
-      if (aside.same === undefined) {
-        aside.same = isSame(page, aside.bytes);
-        if (aside.same) use(page);
-      }
+      if (aside === undefined || aside.same !== undefined) continue;
+      aside.same = isSame(page, aside.bytes);
       if (!aside.same) continue;
-      for (const other of aside.entries) {
-        if (this.isAside(other) && other.pages!.every((n) => this.asidePages.get(n)?.same)) this.bringBack(other);
-      }
+      use(page);
+      this.bringBack(page, aside.entries);
     }
-    if (!this.isAside(entry)) return;
+    const valid = entry.pages !== null && this.isAsBefore(entry);
     entry.age = this.age;
+    // The list of warm blocks is not kept: it is to be entered there again.
+    entry.runs = 0;
+    if (valid) return;
     entry.tier = Tier.NONE;
     entry.ir = null;
-    entry.runs = 0;
     entry.pages = null;
   }
 
-  private bringBack(entry: Entry): void {
-    if (entry.tier !== Tier.NONE) this.keeper!.back(entry.slot);
-    // The list of warm blocks is not kept: it is to be entered there again.
-    entry.runs = 0;
-    this.setTranslated(entry, entry.tier, entry.pages!);
+  /** Whether the translation of an entry can be used. */
+  holds(entry: Entry): boolean {
+    return entry.tier !== Tier.NONE && (!this.isAside(entry) || this.isAsBefore(entry));
+  }
+
+  /** A page is as it was. Nothing is written to its entries, whose memory a child of a fork would have to copy. */
+  private bringBack(page: number, entries: Set<Entry>): void {
+    for (const entry of entries) {
+      if (entry.tier === Tier.NONE || !this.isAside(entry)) continue;
+      if (entry.pages!.length === 1 || this.isAsBefore(entry)) this.keeper!.back(entry.slot);
+    }
+    for (const entry of this.byPage.get(page) ?? []) entries.add(entry);
+    this.byPage.set(page, entries);
+  }
+
+  private isAsBefore(entry: Entry): boolean {
+    for (const page of entry.pages!) {
+      const aside = this.asidePages.get(page);
+      if (aside === undefined || !aside.same || !aside.entries.has(entry)) return false;
+    }
+    return true;
   }
 
   /** Notes that `entry` now has a translation, or IR to interpret, made from these pages. */
@@ -233,6 +260,7 @@ export class CodeCache {
     const set = this.byPage.get(page);
     if (!set) return [];
     this.byPage.delete(page);
+    this.copies.delete(page);
     for (const entry of set) {
       this.table.set(entry.slot, this.miss as never);
       entry.tier = Tier.NONE;

@@ -17,6 +17,7 @@ import { optimize, prepareForReplay } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
 import { unimpOnce } from '../log/log.ts';
 import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
+import { type ChildNotes, canFetchAll, codeHash } from './child-notes.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
@@ -36,6 +37,9 @@ const MODULE_RUNS = 64;
  * checkpoints (`CHECKPOINT_ROUNDS`) may have run longer than that: they fault again, so much further on.
  */
 const MAX_REPLAY = 2000;
+
+/** Blocks of one module of those that children have told of. */
+const MAX_LEARNT = 64;
 
 /** More slots than this are not carried from program to program: nobody knows which are still of use. */
 const MAX_KEPT_SLOTS = 1 << 17;
@@ -93,6 +97,8 @@ export class Cpu implements Translator {
   private readonly state: DataView;
   /** Where CPU state begins in `state`. */
   private readonly stateAt: number;
+  /** Guest memory as words. */
+  private readonly words: Uint32Array;
   readonly cache: CodeCache;
   /** The imports of generated modules, by module and name. */
   readonly imports: Record<string, Record<string, unknown>>;
@@ -119,6 +125,7 @@ export class Cpu implements Translator {
     this.env = stateAddress(threadIndex);
     this.view = memory.view;
     this.state = memory.stateView;
+    this.words = new Uint32Array(memory.memory.buffer);
     // As an integer: the engine keeps the difference as a double, and an index that is one costs ten times as much.
     this.stateAt = (this.env - STATE_BASE) | 0;
     const canRead = (address: number, length: number) => memory.checkRead(address, length);
@@ -228,10 +235,79 @@ export class Cpu implements Translator {
     else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, this.options.hotThreshold, true);
   }
 
-  /** Makes everything that the child of a fork cannot make any more. */
+  /** Makes everything that the child of a fork cannot make any more, and what children had to interpret more than once. */
   prepareFork(): void {
     for (const module of Object.keys(this.guest.helperModules)) this.helperModule(module);
-    this.cache.prepareAside();
+    if (this.fromChildren !== null && this.compiles()) this.learn(this.fromChildren);
+    this.cache.prepareAside(this.fromChildren === null ? null : this.copyPage);
+  }
+
+  /** Where this process tells its parent what it interprets; null: it is told to nobody. */
+  private toParent: ChildNotes | null = null;
+  /** Where children of this process tell that, and what they have told once: blocks by flags and PC. */
+  private fromChildren: ChildNotes | null = null;
+  private readonly toldOnce = new Set<number>();
+  /** How many forks led to this process. */
+  private generation = 0;
+
+  /** In the process that forks, or will fork: `notes` are shared with its children. */
+  hearChildren(notes: ChildNotes): void {
+    this.fromChildren = notes;
+  }
+
+  get hearsChildren(): boolean {
+    return this.fromChildren !== null;
+  }
+
+  /** In the child of a fork. */
+  becomeChild(): void {
+    const { options } = this;
+    const tells = options.engine === 'wasm' && options.chain && options.maxInsns > 1 && options.log === null;
+    this.toParent = tells && options.coldRuns > 0 ? this.fromChildren : null;
+    this.fromChildren = null;
+    this.toldOnce.clear();
+    this.generation++;
+  }
+
+  private tell(entry: Entry): void {
+    entry.toldIn = this.generation;
+    const { pc, flags, end } = entry;
+    if (canFetchAll(this.memory, pc, end)) {
+      this.toParent!.add({ pc, flags, end, hash: codeHash(this.words, pc, end) });
+    }
+  }
+
+  /** Compiles what two children were told to have interpreted and what is here too. */
+  private learn(notes: ChildNotes): void {
+    const wanted = new Map<number, Entry[]>();
+    for (const { pc, flags, end, hash } of notes.take()) {
+      const key = flags * 0x100000000 + pc;
+      if (!this.toldOnce.has(key)) {
+        this.toldOnce.add(key);
+        continue;
+      }
+      const known = this.cache.find(pc, flags);
+      if (known !== undefined && this.cache.isAside(known)) this.recall(known);
+      if (known !== undefined && known.tier !== Tier.NONE) continue;
+      if (!canFetchAll(this.memory, pc, end) || codeHash(this.words, pc, end) !== hash) continue;
+      const entry = this.cache.get(pc, flags);
+      if (entry.ir === null) {
+        try {
+          this.translateCold(entry);
+        } catch (error) {
+          if (error instanceof GuestException) continue;
+          throw error;
+        }
+      }
+      const list = wanted.get(flags);
+      if (list) list.push(entry);
+      else wanted.set(flags, [entry]);
+    }
+    for (const [flags, entries] of wanted) {
+      for (let n = 0; n < entries.length; n += MAX_LEARNT) {
+        compileEntries(this, entries.slice(n, n + MAX_LEARNT), flags);
+      }
+    }
   }
 
   /** Makes no module while the array's one element is not 0: the engine has no threads to do it with. */
@@ -251,9 +327,9 @@ export class Cpu implements Translator {
    * too (its libraries) come back. False when there are so many addresses that it is better to begin with a new CPU.
    */
   setAside(): boolean {
-    const { cache, memory } = this;
+    const { cache } = this;
     if (cache.slotCount > MAX_KEPT_SLOTS) return false;
-    cache.setAside((page) => memory.u8.slice(page * 4096, page * 4096 + 4096));
+    cache.setAside(this.copyPage);
     this.singles.clear();
     this.warm = [];
     this.warmRuns = 0;
@@ -261,9 +337,32 @@ export class Cpu implements Translator {
     return true;
   }
 
+  private readonly copyPage = (page: number): Uint8Array => this.memory.u8.slice(page * 4096, page * 4096 + 4096);
+
   /** Blocks compiled on their own so far, in this process. */
   get compiledBlocks(): number {
     return COMPILED.n;
+  }
+
+  /**
+   * Runs through `setAside` and what brings translations back, on a cache of its own: children of a fork find the engine
+   * prepared for it then.
+   */
+  rehearseChange(): void {
+    const cache = new CodeCache(this.generated.miss);
+    const entry = cache.get(0, 0);
+    const page = new Uint8Array(4096);
+    cache.setTranslated(entry, Tier.BLOCK, [0]);
+    cache.setAside(() => page);
+    // Nothing comes back: the first page is not what the other cache was told.
+    cache.recall(entry, this.isSamePage, this.protectPage);
+    cache.setTranslated(entry, Tier.BLOCK, [0]);
+    cache.setAside(() => page);
+    cache.recall(
+      entry,
+      () => true,
+      () => {},
+    );
   }
 
   /** Uses the memory for another program, after `setAside` and the clearing of the memory up to the run counters. */
@@ -276,13 +375,15 @@ export class Cpu implements Translator {
   private used = false;
 
   private recall(entry: Entry): void {
-    const { cache, memory } = this;
-    const isSame = (page: number, bytes: Uint8Array): boolean => {
-      const at = page * 4096;
-      return memory.canFetch(at) && Buffer.compare(memory.u8.subarray(at, at + 4096), bytes) === 0;
-    };
-    cache.recall(entry, isSame, (page) => memory.protectCode(page));
+    this.cache.recall(entry, this.isSamePage, this.protectPage);
   }
+
+  private readonly isSamePage = (page: number, bytes: Uint8Array): boolean => {
+    const at = page * 4096;
+    return this.memory.canFetch(at) && Buffer.compare(this.memory.u8.subarray(at, at + 4096), bytes) === 0;
+  };
+
+  private readonly protectPage = (page: number): void => this.memory.protectCode(page);
 
   private takeException(): CpuExit {
     const { state, stateAt } = this;
@@ -333,13 +434,9 @@ export class Cpu implements Translator {
     const { coldRuns } = this.options;
     if (entry.ir === null) {
       if (this.store !== null && !this.used && this.compiles() && this.store.load(this, entry)) return true;
-      entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
-      // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
-      entry.writtenEarly = this.lastWrittenEarly;
-      if (entry.writtenEarly === -1) prepareForReplay(entry.ir);
-      entry.end = this.lastEnd;
-      this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
+      this.translateCold(entry);
     }
+    if (this.toParent !== null && entry.toldIn !== this.generation) this.tell(entry);
     entry.runs++;
     if (entry.runs <= coldRuns) return false;
     if (entry.runs === coldRuns + 1) this.warm.push(entry);
@@ -348,6 +445,16 @@ export class Cpu implements Translator {
     this.warm = [];
     this.warmRuns = 0;
     return true;
+  }
+
+  /** Translates a block to be interpreted at first. Throws as `translateOne` does. */
+  private translateCold(entry: Entry): void {
+    entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
+    // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
+    entry.writtenEarly = this.lastWrittenEarly;
+    if (entry.writtenEarly === -1) prepareForReplay(entry.ir);
+    entry.end = this.lastEnd;
+    this.cache.setTranslated(entry, Tier.NONE, this.pagesOf(entry.pc, this.lastEnd));
   }
 
   /** Blocks that will be compiled together, and how often such blocks were interpreted since the last module. */

@@ -108,6 +108,7 @@ export function compileEntries(cpu: Translator, entries: readonly Entry[], flags
     entry.ir = null;
     entry.tier = Tier.BLOCK;
   }
+  if (units.length === 0) return;
   instantiate(cpu, units, flags, Tier.BLOCK, recorded);
 }
 

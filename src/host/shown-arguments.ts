@@ -18,25 +18,44 @@ const MAP_SIZE = 8 * FIELDS.length + 16;
 const AUXV_SIZE = MAP_SIZE - 8;
 const EXE_FD = MAP_SIZE - 4;
 
-/** Keeps alive what the kernel reads for others: only the last is needed. */
-const kept: HostBuffer[] = [];
-
 /**
- * Shows other processes these strings (bytes as latin1 text) as command line and environment. Without effect where the
- * kernel does not allow it (no /proc, built without CONFIG_CHECKPOINT_RESTORE): then they see what the emulator was started with.
+ * What stands in /proc/PID/stat of the fields, read once: the process and its children keep these addresses until the kernel
+ * executes something else, but for those of the strings and the end of the heap, which are never taken from here.
  */
-export function showArguments(argv: readonly string[], environment: readonly string[]): void {
-  const [words, variables] = [argv, environment].map((strings) =>
-    Buffer.from(strings.map((text) => `${text}\0`).join(''), 'latin1'),
-  ) as [Buffer, Buffer];
+let addresses: readonly number[] | undefined;
+
+function readAddresses(): readonly number[] | undefined {
   let stat: string;
   try {
     stat = readOwnProc('stat').toString('latin1');
   } catch {
-    return;
+    return undefined;
   }
   // The second field is a name in parentheses, which may hold anything.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return FIELDS.map((field) => (field === 0 ? 0 : Number(fields[field - 3])));
+}
+
+/** Finds out what the children of a fork will need: they would have to do it for themselves. */
+export function prepareShownArguments(): void {
+  addresses ??= readAddresses();
+}
+
+/** Keeps alive what the kernel reads for others: only the last is needed. */
+const kept: HostBuffer[] = [];
+
+/**
+ * struct prctl_mm_map that shows these strings (bytes as latin1 text), and the strings, which the kernel reads whenever it is
+ * asked for them; null without /proc.
+ */
+export function layOutArguments(
+  argv: readonly string[],
+  environment: readonly string[],
+): { readonly map: HostBuffer; readonly text: HostBuffer } | null {
+  prepareShownArguments();
+  if (!addresses) return null;
+  const words = Buffer.from(argv.map((word) => `${word}\0`).join(''), 'latin1');
+  const variables = Buffer.from(environment.map((item) => `${item}\0`).join(''), 'latin1');
   const text = new HostBuffer(words.length + variables.length + 1);
   text.u8.set(words, 0);
   text.u8.set(variables, words.length);
@@ -45,15 +64,25 @@ export function showArguments(argv: readonly string[], environment: readonly str
     map.view.setUint32(8 * index, value >>> 0, true);
     map.view.setUint32(8 * index + 4, Math.floor(value / 2 ** 32), true);
   };
-  FIELDS.forEach((field, index) => {
-    if (field !== 0) put(index, Number(fields[field - 3]));
-  });
+  for (let index = 0; index < FIELDS.length; index++) put(index, addresses[index]!);
   put(BRK, sys1(SYS.brk, 0));
   const middle = text.address + words.length;
-  [text.address, middle, middle, middle + variables.length].forEach((address, n) => {
-    put(ARG_START + n, address);
-  });
+  put(ARG_START, text.address);
+  put(ARG_START + 1, middle);
+  put(ARG_START + 2, middle);
+  put(ARG_START + 3, middle + variables.length);
   map.view.setUint32(AUXV_SIZE, 0, true);
   map.view.setInt32(EXE_FD, -1, true);
+  return { map, text };
+}
+
+/**
+ * Shows other processes these strings (bytes as latin1 text) as command line and environment. Without effect where the
+ * kernel does not allow it (no /proc, built without CONFIG_CHECKPOINT_RESTORE): then they see what the emulator was started with.
+ */
+export function showArguments(argv: readonly string[], environment: readonly string[]): void {
+  const made = layOutArguments(argv, environment);
+  if (made === null) return;
+  const { map, text } = made;
   if (sys5(SYS.prctl, PR_SET_MM, PR_SET_MM_MAP, map.address, MAP_SIZE, 0) === 0) kept.splice(0, 1, text);
 }

@@ -275,6 +275,11 @@ export class HostSignals {
     if (this.attached) handlerModule().attach(sys0(SYS.gettid), this.pollWord, this.mailbox.address);
   }
 
+  /** Whether there is a signal in the mailbox. */
+  get hasMail(): boolean {
+    return this.mailbox.view.getUint32(0, true) !== this.taken;
+  }
+
   /** The next signal in the mailbox as a view of its siginfo_t, good until signals are let in again; or undefined. */
   take(): DataView | undefined {
     const { view } = this.mailbox;

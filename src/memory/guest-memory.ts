@@ -97,7 +97,7 @@ export class GuestMemory extends GuestPages {
       -1,
       0,
     );
-    this.pages.fill(0);
+    this.forgetPages();
     this.control.fill(0);
     this.readImpliesExec = false;
     this.forgetPopulated();
