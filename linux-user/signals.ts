@@ -112,6 +112,9 @@ export function inMask(low: number, high: number, n: number): boolean {
   return ((n <= 32 ? low >>> (n - 1) : high >>> (n - 33)) & 1) !== 0;
 }
 
+/** How often in a row a fork is put off because a signal has come. */
+const MAX_FORKS_PUT_OFF = 8;
+
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
@@ -143,6 +146,7 @@ export class Signals implements SignalHooks {
   /** Signals whose host disposition is our handler, or none of our business. */
   private caughtLow = UNBLOCKABLE;
   private caughtHigh = 0;
+  private forksPutOff = 0;
   /** The mask on the host; all ones after a signal has arrived. */
   private hostLow = 0;
   private hostHigh = 0;
@@ -337,8 +341,11 @@ export class Signals implements SignalHooks {
   aroundFork(fork: (mask: readonly [low: number, high: number]) => number): number {
     this.host.attach();
     this.host.setMask(-1, -1);
-    // What has come is delivered before, so that the child finds what its handler has done.
-    const result = this.memory.read32(this.pollAt) === 0 ? fork([this.hostLow, this.hostHigh]) : -ERESTARTNOINTR;
+    // What has come is delivered before, so that the child finds what its handler has done. Where signals come so often that
+    // none is ever made (timers), they wait.
+    const mask = this.forksPutOff < MAX_FORKS_PUT_OFF ? ([this.hostLow, this.hostHigh] as const) : ([-1, -1] as const);
+    const result = this.memory.read32(this.pollAt) === 0 ? fork(mask) : -ERESTARTNOINTR;
+    this.forksPutOff = result === -ERESTARTNOINTR ? this.forksPutOff + 1 : 0;
     if (result === 0) {
       // What is pending is the parent's.
       this.waiting.drain();

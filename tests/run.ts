@@ -2,11 +2,11 @@
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { SetupError } from './setup/debian.ts';
 import type { GuestTree } from './setup/guests.ts';
-import { ensureGuestTree, GUEST_TREES } from './setup/guests.ts';
-import { FILE_LIMIT, TEST_LIMIT } from './setup/limits.ts';
+import { ensureGuestTree, GUEST_TREES, guestTreePath } from './setup/guests.ts';
+import { FILE_LIMIT, TEST_LIMIT, WORK_NAME } from './setup/limits.ts';
 import { SETUP_NOTES } from './setup/needs.ts';
 import { ensureOracles } from './setup/oracles.ts';
 
@@ -139,14 +139,15 @@ function readReport(xml: string, outcome: Outcome): void {
   }
 }
 
-/** Runs one file of tests in a process of its own. */
+/** Runs one file of tests in a process of its own. Whatever happens to it, its temporary directories are removed. */
 async function runTestFile(file: string, notes: Record<string, string>, timeoutS: number): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), 'wemu-test-'));
+  const name = basename(dir);
   const report = join(dir, 'report.xml');
   const argv = [process.execPath, 'test', `./${file}`, `--timeout=${timeoutS * 1000}`];
   const { ok, ended, output } = await runProgram(
     [...argv, '--reporter=junit', `--reporter-outfile=${report}`],
-    { [SETUP_NOTES]: JSON.stringify(notes) },
+    { [SETUP_NOTES]: JSON.stringify(notes), [WORK_NAME]: name, TMPDIR: dir },
     Math.max(FILE_LIMIT / 1000, 4 * timeoutS),
   );
   const outcome: Outcome = { passed: 0, failed: 0, skipped: [], output };
@@ -156,6 +157,11 @@ async function runTestFile(file: string, notes: Record<string, string>, timeoutS
     // No report: the process died, or the file could not be loaded, or holds no test.
   }
   rmSync(dir, { recursive: true, force: true });
+  for (const tree of Object.keys(GUEST_TREES) as GuestTree[]) {
+    for (const left of new Bun.Glob(`tmp/${name}-*`).scanSync({ cwd: guestTreePath(tree), onlyFiles: false })) {
+      rmSync(join(guestTreePath(tree), left), { recursive: true, force: true });
+    }
+  }
   const nothingRan = outcome.passed + outcome.failed + outcome.skipped.length === 0;
   if ((!ok && outcome.failed === 0) || nothingRan) {
     outcome.failed++;

@@ -18,7 +18,7 @@ import { basename, dirname, join } from 'node:path';
 import { BINFMT_MISC, formatsOf, registration } from '../../src/cli/binfmt.ts';
 import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
 import { guestTreePath } from '../setup/guests.ts';
-import { PROGRAM_LIMIT } from '../setup/limits.ts';
+import { PROGRAM_LIMIT, WORK_NAME } from '../setup/limits.ts';
 import type { Need } from '../setup/needs.ts';
 import { oraclePath } from '../setup/oracles.ts';
 import { inNamespaceChroot } from './namespace-chroot.ts';
@@ -53,8 +53,11 @@ export interface CaseRun {
   end: string;
 }
 
-/** Nothing from the test's own environment reaches the programs. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC0', HOME: '/' };
+/** Nothing from the test's own environment reaches the programs. Natively too they see what keeps wemu from storing anything. */
+const ENVIRONMENT = {
+  ...{ PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC0', HOME: '/' },
+  WEMU_TRANSLATIONS: 'off',
+};
 
 /** The oracle of program runs: the host CPU where we may chroot, else qemu-i386. */
 const isRoot = process.getuid?.() === 0;
@@ -73,10 +76,10 @@ export function addDevices(): void {
   }
 }
 
-/** Makes an empty directory in the tree's tmp. */
+/** Makes an empty directory in the tree's tmp; `npm test` removes what a test that is killed leaves there. */
 export function makeWorkDirectory(tree: string = TREE): string {
   mkdirSync(join(tree, 'tmp'), { recursive: true });
-  const directory = mkdtempSync(join(tree, 'tmp/wemu-test-'));
+  const directory = mkdtempSync(join(tree, 'tmp', `${process.env[WORK_NAME] ?? 'wemu-test'}-`));
   chmodSync(directory, 0o755);
   return directory;
 }
@@ -125,6 +128,20 @@ export function describeDirectory(directory: string): string[] {
   return lines;
 }
 
+/** Ends all processes of a session. */
+function endSession(leader: number): void {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // After the command's name: state, parent, group, session.
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1').replace(/^.*\) /s, '');
+      if (Number(stat.split(' ')[3]) === leader) process.kill(Number(name), 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
 /** Runs a command in a directory and a session of its own. */
 export async function runIn(
   argv: string[],
@@ -137,15 +154,16 @@ export async function runIn(
     stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
     stdout: 'pipe',
     stderr: 'pipe',
-    timeout: milliseconds,
     detached: true,
-    killSignal: 'SIGKILL',
   });
+  // The children too: who waits for the end of their output would wait for ever.
+  const late = setTimeout(() => endSession(child.pid), milliseconds);
   const [out, err] = await Promise.all([
     new Response(child.stdout).arrayBuffer(),
     new Response(child.stderr).arrayBuffer(),
     child.exited,
   ]);
+  clearTimeout(late);
   return {
     stdout: Buffer.from(out).toString('latin1'),
     stderr: Buffer.from(err).toString('latin1'),

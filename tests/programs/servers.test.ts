@@ -70,16 +70,39 @@ const SERVERS: Record<string, Server> = {
   },
 };
 
-async function answers(url: string): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+/** A connection for each request: one that is kept may be closed by the server just then. */
+const get = (url: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(url, { headers, keepalive: false });
+
+/** Waits until the server answers; false when it has ended. */
+async function answers(url: string, child: Bun.Subprocess): Promise<boolean> {
+  while (child.exitCode === null && child.signalCode === null) {
     try {
-      await (await fetch(url)).arrayBuffer();
-      return;
+      await (await get(url)).arrayBuffer();
+      return true;
     } catch {
       await Bun.sleep(100);
     }
   }
-  throw new Error(`${url} does not answer`);
+  return false;
+}
+
+/** Starts a server in a directory of its own, once more where somebody else has taken its port. */
+async function start(server: Server, command: readonly string[], tree: string) {
+  for (;;) {
+    const root = mkdtempSync(join(scratch, 'root-'));
+    mkdirSync(join(root, 'html'));
+    writeFileSync(join(root, 'html/random'), RANDOM);
+    writeFileSync(join(root, 'html/text.txt'), TEXT);
+    const port = freePort();
+    writeFileSync(join(root, 'config'), server.config(root, port));
+    const argv = [...command, join(tree, server.program), ...server.args(join(root, 'config'), root)];
+    const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+    const url = `http://127.0.0.1:${port}`;
+    if (await answers(`${url}/text.txt`, child)) return { child, url, root };
+    const errors = `${await new Response(child.stderr).text()}${readFileSync(join(root, 'error'), 'utf8')}`;
+    if (!errors.includes('Address already in use')) throw new Error(`${child.exitCode}: ${errors}`);
+  }
 }
 
 /** Trees, and which servers of theirs are run: another guest's translator needs no more than one of each kind. */
@@ -101,24 +124,15 @@ for (const { arch, guest, name, server } of CASES) {
       const tree = guestTreePath(arch);
       const wemu = wemuCommand(['-L', tree], guest);
       if ('missing' in wemu) throw new Error(wemu.missing);
-      const root = mkdtempSync(join(scratch, 'root-'));
-      mkdirSync(join(root, 'html'));
-      writeFileSync(join(root, 'html/random'), RANDOM);
-      writeFileSync(join(root, 'html/text.txt'), TEXT);
-      const port = freePort();
-      writeFileSync(join(root, 'config'), server.config(root, port));
-      const command = [...wemu.command, join(tree, server.program), ...server.args(join(root, 'config'), root)];
-      const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+      const { child, url, root } = await start(server, wemu.command, tree);
       try {
-        const url = `http://127.0.0.1:${port}`;
-        await answers(`${url}/text.txt`);
-        expect(await (await fetch(`${url}/text.txt`)).text()).toBe(TEXT);
-        expect(Buffer.compare(await (await fetch(`${url}/random`)).bytes(), RANDOM)).toBe(0);
-        const part = await fetch(`${url}/random`, { headers: { Range: 'bytes=100000-200000' } });
+        expect(await (await get(`${url}/text.txt`)).text()).toBe(TEXT);
+        expect(Buffer.compare(await (await get(`${url}/random`)).bytes(), RANDOM)).toBe(0);
+        const part = await get(`${url}/random`, { Range: 'bytes=100000-200000' });
         expect(part.status).toBe(206);
         expect(Buffer.compare(await part.bytes(), RANDOM.subarray(100_000, 200_001))).toBe(0);
-        expect((await fetch(`${url}/none`)).status).toBe(404);
-        const many = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${url}/random`)).bytes()));
+        expect((await get(`${url}/none`)).status).toBe(404);
+        const many = await Promise.all(Array.from({ length: 20 }, async () => (await get(`${url}/random`)).bytes()));
         expect(many.every((bytes) => Buffer.compare(bytes, RANDOM) === 0)).toBe(true);
       } finally {
         child.kill(server.stop);
