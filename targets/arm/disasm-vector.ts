@@ -102,6 +102,9 @@ function mnemonic(insn: Insn): string {
       return plain + 'anpm'[r];
     case 'VSEL_v':
       return plain + ['eq', 'vs', 'ge', 'gt'][k];
+    case 'VDOT':
+    case 'VDOT_element':
+      return insn.U ? 'vudot' : 'vsdot';
     case 'VMOV_modified':
       if (k < 12 && k & 1) return o ? 'vbic' : 'vorr';
       return o && k < 14 ? 'vmvn' : 'vmov';
@@ -192,6 +195,8 @@ function register(insn: Insn, code: string): string {
       return insn.z ? SINGLE(four, one) : WIDE(four, one, 0);
     case 'p':
       return insn.z ? WIDE(four, one, 0) : SINGLE(four, one);
+    case 'c':
+      return `${WIDE(four, one, 0)}[0]`;
     case 'x':
       return bits === 16 ? `d${four & 7}[${(one << 1) | (four >> 3)}]` : `d${four}[${one}]`;
     case 'e': {
@@ -227,6 +232,8 @@ function amount(insn: Insn, code: string): string {
       return `#${bits}`;
     case 'x':
       return `#${64 - i}`;
+    case 't':
+      return `#${insn.encoding!.name === 'VCADD' ? 90 + 180 * insn.r : 90 * insn.r}`;
     case 'f':
       return `#${(insn.q ? 32 : 16) - ((i << 1) | insn.j)}`;
     case 'v': {

@@ -73,6 +73,14 @@ export const NEON_ROWS = [
   ['SHA256H', '11110011 0D00 nnnn dddd 1100 N1M0 mmmm', 'sha2', '.32|Dq Nq Mq'],
   ['SHA256H2', '11110011 0D01 nnnn dddd 1100 N1M0 mmmm', 'sha2', '.32|Dq Nq Mq'],
   ['SHA256SU1', '11110011 0D10 nnnn dddd 1100 N1M0 mmmm', 'sha2', '.32|Dq Nq Mq'],
+  ['VQRDMLAH', '11110011 0Dss nnnn dddd 1011 NqM1 mmmm', 'rdm', 's|D N M'],
+  ['VQRDMLSH', '11110011 0Dss nnnn dddd 1100 NqM1 mmmm', 'rdm', 's|D N M'],
+  // ---- dot products and complex numbers
+  ['VDOT', '11111100 0D10 nnnn dddd 1101 NqMU mmmm', 'dotprod', 'x8|D N M'],
+  ['VDOT_element', '11111110 0D10 nnnn dddd 1101 NqMU mmmm', 'dotprod', 'x8|D N Mx'],
+  ['VCADD', '1111110r 1D01 nnnn dddd 1000 NqM0 mmmm', 'fcma', '.f32|D N M #t'],
+  ['VCMLA', '1111110r rD11 nnnn dddd 1000 NqM0 mmmm', 'fcma', '.f32|D N M #t'],
+  ['VCMLA_element', '11111110 1Drr nnnn dddd 1000 NqM0 mmmm', 'fcma', '.f32|D N Mc #t'],
   // ---- three registers of different lengths; size 11 is for other rows
   ['VADDL', '1111001U 1Dss nnnn dddd 0000 N0M0 mmmm', 'neon', 'x|Dq Nd Md'],
   ['VADDW', '1111001U 1Dss nnnn dddd 0001 N0M0 mmmm', 'neon', 'x|Dq Nq Md'],
@@ -106,6 +114,8 @@ export const NEON_ROWS = [
   ['VQDMULL_scalar', '11110010 1Dss nnnn dddd 1011 N1M0 mmmm', 'neon', 's|Dq Nd Mx'],
   ['VQDMULH_scalar', '1111001q 1Dss nnnn dddd 1100 N1M0 mmmm', 'neon', 's|D N Mx'],
   ['VQRDMULH_scalar', '1111001q 1Dss nnnn dddd 1101 N1M0 mmmm', 'neon', 's|D N Mx'],
+  ['VQRDMLAH_scalar', '1111001q 1Dss nnnn dddd 1110 N1M0 mmmm', 'rdm', 's|D N Mx'],
+  ['VQRDMLSH_scalar', '1111001q 1Dss nnnn dddd 1111 N1M0 mmmm', 'rdm', 's|D N Mx'],
   // ---- two registers and a shift amount; an immediate of 000xxx with L=0 is for other rows
   ['VSHR', '1111001U 1Diiiiii dddd 0000 zqM1 mmmm', 'neon', 'x|D M #r'],
   ['VSRA', '1111001U 1Diiiiii dddd 0001 zqM1 mmmm', 'neon', 'x|D M #r'],

@@ -8,6 +8,8 @@ export const FEATURES = [
   ...['adiv', 'tdiv', 'lpae', 'crc', 'sb'],
   // Floating point and Advanced SIMD.
   ...['vfp2', 'vfp3', 'd32', 'half', 'vfp4', 'vfp8', 'neon', 'neon8', 'aes', 'pmull', 'sha1', 'sha2'],
+  // ARMv8.1 to v8.3: rounding doubling multiplication, dot products, complex numbers.
+  ...['rdm', 'dotprod', 'fcma'],
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -37,7 +39,18 @@ const VFP4: readonly Feature[] = [...VFP3, 'half', 'vfp4'];
 const NEON: readonly Feature[] = ['neon'];
 const CRYPTO: readonly Feature[] = ['aes', 'pmull', 'sha1', 'sha2'];
 
-const EVERYTHING: readonly Feature[] = [...V8, ...VFP4, 'vfp8', 'neon', 'neon8', ...CRYPTO, 'sb'];
+const EVERYTHING: readonly Feature[] = [
+  ...V8,
+  ...VFP4,
+  'vfp8',
+  'neon',
+  'neon8',
+  ...CRYPTO,
+  'sb',
+  'rdm',
+  'dotprod',
+  'fcma',
+];
 
 // biome-ignore format: a table, one row per model
 export const ARM_MODELS: readonly ArmModel[] = [
@@ -91,6 +104,7 @@ const HWCAP_BY_FEATURE: readonly (readonly [Feature, number])[] = [
   ['tdiv', 1 << 18],
   ['d32', 1 << 19],
   ['lpae', 1 << 20],
+  ['dotprod', 1 << 24],
 ];
 const HWCAP_VFPV3D16 = 1 << 14;
 
@@ -128,7 +142,7 @@ export function hwcap2({ features }: ArmModel): number {
 /** Names of the bits as /proc/cpuinfo lists them: AT_HWCAP from bit 0, then AT_HWCAP2. */
 const HWCAP_NAMES = (
   'swp half thumb 26bit fastmult fpa vfp edsp java iwmmxt crunch thumbee neon vfpv3 vfpv3d16 tls vfpv4 idiva idivt vfpd32 ' +
-  'lpae evtstrm'
+  'lpae evtstrm fphp asimdhp asimddp'
 ).split(' ');
 const HWCAP2_NAMES = 'aes pmull sha1 sha2 crc32 sb ssbs'.split(' ');
 

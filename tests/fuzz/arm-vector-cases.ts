@@ -6,7 +6,7 @@
  *   more than 16 bytes.
  * - FPSCR.Len and Stride: its `max` has the vectors of VFPv2, which ARMv8 has not ("the AArch32 floating-point instructions
  *   are UNDEFINED" if they are not zero); here no model has them.
- * - Half-precision arithmetic (FEAT_FP16) and FPSCR.FZ16, VQRDMLAH, complex numbers, dot products: no model here has them.
+ * - Half-precision arithmetic (FEAT_FP16) and FPSCR.FZ16: no model here has them.
  */
 
 import { DECODERS, decodeArm, Insn } from '../../targets/arm/insns.ts';

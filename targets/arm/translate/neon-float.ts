@@ -86,6 +86,10 @@ function chain(form: number): Compute {
   };
 }
 
+/** Sums of lanes; sums of d and products. */
+export const addFloats: Compute = compute('add');
+export const fusedAdd: Compute = chain(FUSED);
+
 function pairs(name: Operation): Handler {
   return (t) => {
     if (t.insn.q) return t.undefined();

@@ -4,6 +4,7 @@ import type { Handler } from './context.ts';
 import { NEON_CRYPTO } from './neon-crypto.ts';
 import { NEON_FLOAT } from './neon-float.ts';
 import { NEON_INTEGER } from './neon-integer.ts';
+import { NEON_LATER } from './neon-later.ts';
 import { NEON_MEMORY } from './neon-memory.ts';
 import { NEON_PERMUTE } from './neon-permute.ts';
 import { NEON_SHIFT } from './neon-shift.ts';
@@ -17,4 +18,5 @@ export const NEON_HANDLERS: Record<NeonRow, Handler> = {
   ...NEON_FLOAT,
   ...NEON_MEMORY,
   ...NEON_CRYPTO,
+  ...NEON_LATER,
 };

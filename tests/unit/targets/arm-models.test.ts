@@ -28,9 +28,11 @@ const LACKING: readonly (readonly [text: string, word: number, thumb: boolean, e
   ['vldr.16 s0, [r0]', 0xed900900, false, 'half-precision arithmetic (FEAT_FP16)'],
   ['vadd.f16 q0, q1, q2', 0xf2120d44, false, 'half-precision arithmetic (FEAT_FP16)'],
   ['vadd.f16 q0, q1, q2', 0xef120d44, true, 'half-precision arithmetic (FEAT_FP16)'],
-  ['vqrdmlah.s32 q0, q1, q2', 0xf3220b54, false, 'rounding doubling multiplication (FEAT_RDM)'],
-  ['vcmla.f32 d0, d1, d2, #90', 0xfcb10802, false, 'complex numbers (FEAT_FCMA)'],
-  ['vudot.u8 d0, d1, d2', 0xfc210d12, false, 'dot products (FEAT_DotProd)'],
+  ['vcmla.f16 d0, d1, d2, #90', 0xfca10802, false, 'half-precision arithmetic (FEAT_FP16)'],
+  ['vcmla.f16 d0, d1, d2, #90', 0xfca10802, true, 'half-precision arithmetic (FEAT_FP16)'],
+  ['vfmal.f16 d0, s2, s4', 0xfc210812, false, 'widening half-precision multiplication (FEAT_FHM)'],
+  ['vdot.bf16 d0, d1, d2', 0xfc010d02, false, 'BFloat16 and matrices of bytes (FEAT_AA32BF16, FEAT_AA32I8MM)'],
+  ['vummla.u8 q0, q1, q2', 0xfc220c54, false, 'BFloat16 and matrices of bytes (FEAT_AA32BF16, FEAT_AA32I8MM)'],
   ['wldrw wr0, [r0]', 0xed900100, false, 'iWMMXt'],
   ['wadd wr0, wr1, wr2', 0xee010182, false, 'iWMMXt'],
   ['enterx', 0xf3bf8f1f, true, 'ThumbEE'],
@@ -50,7 +52,7 @@ describe('extensions that no model has', () => {
 });
 
 /** What AT_HWCAP must not say, by its names (asm/hwcap.h): there are no such instructions. */
-const NEVER = ['26bit', 'fpa', 'java', 'iwmmxt', 'crunch', 'thumbee', 'fphp', 'asimdhp', 'asimddp', 'asimdfhm'];
+const NEVER = ['26bit', 'fpa', 'java', 'iwmmxt', 'crunch', 'thumbee', 'fphp', 'asimdhp', 'asimdfhm'];
 
 test('no model advertises what it does not execute', () => {
   for (const model of ARM_MODELS) {
