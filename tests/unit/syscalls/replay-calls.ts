@@ -154,6 +154,8 @@ const size = pick(0, 1, 7, 16, 100, 4096, 5000, 20000);
 /** 3 file, 4 directory, 5 and 6 pipe, 7 socket, 8 epoll, 9 a directory of the system, which is
  *  only listed. */
 const fd = pick(3, 3, 4, 5, 6, 7, 8, 99, -1, 1000000);
+/** Descriptors whose locks are nobody else's: without epoll's, which all have one inode in the whole system. */
+const ownFd = pick(3, 3, 4, 5, 6, 7, 99, -1, 1000000);
 const file = pick(3, 3, 3, 4, 5, 99);
 const dirfd = pick(-100, -100, 4, 3, 99, -1);
 const small = pick(0, 1, 2, 3, 5, -1, 100, 0x7fffffff, -0x80000000);
@@ -228,12 +230,12 @@ const CALLS: Record<string, readonly Pool[]> = {
   dup3: [pick(3, 99), pick(3, -1), pick(0, 0x80000, 5)],
   pipe: [pick(0, 0x30000000, WINDOW + 8 * PAGE)],
   fcntl64: [
-    fd,
+    ownFd,
     pick(1, 3, 5, 6, 12, 13, 37, 11, 9, 1025, 1032, 1034, 15, 16, 99, -1),
     structs('lockRead', 'lockWrite', 'lockUn', 'lockBad', 'lock64Read', 'lock64Write', 'lock64Far', 'zero'),
   ],
-  fcntl: [fd, pick(1, 3, 5, 6, 12, 13, 99), structs('lockRead', 'lockWrite', 'lockBad')],
-  flock: [fd, pick(1 | 4, 2 | 4, 8, 77)],
+  fcntl: [ownFd, pick(1, 3, 5, 6, 12, 13, 99), structs('lockRead', 'lockWrite', 'lockBad')],
+  flock: [ownFd, pick(1 | 4, 2 | 4, 8, 77)],
   ioctl: [pick(3, 4, 5, 7, 99), pick(0x5401, 0x5413, 0x541b, 0x5450, 0x5451, 0x80046601, 0x12345678, 2), out],
   memfd_create: [pick(0, 0x30000000), pick(0, 1)],
   inotify_add_watch: [fd, path, pick(2)],
