@@ -10,7 +10,7 @@ import { type OptionTree, parseKeyValueList } from '../../src/block/options.ts';
 import { Random } from './differential.ts';
 import { freshQcow2, inScratch, stopwatch } from './helpers.ts';
 
-const LIMIT_MS = 1000;
+const LIMIT_MS = 10_000;
 
 /** Runs a use that may fail as a BlockError only; returns its milliseconds (stopwatch). */
 async function attempt(what: string, body: () => unknown): Promise<number> {

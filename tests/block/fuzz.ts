@@ -23,8 +23,8 @@ import { Random } from './differential.ts';
 import { inScratch, stopwatch } from './helpers.ts';
 
 const SIZE = 4 << 20;
-/** Longest a use of one image may take: a second, plus one per megabyte of file. */
-const limitMs = (bytes: number): number => 1000 + (bytes / (1 << 20)) * 1000;
+/** Longest a use of one image may take: ten seconds, plus one per megabyte of file; what it is made for goes on for minutes. */
+const limitMs = (bytes: number): number => 10_000 + (bytes / (1 << 20)) * 1000;
 const MEMORY_LIMIT = 256 << 20;
 
 const VARIANTS = [

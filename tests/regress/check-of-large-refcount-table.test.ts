@@ -23,6 +23,6 @@ test('a check takes time in proportion to the refcount table', () =>
     const result = await node.check('none', () => {});
     expect(result.corruptions).toBeGreaterThan(0);
     // It was more than a minute.
-    expect(elapsed()).toBeLessThan(2000);
+    expect(elapsed()).toBeLessThan(15_000);
     await closeImage(node);
   }));

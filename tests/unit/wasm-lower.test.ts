@@ -220,13 +220,17 @@ describe('polls', () => {
       const worker = new Worker(
         `data:text/javascript,${encodeURIComponent(`
           onmessage = ({ data: [buffer, at] }) => {
+            postMessage('begins');
             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
             Atomics.store(new Int32Array(buffer), at / 4, 1);
-            postMessage(0);
           };`)}`,
       );
+      const begins = new Promise((resolve) => {
+        worker.onmessage = resolve;
+      });
       worker.postMessage([memory.buffer, ENV + LAYOUT.poll]);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // It may need this thread to start, which then has no time for it.
+      await begins;
       expect(runner.call()).toBe(Exit.POLL);
       worker.terminate();
     }
