@@ -1,9 +1,10 @@
 // Interactive bash on a terminal: the same keys give the same screens natively and under wemu.
 
 import { describe, expect } from 'bun:test';
+import { type GuestTree, guestTreePath } from '../../setup/guests.ts';
 import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
-import type { Files } from '../debian-run.ts';
+import { type Files, type GuestPrograms, I386 } from '../debian-run.ts';
 import { CHROOT_NEEDS } from '../native-chroot.ts';
 import { Twin } from './twin.ts';
 
@@ -33,8 +34,9 @@ class Session {
   private commands = 1;
   private constructor(readonly twin: Twin) {}
 
-  static async start(files: Files = FILES): Promise<Session> {
-    const session = new Session(Twin.start(['/bin/bash', '--noprofile', '--rcfile', 'rc', '-i'], files));
+  static async start(programs: GuestPrograms): Promise<Session> {
+    const argv = ['/bin/bash', '--noprofile', '--rcfile', 'rc', '-i'];
+    const session = new Session(Twin.start(argv, FILES, 'xterm', false, programs));
     await session.twin.step('', session.prompt());
     return session;
   }
@@ -71,20 +73,29 @@ class Session {
   }
 }
 
-function session(name: string, body: (s: Session) => Promise<void>): void {
-  testWith(
-    ['guest-i386', ...CHROOT_NEEDS],
-    name,
-    async () => {
-      const s = await Session.start();
-      try {
-        await body(s);
-      } finally {
-        await s.twin.close();
-      }
-    },
-    TEST_LIMIT,
-  );
+const GUESTS = {
+  i386: I386,
+  armhf: { tree: guestTreePath('armhf'), guest: 'arm' },
+} as const satisfies Partial<Record<GuestTree, GuestPrograms>>;
+
+/** A session of i386's bash, and of ARM's, `usually` also without WEMU_ALL_CASES. */
+function session(name: string, usually: boolean, body: (s: Session) => Promise<void>): void {
+  for (const arch of ['i386', 'armhf'] as const) {
+    if (arch !== 'i386' && !usually && !process.env['WEMU_ALL_CASES']) continue;
+    testWith(
+      ['guest-i386', `guest-${arch}`, ...CHROOT_NEEDS],
+      `${name}, ${arch}`,
+      async () => {
+        const s = await Session.start(GUESTS[arch]);
+        try {
+          await body(s);
+        } finally {
+          await s.twin.close();
+        }
+      },
+      TEST_LIMIT,
+    );
+  }
 }
 
 /** Both have ended alike and left the same files. */
@@ -94,7 +105,7 @@ async function same(s: Session): Promise<void> {
 }
 
 describe('bash on a terminal', () => {
-  session('lines are edited, found again, completed', async (s) => {
+  session('lines are edited, found again, completed', false, async (s) => {
     await s.command('echo first command');
     await s.command(`cho a b${CTRL_A}e${CTRL_E} c${LEFT}${LEFT}X${RIGHT}${CTRL_E}`);
     await s.command(`echo one two three${CTRL_W}${CTRL_W}2 ${CTRL_Y}`);
@@ -121,7 +132,7 @@ describe('bash on a terminal', () => {
     await same(s);
   });
 
-  session('the window changes its size', async (s) => {
+  session('the window changes its size', true, async (s) => {
     await s.command('stty size; echo $COLUMNS $LINES');
     await s.twin.resize(100, 30, s.prompt());
     await s.command('stty size; echo $COLUMNS $LINES');
@@ -134,7 +145,7 @@ describe('bash on a terminal', () => {
     await same(s);
   });
 
-  session('Ctrl-C, Ctrl-Z and Ctrl-\\ reach what runs', async (s) => {
+  session('Ctrl-C, Ctrl-Z and Ctrl-\\ reach what runs', false, async (s) => {
     await s.starts('sleep 1000');
     await s.back(CTRL_C);
     await s.command('echo $?');

@@ -8,9 +8,10 @@ import {
   describeDirectory,
   type Files,
   fillDirectory,
+  type GuestPrograms,
+  I386,
   makeWorkDirectory,
   removeWorkDirectory,
-  TREE,
 } from '../debian-run.ts';
 import { nativeChroot } from '../native-chroot.ts';
 import { Screen } from './screen.ts';
@@ -130,17 +131,25 @@ export class Twin {
   /**
    * Starts a program of the tree twice, each in a directory with the same files.
    * @param lends the program is a shell whose jobs read the keys: steps wait for the job in the foreground
+   * @param programs the tree and the guest under wemu; natively the programs are i386's
    */
-  static start(argv: readonly string[], files: Files, term = 'xterm', lends = false): Twin {
+  static start(
+    argv: readonly string[],
+    files: Files,
+    term = 'xterm',
+    lends = false,
+    programs: GuestPrograms = I386,
+  ): Twin {
     const [columns, rows] = [80, 24];
     const directories: [string, string] = [makeWorkDirectory(), makeWorkDirectory()];
     for (const directory of directories) fillDirectory(directory, files);
-    const wemu = wemuCommand(['-L', TREE, '-0', argv[0]!]);
+    const { tree, guest } = programs;
+    const wemu = wemuCommand(['-L', tree, '-0', argv[0]!], guest);
     if ('missing' in wemu) throw new Error(wemu.missing);
     return new Twin(
       new Terminal(nativeChroot(directories[0], argv), directories[0], columns, rows, term, lends),
       new Terminal(
-        [...wemu.command, join(TREE, argv[0]!), ...argv.slice(1)],
+        [...wemu.command, join(tree, argv[0]!), ...argv.slice(1)],
         directories[1],
         columns,
         rows,
