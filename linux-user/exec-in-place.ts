@@ -82,6 +82,12 @@ export function canStay(): boolean {
   return (low & ~now.permitted[0]) === 0 && (high & ~now.permitted[1]) === 0;
 }
 
+/** Whether the process has a capability (of the first 64) in its effective set. */
+export function hasEffectiveCapability(capability: number): boolean {
+  const set = ownCapabilities()?.effective;
+  return set !== undefined && ((set[capability >> 5]! >>> (capability & 31)) & 1) === 1;
+}
+
 function changeCredentials(): void {
   const { now, after } = change!;
   const [effectiveUser, effectiveGroup] = [sys0(SYS.geteuid), sys0(SYS.getegid)];

@@ -1,9 +1,10 @@
 // Becoming another program: finds out what a file is (guest program, script, host program) and has the host execute it.
 
-import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC } from '../src/host/errno.ts';
+import { E2BIG, EACCES, EFAULT, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, EPERM } from '../src/host/errno.ts';
 import { locate } from '../src/host/own-proc.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import { checkSegments, PT_INTERP, parseElf } from '../src/loader/elf.ts';
+import { unimpOnce } from '../src/log/log.ts';
 import { UserError } from '../src/util/errors.ts';
 import { canStay, rehearseLeave } from './exec-in-place.ts';
 import type { ExecTarget } from './exec-target.ts';
@@ -271,6 +272,10 @@ export function execProgram(
     releaseRobustList(p);
     p.endProgram();
     return p.relaunch(target, environment, closedStandard());
+  }
+  if (p.seccomp !== null) {
+    unimpOnce('executing a program outside of this emulator under seccomp, which could not confine it');
+    return -EPERM;
   }
   p.endProgram();
   p.signals?.prepareExec();

@@ -55,7 +55,9 @@ export function statusText(p: Process, host: string): string {
   const own = /^SigPnd:\t([0-9a-f]{8})([0-9a-f]{8})$/m.exec(host);
   const alone = own ? [Number.parseInt(own[2]!, 16), Number.parseInt(own[1]!, 16)] : [0, 0];
   const kilobytes = (bytes: number): string => `${(bytes / 1024).toString().padStart(8)} kB`;
+  const { seccomp } = p;
   const values: Readonly<Record<string, string>> = {
+    ...(seccomp && { Seccomp: String(seccomp.currentMode), Seccomp_filters: String(seccomp.all.length) }),
     VmPeak: kilobytes(all),
     VmSize: kilobytes(all),
     VmStk: kilobytes(stack),

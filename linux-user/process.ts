@@ -81,6 +81,19 @@ export interface SignalHooks {
   readonly overruns: Map<number, number>;
 }
 
+/** What the process's system calls are confined to (seccomp.ts). */
+export interface Confinement {
+  /** SECCOMP_MODE_* */
+  readonly currentMode: number;
+  /** The filters. */
+  readonly all: readonly unknown[];
+  /**
+   * Looks at a system call before it is made. Undefined lets it be made; otherwise its result, or -NO_RESULT after the guest
+   * has been given a signal. May end the process.
+   */
+  enter(p: Process, number: number, args: readonly number[]): number | undefined;
+}
+
 /** Guest addresses: code and data of the program's file, the first stack pointer, the strings above it. */
 export interface ProgramLayout {
   readonly codeStart: number;
@@ -133,6 +146,8 @@ export class Process {
   robustList = 0;
   robustListSize = 0;
   signals: SignalHooks | null = null;
+  /** Null: system calls are not confined. */
+  seccomp: Confinement | null = null;
   /** Set while system calls are to be printed. */
   tracer: Tracer | null = null;
   /** The ABIs of all guests by name: what exec finds the guest of a file by. */

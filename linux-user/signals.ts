@@ -526,7 +526,7 @@ export class Signals implements SignalHooks {
   }
 
   /** A signal that cannot be put off: blocked or ignored, it kills. */
-  private force(info: SigInfo): void {
+  force(info: SigInfo): void {
     const { handler } = this.action(info.signal);
     if (handler === SIG_DFL || handler === SIG_IGN || this.isBlocked(info.signal)) this.die(info);
     this.runHandler(info);

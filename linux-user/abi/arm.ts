@@ -110,6 +110,7 @@ function makeAbi(bigEndian: boolean): Abi {
     structs: ARM_STRUCTS,
     syscallNames: armSyscallNames,
     rowNames: ARM_ROW_NAMES,
+    strictCalls: [3, 4, 1, 173],
     pairedRegisters: true,
     openFlags,
     syscallNumber: (view, env) => armSyscallIndex(view.getInt32(env + R7, true)),

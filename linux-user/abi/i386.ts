@@ -57,6 +57,7 @@ export const I386_ABI: Abi = {
   structs: I386_STRUCTS,
   syscallNames: i386SyscallNames,
   rowNames: I386_ROW_NAMES,
+  strictCalls: [3, 4, 1, 119],
   pairedRegisters: false,
   syscallNumber: (view, env) => view.getInt32(env + EAX, true),
   syscallArguments(memory, env, into) {

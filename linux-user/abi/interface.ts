@@ -85,6 +85,8 @@ export interface Abi {
   syscallNames(): readonly string[];
   /** Row names for calls whose name on this ABI means another row: `getuid` with 16-bit results is row `getuid16`. */
   readonly rowNames: Readonly<Record<string, string>>;
+  /** The calls that SECCOMP_MODE_STRICT leaves: read, write, exit, and the return from handlers. */
+  readonly strictCalls: readonly number[];
   /** 64-bit arguments in registers start at an even argument number (ARM EABI, MIPS o32, PowerPC). */
   readonly pairedRegisters: boolean;
   /** Flags of open(2) where they are not the host's: turns the guest's into the host's, and the host's into the guest's. */

@@ -34,10 +34,22 @@ export class SystemCalls {
     const p = this.process;
     const number = p.abi.syscallNumber(p.stateView, p.stateEnv);
     const r = this.registers;
-    const result = p.abi.syscallArguments(p.memory, p.env, r)
-      ? this.call(number, r[0]!, r[1]!, r[2]!, r[3]!, r[4]!, r[5]!)
-      : -EFAULT;
+    const readable = p.abi.syscallArguments(p.memory, p.env, r);
+    const confined = p.seccomp === null ? undefined : p.seccomp.enter(p, number, r);
+    const result =
+      confined !== undefined
+        ? this.refused(number, r, confined)
+        : readable
+          ? this.call(number, r[0]!, r[1]!, r[2]!, r[3]!, r[4]!, r[5]!)
+          : -EFAULT;
     if (result > -ERESTARTSYS || result < -NO_RESULT) p.abi.setSyscallResult(p.stateView, p.stateEnv, result);
+    return result;
+  }
+
+  /** A call that seccomp has answered. */
+  private refused(number: number, args: readonly number[], result: number): number {
+    const { tracer } = this.process;
+    if (tracer !== null) tracer.after(tracer.before(number, [...args]), result);
     return result;
   }
 

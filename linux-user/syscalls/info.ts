@@ -84,7 +84,6 @@ const PRCTL: Readonly<Record<number, string>> = {
   14: 'ulong timing', // PR_SET_TIMING
   15: 'str name', // PR_SET_NAME
   16: 'out bytes[16] name', // PR_GET_NAME
-  21: '', // PR_GET_SECCOMP
   23: 'ulong cap', // PR_CAPBSET_READ
   24: 'ulong cap', // PR_CAPBSET_DROP
   25: 'out int state', // PR_GET_TSC
@@ -110,6 +109,8 @@ const PRCTL: Readonly<Record<number, string>> = {
   67: 'ulong on, ulong a3, ulong a4, ulong a5', // PR_SET_MEMORY_MERGE
   68: 'ulong a2, ulong a3, ulong a4, ulong a5', // PR_GET_MEMORY_MERGE
 };
+const PR_GET_SECCOMP = 21;
+const PR_SET_SECCOMP = 22;
 const PR_GET_TID_ADDRESS = 40;
 const PR_SET_TSC = 26;
 const PR_TSC_ENABLE = 1;
@@ -141,9 +142,16 @@ function nameMemory(p: Process, operation: number, start: number, length: number
   return sys5(SYS.prctl, PR_SET_VMA, operation >>> 0, p.base + from, size, p.in(name));
 }
 
-/** Options that have no row: one is answered here, the rest fail as an option the kernel was built without. */
+/** Loads what only programs with seccomp need. */
+function loadSeccomp(): typeof import('./seccomp.ts') {
+  return require('./seccomp.ts');
+}
+
+/** Options that have no row: some are answered here, the rest fail as an option the kernel was built without. */
 function prctl(p: Process, option: number, pointer: number, start: number, length: number, name: number): number {
   if (option === PR_GET_TID_ADDRESS) return p.writeU32(pointer, p.clearTid) ? 0 : -EFAULT;
+  if (option === PR_GET_SECCOMP) return loadSeccomp().prctlGetSeccomp(p);
+  if (option === PR_SET_SECCOMP) return loadSeccomp().prctlSetSeccomp(p, pointer, start);
   if (option === PR_SET_VMA) return nameMemory(p, pointer, start, length, name);
   // The guest's counter can always be read.
   if (option === PR_SET_TSC && pointer === PR_TSC_ENABLE) return 0;

@@ -5,6 +5,7 @@ import { IPC_FRONT_ROWS, IPC_ROWS } from './ipc.ts';
 import { POLL_ROWS } from './poll.ts';
 import { REFUSED_ROWS } from './refused.ts';
 import type { Rows } from './row.ts';
+import { SECCOMP_ROWS } from './seccomp.ts';
 import { SOCKET_ROWS, SOCKETCALL_ROWS } from './sockets.ts';
 import { SYSTEM_ROWS } from './system.ts';
 
@@ -16,5 +17,6 @@ export const RARE_ROWS: readonly Rows[] = [
   IPC_ROWS,
   IPC_FRONT_ROWS,
   SYSTEM_ROWS,
+  SECCOMP_ROWS,
   REFUSED_ROWS,
 ];

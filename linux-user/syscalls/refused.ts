@@ -72,11 +72,6 @@ export const REFUSED_ROWS = {
     'addr attr, pid pid, int cpu, fd group_fd, hex flags',
     'as without CONFIG_PERF_EVENTS: the host would count the emulator',
   ),
-  seccomp: refused(
-    'seccomp',
-    'uint operation, hex flags, addr args',
-    'as without CONFIG_SECCOMP: a filter would hit the calls of the emulator',
-  ),
   bpf: refused('bpf', 'int cmd, addr attr, uint size', 'as without CONFIG_BPF_SYSCALL'),
   userfaultfd: refused('userfaultfd', 'hex flags', 'as without CONFIG_USERFAULTFD: the emulator needs faults itself'),
   process_madvise: refused(

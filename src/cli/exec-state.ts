@@ -3,6 +3,7 @@
 import { hostExec } from '../../linux-user/exec.ts';
 import type { ExecTarget } from '../../linux-user/exec-target.ts';
 import type { Process } from '../../linux-user/process.ts';
+import type { SavedSeccomp, Seccomp } from '../../linux-user/seccomp.ts';
 import type { SigInfo } from '../../linux-user/siginfo.ts';
 import { NSIG, SIG_IGN, type Signals } from '../../linux-user/signals.ts';
 import { ENGINE_SETTINGS } from '../host/engine-settings.ts';
@@ -32,6 +33,8 @@ export interface ExecState {
   readonly limits: readonly (readonly [number, number | null, number | null])[];
   /** Signals that had arrived and were blocked. */
   readonly pending: readonly SigInfo[];
+  /** What the process is confined to (Seccomp.save); null: not at all. */
+  readonly seccomp: SavedSeccomp | null;
   /** The open log file, or -1. */
   readonly logFd: number;
   /** Process.kernelStarts. */
@@ -103,6 +106,7 @@ export function makeRelaunch(p: Process, signals: Signals, guest: string, option
       closed,
       limits: [...p.limits].map(([n, { soft, hard }]) => [n, finite(soft), finite(hard)] as const),
       pending,
+      seccomp: (p.seccomp as Seccomp | null)?.save() ?? null,
       logFd,
       kernelStarts: p.kernelStarts,
     };
@@ -124,11 +128,17 @@ export function parseExecState(text: string): ExecState {
   return JSON.parse(Buffer.from(text, 'latin1').toString('utf8')) as ExecState;
 }
 
+/** Loads what only confined processes need. */
+function loadSeccomp(): typeof import('../../linux-user/seccomp.ts').Seccomp {
+  return (require('../../linux-user/seccomp.ts') as typeof import('../../linux-user/seccomp.ts')).Seccomp;
+}
+
 /** Gives the process what the state says, once its signals are set up. */
 export function applyExecState(p: Process, signals: Signals, state: ExecState): void {
   for (const n of state.ignored) signals.setAction(n, { ...signals.action(n), handler: SIG_IGN });
   signals.setBlocked(...state.blocked);
   for (const info of state.pending) signals.queue(info);
+  if (state.seccomp !== null) p.seccomp = loadSeccomp().restore(state.seccomp);
   for (const fd of state.closed) sys1(SYS.close, fd);
   for (const [n, soft, hard] of state.limits) p.limits.set(n, { soft: soft ?? 2 ** 64, hard: hard ?? 2 ** 64 });
   setName(state.execFn);
