@@ -10,6 +10,7 @@ import { type OptionTree, parseKeyValueList } from '../../src/block/options.ts';
 import { Random } from './differential.ts';
 import { freshQcow2, inScratch, stopwatch } from './helpers.ts';
 
+/** Longest a use of an input may take: what this is made to find goes on for minutes. */
 const LIMIT_MS = 10_000;
 
 /** Runs a use that may fail as a BlockError only; returns its milliseconds (stopwatch). */
