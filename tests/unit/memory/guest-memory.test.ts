@@ -86,6 +86,8 @@ describe('checks', () => {
     const path = join(dir, 'file');
     writeFileSync(path, new Uint8Array(PAGE + 10).fill(7));
     const fd = openSync(path, 'r+');
+    // It is needed by its descriptor only.
+    rmSync(dir, { recursive: true });
     memory.map(BASE, 4 * PAGE, 3, 0x11, fd, 0);
     expect(memory.checkRead(BASE, 2 * PAGE)).toBe(true);
     expect(memory.read8(BASE + PAGE + 9)).toBe(7);
@@ -96,7 +98,6 @@ describe('checks', () => {
     expect(memory.readCString(BASE + PAGE, 100)!.length).toBe(10);
     ftruncateSync(fd, 0);
     expect(memory.checkRead(BASE, 1)).toBe(false);
-    rmSync(dir, { recursive: true });
   });
 
   test('strings stop at zero, at the limit, or fail at the first page that cannot be read', () => {

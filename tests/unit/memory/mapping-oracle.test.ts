@@ -1,5 +1,5 @@
 // Mapping calls give the addresses, errors and list of mappings that the host kernel gives a 32-bit process.
-import { afterEach, describe, expect } from 'bun:test';
+import { afterAll, afterEach, describe, expect } from 'bun:test';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,7 +76,7 @@ function randomCalls(seed: number, count: number): Call[] {
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'mapping-'));
-process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The lines the oracle prints for the calls, with `top` as found there. */
 function runNative(oracle: string, file: string, script: (top: number) => string): { top: number; lines: string[] } {
