@@ -56,9 +56,10 @@ export interface Tracer {
 export interface SignalHooks {
   /**
    * Runs `wait` with the thread's mask replaced by the set (signals 1-32 in `low`). A signal that the new mask lets
-   * through interrupts the wait, and its handler runs before the old mask is back.
+   * through interrupts the wait, and its handler runs before the old mask is back. But first `look` is asked, which does not
+   * wait: its result is the call's then, null that there is none.
    */
-  withMask(low: number, high: number, wait: () => number): number;
+  withMask(low: number, high: number, wait: () => number, look?: () => number | null): number;
   /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
   trampolinePage: number;
   /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */

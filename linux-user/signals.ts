@@ -407,17 +407,21 @@ export class Signals implements SignalHooks {
     return false;
   }
 
-  withMask(low: number, high: number, wait: () => number): number {
+  withMask(low: number, high: number, wait: () => number, look?: () => number | null): number {
     // What arrived under the old mask is delivered first.
     if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
     const before: [number, number] = [this.blockedLow, this.blockedHigh];
     this.setBlocked(low, high);
-    const result = wait();
+    let result = wait();
     const interrupted = result === -EINTR || result <= -ERESTARTSYS;
     if (interrupted && this.memory.read32(this.pollAt) !== 0) {
-      // The handler runs under the new mask and comes back to the old one.
-      this.suspended = before;
-      return -EINTR;
+      const seen = look?.() ?? null;
+      if (seen === null) {
+        // The handler runs under the new mask and comes back to the old one.
+        this.suspended = before;
+        return -EINTR;
+      }
+      result = seen;
     }
     this.setBlocked(before[0], before[1]);
     return result;

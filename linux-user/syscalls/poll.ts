@@ -1,12 +1,12 @@
 // System calls that wait for descriptors: select, poll, epoll, in every width of time and set.
 
 import { EFAULT, EINVAL } from '../../src/host/errno.ts';
-import { HostBuffer, SYS, sys1, sys3, sys4 } from '../../src/host/syscall.ts';
+import { HostBuffer, SYS, sys1, sys3, sys4, sys6 } from '../../src/host/syscall.ts';
 import { openProc } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
-import { withSignalMask } from './signal-mask.ts';
+import { type Call, withSignalMask } from './signal-mask.ts';
 import { arrayToGuest, copyIn, copyOut, hostArray, hostCopy, toGuest } from './user-data.ts';
 
 const O_CLOEXEC = 0x80000;
@@ -33,8 +33,8 @@ function tableSize(): number {
  * select with the time already converted at the start of the scratch buffer. Sets are copied because the host works on
  * words of 64 bits, which may reach beyond a guest's set.
  */
-function selectSets(p: Process, call: number, n: number, sets: readonly number[], time: number): number {
-  if (n < 0) return p.wait(call, n, 0, 0, 0, time, 0);
+function selectSets(p: Process, number: number, n: number, sets: readonly number[], time: number, call: Call): number {
+  if (n < 0) return call(number, n, 0, 0, 0, time, 0);
   // The kernel looks at no more descriptors than its table has places.
   if (n > FEW_FDS) n = Math.min(n, tableSize());
   const word = p.abi.model.longSize;
@@ -50,8 +50,9 @@ function selectSets(p: Process, call: number, n: number, sets: readonly number[]
     return scratch.address + at;
   });
   if (hosts.includes(-1)) return -EFAULT;
-  const result = p.wait(call, n, hosts[0]!, hosts[1]!, hosts[2]!, time, 0);
-  if (result < 0) return result;
+  const result = call(number, n, hosts[0]!, hosts[1]!, hosts[2]!, time, 0);
+  // Nothing found by a look is no result.
+  if (result < 0 || (result === 0 && call === sys6)) return result;
   for (let i = 0; i < 3; i++) {
     const at = SETS + i * hostBytes;
     reorderWords(p, scratch.u8, at, guestBytes);
@@ -86,8 +87,23 @@ function checkTime(p: Process, name: Timespec, pointer: number): number {
   return read64(view, 0, true, true) < 0 || nanoseconds < 0 || nanoseconds >= 1e9 ? -EINVAL : 0;
 }
 
+/** Whether the time that `checkTime` has read is none. */
+function isNoTime(p: Process): boolean {
+  const { view } = p.scratch(0);
+  return read64(view, 0, true, true) === 0 && read64(view, 8, true, true) === 0;
+}
+
+let zeroTime: HostBuffer | undefined;
+
+/** Host address of a time of nothing, which the kernel may store back. */
+function noTime(): number {
+  return (zeroTime ??= new HostBuffer(16)).address;
+}
+
 function select(p: Process, n: number, read: number, write: number, except: number, timeout: number): number {
-  return countingDown(p, 'timeval', timeout, (time) => selectSets(p, SYS.select, n, [read, write, except], time));
+  return countingDown(p, 'timeval', timeout, (time) =>
+    selectSets(p, SYS.select, n, [read, write, except], time, (...args) => p.wait(...args)),
+  );
 }
 
 /** select of i386 and others of its age: the arguments stand in memory. */
@@ -116,8 +132,10 @@ function pselect6(name: Timespec): Handler {
     }
     const bad = checkTime(p, name, timeout);
     if (bad < 0) return bad;
-    return withSignalMask(p, mask, size, () =>
-      countingDown(p, name, timeout, (time) => selectSets(p, SYS.pselect6, n, [read, write, except], time)),
+    return withSignalMask(p, mask, size, (call, look) =>
+      countingDown(p, name, timeout, (time) =>
+        selectSets(p, SYS.pselect6, n, [read, write, except], look ? noTime() : time, call),
+      ),
     );
   };
 }
@@ -139,9 +157,11 @@ function ppoll(name: Timespec): Handler {
   return (p, fds, count, timeout, mask, size) => {
     const bad = checkTime(p, name, timeout);
     if (bad < 0) return bad;
-    const wait = (time: number) =>
-      pollFds(p, fds, count, (address) => p.wait(SYS.ppoll, address, count >>> 0, time, 0, 0, 0));
-    return withSignalMask(p, mask, size, () => countingDown(p, name, timeout, wait));
+    return withSignalMask(p, mask, size, (call, look) =>
+      countingDown(p, name, timeout, (time) =>
+        pollFds(p, fds, count, (address) => call(SYS.ppoll, address, count >>> 0, look ? noTime() : time, 0, 0, 0)),
+      ),
+    );
   };
 }
 
@@ -165,18 +185,23 @@ function epollWait(p: Process, epfd: number, events: number, count: number, time
   return epollEvents(p, events, count, (address, room) => p.wait(SYS.epoll_wait, epfd, address, room, timeout, 0, 0));
 }
 
+/** Without time epoll is not interrupted. */
+
 function epollPwait(p: Process, epfd: number, events: number, n: number, timeout: number, mask: number, size: number) {
-  return withSignalMask(p, mask, size, () => epollWait(p, epfd, events, n, timeout));
+  const wait = (call: Call, look: boolean) =>
+    epollEvents(p, events, n, (address, room) => call(SYS.epoll_wait, epfd, address, room, look ? 0 : timeout, 0, 0));
+  return withSignalMask(p, mask, size, wait, timeout !== 0);
 }
 
 function epollPwait2(p: Process, epfd: number, events: number, n: number, time: number, mask: number, size: number) {
   const bad = checkTime(p, 'timespec64', time);
   if (bad < 0) return bad;
-  return withSignalMask(p, mask, size, () => {
-    return epollEvents(p, events, n, (address, room) =>
-      p.wait(SYS.epoll_pwait2, epfd, address, room, hostCopy(p, 'timespec64', time), 0, 0),
+  const some = time === 0 || !isNoTime(p);
+  const wait = (call: Call, look: boolean) =>
+    epollEvents(p, events, n, (address, room) =>
+      call(SYS.epoll_pwait2, epfd, address, room, look ? noTime() : hostCopy(p, 'timespec64', time), 0, 0),
     );
-  });
+  return withSignalMask(p, mask, size, wait, some);
 }
 
 export const POLL_ROWS = {
