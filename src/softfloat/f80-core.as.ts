@@ -37,6 +37,8 @@ export const RC_ZERO: i32 = 0xc00;
 export const RC_MASK: i32 = 0xc00;
 export const PC_MASK: i32 = 0x300;
 export const PC_64: i32 = 0x300;
+/** Set where precision control asks for all 64 bits, whether it is 1 or 3. */
+const PC_LONG: i32 = 0x100;
 
 /** Stores the result and passes `flags` through, so that a special case is one line. */
 // @ts-ignore: decorator
@@ -279,7 +281,25 @@ export function roundPack(dst: usize, sign: i32, exp: i32, sig: u64, rest: u64, 
     }
     return result(dst, sign | exp, sig, rest == 0 ? 0 : PE | (i32(up) << 9));
   }
+  if ((mode & (PC_LONG | RC_MASK)) == 0 && u32(exp - 1) < 0x7ffd) return roundShort(dst, sign, exp, sig, rest, mode);
   return roundPackFull(dst, sign, exp, sig, rest, mode);
+}
+
+/** `roundPack` to 53 or 24 bits, to nearest, of a number whose exponent does not come to its limits. */
+function roundShort(dst: usize, sign: i32, exp: i32, sig: u64, rest: u64, mode: i32): i32 {
+  const drop = mode & 0x200 ? 11 : 40;
+  const unit = u64(1) << drop;
+  // Twice what is dropped, and whether anything follows.
+  const low = sig & (unit - 1);
+  const tail = (low << 1) | u64(rest != 0);
+  // Up when above half, or half and odd.
+  const up = (tail | ((sig >> drop) & 1)) > unit;
+  sig = sig - low + (up ? unit : 0);
+  if (sig == 0) {
+    sig = INT_BIT;
+    exp++;
+  }
+  return result(dst, sign | exp, sig, tail == 0 ? 0 : PE | (i32(up) << 9));
 }
 
 /**
