@@ -40,18 +40,21 @@ export function debianRelease(): string {
   return codename;
 }
 
+/** Seconds to wait for another run of apt or dpkg, and how often a download is tried. */
+const PATIENT = ['-o', 'DPkg::Lock::Timeout=600', '-o', 'Acquire::Retries=5'];
+
 /** Installs packages of the host's own architecture. Throws SetupError when not root, not Debian, or without network. */
 export function installHostPackages(packages: readonly string[]): void {
   debianRelease();
   if (process.getuid?.() !== 0) throw new SetupError('only root can install packages');
   // Only the host's own indexes: those of added architectures may be out of step and would fail the update.
-  const native = ['-o', `APT::Architectures=${run(['dpkg', '--print-architecture']).trim()}`];
+  const native = ['-o', `APT::Architectures=${run(['dpkg', '--print-architecture']).trim()}`, ...PATIENT];
   try {
     run(['apt-get', 'update', '-qq', ...native]);
   } catch {
     // Lists from an earlier update may do; if not, the installation says what is missing.
   }
-  run(['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages]);
+  run(['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...PATIENT, ...packages]);
 }
 
 /**
@@ -82,6 +85,7 @@ function privateAptOptions(dir: string, arch: string): string[] {
     'APT::Architectures': arch,
     'APT::Sandbox::User': 'root',
     'Acquire::Languages': 'none',
+    'Acquire::Retries': '5',
     'Debug::NoLocking': '1',
     'Dir::State': join(dir, 'state'),
     'Dir::State::lists': join(dir, 'state/lists'),
