@@ -35,6 +35,11 @@ export function isHidden(fd: number): boolean {
   return fd >= lowestHidden && hidden.has(fd);
 }
 
+/** Whether a number below `count` may be ours: what looks at many descriptors asks first. */
+export function mayBeHiddenBelow(count: number): boolean {
+  return count > lowestHidden;
+}
+
 /** Our descriptors in ascending order. */
 export function hiddenDescriptors(): readonly number[] {
   return [...hidden].sort((a, b) => a - b);

@@ -173,8 +173,24 @@ interface FrameForm {
 /** By CPU model; filled when first asked. */
 const frameForms: (FrameForm | undefined)[] = [];
 
+/**
+ * What a kernel of 64 bits counts for a frame besides the FPU's state: AT_MINSIGSTKSZ of such (3376, where an XSAVE area takes
+ * 2432 bytes) less that state.
+ */
+const FRAME_REST = 828;
+
+/** AT_MINSIGSTKSZ: the same for programs of 32 and of 64 bits. */
+export function minSignalStack(view: DataView, env: number): number {
+  const { fxsr, xsave } = formOf(view.getUint32(env + O.model, true));
+  const state = xsave ? XSTATE_SIZE + MAGIC2_SIZE : fxsr ? FXSAVE_SIZE : 0;
+  return Math.ceil((FRAME_REST + FSAVE_SIZE + state) / 16) * 16;
+}
+
 function frameForm(memory: GuestMemory, env: number): FrameForm {
-  const model = memory.read32(env + O.model);
+  return formOf(memory.read32(env + O.model));
+}
+
+function formOf(model: number): FrameForm {
   const known = frameForms[model];
   if (known) return known;
   const [, , ecx, edx] = cpuidLeaf(modelAt(model), 1);

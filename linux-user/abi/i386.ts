@@ -5,7 +5,7 @@ import { modelOf } from '../../targets/x86/models.ts';
 import { X86_OFFSETS } from '../../targets/x86/state.ts';
 import { i386CpuInfo } from './i386-cpuinfo.ts';
 import { I386_CALLS, setTlsByClone } from './i386-descriptors.ts';
-import { I386_SIGNALS } from './i386-signals.ts';
+import { I386_SIGNALS, minSignalStack } from './i386-signals.ts';
 import { I386_STRUCTS } from './i386-structs.ts';
 import { I386_ROW_NAMES, i386SyscallNames } from './i386-syscalls.ts';
 import { VDSO, vdsoImage } from './i386-vdso.ts';
@@ -33,8 +33,12 @@ const I386_PROGRAM: ProgramAbi = {
   pieBase: 0x56555000,
   execStackByDefault: true,
   platform: 'i686',
-  // The feature bits of CPUID leaf 1, EDX.
-  hwcaps: (view, env) => ({ hwcap: cpuidLeaf(modelOf(view, env), 1)[3] >>> 0 }),
+  // The feature bits of CPUID leaf 1, EDX. Of what AT_HWCAP2 tells, programs of 32 bits can use nothing.
+  hwcaps: (view, env) => ({
+    hwcap: cpuidLeaf(modelOf(view, env), 1)[3] >>> 0,
+    hwcap2: 0,
+    minSignalStack: minSignalStack(view, env),
+  }),
   vdso: {
     contents: vdsoImage,
     aux: (base) => [

@@ -45,8 +45,8 @@ export interface ProgramAbi {
   readonly execStackByDefault: boolean;
   /** AT_PLATFORM, or what tells it for the CPU model in the state; undefined when the ABI has none. */
   readonly platform: string | undefined | ((view: DataView, env: number) => string);
-  /** AT_HWCAP and AT_HWCAP2 for the CPU model in the state. */
-  hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number };
+  /** AT_HWCAP, AT_HWCAP2 and AT_MINSIGSTKSZ for the CPU model in the state. */
+  hwcaps(view: DataView, env: number): { hwcap: number; hwcap2?: number; minSignalStack?: number };
   /** Pages the kernel gives every process at addresses above its own (ARM's helper page): readable and executable. */
   readonly fixedPages?: readonly { readonly address: number; readonly contents: () => Uint8Array }[];
   /**

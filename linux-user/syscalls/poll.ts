@@ -1,8 +1,8 @@
 // System calls that wait for descriptors: select, poll, epoll, in every width of time and set.
 
-import { EFAULT, EINVAL } from '../../src/host/errno.ts';
+import { EBADF, EFAULT, EINVAL } from '../../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys6 } from '../../src/host/syscall.ts';
-import { openProc } from '../host-descriptors.ts';
+import { hiddenDescriptors, isHidden, mayBeHiddenBelow, openProc } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import type { Handler, Rows } from './row.ts';
@@ -50,6 +50,12 @@ function selectSets(p: Process, number: number, n: number, sets: readonly number
     return scratch.address + at;
   });
   if (hosts.includes(-1)) return -EFAULT;
+  if (mayBeHiddenBelow(n)) {
+    for (const fd of hiddenDescriptors()) {
+      const inSet = (i: number): boolean => ((scratch.u8[SETS + i * hostBytes + (fd >> 3)]! >> (fd & 7)) & 1) === 1;
+      if (fd < n && [0, 1, 2].some((i) => sets[i] !== 0 && inSet(i))) return -EBADF;
+    }
+  }
   const result = call(number, n, hosts[0]!, hosts[1]!, hosts[2]!, time, 0);
   // Nothing found by a look is no result.
   if (result < 0 || (result === 0 && call === sys6)) return result;
@@ -140,12 +146,33 @@ function pselect6(name: Timespec): Handler {
   };
 }
 
+const POLLFD_SIZE = 8;
+/** A number that is never open. */
+const NEVER_OPEN = 0x7fffffff;
+
+/** Whether one of the descriptors is ours; to the guest it is not open. */
+function namesHidden(p: Process, fds: number, count: number): boolean {
+  if (!mayBeHiddenBelow(MOST_FDS) || count > MOST_FDS || !p.memory.checkRead(fds, count * POLLFD_SIZE)) return false;
+  for (let i = 0; i < count; i++) if (isHidden(p.view.getInt32((fds >>> 0) + i * POLLFD_SIZE, p.little))) return true;
+  return false;
+}
+
 /** Runs a wait for `count` struct pollfd. The host refuses more than the limit of open files before it looks at them. */
 function pollFds(p: Process, fds: number, count: number, wait: (address: number) => number): number {
   count >>>= 0;
-  if (p.little || count > MOST_FDS) return wait(p.out(fds, count * 8));
-  const result = wait(hostArray(p, 'pollfd', fds, count, SETS));
+  const hidden = namesHidden(p, fds, count);
+  if ((p.little && !hidden) || count > MOST_FDS) return wait(p.out(fds, count * POLLFD_SIZE));
+  const array = hostArray(p, 'pollfd', fds, count, SETS);
+  const { view } = p.scratch(0);
+  const numbers: number[] = [];
+  for (let i = 0; hidden && i < count; i++) {
+    const fd = view.getInt32(SETS + i * POLLFD_SIZE, true);
+    numbers.push(fd);
+    if (isHidden(fd)) view.setInt32(SETS + i * POLLFD_SIZE, NEVER_OPEN, true);
+  }
+  const result = wait(array);
   if (result < 0) return result;
+  for (const [i, fd] of numbers.entries()) p.scratch(0).view.setInt32(SETS + i * POLLFD_SIZE, fd, true);
   return arrayToGuest(p, 'pollfd', SETS, fds, count) < 0 ? -EFAULT : result;
 }
 

@@ -46,6 +46,8 @@ export interface AuxInput {
   readonly hwcap: number;
   /** Left out when the guest has none. */
   readonly hwcap2?: number;
+  /** AT_MINSIGSTKSZ: bytes that a signal's frame needs at most; left out when the guest has none. */
+  readonly minSignalStack?: number;
   /** Entries only this guest has; they come first, as the kernel puts them. */
   readonly extra?: readonly AuxEntry[];
   /** Entries that come last. */
@@ -62,6 +64,7 @@ export function auxEntries(
 ): AuxEntry[] {
   const entries: AuxEntry[] = [
     ...(input.extra ?? []),
+    ...(input.minSignalStack === undefined ? [] : [[AT.MINSIGSTKSZ, input.minSignalStack] as const]),
     [AT.HWCAP, input.hwcap],
     [AT.PAGESZ, input.pageSize],
     [AT.CLKTCK, input.clockTicks],
