@@ -4,9 +4,12 @@ import { ARM_OFFSETS as O } from './state.ts';
 
 /** The flags of comparisons. */
 export const FPSCR_NZCV = 0xf0000000 | 0;
+export const FPSCR_Z = 0x40000000;
 /** The cumulative flags: QC IDC IXC UFC OFC DZC IOC. */
 export const FPSCR_CUMULATIVE = 0x0800009f;
+export const FPSCR_IOC = 0x01;
 export const FPSCR_IXC = 0x10;
+export const FPSCR_IDC = 0x80;
 export const FPSCR_QC = 0x08000000;
 /** What can be written besides: AHP DN FZ RMode Stride Len. FZ16 and the enabling of traps are not there. */
 export const FPSCR_CONTROL = 0x07f70000;

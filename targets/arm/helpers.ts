@@ -1,7 +1,7 @@
 // Helper rows of the ARM guest and the functions behind them.
 import type { HelperRow } from '../../tcg/ir/helper-table.ts';
 import type { HelperFunction, HelperPort } from '../target.ts';
-import { writeFpscrParts } from './fpscr.ts';
+import { FPSCR_FZ, FPSCR_IDC, FPSCR_IOC, FPSCR_IXC, FPSCR_Z, writeFpscrParts } from './fpscr.ts';
 import { ARM_OFFSETS as O } from './state.ts';
 
 /** The virtual counter: with 0 it is read anew and its low half returned, with 1 the high half of what was read. */
@@ -11,6 +11,11 @@ export const CRC32: HelperRow = { name: 'crc32', args: ['i32', 'i32', 'i32'], re
 
 /** FPSCR but for the flags of comparisons. */
 export const WRITE_FPSCR: HelperRow = { name: 'write_fpscr', args: ['i32'], result: null, sideEffects: true };
+
+/** A double, low word first, to an integer as JavaScript has it: modulo 2 to the 32. */
+export const JS_TO_INT: HelperRow = { name: 'js_to_int', args: ['i32', 'i32'], result: 'i32' };
+/** Z of FPSCR, set when that was exact, and the cumulative flags it sets. */
+export const JS_FLAGS: HelperRow = { name: 'js_flags', args: ['i32', 'i32'], result: 'i32', sideEffects: true };
 
 /** Polynomials with their bits reversed, as the instructions use them. */
 const POLYNOMIAL = 0xedb88320;
@@ -38,6 +43,26 @@ function crc32(_env: number, crc: number, data: number, kind: number): number {
   return crc | 0;
 }
 
+const double = new DataView(new ArrayBuffer(8));
+
+function doubleOf(low: number, high: number): number {
+  double.setInt32(0, low, true);
+  double.setInt32(4, high, true);
+  return double.getFloat64(0, true);
+}
+
+const LEAST_NORMAL = 2 ** -1022;
+
+/** What VJCVT tells of a conversion (ARM ARM, FPToFixedJS). */
+function conversionFlags(value: number, flushes: boolean): number {
+  if (Number.isNaN(value)) return FPSCR_IOC;
+  const whole = Math.trunc(value);
+  if (whole < -0x80000000 || whole > 0x7fffffff) return FPSCR_IOC;
+  if (flushes && value !== 0 && Math.abs(value) < LEAST_NORMAL) return FPSCR_IDC;
+  if (whole !== value) return FPSCR_IXC;
+  return Object.is(value, -0) ? 0 : FPSCR_Z;
+}
+
 /** Nanoseconds per tick of the counter; CNTFRQ says the same. */
 const TICK = 16;
 
@@ -46,6 +71,9 @@ export function armHelpers(port: HelperPort): Record<string, HelperFunction> {
   const { view } = port;
   return {
     crc32,
+    js_to_int: (_env: number, low: number, high: number) => doubleOf(low, high) | 0,
+    js_flags: (env: number, low: number, high: number) =>
+      conversionFlags(doubleOf(low, high), (view.getInt32(env + O.fpscr, true) & FPSCR_FZ) !== 0),
     write_fpscr: (env: number, value: number) => {
       writeFpscrParts(view, env, value);
       return undefined;

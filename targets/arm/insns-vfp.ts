@@ -67,6 +67,7 @@ export const VFP_ROWS = [
   ['VCVT_precision', 'cccc11101D11 0111 dddd 101z 11M0 mmmm', 'vfp2', 'f2|Dz Mp'],
   ['VCVT_fromInt', 'cccc11101D11 1000 dddd 101z s1M0 mmmm', 'vfp2', 'f1|D Ms'],
   ['VCVT_toInt', 'cccc11101D11 110s dddd 101z r1M0 mmmm', 'vfp2', 'f0|Ds M'],
+  ['VJCVT', 'cccc11101D11 1001 dddd 1011 11M0 mmmm', 'jscvt', '.s32.f64|Ds Md'],
   ['VCVT_fromFixed', 'cccc11101D11 101U dddd 101z q1j0 iiii', 'vfp3', 'f3|D D #f', '?fraction'],
   ['VCVT_toFixed', 'cccc11101D11 111U dddd 101z q1j0 iiii', 'vfp3', 'f4|D D #f', '?fraction'],
 ] as const satisfies readonly RowSpec[];

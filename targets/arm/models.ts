@@ -8,8 +8,8 @@ export const FEATURES = [
   ...['adiv', 'tdiv', 'lpae', 'crc', 'sb'],
   // Floating point and Advanced SIMD.
   ...['vfp2', 'vfp3', 'd32', 'half', 'vfp4', 'vfp8', 'neon', 'neon8', 'aes', 'pmull', 'sha1', 'sha2'],
-  // ARMv8.1 to v8.3: rounding doubling multiplication, dot products, complex numbers.
-  ...['rdm', 'dotprod', 'fcma'],
+  // ARMv8.1 to v8.3: rounding doubling multiplication, dot products, complex numbers, JavaScript's integers.
+  ...['rdm', 'dotprod', 'fcma', 'jscvt'],
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -50,6 +50,7 @@ const EVERYTHING: readonly Feature[] = [
   'rdm',
   'dotprod',
   'fcma',
+  'jscvt',
 ];
 
 // biome-ignore format: a table, one row per model

@@ -36,8 +36,8 @@ function isUndefined(word: number): boolean {
   return op?.row.name === 'env_st_i32' && op.imm === ARM_OFFSETS.exception;
 }
 
-/** Instructions that capstone knows and no model here has: half precision, FEAT_RDM, FEAT_JSCVT, ARMv8-M; and registers of privilege. */
-const NOT_HERE = /^vlstm|^vlldm|\.f16(\.|$)|^vqrdml[as]h|^vjcvt|^vmsr$|^vmrs$/;
+/** Instructions that capstone knows and no model here has: half precision, ARMv8-M; and registers of privilege. */
+const NOT_HERE = /^vlstm|^vlldm|\.f16(\.|$)|^vmsr$|^vmrs$/;
 
 /** What the manual calls UNPREDICTABLE, where capstone shows something and the translator has chosen undefined. */
 function isUnpredictable(insn: Insn): boolean {

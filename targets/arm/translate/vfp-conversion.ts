@@ -1,7 +1,10 @@
 // Conversions of S and D registers: between precisions, to and from integers and fixed-point numbers, to integral values.
 import { Cond } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
+import { FPSCR_CUMULATIVE, FPSCR_Z } from '../fpscr.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { JS_FLAGS, JS_TO_INT } from '../helpers.ts';
+import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
 import type { Handler, Translation } from './context.ts';
 import { Guard, guarded } from './floats.ts';
 import {
@@ -204,7 +207,21 @@ function integral(form: (t: Translation) => number): Handler {
   });
 }
 
+/** VJCVT: to an integer as JavaScript has it, which rounds to zero whatever FPSCR says. */
+const javaScriptInteger: Handler = dataProcessing((t) => {
+  const { b, insn } = t;
+  const m = dNumber(insn.m, insn.M);
+  if (!hasD(t, m)) return t.undefined();
+  const word = (n: number): Value => b.emit('lane_i32', QREGS[m >> 1]!, null, null, 32, ((m & 1) << 1) | n);
+  const [low, high] = [b.copy(word(0)), b.copy(word(1))];
+  const flags = b.copy(b.call(JS_FLAGS, low, high));
+  b.set(FPFLAGS, b.and(flags, FPSCR_Z));
+  b.envStore(O.fpexc, b.or(b.envLoad(O.fpexc), b.and(flags, FPSCR_CUMULATIVE)));
+  writeS(t, sNumber(insn.d, insn.D), b.call(JS_TO_INT, low, high));
+});
+
 export const VFP_CONVERSION = {
+  VJCVT: javaScriptInteger,
   VCVT_precision: precision,
   VCVT_fromInt: fromInteger,
   VCVT_toInt: toInteger,
