@@ -1,13 +1,13 @@
 // System calls that move data through descriptors: read, write and their vector, positioned and in-kernel relatives.
 
-import { EFAULT, EFBIG } from '../../src/host/errno.ts';
+import { EFAULT, EFBIG, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys2, sys3, sys4, sys5 } from '../../src/host/syscall.ts';
 import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
 import { wide } from './call.ts';
 import { isSmallFile, positionOf } from './descriptor-notes.ts';
-import type { Rows } from './row.ts';
+import type { Row, Rows, Unfolded } from './row.ts';
 import { hostCopy, hostVector, MAX_IOV, toGuest } from './user-data.ts';
 
 const SEEK_SET = 0;
@@ -143,8 +143,18 @@ function llseek(p: Process, fd: number, high: number, low: number, result: numbe
 
 /** sendfile with a long for the offset, which the kernel stores back whatever came of the call. */
 function sendfile(p: Process, out: number, from: number, offset: number, count: number): number {
+  count >>>= 0;
+  const room = isSmallFile(out) ? smallRoom(p, out, count, null) : count;
   const position = hostCopy(p, 'long', offset);
-  const result = p.wait(SYS.sendfile, out, from, position, count >>> 0, 0, 0);
+  const start = position === 0 || position === BAD_ADDRESS ? -1 : read64(p.scratch(0).view, 0, true, true);
+  // A position of 32 bits goes no further than such a file.
+  const least = start < 0 || p.abi.model.longSize === 8 ? room : Math.min(room, MAX_SMALL_FILE - start);
+  if (count > 0 && least <= 0) {
+    const wrong = p.wait(SYS.sendfile, out, from, position, 0, 0, 0);
+    if (wrong < 0) return wrong;
+    return start >= MAX_SMALL_FILE ? -EOVERFLOW : -EFBIG;
+  }
+  const result = p.wait(SYS.sendfile, out, from, position, least, 0, 0);
   const stored = position === 0 || position === BAD_ADDRESS ? 0 : toGuest(p, 'long', 0, offset);
   return stored < 0 ? stored : result;
 }
@@ -159,6 +169,21 @@ function arm_sync_file_range(_: Process, fd: number, flags: number, offset: numb
 
 function arm_fadvise64_64(_: Process, fd: number, advice: number, offset: number, length: number): number {
   return sys4(SYS.fadvise64, fd, offset, length, advice);
+}
+
+/** `row` with what a file opened without O_LARGEFILE takes: arguments with the descriptor, its position (-1: none) and the count. */
+function intoSmallFile(name: string, row: Row, out: number, position: number, count: number): Row {
+  const full: Row = { ...row, run: () => -EFBIG };
+  const unfold = (p: Process, args: number[]): Unfolded | null => {
+    if (!isSmallFile(args[out]!)) return null;
+    const pointer = position < 0 ? 0 : args[position]!;
+    if (pointer !== 0 && !p.memory.checkRead(pointer, 8)) return null;
+    const at = pointer === 0 ? null : read64(p.view, pointer >>> 0, true, p.little);
+    const room = smallRoom(p, args[out]!, args[count]! >>> 0, at);
+    if (room === NO_ROOM) return { name, row: full, args };
+    return { name, row, args: args.with(count, room) };
+  };
+  return { ...row, unfold };
 }
 
 export const IO_ROWS = {
@@ -192,17 +217,35 @@ export const IO_ROWS = {
   _llseek: { args: 'fd fd, ulong high, ulong low, out s64 result, enum:whence whence', run: llseek },
 
   sendfile: { args: 'fd out_fd, fd in_fd, inout long offset, size count', run: sendfile, blocks: true },
-  sendfile64: { args: 'fd out_fd, fd in_fd, inout s64 offset, size count', run: 'sendfile', blocks: true },
-  copy_file_range: {
-    args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, uint flags',
-    run: 'copy_file_range',
-    blocks: true,
-  },
-  splice: {
-    args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, flags:splice flags',
-    run: 'splice',
-    blocks: true,
-  },
+  sendfile64: intoSmallFile(
+    'sendfile64',
+    { args: 'fd out_fd, fd in_fd, inout s64 offset, size count', run: 'sendfile', blocks: true },
+    0,
+    -1,
+    3,
+  ),
+  copy_file_range: intoSmallFile(
+    'copy_file_range',
+    {
+      args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, uint flags',
+      run: 'copy_file_range',
+      blocks: true,
+    },
+    2,
+    3,
+    4,
+  ),
+  splice: intoSmallFile(
+    'splice',
+    {
+      args: 'fd fd_in, inout s64 off_in, fd fd_out, inout s64 off_out, size len, flags:splice flags',
+      run: 'splice',
+      blocks: true,
+    },
+    2,
+    3,
+    4,
+  ),
   tee: { args: 'fd fd_in, fd fd_out, size len, flags:splice flags', run: 'tee', blocks: true },
   vmsplice: { args: 'fd fd, in iovec[count] iov, size count, flags:splice flags', run: vmsplice, blocks: true },
 
