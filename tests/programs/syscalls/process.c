@@ -167,7 +167,10 @@ int main(void) {
   C(17);
   C(222);
   C(999);
+#ifndef WITHOUT_OLD_CALLS
+  /* On ARM a number so far from all others is an instruction that is not there. */
   C(-1);
+#endif
   K(SYS_add_key, "user", "wemu", "payload", 7, -1);
   C(SYS_add_key, "none", "wemu", "payload", 7, -1);
   C(SYS_keyctl, 99, 0, 0, 0, 0);
