@@ -1,6 +1,6 @@
 /** Runs the whole test suite: set-up, type check, formatting and lint, every test file; prints one line of totals last. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { SetupError } from './setup/debian.ts';
@@ -158,8 +158,9 @@ async function runTestFile(file: string, notes: Record<string, string>, timeoutS
   }
   rmSync(dir, { recursive: true, force: true });
   for (const tree of Object.keys(GUEST_TREES) as GuestTree[]) {
-    for (const left of new Bun.Glob(`tmp/${name}-*`).scanSync({ cwd: guestTreePath(tree), onlyFiles: false })) {
-      rmSync(join(guestTreePath(tree), left), { recursive: true, force: true });
+    const work = join(guestTreePath(tree), 'tmp');
+    for (const left of existsSync(work) ? readdirSync(work) : []) {
+      if (left.startsWith(`${name}-`)) rmSync(join(work, left), { recursive: true, force: true });
     }
   }
   const nothingRan = outcome.passed + outcome.failed + outcome.skipped.length === 0;
