@@ -113,7 +113,8 @@ export function cloneProcess(p: Process, request: CloneRequest): number {
     if (pipe) {
       sys1(SYS.close, pipe.read);
       // Without CLONE_VM the parent only waits; closing the descriptor is the sign.
-      backPipe = hideDescriptor(pipe.write);
+      const place = (fd: number): number => (backPipe = fd);
+      place(hideDescriptor(pipe.write, place));
       if (flags & CLONE_VM) p.beforeEnd.push(() => giveBack(p));
       p.beforeEnd.push(() => {
         closeHidden(backPipe);

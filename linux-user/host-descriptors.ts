@@ -20,13 +20,16 @@ const ROOM = 32;
  */
 const HIGHEST_FLOOR = 1024 - ROOM;
 
-const hidden = new Set<number>();
+/** Our descriptors, each with what has to be told its number when the guest wants that for itself; null: it cannot be moved. */
+const hidden = new Map<number, ((fd: number) => void) | null>();
+/** Those of the engine's event loop: of epoll and of what wakes it; -1: not known. */
+let eventLoop: readonly [epoll: number, wake: number] = [-1, -1];
 /** No number below is hidden. */
 let lowestHidden = Number.MAX_SAFE_INTEGER;
 let floor = -1;
 
-function hide(fd: number): void {
-  hidden.add(fd);
+function hide(fd: number, moved: ((fd: number) => void) | null = null): void {
+  hidden.set(fd, moved);
   lowestHidden = Math.min(lowestHidden, fd);
 }
 
@@ -42,22 +45,35 @@ export function mayBeHiddenBelow(count: number): boolean {
 
 /** Our descriptors in ascending order. */
 export function hiddenDescriptors(): readonly number[] {
-  return [...hidden].sort((a, b) => a - b);
+  return [...hidden.keys()].sort((a, b) => a - b);
 }
 
-/** Moves a descriptor of ours to a high number and hides it; returns the number. Where that fails it is hidden in place. */
-export function hideDescriptor(fd: number): number {
+/**
+ * Moves a descriptor of ours to a high number and hides it; returns the number. Where that fails it is hidden in place.
+ * @param moved is told another number when the guest wants this one; without, it stays
+ */
+export function hideDescriptor(fd: number, moved: ((fd: number) => void) | null = null): number {
   if (floor < 0) floor = chooseFloor(-1);
   let high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, floor);
   // The guest has lowered the limit: as high as that allows.
   if (high < 0) high = sys3(SYS.fcntl, fd, F_DUPFD_CLOEXEC, Math.max(3, openFileLimits()[0] - ROOM));
   if (high < 0) {
-    hide(fd);
+    hide(fd, moved);
     return fd;
   }
   sys1(SYS.close, fd);
-  hide(high);
+  hidden.delete(fd);
+  hide(high, moved);
   return high;
+}
+
+/** Makes a number free that the guest gives to a descriptor of its own (dup2). False: what is there must stay. */
+export function vacate(fd: number): boolean {
+  if (eventLoop.includes(fd)) return moveEventLoop(eventLoop[0], fd) && !hidden.has(fd);
+  const moved = hidden.get(fd);
+  if (!moved) return false;
+  moved(hideDescriptor(fd, moved));
+  return !hidden.has(fd);
 }
 
 /** Takes a descriptor out of hiding when it is closed. */
@@ -76,8 +92,8 @@ export function openProc(): number {
   if (procDirectory < 0) {
     const fd = sys4(SYS.openat, AT_FDCWD, Buffer.from('/proc\0'), O_DIRECTORY | O_CLOEXEC, 0);
     if (fd >= 0) {
-      procDirectory = hideDescriptor(fd);
-      setProcDirectory(procDirectory);
+      const place = (number: number): void => setProcDirectory((procDirectory = number));
+      place(hideDescriptor(fd, place));
     }
   }
   return procDirectory;
@@ -173,12 +189,14 @@ const LOOP_FD = 228;
  * Moves the event loop with epoll descriptor `fd` and the descriptor that wakes it. Both numbers stand in the engine's
  * memory too: the kernel tells where (the address the loop registered), and they are only changed when everything found
  * there is as expected. Otherwise both stay where they are, hidden. False when this is no event loop of this process.
+ * @param wanted number that the guest wants
  */
-function moveEventLoop(fd: number): boolean {
+function moveEventLoop(fd: number, wanted = -1): boolean {
   // Lines 'tfd: NUMBER events: HEX data: HEX pos: ...', one per watched descriptor.
   for (const line of readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1').split('\n')) {
     if (!line.startsWith('tfd:')) continue;
-    const wakeFd = Number.parseInt(line.slice(4), 10);
+    // The number it was registered by, which is not changed with its own.
+    const wakeFd = eventLoop[0] === fd ? eventLoop[1] : Number.parseInt(line.slice(4), 10);
     const data = line.slice(line.indexOf('data:') + 5).trimStart();
     // The upper 16 bits are a tag.
     const poll = Number.parseInt(data.slice(0, data.indexOf(' ')).slice(-12), 16);
@@ -186,8 +204,12 @@ function moveEventLoop(fd: number): boolean {
     if ((state & POLL_FD_MASK) !== wakeFd) continue;
     const loop = readWord(poll + POLL_LOOP, 8);
     if (readWord(loop + LOOP_FD, 4) === fd) {
-      writeWord(poll, (state & ~POLL_FD_MASK) | hideDescriptor(wakeFd));
-      writeWord(loop + LOOP_FD, hideDescriptor(fd));
+      // The wanted number stays open until the other one has its own.
+      const wakeFirst = fd === wanted ? hideDescriptor(wakeFd) : -1;
+      const epoll = hideDescriptor(fd);
+      eventLoop = [epoll, wakeFirst < 0 ? hideDescriptor(wakeFd) : wakeFirst];
+      writeWord(poll, (state & ~POLL_FD_MASK) | eventLoop[1]);
+      writeWord(loop + LOOP_FD, eventLoop[0]);
     } else {
       hide(fd);
       hide(wakeFd);

@@ -202,7 +202,10 @@ export class Paths {
     if (this.prefixDescriptor === -1) {
       const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
       const opened = sys5(SYS.openat, AT_FDCWD, this.store(this.prefix), flags, 0, 0);
-      this.prefixDescriptor = opened < 0 ? -2 : hideDescriptor(opened);
+      const place = (fd: number): void => {
+        this.prefixDescriptor = fd;
+      };
+      place(opened < 0 ? -2 : hideDescriptor(opened, place));
     }
     return this.prefixDescriptor;
   }

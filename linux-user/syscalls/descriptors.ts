@@ -1,7 +1,8 @@
 // System calls that make, duplicate and control descriptors: pipes, fcntl, event sources that are descriptors.
 
-import { EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
+import { EBADF, EFAULT, EINVAL, EOVERFLOW } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3 } from '../../src/host/syscall.ts';
+import { isHidden, vacate } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import { copyNotes, forgetNotes, isSmallFile } from './descriptor-notes.ts';
 import type { Handler, Row, Rows, Unfolded } from './row.ts';
@@ -16,16 +17,24 @@ function duplicated(oldFd: number, result: number): number {
   return result;
 }
 
+/** Whether a descriptor of ours stands in the way and cannot leave. */
+function isTaken(oldFd: number, newFd: number): boolean {
+  return isHidden(newFd) && (sys3(SYS.fcntl, oldFd, F_GETFD, 0) < 0 || !vacate(newFd));
+}
+
 function dup2(_: Process, oldFd: number, newFd: number): number {
+  if (isTaken(oldFd, newFd)) return -EBADF;
   return duplicated(oldFd, sys2(SYS.dup2, oldFd, newFd));
 }
 
 function dup3(_: Process, oldFd: number, newFd: number, flags: number): number {
+  if (isTaken(oldFd, newFd)) return -EBADF;
   return duplicated(oldFd, sys3(SYS.dup3, oldFd, newFd, flags));
 }
 
 /** Lock commands by the number 32-bit ABIs give them, and the host's number. */
 const F_DUPFD = 0;
+const F_GETFD = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const O_LARGEFILE = 0x8000;
 const F_GETFL = 3;
@@ -124,8 +133,8 @@ function unknownFcntl(_: Process, fd: number): number {
 
 export const DESCRIPTOR_ROWS = {
   dup: { args: 'fd oldfd', run: (_, fd) => duplicated(fd, sys1(SYS.dup, fd)) },
-  dup2: { args: 'fd oldfd, fd newfd', run: dup2 },
-  dup3: { args: 'fd oldfd, fd newfd, flags:openflag flags', run: dup3 },
+  dup2: { args: 'fd oldfd, int newfd', run: dup2 },
+  dup3: { args: 'fd oldfd, int newfd, flags:openflag flags', run: dup3 },
   pipe: { args: 'out int[2] pipefd', run: 'pipe' },
   pipe2: { args: 'out int[2] pipefd, flags:openflag flags', run: 'pipe2' },
   fcntl: { args: 'fd fd, enum:fcntl cmd, addr arg', run: unknownFcntl, unfold: unfoldFcntl('fcntl') },

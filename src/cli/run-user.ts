@@ -28,7 +28,16 @@ import { layOutArguments, showArguments } from '../host/shown-arguments.ts';
 import { frozenThreads, loadHandlerCode, makeThreads } from '../host/signals.ts';
 import { SYS, sys1 } from '../host/syscall.ts';
 import { counterReport } from '../log/counters.ts';
-import { configureLog, LOG, logMask, openLogFile, parseLogFilter, parseLogItems, writeLog } from '../log/log.ts';
+import {
+  configureLog,
+  LOG,
+  logConfig,
+  logMask,
+  openLogFile,
+  parseLogFilter,
+  parseLogItems,
+  writeLog,
+} from '../log/log.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { STATE_BASE, STATE_SIZE } from '../memory/guest-pages.ts';
 import { PAGE_SIZE } from '../memory/page-flags.ts';
@@ -98,7 +107,8 @@ function setUpLog(options: UserOptions, opened = -1): void {
   let mask = parseLogItems(options.logItems) ?? 0;
   const { strace, straceTime, straceFilter, straceSummary } = options;
   if (strace || straceTime || (straceFilter !== '' && !straceSummary)) mask |= LOG.strace;
-  const fd = options.logFile === null ? 2 : hideDescriptor(opened >= 0 ? opened : openLogFile(options.logFile));
+  const moved = (fd: number): void => configureLog({ ...logConfig(), fd });
+  const fd = options.logFile === null ? 2 : hideDescriptor(opened >= 0 ? opened : openLogFile(options.logFile), moved);
   if (mask !== 0 || options.logFile !== null) configureLog({ mask, fd, filter: parseLogFilter(options.logFilter) });
 }
 
