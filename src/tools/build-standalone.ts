@@ -79,8 +79,10 @@ export async function buildStandalone(guest: string, output: string): Promise<vo
     await compile(guest, compiled);
     const { linker, libraries } = findLibraries(compiled);
     const program = { name: output, bytes: new Uint8Array(readFileSync(compiled)) };
-    // An odd number in all (standalone-start.ts).
-    const joined = joinExecutable(program, linker, libraries, [...ENGINE_SETTINGS, `WEMU_EXECUTABLE=${guest}`]);
+    const name = `WEMU_EXECUTABLE=${guest}`;
+    // An odd number in all (standalone-start.ts): one may be there twice.
+    const variables = [...ENGINE_SETTINGS, name, ...(ENGINE_SETTINGS.length % 2 === 0 ? [] : [name])];
+    const joined = joinExecutable(program, linker, libraries, variables);
     // Written aside: the file may be in use.
     const partial = join(dirname(output), `.wemu-${process.pid}.partial`);
     try {
