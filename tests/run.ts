@@ -1,6 +1,6 @@
 /** Runs the whole test suite: set-up, type check, formatting and lint, every test file; prints one line of totals last. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { SetupError } from './setup/debian.ts';
@@ -142,6 +142,8 @@ function readReport(xml: string, outcome: Outcome): void {
 /** Runs one file of tests in a process of its own. Whatever happens to it, its temporary directories are removed. */
 async function runTestFile(file: string, notes: Record<string, string>, timeoutS: number): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), 'wemu-test-'));
+  // Other users run programs that are in it.
+  chmodSync(dir, 0o755);
   const name = basename(dir);
   const report = join(dir, 'report.xml');
   const argv = [process.execPath, 'test', `./${file}`, `--timeout=${timeoutS * 1000}`];
