@@ -13,6 +13,8 @@ interface Cookies {
 const cookies = new Map<number, Cookies>();
 /** Descriptors opened without O_LARGEFILE, which the host always sets. */
 const smallFiles = new Set<number>();
+/** Descriptors of /proc/self/mem. */
+const memoryFiles = new Set<number>();
 
 /** First number given out: above the small positions that other file systems use themselves. */
 const FIRST = 0x40000000;
@@ -48,18 +50,30 @@ export function isSmallFile(fd: number): boolean {
   return smallFiles.has(fd);
 }
 
+/** Remembers that `fd` is /proc/self/mem. */
+export function noteMemoryFile(fd: number): void {
+  memoryFiles.add(fd);
+}
+
+/** Whether what is read and written through the descriptor is the guest's memory. */
+export function isMemoryFile(fd: number): boolean {
+  return memoryFiles.size > 0 && memoryFiles.has(fd);
+}
+
 /** A duplicate is as the original is. */
 export function copyNotes(from: number, to: number): void {
   if (smallFiles.size > 0 && smallFiles.has(from)) smallFiles.add(to);
+  if (isMemoryFile(from)) memoryFiles.add(to);
 }
 
 /** Forgets a descriptor when it is closed or becomes another file. */
 export function forgetNotes(fd: number): void {
   if (cookies.size > 0) cookies.delete(fd);
   if (smallFiles.size > 0) smallFiles.delete(fd);
+  if (memoryFiles.size > 0) memoryFiles.delete(fd);
 }
 
 /** Forgets the descriptors in a range. */
 export function forgetRange(first: number, last: number): void {
-  for (const fd of [...cookies.keys(), ...smallFiles]) if (fd >= first && fd <= last) forgetNotes(fd);
+  for (const fd of [...cookies.keys(), ...smallFiles, ...memoryFiles]) if (fd >= first && fd <= last) forgetNotes(fd);
 }

@@ -6,7 +6,7 @@ import { hiddenDescriptors } from '../host-descriptors.ts';
 import { isProcFile, openProcFile, procEntry } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
-import { forgetNotes, forgetRange, noteSmallFile } from './descriptor-notes.ts';
+import { forgetNotes, forgetRange, noteMemoryFile, noteSmallFile } from './descriptor-notes.ts';
 import type { Rows } from './row.ts';
 import { copyOut } from './user-data.ts';
 
@@ -37,6 +37,11 @@ export function openAt(p: Process, dirfd: number, path: number, flags: number, m
   if (p.paths.mayBeProc(path)) {
     const entry = procEntry(p, p.paths.read(path) ?? '');
     if (entry !== undefined && isProcFile(entry)) return openProcFile(p, entry, path, flags);
+    if (entry === 'mem') {
+      const fd = p.wait(SYS.openat, dirfd, p.in(path), flags, mode, 0, 0);
+      if (fd >= 0) noteMemoryFile(fd);
+      return fd;
+    }
   }
   const name = p.paths.resolve(path, flags & O_NOFOLLOW ? 'lpath' : 'path');
   const mayRefuse = !(flags & (O_LARGEFILE | O_PATH)) && p.abi.model.longSize < 8;

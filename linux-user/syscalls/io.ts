@@ -6,7 +6,8 @@ import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { read64, write64 } from '../structs.ts';
 import { wide } from './call.ts';
-import { isSmallFile, positionOf } from './descriptor-notes.ts';
+import { isMemoryFile, isSmallFile, positionOf } from './descriptor-notes.ts';
+import { moveOwnMemory } from './own-memory.ts';
 import type { Row, Rows, Unfolded } from './row.ts';
 import { hostCopy, hostVector, MAX_IOV, toGuest } from './user-data.ts';
 
@@ -25,11 +26,13 @@ const STAT_SIZE = 48;
 
 function read(p: Process, fd: number, buffer: number, count: number): number {
   count = p.room(buffer, count);
+  if (isMemoryFile(fd)) return moveOwnMemory(p, fd, buffer, count, null, false);
   return p.wait(SYS.read, fd, p.out(buffer, count), count, 0, 0, 0);
 }
 
 function write(p: Process, fd: number, buffer: number, count: number): number {
   count = p.room(buffer, count);
+  if (isMemoryFile(fd)) return moveOwnMemory(p, fd, buffer, count, null, true);
   if (isSmallFile(fd)) count = smallRoom(p, fd, count, null);
   return count === NO_ROOM ? -EFBIG : p.wait(SYS.write, fd, p.in(buffer), count, 0, 0, 0);
 }
@@ -74,11 +77,13 @@ function cutVector(p: Process, fd: number, vector: () => number, count: number, 
 
 function pread(p: Process, fd: number, buffer: number, count: number, offset: number): number {
   count = p.room(buffer, count);
+  if (isMemoryFile(fd)) return moveOwnMemory(p, fd, buffer, count, offset, false);
   return p.wait(SYS.pread64, fd, p.out(buffer, count), count, offset, 0, 0);
 }
 
 function pwrite(p: Process, fd: number, buffer: number, count: number, offset: number): number {
   count = p.room(buffer, count);
+  if (isMemoryFile(fd)) return moveOwnMemory(p, fd, buffer, count, offset, true);
   if (isSmallFile(fd)) count = smallRoom(p, fd, count, offset);
   return count === NO_ROOM ? -EFBIG : p.wait(SYS.pwrite64, fd, p.in(buffer), count, offset, 0, 0);
 }
