@@ -4,6 +4,10 @@ import { PAGE_SIZE } from '../src/memory/page-flags.ts';
 import type { Process } from './process.ts';
 import { NSIG, SIG_IGN, type Signals } from './signals.ts';
 
+const RLIMIT_SIGPENDING = 11;
+/** A limit that there is not, as the kernel prints it. */
+const INFINITE = '18446744073709551615';
+
 /** Sets of signals, each as two words: 1 to 32, 33 to 64. */
 interface SignalSets {
   readonly pending: readonly [number, number];
@@ -54,6 +58,10 @@ export function statusText(p: Process, host: string): string {
   // Signals of the thread alone are in the kernel; what waits in the emulator came to the process.
   const own = /^SigPnd:\t([0-9a-f]{8})([0-9a-f]{8})$/m.exec(host);
   const alone = own ? [Number.parseInt(own[2]!, 16), Number.parseInt(own[1]!, 16)] : [0, 0];
+  // What waits in the emulator counts with what the kernel queues for the user.
+  const queue = /^SigQ:\t(\d+)\/(\d+)$/m.exec(host);
+  const queued = Number(queue?.[1] ?? 0) + ((p.signals as Signals | null)?.waitingCount ?? 0);
+  const most = p.limits.get(RLIMIT_SIGPENDING)?.soft;
   const kilobytes = (bytes: number): string => `${(bytes / 1024).toString().padStart(8)} kB`;
   const { seccomp } = p;
   const values: Readonly<Record<string, string>> = {
@@ -62,6 +70,7 @@ export function statusText(p: Process, host: string): string {
     VmSize: kilobytes(all),
     VmStk: kilobytes(stack),
     Threads: '1',
+    SigQ: `${queued}/${most === undefined ? (queue?.[2] ?? 0) : most >= 2 ** 64 ? INFINITE : most}`,
     SigPnd: set([alone[0]! & pending[0], alone[1]! & pending[1]]),
     ShdPnd: set([pending[0] & ~alone[0]!, pending[1] & ~alone[1]!]),
     SigBlk: set(blocked),
