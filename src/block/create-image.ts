@@ -11,6 +11,7 @@ import {
   escapeCommas,
   formatInteger,
   type OptionTable,
+  type OptionTree,
   parseKeyValueList,
   parseSize,
   toBool,
@@ -79,6 +80,15 @@ export function protocolDriver(filename: string): Driver {
   const driver = findDriver(protocol);
   if (!driver?.parseFilename) throw new BlockError(`Unknown protocol '${protocol}'`);
   return driver;
+}
+
+/** The options that name a file to its protocol's driver. */
+function protocolOptions(filename: string): OptionTree {
+  const driver = protocolDriver(filename);
+  const options: OptionTree = new Map([['driver', driver.name]]);
+  if (protocolOf(filename) === undefined) options.set('filename', filename);
+  else driver.parseFilename!(filename, options);
+  return options;
 }
 
 /** All creation options of a format, with those of the protocol under it where a file is named. */
@@ -265,12 +275,7 @@ async function createProtocol(
     return;
   }
   // A device is there already; it only has to be large enough.
-  const node = await openImage({
-    options: new Map([
-      ['driver', driver.name],
-      ['filename', filename],
-    ]),
-  });
+  const node = await openImage({ options: protocolOptions(filename) });
   try {
     claimed?.();
     if (preallocation !== 'off') {
@@ -289,10 +294,7 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   const { readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
   const c = readCreateOptions(options);
   const file = await openImage({
-    options: new Map([
-      ['driver', protocolDriver(filename).name],
-      ['filename', filename],
-    ]),
+    options: protocolOptions(filename),
     unshare: 8,
   });
   try {

@@ -61,17 +61,17 @@ function helpers(port: HelperPort): Record<string, HelperFunction> {
     check_segment: checkSegmentHelper(port),
     check_far: checkFarHelper(port),
     load_code_segment: loadCodeSegmentHelper(port),
-    probe: (env: number, address: number, length: number, writes: number) => {
+    probe: (env: number, address: number, length: number, writes: number, first: number) => {
       const start = address >>> 0;
       const fine = (at: number, bytes: number) => (writes ? port.prepareWrite(at, bytes) : port.canRead(at, bytes));
       if (fine(start, length)) return undefined;
-      // The first doubleword, then the end, as the host CPU's microcode does.
-      for (const n of [0, 1, 2, 3, length - 1, ...Array(length).keys()]) {
+      // The first word or doubleword, then the end, as the host CPU's microcode does.
+      for (const n of [...Array(Math.min(first, length)).keys(), length - 1, ...Array(length).keys()]) {
         const at = (start + n) >>> 0;
         if (fine(at, 1)) continue;
         const kind = writes ? 'write' : 'read';
-        // The first doubleword is what is looked at there.
-        const wraps = start + 4 > 0x100000000;
+        // The first access is what is looked at there.
+        const wraps = start + first > 0x100000000;
         throw describeFault({ address: at, kind, mapped: port.isMapped(at), wraps }, view, env);
       }
       return undefined;

@@ -217,6 +217,19 @@ export const EDGE_CASES: CliCase[] = [
       'img compare z z',
       'img dd if=z of=zz',
       'img convert -p nonex z',
+      // Names with a protocol.
+      'img create -f qcow2 file:p 1M',
+      'img info file:p',
+      'img create -q -f qcow2 -o preallocation=full file:./q:q 1M',
+      'img check file:./q:q',
+      'img convert -O qcow2 file:p file:r',
+      'img create -f qcow2 file:none/p 1M',
+      // A file that ends too early.
+      'img create -q -f qcow2 t 1M',
+      "io -c 'w 0 64k' t",
+      'truncate -s 327681 t && img check t',
+      'truncate -s 327680 t && img check t',
+      'truncate -s 300000 t && img check --output=json t',
     ],
   },
 ];

@@ -88,7 +88,7 @@ test.skipIf(!hasQemu || !CAN_MOUNT)(
       const lines = ours[i]!.split('\n');
       const half = lines.filter((line) => line.endsWith(' is incomplete'));
       expect(`${command}\n${lines.filter((line) => !half.includes(line)).join('\n')}`).toBe(`${command}\n${theirs[i]}`);
-      expect(half.length).toBe(command.startsWith('convert') && command.includes('full/') ? 1 : 0);
+      expect(half.length).toBe(/^(convert|dd) /.test(command) && command.includes('full/') ? 1 : 0);
     }
   },
   TEST_LIMIT,

@@ -18,6 +18,11 @@ test('accesses across the top of the address space', () => {
     { code: [0xff, 0x11], ecx: -2, esp: MEMORY_MAP.STACK, eflags: 2, trap: GP }, // call [ecx]
     { code: [0xff, 0x31], ecx: -2, esp: MEMORY_MAP.STACK, eflags: 2, trap: GP }, // push [ecx]
     { code: [0xd9, 0x21], ecx: -1, esp: MEMORY_MAP.STACK, eflags: 2, trap: GP }, // fldenv [ecx]
+    // Images with 16-bit operand size begin with a word (a run of 20,000 x87 cases found it).
+    { code: [0xdd, 0x21], ecx: -3, esp: MEMORY_MAP.STACK, eflags: 2, trap: GP }, // frstor [ecx]
+    { code: [0x66, 0xdd, 0x21], ecx: -3, esp: MEMORY_MAP.STACK, eflags: 2, trap: PF },
+    { code: [0x66, 0xd9, 0x31], ecx: -2, esp: MEMORY_MAP.STACK, eflags: 2, trap: PF }, // fnstenv [ecx]
+    { code: [0x66, 0xdd, 0x31], ecx: -1, esp: MEMORY_MAP.STACK, eflags: 2, trap: GP }, // fnsave [ecx]
   ];
   for (const options of [[], ['-engine', 'interp']]) {
     const results = runCases(

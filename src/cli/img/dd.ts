@@ -51,6 +51,8 @@ export async function dd(argv: readonly string[]): Promise<number> {
     forceShare: args.has('U'),
   });
   let target: BlockNode | undefined;
+  let created = false;
+  let done = false;
   try {
     const format = args.last('O') ?? 'raw';
     const driver = findDriver(format);
@@ -66,10 +68,12 @@ export async function dd(argv: readonly string[]): Promise<number> {
       const e = asBlockError(error);
       throw new BlockError(`${output}: error while creating output image: ${e.message}`, e.errno, e.hint);
     });
+    created = true;
     target = await openNamed({ name: output, format });
     const end = skip * blockSize + size;
     if (skip * blockSize > wanted) {
       sayError(`${input}: cannot skip to specified offset`);
+      done = true;
       return 0;
     }
     // Large steps do the same as small ones, only faster.
@@ -88,12 +92,14 @@ export async function dd(argv: readonly string[]): Promise<number> {
         fail(`error while writing to output image file: ${strerror(errnoOf(error))}`);
       }
     }
+    done = true;
     return 0;
   } catch (error) {
     if (error instanceof ExitError) throw error;
     reportError(error);
     return 1;
   } finally {
+    if (created && !done) sayError(`warning: '${output}' is incomplete`);
     if (target) await closeImage(target);
     await closeImage(source);
   }

@@ -46,8 +46,8 @@ function area(t: Translation, writes: boolean, size = AREA_SIZE, alignment = ALI
   if (t.align) t.faultIf(Vector.AC, Cond.TSTNE, address, 3);
   t.faultIf(Vector.GP, Cond.TSTNE, address, alignment - 1);
   // Processors look at the end of it first.
-  b.call(PROBE, b.add(address, size - 1), 1, writes ? 1 : 0);
-  b.call(PROBE, address, size, writes ? 1 : 0);
+  b.call(PROBE, b.add(address, size - 1), 1, writes ? 1 : 0, 4);
+  b.call(PROBE, address, size, writes ? 1 : 0, 4);
   return address;
 }
 

@@ -32,10 +32,13 @@ export function x87Helper(name: X87HelperName): HelperRow {
   });
 }
 
-/** `probe`: raises #PF unless `length` bytes at an address may be read (0) or written (1); drops translations there. */
+/**
+ * `probe`: raises #PF unless `length` bytes at an address may be read (0) or written (1); drops translations there. The last
+ * argument is how many bytes the CPU looks at before it looks at the end.
+ */
 export const PROBE: HelperRow = {
   name: 'probe',
-  args: ['i32', 'i32', 'i32'],
+  args: ['i32', 'i32', 'i32', 'i32'],
   result: null,
   raises: true,
   sideEffects: true,
@@ -279,7 +282,7 @@ function image(name: 'fnstenv' | 'fldenv' | 'fnsave' | 'frstor', writes: number)
     const { b } = t;
     const address = b.copy(writes ? t.writeAddress() : t.address());
     if (t.align) t.faultIf(Vector.AC, Cond.TSTNE, address, t.insn.operandSize - 1);
-    b.call(PROBE, address, t.dst.size, writes);
+    b.call(PROBE, address, t.dst.size, writes, t.insn.operandSize);
     t.settle();
     b.call(x87Helper(name), address, t.insn.operandSize === 4 ? 1 : 0);
     t.forgetX87();
