@@ -234,8 +234,10 @@ export class Process {
     return room > 0 ? Math.min(length >>> 0, room) : length >>> 0;
   }
 
-  /** A host call that may wait: a signal interrupts it (-EINTR) (-ERESTARTSYS: as the guest's
-   * action has it) or keeps it from beginning (-ERESTARTNOINTR). */
+  /**
+   * A host call that may wait: a signal interrupts it (-EINTR; -ERESTARTSYS: what follows is up to the guest's action) or
+   * keeps it from beginning (-ERESTARTNOINTR).
+   */
   wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
     const { signals } = this;
     if (signals === null) return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);

@@ -1,4 +1,4 @@
-/** Nothing in the repository may depend on the machine it was written on: no absolute paths, no package registry hosts. */
+/** What is committed: nothing that depends on the machine it was written on, and at the top only what belongs there. */
 
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
@@ -33,6 +33,17 @@ test('no committed file names this machine or a registry', () => {
     }
   }
   expect(found).toEqual([]);
+});
+
+/** A new one is a decision: the tour of README names the folders. */
+const TOP_LEVEL: readonly string[] = [
+  ...['.ci', '.gitignore', '.npmrc', 'LICENSE', 'README.md', 'biome.json', 'bunfig.toml', 'docs', 'linux-user'],
+  ...['package-lock.json', 'package.json', 'src', 'targets', 'tcg', 'tests', 'tsconfig.json'],
+];
+
+test('nothing lies at the top that does not belong there', () => {
+  const entries = new Set(repositoryFiles().map((file) => file.split('/')[0]!));
+  expect([...entries].filter((entry) => !TOP_LEVEL.includes(entry))).toEqual([]);
 });
 
 test('the checkout directory does not appear in any file', () => {
