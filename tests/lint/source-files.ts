@@ -9,7 +9,7 @@ export const ROOT = resolve(import.meta.dir, '../..');
 export function repositoryFiles(): string[] {
   if (!existsSync(join(ROOT, '.git'))) {
     const all = new Bun.Glob('**/*').scanSync({ cwd: ROOT, dot: true });
-    return [...all].filter((file) => !/(^|\/)node_modules\//.test(file)).sort();
+    return [...all].filter((file) => !/(^|\/)node_modules\/|^build\//.test(file)).sort();
   }
   const git = Bun.spawnSync(['git', 'ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: ROOT });
   if (git.exitCode !== 0) throw new Error(`git ls-files: ${git.stderr}`);
