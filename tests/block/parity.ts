@@ -44,11 +44,9 @@ function runCase(c: CliCase, tool: string): Result[] {
   try {
     return c.run.map((command) => {
       const line = command.replace(/(^|&& )img\b/g, `$1${tool}`).replace(/^io\b/, 'qemu-io');
-      const p = Bun.spawnSync(['sh', '-c', line], {
-        cwd: dir,
-        env: { ...process.env, TZ: 'UTC' },
-        timeout: PROGRAM_LIMIT,
-      });
+      // timeout(1) ends what the shell has started, too.
+      const limit = ['timeout', '--signal=KILL', String(PROGRAM_LIMIT / 1000)];
+      const p = Bun.spawnSync([...limit, 'sh', '-c', line], { cwd: dir, env: { ...process.env, TZ: 'UTC' } });
       const io = command.startsWith('io');
       return {
         command,
