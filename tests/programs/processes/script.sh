@@ -52,14 +52,15 @@ wait
 echo "$line"
 
 exec 7>&2 2>/dev/null
+# Jobs that have ended are forgotten when they have been shown; else the next may not be the first.
+jobs >/dev/null
 set -m
 sleep 100 &
 kill -STOP %1
-# Once more where the shell has not noticed: now and then it misses a change, natively too.
-until jobs -s | grep -q Stopped; do kill -CONT %1; kill -STOP %1; done
+until jobs -s | grep -q Stopped; do :; done
 jobs -s | sed 's/  */ /g'
 kill -CONT %1
-until jobs -r | grep -q Running; do kill -STOP %1; kill -CONT %1; done
+until jobs -r | grep -q Running; do :; done
 jobs -r | sed 's/  */ /g'
 # The shell may have noticed before it waits, and then says so and forgets the job's number.
 pid=$!
