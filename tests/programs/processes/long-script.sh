@@ -296,6 +296,8 @@ until jobs -s | grep -q Stopped; do :; done
 bg >/dev/null
 wait $stopped
 echo "bg: $?"
+# Jobs that have ended are forgotten when they have been shown.
+jobs >/dev/null
 sleep 100 | sleep 100 & last=$!
 leader=$(jobs -p)
 read -r -a stat <"/proc/$last/stat"
@@ -303,6 +305,7 @@ read -r -a stat <"/proc/$last/stat"
 kill -TERM -- -$leader
 wait $last
 echo "the group is gone: $?"
+jobs >/dev/null
 sleep 100 & sleep 101 &
 jobs -l | wc -l
 kill %?101 && kill %-
