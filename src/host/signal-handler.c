@@ -342,6 +342,8 @@ EXPORT void on_park(int signal, uint *info, ulong *context) {
     return;
   }
   if (!(epoch & 1)) return;
+  /* On this occasion: from now on this thread does not take what is for the guest (on_signal), and queues keep their order. */
+  context[UC_SIGMASK] |= all_signals;
   t = &parked[info[INFO_UID]];
   __asm__("mov %%fs:0, %0" : "=r"(t->thread_pointer));
   call4(SYS_PRCTL, PR_GET_TID_ADDRESS, (long)&t->tid_address, 0, 0);
