@@ -62,8 +62,8 @@ export interface SignalHooks {
   withMask(low: number, high: number, wait: () => number, look?: () => number | null): number;
   /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
   trampolinePage: number;
-  /** Called before every wait in the kernel: the thread's mask there must be the guest's from here on. */
-  beforeWait(): void;
+  /** Called before every wait in the kernel, with the host call: the thread's mask there must be the guest's from here on. */
+  beforeWait(call: number, descriptor: number): void;
   /** Whether a wait was interrupted by a signal that the guest blocks: those that the engine needs cannot be blocked. */
   interruptedInVain(): boolean;
   /** Runs `call` with all signals blocked that can be. */
@@ -242,7 +242,7 @@ export class Process {
     const { signals } = this;
     if (signals === null) return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
     for (;;) {
-      signals.beforeWait();
+      signals.beforeWait(call, a);
       const result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
       if (result !== -EINTR || !signals.interruptedInVain()) return result;
     }

@@ -9,6 +9,7 @@ import {
   isHostBlockable,
   resetEngineDispositions,
 } from '../src/host/signals.ts';
+import { SYS } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { AltStack, SignalAbi, TrapState } from './abi/signal-interface.ts';
 import type { CpuException } from './cpu.ts';
@@ -115,6 +116,12 @@ export function inMask(low: number, high: number, n: number): boolean {
 /** How often in a row a fork is put off because a signal has come. */
 const MAX_FORKS_PUT_OFF = 8;
 
+/** Calls with which programs open, read and write files: others may wait for long. */
+const BRIEF_CALLS: ReadonlySet<number> = new Set([
+  ...[SYS.openat, SYS.openat2, SYS.read, SYS.readv, SYS.pread64, SYS.preadv, SYS.write, SYS.writev, SYS.pwrite64],
+  ...[SYS.getdents64, SYS.fcntl, SYS.ioctl],
+]);
+
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
@@ -155,6 +162,8 @@ export class Signals implements SignalHooks {
    * behind, and signals to itself go through the kernel.
    */
   kernelQueue = false;
+  /** See `settle`. */
+  private settled = false;
   readonly overruns = new Map<number, number>();
   /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
   trampolinePage = 0;
@@ -394,7 +403,21 @@ export class Signals implements SignalHooks {
     if ((this.hostLow & ~this.blockedLow) | (this.hostHigh & ~this.blockedHigh)) this.setHostMask();
   }
 
-  beforeWait(): void {
+  beforeWait(call: number, descriptor: number): void {
+    if (!this.settled && (!BRIEF_CALLS.has(call) || (call === SYS.read && descriptor < 3))) this.settle();
+    this.followMask();
+  }
+
+  /**
+   * The program goes on for a while. From now on all signals that others send are the guest's; until then the engine has its own
+   * to itself, as a program that only prints a line has no time for this.
+   */
+  settle(): void {
+    this.settled = true;
+    this.host.attach();
+  }
+
+  private followMask(): void {
     if (this.hostLow !== this.blockedLow || this.hostHigh !== this.blockedHigh) this.setHostMask();
   }
 
@@ -445,7 +468,7 @@ export class Signals implements SignalHooks {
 
   /** Moves what waits in the kernel, of the signals of a set, behind what waits here. */
   private pull(low: number, high: number): void {
-    this.beforeWait();
+    this.followMask();
     const [pendingLow, pendingHigh] = this.host.pending();
     low &= pendingLow;
     high &= pendingHigh;
@@ -459,7 +482,7 @@ export class Signals implements SignalHooks {
   /** From now on the kernel's idea of what is blocked and pending is always right. */
   useKernelQueue(): void {
     this.kernelQueue = true;
-    this.beforeWait();
+    this.followMask();
     this.giveBack();
   }
 
@@ -512,7 +535,7 @@ export class Signals implements SignalHooks {
     } else if (STOPS.includes(signal)) {
       this.waiting.forget(SIGCONT);
       if (this.isBlocked(SIGCONT)) {
-        this.beforeWait();
+        this.followMask();
         this.host.takePending(SIGCONT);
       }
     }

@@ -345,6 +345,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   });
   const signals = (emulator.signals ??= new Signals(memory, cpu.env, abi.signals, cpu.env + HEADER.poll));
   p.signals = signals;
+  cpu.onFirstRegion = () => signals.settle();
   for (const [resource, limit] of old?.limits ?? []) p.limits.set(resource, limit);
   const calls = new SystemCalls(p);
   load(emulator, p, cpu, program, !old);

@@ -108,6 +108,8 @@ export class Cpu implements Translator {
   /** Guest memory as the translator reads it. */
   readonly code: CodeSource;
   private lastFlags = -1;
+  /** Told when a block becomes hot for the first time: the program goes on for a while. */
+  onFirstRegion: (() => void) | null = null;
   /** While its one element is not 0, modules cannot be made soon: what is not compiled is interpreted. */
   private notYet: Int32Array | null = null;
   /** Counts invalidations, so that a replay notices that it has removed the cause of its fault. */
@@ -231,8 +233,11 @@ export class Cpu implements Translator {
 
   /** A block has become hot. */
   private grow(entry: Entry): void {
-    if (this.compiles()) buildRegion(this, entry);
-    else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, this.options.hotThreshold, true);
+    if (this.compiles()) {
+      this.onFirstRegion?.();
+      this.onFirstRegion = null;
+      buildRegion(this, entry);
+    } else this.view.setInt32(COUNTER_BASE + 4 * entry.slot, this.options.hotThreshold, true);
   }
 
   /** Makes everything that the child of a fork cannot make any more, and what children had to interpret more than once. */
