@@ -2,8 +2,8 @@
 // of the engine: the first two with its report of a crash of its own.
 import { expect } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { wemuCommand } from '../oracle/runner.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
@@ -28,7 +28,7 @@ async function endedBy(signal: NodeJS.Signals, command: readonly string[], emula
 }
 
 testWith(
-  ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }],
+  NATIVE_I386,
   'deadly signals from outside end a guest that knows nothing of signals, and wemu says which',
   async () => {
     const program = programs.build('deadly-signals-from-outside');

@@ -4,19 +4,11 @@
  * it.
  */
 
-import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
 
-const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
 const programs = new CPrograms(import.meta.dir);
 
-testWith(NEEDS, 'data moved inside the kernel stops at 2 GB', () => {
-  const wemu = wemuCommand();
-  if ('missing' in wemu) throw new Error(wemu.missing);
-  const program = programs.build('moving-data-beyond-two-gigabytes');
-  const expected = programs.run([program]);
-  expect(expected).toEndWith('status 0\n');
-  expect(programs.run([...wemu.command, program])).toBe(expected);
-});
+testWith(NATIVE_I386, 'data moved inside the kernel stops at 2 GB', () =>
+  programs.expectSame('moving-data-beyond-two-gigabytes'),
+);

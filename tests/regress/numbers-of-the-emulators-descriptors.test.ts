@@ -3,19 +3,11 @@
  * which of all numbers are open found some it had not opened.
  */
 
-import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
 
-const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
 const programs = new CPrograms(import.meta.dir);
 
-testWith(NEEDS, "the emulator's descriptors are not open", () => {
-  const wemu = wemuCommand();
-  if ('missing' in wemu) throw new Error(wemu.missing);
-  const program = programs.build('numbers-of-the-emulators-descriptors');
-  const expected = programs.run([program]);
-  expect(expected).toEndWith('status 0\n');
-  expect(programs.run([...wemu.command, program])).toBe(expected);
-});
+testWith(NATIVE_I386, "the emulator's descriptors are not open", () =>
+  programs.expectSame('numbers-of-the-emulators-descriptors'),
+);

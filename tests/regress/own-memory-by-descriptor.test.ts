@@ -3,19 +3,9 @@
  * changes also what the program cannot write, code that has run included.
  */
 
-import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
 
-const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
 const programs = new CPrograms(import.meta.dir);
 
-testWith(NEEDS, 'own memory by descriptor', () => {
-  const wemu = wemuCommand();
-  if ('missing' in wemu) throw new Error(wemu.missing);
-  const program = programs.build('own-memory-by-descriptor');
-  const expected = programs.run([program]);
-  expect(expected).toEndWith('status 0\n');
-  expect(programs.run([...wemu.command, program])).toBe(expected);
-});
+testWith(NATIVE_I386, 'own memory by descriptor', () => programs.expectSame('own-memory-by-descriptor'));

@@ -2,15 +2,15 @@
 // threads to be forked, what came in that time waited for the leader alone, and the child began without. Two of three groups of
 // three children met this. On a terminal a Ctrl-C so left what a shell was just starting alive.
 import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { wemuCommand } from '../oracle/runner.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const programs = new CPrograms(import.meta.dir);
 
 testWith(
-  ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }],
+  NATIVE_I386,
   'a signal to a group reaches a child, or its parent before the fork',
   () => {
     const program = programs.build('signals-around-fork');

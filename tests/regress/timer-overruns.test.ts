@@ -2,14 +2,14 @@
 // while it was blocked came to the kernel's queue and was dropped as the same signal once more. Under load the test of the
 // calls of timers met this one time in ten.
 import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../oracle/runner.ts';
-import { CPrograms } from '../programs/c-programs.ts';
+import { wemuCommand } from '../oracle/runner.ts';
+import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
 
 const programs = new CPrograms(import.meta.dir);
 
 testWith(
-  ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }],
+  NATIVE_I386,
   'a blocked timer signal counts how often its timer expired',
   () => {
     const program = programs.build('timer-overruns');

@@ -3,12 +3,9 @@
  * and every call that waits interrupted by a handler or by being stopped. The host CPU and wemu must print the same.
  */
 
-import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
 import { TEST_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
-import type { Oracle } from '../../setup/oracles.ts';
-import { CPrograms } from '../c-programs.ts';
+import { type CGuest, CPrograms, I386_GUEST, NATIVE_I386, runsOf } from '../c-programs.ts';
 
 const ALL = Boolean(process.env['WEMU_ALL_CASES']);
 
@@ -26,13 +23,8 @@ const ARM_PROGRAMS: Record<string, readonly string[]> = ALL
   : { info: ['stacks', 'overflow', 'jumping'], dispositions: ['flags', 'stops'] };
 
 /** Guests, what their programs and the host CPU's are compiled with, and the first ones without what is i386's. */
-const GUESTS: readonly {
-  guest: string;
-  compiler: Oracle;
-  flags: readonly string[];
-  programs: Record<string, readonly string[]>;
-}[] = [
-  { guest: 'i386', compiler: 'gcc-i386', flags: [], programs: PROGRAMS },
+const GUESTS: readonly (CGuest & { programs: Record<string, readonly string[]> })[] = [
+  { ...I386_GUEST, programs: PROGRAMS },
   {
     guest: 'arm',
     compiler: 'gcc-armhf',
@@ -41,29 +33,15 @@ const GUESTS: readonly {
   },
 ];
 
-const NEEDS = ['gcc-i386', { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' }] as const;
-
-/** What wemu says of deaths is not compared. */
 const programs = new CPrograms(import.meta.dir);
 
-for (const { guest, compiler, flags, programs: wanted } of GUESTS) {
+for (const { programs: wanted, ...guest } of GUESTS) {
   for (const [name, parts] of Object.entries(wanted)) {
     testWith(
-      [...NEEDS, compiler],
-      `${name}.c, ${guest}`,
-      () => {
-        const wemu = wemuCommand([], guest);
-        if ('missing' in wemu) throw new Error(wemu.missing);
-        const native = programs.build(name, 'gcc-i386', flags);
-        // The registers of raw calls are fixed, and R7 is Thumb's frame pointer.
-        const program = guest === 'i386' ? native : programs.build(name, compiler, ['-marm', ...flags]);
-        for (const part of parts) {
-          const args = part === '' ? [] : [part];
-          const expected = programs.run([native, ...args], 'elsewhere');
-          expect(expected).toEndWith('status 0\n');
-          expect(programs.run([...wemu.command, program, ...args], 'elsewhere')).toBe(expected);
-        }
-      },
+      [...NATIVE_I386, guest.compiler],
+      `${name}.c, ${guest.guest}`,
+      // What wemu says of deaths is not compared.
+      () => programs.expectSame(name, guest, runsOf(parts), 'elsewhere'),
       TEST_LIMIT,
     );
   }

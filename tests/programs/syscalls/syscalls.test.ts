@@ -3,12 +3,9 @@
  * for ARM, which has no old calls, they print under wemu what they print on the host CPU built without those.
  */
 
-import { expect } from 'bun:test';
-import { nativeUnavailable, wemuCommand } from '../../oracle/runner.ts';
 import { TEST_LIMIT } from '../../setup/limits.ts';
-import { testWith } from '../../setup/needs.ts';
-import type { Oracle } from '../../setup/oracles.ts';
-import { CPrograms } from '../c-programs.ts';
+import { type Need, testWith } from '../../setup/needs.ts';
+import { type CGuest, CPrograms, I386_GUEST, NATIVE_I386, runsOf } from '../c-programs.ts';
 
 /** Each program, and the parts of it that are run by their names. */
 const PROGRAMS: Record<string, readonly string[]> = {
@@ -33,39 +30,21 @@ const PROGRAMS: Record<string, readonly string[]> = {
 const DYING: readonly string[] = ['seccomp'];
 
 /** Some parts need rights (network interfaces, namespaces, locked memory), and no rights differ from system to system. */
-const NEEDS = [
-  'gcc-i386',
+const NEEDS: readonly Need[] = [
+  ...NATIVE_I386,
   { met: process.getuid?.() === 0, reason: 'only root may make all the calls' },
-  { met: nativeUnavailable() === undefined, reason: nativeUnavailable() ?? '' },
-] as const;
+];
 
 const programs = new CPrograms(import.meta.dir);
 
-/** Guests, what their programs are compiled with, and without what. */
-const GUESTS: readonly { guest: string; compiler: Oracle; flags: readonly string[] }[] = [
-  { guest: 'i386', compiler: 'gcc-i386', flags: [] },
-  { guest: 'arm', compiler: 'gcc-armhf', flags: ['-DWITHOUT_OLD_CALLS'] },
-];
+const GUESTS: readonly CGuest[] = [I386_GUEST, { guest: 'arm', compiler: 'gcc-armhf', flags: ['-DWITHOUT_OLD_CALLS'] }];
 
-for (const { guest, compiler, flags } of GUESTS) {
+for (const guest of GUESTS) {
   for (const [name, parts] of Object.entries(PROGRAMS)) {
     testWith(
-      [...NEEDS, compiler],
-      `${name}.c, ${guest}`,
-      () => {
-        const wemu = wemuCommand([], guest);
-        if ('missing' in wemu) throw new Error(wemu.missing);
-        const native = programs.build(name, 'gcc-i386', flags);
-        // The registers of raw calls are fixed, and R7 is Thumb's frame pointer.
-        const program = guest === 'i386' ? native : programs.build(name, compiler, ['-marm', ...flags]);
-        const errors = DYING.includes(name) ? 'elsewhere' : 'shown';
-        for (const part of parts) {
-          const args = part === '' ? [] : [part];
-          const expected = programs.run([native, ...args], errors);
-          expect(expected).toEndWith('status 0\n');
-          expect(programs.run([...wemu.command, program, ...args], errors)).toBe(expected);
-        }
-      },
+      [...NEEDS, guest.compiler],
+      `${name}.c, ${guest.guest}`,
+      () => programs.expectSame(name, guest, runsOf(parts), DYING.includes(name) ? 'elsewhere' : 'shown'),
       TEST_LIMIT,
     );
   }
