@@ -10,7 +10,7 @@
 
 import fc from 'fast-check';
 import { EBP, ESP, le32 } from '../oracle/asm-i386.ts';
-import { compareOutcomes, formatDifference, hexBytes } from '../oracle/compare.ts';
+import { differencesFromNative, formatDifference, hexBytes } from '../oracle/compare.ts';
 import { type CodeReference, DF, type InsnCase, STATUS_FLAGS, ZF } from '../oracle/insn-case.ts';
 import { Random } from '../oracle/random.ts';
 import { isDeath, NATIVE, qemuCommand, runOracle, wemuCommand } from '../oracle/runner.ts';
@@ -248,7 +248,7 @@ function findDifference(sequences: Sequence[], command: string[], repeat: number
     const how = outcome && !isDeath(outcome) ? outcome.signal : outcome;
     throw new Error(`a generated sequence faults natively: ${JSON.stringify(how)}\n${listing(sequences[faulty]!)}`);
   }
-  const found = compareOutcomes(cases, native, runOracle(cases, command, { maxDeaths: 1 }))[0];
+  const [found] = differencesFromNative(cases, runOracle(cases, command, { maxDeaths: 1 }));
   return found && { difference: found, sequence: sequences[found.index]! };
 }
 

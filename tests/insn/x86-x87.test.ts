@@ -1,7 +1,7 @@
 // x87 instructions in programs: the host CPU runs every case, and wemu must agree with it, pointers and traps included.
 
 import { describe, expect } from 'bun:test';
-import { compareOutcomes, formatDifferences } from '../oracle/compare.ts';
+import { differencesFromNative, formatDifferences } from '../oracle/compare.ts';
 import type { CaseResult, InsnCase } from '../oracle/insn-case.ts';
 import { NATIVE, nativeUnavailable, runOracle, wemuCommand } from '../oracle/runner.ts';
 import { type Need, testWith } from '../setup/needs.ts';
@@ -22,7 +22,9 @@ const CORPORA: Record<string, () => InsnCase[]> = {
 const unavailable = nativeUnavailable();
 const native: Need = { met: unavailable === undefined, reason: unavailable ?? '' };
 
-/** Significand of ST(0) in an FNSAVE image, and its length: transcendental results may differ in the last bit. */
+/** Pointers in an FNSAVE image, which the host may have forgotten (see `differencesFromNative`). */
+const POINTERS = 12;
+/** Significand of ST(0) behind them, and its length: transcendental results may differ in the last bit. */
 const ST0 = 28;
 const STATUS_HIGH = 5;
 const C1_HIGH = 0x02;
@@ -32,6 +34,7 @@ function roughly(result: CaseResult | undefined): string {
   if (!result?.fpu) return 'none';
   const image = result.fpu.slice();
   image[STATUS_HIGH]! &= ~C1_HIGH;
+  image.fill(0, POINTERS, ST0);
   const view = new DataView(image.buffer);
   for (const at of [ST0, ST0 + 10]) {
     const exponent = view.getUint16(at + 8, true) & 0x7fff;
@@ -53,7 +56,7 @@ describe('x87 in programs', () => {
     for (const [corpus, build] of Object.entries(CORPORA)) {
       testWith([native, need], `${corpus} (${name})`, () => {
         const cases = build();
-        expect(formatDifferences(compareOutcomes(cases, runOracle(cases, NATIVE), runOracle(cases, command)))).toBe('');
+        expect(formatDifferences(differencesFromNative(cases, runOracle(cases, command)))).toBe('');
       });
     }
     testWith([native, need], `transcendental functions (${name})`, () => {
