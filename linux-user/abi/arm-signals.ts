@@ -1,5 +1,7 @@
 // Signals of the ARM EABI: which exception is which signal, and frames as the kernel builds them (arch/arm/kernel/signal.c).
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
+import { stateAt } from '../../src/memory/guest-pages.ts';
+import { bswap32 } from '../../src/util/bits.ts';
 import { readCpsr, writeCpsr } from '../../targets/arm/flags.ts';
 import { FPSCR_SHORT_VECTORS, readFpscr, writeFpscr } from '../../targets/arm/fpscr.ts';
 import { FLAG_BIG_CODE } from '../../targets/arm/mode.ts';
@@ -61,6 +63,8 @@ const PLAIN_FRAME = 0x5ac3c35a;
 /** The floating-point part of uc_regspace (struct vfp_sigframe): registers, FPSCR, FPEXC, FPINST, FPINST2. */
 const VFP_MAGIC = 0x56465001;
 const VFP = { registers: 8, fpscr: 264, fpexc: 272, fpinst: 276, fpinst2: 280, size: 288 } as const;
+/** Words of its registers: D0 to D31. */
+const VFP_WORDS = 64;
 const FPEXC_EN = 0x40000000;
 
 const R0 = O.regs;
@@ -130,25 +134,36 @@ function exceptionToSignal(memory: GuestMemory, env: number, exit: CpuException,
   }
 }
 
-/** Whether frames hold floating-point registers. */
+/** By number of the CPU model, whether frames hold floating-point registers. */
+const HAS_VFP = ARM_MODELS.map(({ features }) => features.includes('vfp2'));
+
 function hasVfp(memory: GuestMemory, env: number): boolean {
-  return ARM_MODELS[memory.read32(env + O.model)]!.features.includes('vfp2');
+  return HAS_VFP[memory.read32(env + O.model)]!;
 }
 
 /** Frames are in the guest's byte order, CPU state in the host's. */
 function makeSignals(little: boolean): SignalAbi {
-  const put = (memory: GuestMemory, at: number, value: number): void => memory.view.setInt32(at, value, little);
-  const get = (memory: GuestMemory, at: number): number => memory.view.getUint32(at, little);
+  // Frames are aligned to doublewords, and whole words are many times as fast as `memory.view`.
+  const put = (memory: GuestMemory, at: number, value: number): void =>
+    memory.write32(at, little ? value : bswap32(value));
+  const get = (memory: GuestMemory, at: number): number =>
+    little ? memory.read32(at) : bswap32(memory.read32(at)) >>> 0;
+
+  /** Copies words between CPU state and a frame. */
+  function copyWords(memory: GuestMemory, from: number, to: number, count: number): void {
+    if (little) {
+      memory.i32.copyWithin(to >>> 2, from >>> 2, (from >>> 2) + count);
+      return;
+    }
+    // Each doubleword in the guest's order.
+    for (let k = 0; k < count; k++) memory.write32(to + 4 * (k ^ 1), bswap32(memory.read32(from + 4 * k)));
+  }
 
   function writeVfp(memory: GuestMemory, env: number, at: number): void {
     put(memory, at, VFP_MAGIC);
     put(memory, at + 4, VFP.size);
-    // Each doubleword in the guest's order.
-    for (let k = 0; k < 64; k++) {
-      const word = memory.read32(env + O.qregs + 4 * k);
-      put(memory, at + VFP.registers + 4 * (little ? k : k ^ 1), word);
-    }
-    put(memory, at + VFP.fpscr, readFpscr(memory.view, env));
+    copyWords(memory, env + O.qregs, at + VFP.registers, VFP_WORDS);
+    put(memory, at + VFP.fpscr, readFpscr(memory.stateView, stateAt(env)));
     put(memory, at + VFP.fpscr + 4, 0);
     put(memory, at + VFP.fpexc, FPEXC_EN);
     put(memory, at + VFP.fpinst, 0);
@@ -159,10 +174,8 @@ function makeSignals(little: boolean): SignalAbi {
 
   function readVfp(memory: GuestMemory, env: number, at: number): void {
     if (get(memory, at) !== VFP_MAGIC || get(memory, at + 4) !== VFP.size) return;
-    for (let k = 0; k < 64; k++) {
-      memory.write32(env + O.qregs + 4 * k, get(memory, at + VFP.registers + 4 * (little ? k : k ^ 1)));
-    }
-    writeFpscr(memory.view, env, get(memory, at + VFP.fpscr));
+    copyWords(memory, at + VFP.registers, env + O.qregs, VFP_WORDS);
+    writeFpscr(memory.stateView, stateAt(env), get(memory, at + VFP.fpscr));
   }
 
   function writeContext(memory: GuestMemory, env: number, at: number, delivery: Delivery): void {
@@ -171,7 +184,7 @@ function makeSignals(little: boolean): SignalAbi {
     put(memory, at + SC.oldmask, delivery.maskLow);
     for (let n = 0; n < 15; n++) put(memory, at + SC.regs + 4 * n, memory.read32(env + O.regs + 4 * n));
     put(memory, at + SC.regs + 4 * 15, addressOf(memory, env));
-    put(memory, at + SC.cpsr, readCpsr(memory.view, env));
+    put(memory, at + SC.cpsr, readCpsr(memory.stateView, stateAt(env)));
     put(memory, at + SC.faultAddress, delivery.trap.address);
   }
 
@@ -196,7 +209,7 @@ function makeSignals(little: boolean): SignalAbi {
     if (hasVfp(memory, env)) {
       writeVfp(memory, env, uc + UC.regspace);
       // Functions are entered with scalar operations, by the procedure call standard.
-      writeFpscr(memory.view, env, readFpscr(memory.view, env) & ~FPSCR_SHORT_VECTORS);
+      writeFpscr(memory.stateView, stateAt(env), readFpscr(memory.stateView, stateAt(env)) & ~FPSCR_SHORT_VECTORS);
     }
 
     const thumb = delivery.handler & 1;
@@ -212,8 +225,8 @@ function makeSignals(little: boolean): SignalAbi {
     memory.write32(env + SP, frame);
     memory.write32(env + LR, returnTo);
     memory.write32(env + O.pc, delivery.handler);
-    const kept = readCpsr(memory.view, env) & ~(CPSR_T | CPSR_E | CPSR_IT);
-    writeCpsr(memory.view, env, kept | (thumb ? CPSR_T : 0) | (little ? 0 : CPSR_E));
+    const kept = readCpsr(memory.stateView, stateAt(env)) & ~(CPSR_T | CPSR_E | CPSR_IT);
+    writeCpsr(memory.stateView, stateAt(env), kept | (thumb ? CPSR_T : 0) | (little ? 0 : CPSR_E));
     return true;
   }
 
@@ -225,7 +238,7 @@ function makeSignals(little: boolean): SignalAbi {
     const context = uc + UC.context;
     for (let n = 0; n < 15; n++) memory.write32(env + O.regs + 4 * n, get(memory, context + SC.regs + 4 * n));
     memory.write32(env + O.pc, get(memory, context + SC.regs + 4 * 15) & ~1);
-    writeCpsr(memory.view, env, get(memory, context + SC.cpsr));
+    writeCpsr(memory.stateView, stateAt(env), get(memory, context + SC.cpsr));
     memory.write32(env + O.exclusiveAddress, -1);
     if (hasVfp(memory, env)) readVfp(memory, env, uc + UC.regspace);
     const altStack: AltStack | null = siginfoFrame

