@@ -15,7 +15,7 @@ import { SystemCalls } from '../../linux-user/syscalls/dispatch.ts';
 import { GUESTS } from '../../targets/registry.ts';
 import { HEADER } from '../../targets/state-layout.ts';
 import type { Guest } from '../../targets/target.ts';
-import { ChildNotes, NOTES_SIZE } from '../exec/child-notes.ts';
+import { NOTES_SIZE } from '../exec/child-notes.ts';
 import type { CodeMemory } from '../exec/code-memory.ts';
 import { Cpu } from '../exec/cpu.ts';
 import { COUNTER_BASE } from '../exec/layout.ts';
@@ -23,7 +23,7 @@ import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
-import { sharedWords } from '../host/shared-words.ts';
+import { sharedWords, windowOf } from '../host/shared-words.ts';
 import { layOutArguments, showArguments } from '../host/shown-arguments.ts';
 import { frozenThreads, loadHandlerCode, makeThreads } from '../host/signals.ts';
 import { SYS, sys1 } from '../host/syscall.ts';
@@ -217,12 +217,13 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
   for (;;) {
     const { process: p, cpu, calls, signals } = loaded;
     const { target, environment } = runProcess(p, cpu, calls, signals);
+    cpu.tellAll();
     keepTranslations(emulator, cpu);
     leaveProgram(p);
     const { guest, file, execFn, argv } = target;
     const model = guest === command.guest ? options.cpu : '';
     const next: Program = { guest: guest!, model, file, execFn, argv, environment };
-    const staysOnCpu = keepsCpu(emulator, p, next) && cpu.setAside();
+    const staysOnCpu = keepsCpu(emulator, p, next, cpu) && cpu.setAside();
     memory.clear(staysOnCpu ? COUNTER_BASE - STATE_BASE : STATE_SIZE);
     memory.setMmapBase(Math.ceil(options.stackSize / PAGE_SIZE) * PAGE_SIZE);
     if (staysOnCpu) {
@@ -231,12 +232,13 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
         store: null,
         compiledBefore: cpu.compiledBlocks,
       };
-      cpu.useAgain();
+      cpu.useAgain(programNumber(next));
       p.becomeProgram();
       load(emulator, p, cpu, next);
     } else {
       makeThreads();
       loaded = prepare(emulator, p, next);
+      loaded.cpu.tellAs(cpu);
     }
     signals.becomeProgram(loaded.process.abi.signals);
     setName(execFn);
@@ -288,6 +290,8 @@ interface Program {
  * run is in libraries that both use. Loading this much takes as long as translating what such a program has of its own.
  */
 const SMALL_TRANSLATIONS = 1 << 20;
+/** The same of programs that the process has learnt from its children: not all of such a program is worth learning. */
+const MEDIUM_TRANSLATIONS = 4 << 20;
 /** A program that compiles more blocks than this is not small. */
 const MANY_BLOCKS = 1000;
 
@@ -297,14 +301,19 @@ function translationsOf({ command, rootChanged, switches }: Emulator, { guest, f
   return findTranslations(guest, file, command.options, switches, variables(command.environment));
 }
 
+/** Tells the programs of a guest apart; 0 where the name of the file says nothing. */
+function programNumber({ file }: Program): number {
+  return file.includes('/proc/') ? 0 : Bun.hash.xxHash32(file) | 1;
+}
+
 /** Whether the next program goes on with the CPU of the last one, and does not load translations of its own. */
-function keepsCpu(emulator: Emulator, old: Process, next: Program): boolean {
+function keepsCpu(emulator: Emulator, old: Process, next: Program, cpu: Cpu): boolean {
   if (emulator.command.makeCpu || old.abi !== ABIS[next.guest]) return false;
   const place = translationsOf(emulator, next);
   if (place === null) return true;
   try {
     const { size } = statSync(place.path);
-    return size > 0 && size < SMALL_TRANSLATIONS;
+    return size > 0 && size < (cpu.knowsProgram(programNumber(next)) ? MEDIUM_TRANSLATIONS : SMALL_TRANSLATIONS);
   } catch {
     return true;
   }
@@ -335,6 +344,8 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   const store = place === null ? null : new StoredTranslations(place.path, place.identity);
   const cpu = command.makeCpu?.(guest, memory, switches) ?? new Cpu(guest, memory, switches, 0, store);
   emulator.translations = { place, store, compiledBefore: cpu.compiledBlocks };
+  cpu.setProgram(programNumber(program));
+  cpu.cache.onCrowded = () => keepTranslations(emulator, cpu);
   const p = new Process({
     memory,
     abi,
@@ -368,7 +379,7 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
   p.kernelStarts = command.kernelStarts ?? command.execState?.kernelStarts ?? false;
   p.relaunch = makeRelaunch(p, signals, program.guest, options);
   if (logMask & LOG.strace || options.straceSummary) trace(emulator, p, calls, signals);
-  const atEnd: (() => void)[] = [() => keepTranslations(emulator, cpu)];
+  const atEnd: (() => void)[] = [() => cpu.tellAll(), () => keepTranslations(emulator, cpu)];
   if (options.straceSummary) atEnd.push(() => writeLog(emulator.summary!.report(process.pid)));
   if (options.counters) atEnd.push(() => writeLog(counterReport()));
   if (command.atEnd) atEnd.push(command.atEnd);
@@ -391,12 +402,12 @@ function prepare(emulator: Emulator, old: Process | null, program: Program) {
 function prepareChildren(emulator: Emulator, p: Process, cpu: Cpu, program: Program): void {
   if (!cpu.hearsChildren) {
     const words = sharedWords(NOTES_SIZE);
-    if (words !== null) cpu.hearChildren(new ChildNotes(words));
+    if (words !== null) cpu.hearChildren(words, () => windowOf(2 ** 32));
     emulator.rehearsed = false;
   } else if (!emulator.rehearsed) {
     emulator.rehearsed = true;
     rehearseExec(p);
-    keepsCpu(emulator, p, program);
+    keepsCpu(emulator, p, program, cpu);
     translationsOf(emulator, program);
     layOutArguments(p.argv, p.environment);
     cpu.rehearseChange();

@@ -50,28 +50,36 @@ export function bootstrap(): GeneratedFunctions {
   return functions;
 }
 
-/** Takes functions out of a table and puts single ones back. */
+/** Keeps functions of a table while its slots are used for others, and puts single ones back. */
 export interface SlotKeeper {
-  /** Keeps what is in the first `count` slots and fills them with `filler`. */
-  away(count: number, filler: CallableFunction): void;
+  /** Keeps what is in one slot; there must be room. */
+  keep(slot: number): void;
   /** Puts the function of one slot back. */
   back(slot: number): void;
+  /** Fills the first `count` slots of the table with `filler`. */
+  clear(count: number, filler: CallableFunction): void;
+  /** Makes room for `count` slots. */
+  grow(count: number): void;
 }
 
 // (module (import "e" "t" (table 0 funcref)) (import "e" "k" (table 0 funcref))
-//   (func (export "away") (param i32 funcref)
-//     (table.copy 1 0 (i32.const 0) (i32.const 0) (local.get 0))
-//     (table.fill 0 (i32.const 0) (local.get 1) (local.get 0)))
+//   (func (export "clear") (param i32 funcref) (table.fill 0 (i32.const 0) (local.get 1) (local.get 0)))
+//   (func (export "keep") (param i32) (table.set 1 (local.get 0) (table.get 0 (local.get 0))))
 //   (func (export "back") (param i32) (table.set 0 (local.get 0) (table.get 1 (local.get 0)))))
 const KEEPER = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 10, 2, 96, 2, 127, 112, 0, 96, 1, 127, 0, 2, 17, 2, 1, 101, 1, 116, 1, 112, 0, 0, 1,
-  101, 1, 107, 1, 112, 0, 0, 3, 3, 2, 0, 1, 7, 15, 2, 4, 97, 119, 97, 121, 0, 0, 4, 98, 97, 99, 107, 0, 1, 10, 34, 2,
-  21, 0, 65, 0, 65, 0, 32, 0, 252, 14, 1, 0, 65, 0, 32, 1, 32, 0, 252, 17, 0, 11, 10, 0, 32, 0, 32, 0, 37, 1, 38, 0, 11,
+  101, 1, 107, 1, 112, 0, 0, 3, 4, 3, 0, 1, 1, 7, 23, 3, 5, 99, 108, 101, 97, 114, 0, 0, 4, 107, 101, 101, 112, 0, 1, 4,
+  98, 97, 99, 107, 0, 2, 10, 35, 3, 11, 0, 65, 0, 32, 1, 32, 0, 252, 17, 0, 11, 10, 0, 32, 0, 32, 0, 37, 0, 38, 1, 11,
+  10, 0, 32, 0, 32, 0, 37, 1, 38, 0, 11,
 ]);
 
-/** A keeper for the slots that `table` has now. */
+/** A keeper for the slots of `table`; it has room for those there are now. */
 export function keepSlots(table: WebAssembly.Table): SlotKeeper {
   const kept = new WebAssembly.Table({ initial: table.length, element: 'anyfunc' });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(KEEPER), { e: { t: table, k: kept } });
-  return instance.exports as unknown as SlotKeeper;
+  const { keep, back, clear } = instance.exports as unknown as Omit<SlotKeeper, 'grow'>;
+  const grow = (count: number): void => {
+    if (count > kept.length) kept.grow(count - kept.length);
+  };
+  return { keep, back, clear, grow };
 }

@@ -8,15 +8,33 @@ export interface ChildNote {
   /** First address behind its code, and `codeHash` of it: the child may be running another program. */
   readonly end: number;
   readonly hash: number;
+  /** Which program the child runs (Cpu.program). */
+  readonly program: number;
 }
 
-/** Words of one note. */
-const NOTE_WORDS = 4;
-/** Blocks that are noted of all children between two forks; a dynamic program that does nothing takes about 900. */
-const MAX_NOTES = 2000;
+/** What there was to read: notes, and pages that they are about, by program and number. */
+export interface ChildReport {
+  readonly notes: readonly ChildNote[];
+  readonly pages: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>>;
+}
 
-/** Bytes that are to be shared with children. */
-export const NOTES_SIZE = 4 * (1 + NOTE_WORDS * MAX_NOTES);
+const PAGE_SIZE = 4096;
+/** Words of one note. */
+const NOTE_WORDS = 5;
+/** Blocks that are noted of all children between two forks; a dynamic program that does nothing takes about 900, `ls` 2,500. */
+const MAX_NOTES = 8000;
+/** Pages of code likewise, of programs that are not the parent's; `ls` takes 250. */
+const MAX_PAGES = 1000;
+
+/** Words: how many notes there are, and how many pages; where they begin; program and number (0: not there yet) of each page. */
+const NOTES = 0;
+const PAGES = 1;
+const FIRST_NOTE = 2;
+const DIRECTORY = FIRST_NOTE + NOTE_WORDS * MAX_NOTES;
+const FIRST_PAGE = Math.ceil((4 * (DIRECTORY + 2 * MAX_PAGES)) / PAGE_SIZE) * PAGE_SIZE;
+
+/** Bytes that are to be shared with children; what is not used costs nothing. */
+export const NOTES_SIZE = FIRST_PAGE + PAGE_SIZE * MAX_PAGES;
 
 /**
  * A number that tells the code in [start, end), or what is left of it, from other code; its words may be read. It need not
@@ -35,29 +53,64 @@ export function canFetchAll(memory: CodeMemory, start: number, end: number): boo
 }
 
 /**
- * Words in memory that a process shares with its children: how many are used, then the notes. Several children may write at
- * once, and the reader may come while one is writing: a note that is half written is one that fits no code.
+ * Words in memory that a process shares with its children. Several children may write at once, and the reader may come while
+ * one is writing: a note that is half written is one that fits no code, and code that no program has is never used.
  */
 export class ChildNotes {
-  /** @param words zero at first; `NOTES_SIZE` bytes */
-  constructor(private readonly words: Int32Array) {}
+  private readonly bytes: Uint8Array;
+
+  /**
+   * @param words zero at first; `NOTES_SIZE` bytes
+   * @param program which one the process runs that reads
+   */
+  constructor(
+    private readonly words: Int32Array,
+    readonly program = 0,
+  ) {
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset, NOTES_SIZE);
+  }
 
   /** For a child. */
   add(note: ChildNote): void {
-    const n = Atomics.add(this.words, 0, 1);
+    const n = Atomics.add(this.words, NOTES, 1);
     if (n >= MAX_NOTES) return;
-    this.words.set([note.pc, note.flags, note.end, note.hash], 1 + NOTE_WORDS * n);
+    this.words.set([note.pc, note.flags, note.end, note.hash, note.program], FIRST_NOTE + NOTE_WORDS * n);
   }
 
-  /** For the process that forks: all there are; afterwards there are none. */
-  take(): ChildNote[] {
+  /** For a child: a page that its notes are about. */
+  addPage(program: number, page: number, bytes: Uint8Array): void {
+    const n = Atomics.add(this.words, PAGES, 1);
+    if (n >= MAX_PAGES) return;
+    this.bytes.set(bytes, FIRST_PAGE + PAGE_SIZE * n);
+    this.words[DIRECTORY + 2 * n] = program;
+    Atomics.store(this.words, DIRECTORY + 2 * n + 1, page);
+  }
+
+  /** For the process that forks: all there is; afterwards there is nothing. */
+  take(): ChildReport {
     const { words } = this;
-    const count = Math.min(Atomics.exchange(words, 0, 0), MAX_NOTES);
     const notes: ChildNote[] = [];
+    const count = Math.min(Atomics.exchange(words, NOTES, 0), MAX_NOTES);
     for (let n = 0; n < count; n++) {
-      const at = 1 + NOTE_WORDS * n;
-      notes.push({ pc: words[at]! >>> 0, flags: words[at + 1]!, end: words[at + 2]! >>> 0, hash: words[at + 3]! });
+      const [pc, flags, end, hash, program] = words.subarray(FIRST_NOTE + NOTE_WORDS * n) as unknown as number[];
+      notes.push({ pc: pc! >>> 0, flags: flags!, end: end! >>> 0, hash: hash!, program: program! });
     }
-    return notes;
+    return { notes, pages: this.takePages() };
+  }
+
+  private takePages(): Map<number, Map<number, Uint8Array>> {
+    const { words } = this;
+    const pages = new Map<number, Map<number, Uint8Array>>();
+    const count = Math.min(Atomics.exchange(words, PAGES, 0), MAX_PAGES);
+    for (let n = 0; n < count; n++) {
+      const page = Atomics.exchange(words, DIRECTORY + 2 * n + 1, 0);
+      if (page <= 0) continue;
+      const program = words[DIRECTORY + 2 * n]!;
+      let all = pages.get(program);
+      if (!all) pages.set(program, (all = new Map()));
+      const at = FIRST_PAGE + PAGE_SIZE * n;
+      if (!all.has(page)) all.set(page, this.bytes.slice(at, at + PAGE_SIZE));
+    }
+    return pages;
   }
 }

@@ -42,6 +42,8 @@ export class Entry {
     readonly pc: number,
     readonly flags: number,
     readonly slot: number,
+    /** Where it is entered. */
+    readonly space: Space,
   ) {}
 }
 
@@ -58,30 +60,64 @@ export interface KnownSlots {
 interface AsidePage {
   readonly bytes: Uint8Array;
   readonly entries: Set<Entry>;
-  /** Whether the page of the program now there is the same; undefined: nobody has looked. */
-  same: boolean | undefined;
+  /** Whether the page of the program now there is the same, if `age` is that program's; otherwise nobody has looked. */
+  same: boolean;
+  age: number;
+}
+
+/** Entries by address: those of the first program and of what is the same in others, or what one other program has of its own. */
+class Space {
+  readonly byFlags = new Map<number, Map<number, Entry>>();
+  /** Entries by the pages they were translated from, of the program that runs. */
+  readonly byPage = new Map<number, Set<Entry>>();
+  /** The same of programs that ran before, or have not run here. */
+  readonly asidePages = new Map<number, AsidePage>();
+  /** Copies of pages in `byPage`, made ahead. */
+  readonly copies = new Map<number, Uint8Array>();
+
+  of(flags: number): Map<number, Entry> {
+    let map = this.byFlags.get(flags);
+    if (!map) this.byFlags.set(flags, (map = new Map()));
+    return map;
+  }
 }
 
 /** Filling a slot costs 0.1 us, growing little more than filling: a small program needs about 2,300 slots. */
 const FIRST_TABLE_SIZE = 1 << 11;
+/** Slots left free for the program itself when others' begin: what it stores of its own numbers nobody else's (`slotCount`). */
+const SLOT_GAP = 4096;
 
 /**
  * Entries of one thread. A slot belongs to one (address, flags) for good: jumps name the slot of their target whether it
  * is translated or not, so translating, replacing and invalidating are one table store each.
+ *
+ * Other programs that children of this process have run (`learn`) have entries and slots of their own where their code is
+ * another; where it is the same they share the first program's. A process that executes such a program finds its code
+ * translated. What was translated is only used once the pages it was made from have been compared with those there are.
  */
 export class CodeCache {
   readonly table: WebAssembly.Table;
   private nextSlot = 0;
+  /** The first slot that belongs to other programs, while there are free ones below, and the next one for them. */
+  private othersStart = Number.POSITIVE_INFINITY;
+  private othersNext = 0;
   private nextProfile = 0;
-  private readonly byFlags = new Map<number, Map<number, Entry>>();
+  private readonly base = new Space();
+  private readonly others = new Map<number, Space>();
+  /** Of the program that runs; null: it is the first one. */
+  private own: Space | null = null;
   private currentFlags = -1;
   private current = new Map<number, Entry>();
-  private readonly byPage = new Map<number, Set<Entry>>();
-  private readonly asidePages = new Map<number, AsidePage>();
+  private currentOwn: Map<number, Entry> | null = null;
   private keeper: SlotKeeper | null = null;
-  private keeperSize = 0;
+  /** Something was compiled that the keeper does not have yet. */
+  private compiled = true;
   /** How many programs there were before this one. */
   private age = 0;
+  /** While another program is learnt: whether this process has the same page. */
+  private isShared: ((page: number) => boolean) | null = null;
+  /** Told when `slotCount` is about to include slots of other programs. */
+  onCrowded: (() => void) | null = null;
 
   /**
    * @param miss wasm function that returns `Exit.LOOKUP`; every slot without a translation leads to it.
@@ -98,9 +134,14 @@ export class CodeCache {
     this.table = new WebAssembly.Table(limits, miss as never);
   }
 
-  /** Slots given away so far. */
+  /** Slots given away so far to the first program. */
   get slotCount(): number {
     return this.nextSlot;
+  }
+
+  /** All slots that may be in use. */
+  get allSlots(): number {
+    return Math.max(this.nextSlot, this.othersNext);
   }
 
   /** Profile rings given away so far. */
@@ -108,16 +149,15 @@ export class CodeCache {
     return this.nextProfile;
   }
 
-  /** All entries, in the order in which they were first named. */
+  /** All entries of the first program, in the order in which they were first named. */
   *entries(): Iterable<Entry> {
-    for (const map of this.byFlags.values()) yield* map.values();
+    for (const map of this.base.byFlags.values()) yield* map.values();
   }
 
   private select(flags: number): Map<number, Entry> {
     if (flags !== this.currentFlags) {
-      let map = this.byFlags.get(flags);
-      if (!map) this.byFlags.set(flags, (map = new Map()));
-      this.current = map;
+      this.current = this.base.of(flags);
+      this.currentOwn = this.own?.of(flags) ?? null;
       this.currentFlags = flags;
     }
     return this.current;
@@ -125,23 +165,61 @@ export class CodeCache {
 
   /** The entry of an address, if any jump or translation has named it. */
   find(pc: number, flags: number): Entry | undefined {
-    return this.select(flags).get(pc);
+    const entry = this.select(flags).get(pc);
+    const own = this.currentOwn?.get(pc);
+    if (own === undefined) return entry;
+    if (own.tier !== Tier.NONE || own.ir !== null || entry === undefined) return own;
+    // Named only: what other programs have in common may be translated.
+    return this.isAside(entry) || entry.tier !== Tier.NONE ? entry : own;
   }
 
   /** The entry of an address, made now if there is none. */
   get(pc: number, flags: number): Entry {
-    const map = this.select(flags);
-    let entry = map.get(pc);
-    if (!entry) {
-      const before = this.known === null ? -1 : this.known.find(pc, flags);
-      const slot = before >= 0 ? before : this.nextSlot++;
-      if (slot >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} translated addresses`);
-      if (slot >= this.table.length) this.table.grow(this.table.length, this.miss as never);
-      entry = new Entry(pc, flags, slot);
-      entry.age = this.age;
-      map.set(pc, entry);
-    }
+    const entry = this.select(flags).get(pc);
+    const own = this.currentOwn;
+    if (own === null) return entry ?? this.make(pc, flags, this.base, this.current);
+    const there = own.get(pc);
+    if (there !== undefined) return there;
+    if (entry !== undefined && this.isCommon(entry)) return entry;
+    return this.make(pc, flags, this.own!, own);
+  }
+
+  /** Whether an entry of the first program is known to be about the code of this one. */
+  private isCommon(entry: Entry): boolean {
+    if (this.isShared !== null) return this.isShared(entry.pc >>> 12);
+    return !this.isAside(entry) || (entry.pages !== null && this.isAsBefore(entry));
+  }
+
+  /** The program's own entry of an address. */
+  private getOwn(pc: number, flags: number): Entry {
+    this.select(flags);
+    return this.currentOwn!.get(pc) ?? this.make(pc, flags, this.own!, this.currentOwn!);
+  }
+
+  private make(pc: number, flags: number, space: Space, map: Map<number, Entry>): Entry {
+    const before = this.known === null || space !== this.base ? -1 : this.known.find(pc, flags);
+    const slot = before >= 0 ? before : this.isShared === null ? this.freeSlot() : this.freeForOthers();
+    if (slot >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} translated addresses`);
+    const { length } = this.table;
+    if (slot >= length) this.table.grow(Math.max(length, slot + 1 - length), this.miss as never);
+    const entry = new Entry(pc, flags, slot, space);
+    entry.age = this.age;
+    map.set(pc, entry);
     return entry;
+  }
+
+  private freeSlot(): number {
+    if (this.nextSlot === this.othersStart) {
+      this.onCrowded?.();
+      this.othersStart = Number.POSITIVE_INFINITY;
+      this.nextSlot = this.othersNext;
+    }
+    return this.nextSlot++;
+  }
+
+  private freeForOthers(): number {
+    if (this.othersNext === 0) this.othersNext = this.othersStart = this.nextSlot + SLOT_GAP;
+    return this.othersStart === Number.POSITIVE_INFINITY ? this.nextSlot++ : this.othersNext++;
   }
 
   /** Gives an entry a ring for the targets of its indirect jump, if there is one left. */
@@ -152,37 +230,101 @@ export class CodeCache {
     return entry.profile;
   }
 
+  /** To be called when functions have come into the table. */
+  noteCompiled(): void {
+    this.compiled = true;
+  }
+
   /**
    * Takes all translations out of use because other memory comes in place of the guest's (exec): they may come back with
    * `recall`. `bytesOf` copies a page.
    */
   setAside(bytesOf: (page: number) => Uint8Array): void {
-    this.age++;
-    this.asidePages.clear();
-    for (const [page, entries] of this.byPage) {
-      this.asidePages.set(page, { bytes: this.copies.get(page) ?? bytesOf(page), entries, same: undefined });
-    }
-    this.byPage.clear();
-    this.copies.clear();
     this.prepareAside(null);
-    this.keeper!.away(this.nextSlot, this.miss);
+    for (const space of this.own === null ? [this.base] : [this.base, this.own]) {
+      for (const [page, entries] of space.byPage) {
+        space.asidePages.set(page, { bytes: space.copies.get(page) ?? bytesOf(page), entries, same: false, age: -1 });
+      }
+      space.byPage.clear();
+      space.copies.clear();
+    }
+    this.age++;
+    this.keeper!.clear(this.allSlots, this.miss);
   }
-
-  /** Copies of pages with translations, made ahead. */
-  private readonly copies = new Map<number, Uint8Array>();
 
   /** Makes what `setAside` needs; with `bytesOf` also the copies of pages, which children of a fork then share. */
   prepareAside(bytesOf: ((page: number) => Uint8Array) | null): void {
-    if (bytesOf !== null) {
-      for (const page of this.byPage.keys()) {
-        if (this.copies.has(page)) continue;
-        const aside = this.asidePages.get(page);
-        this.copies.set(page, aside?.same ? aside.bytes : bytesOf(page));
+    const spaces = this.own === null ? [this.base] : [this.base, this.own];
+    for (const space of bytesOf === null ? [] : spaces) {
+      for (const page of space.byPage.keys()) {
+        if (space.copies.has(page)) continue;
+        const aside = space.asidePages.get(page);
+        space.copies.set(page, aside !== undefined && this.isSameNow(aside) ? aside.bytes : bytesOf!(page));
       }
     }
-    if (this.keeperSize >= this.nextSlot) return;
-    this.keeper = keepSlots(this.table);
-    this.keeperSize = this.table.length;
+    this.keeper ??= keepSlots(this.table);
+    this.keeper.grow(this.table.length);
+    if (!this.compiled) return;
+    this.compiled = false;
+    for (const space of spaces) {
+      for (const entries of space.byPage.values()) {
+        for (const entry of entries) if (this.holds(entry)) this.keeper.keep(entry.slot);
+      }
+    }
+  }
+
+  /** The program that runs from now on, after `setAside`: a number that tells it from others; 0: the first one. */
+  enterProgram(program: number): void {
+    this.own = null;
+    if (program !== 0) {
+      const space = this.others.get(program) ?? new Space();
+      this.others.set(program, space);
+      this.own = space;
+    }
+    this.currentFlags = -1;
+  }
+
+  /** Whether translations of another program's own code are there. */
+  hasProgram(program: number): boolean {
+    return (this.others.get(program)?.asidePages.size ?? 0) > 0;
+  }
+
+  /**
+   * Has `work` translate code of another program, which is not in this process's memory: entries it gets are that program's
+   * where `isShared` does not say that this process has the same page. `pages` are those that it translates from; what was
+   * known of others that stood there is forgotten.
+   */
+  learn(
+    program: number,
+    pages: ReadonlyMap<number, Uint8Array>,
+    isShared: (page: number) => boolean,
+    work: (own: (pc: number, flags: number) => Entry, done: (entry: Entry, pages: readonly number[]) => void) => void,
+  ): void {
+    const before = this.own;
+    this.enterProgram(program);
+    this.isShared = isShared;
+    const { asidePages } = this.own!;
+    for (const [page, bytes] of pages) {
+      const aside = asidePages.get(page);
+      if (aside !== undefined && Buffer.compare(aside.bytes, bytes) === 0) continue;
+      for (const entry of aside?.entries ?? []) forget(entry);
+      asidePages.set(page, { bytes, entries: new Set(), same: false, age: -1 });
+    }
+    this.keeper ??= keepSlots(this.table);
+    const done = (entry: Entry, from: readonly number[]): void => {
+      entry.pages = from;
+      entry.age = -1;
+      for (const page of from) asidePages.get(page)!.entries.add(entry);
+      this.keeper!.grow(this.table.length);
+      this.keeper!.keep(entry.slot);
+    };
+    try {
+      work((pc, flags) => this.getOwn(pc, flags), done);
+    } finally {
+      this.isShared = null;
+      this.own = before;
+      this.currentFlags = -1;
+    }
   }
 
   /** Whether what is known of an entry is about another program's memory: `recall` finds out whether it holds. */
@@ -190,27 +332,43 @@ export class CodeCache {
     return entry.age !== this.age;
   }
 
+  private isSameNow(aside: AsidePage): boolean {
+    return aside.same && aside.age === this.age;
+  }
+
+  /** Whether a page is known to be as the first program has it. */
+  isFirstPrograms(page: number): boolean {
+    if (this.own === null) return true;
+    const aside = this.base.asidePages.get(page);
+    return aside !== undefined && this.isSameNow(aside);
+  }
+
   /**
    * Brings back what was set aside of the pages of `entry`, which is aside, as far as the pages are as they were; otherwise
    * the entry has no translation any more. `isSame` compares a page with its former bytes, `use` has writes to it noticed.
+   * Returns the entry to go on with: the program's own where its code is not the first program's.
    */
-  recall(entry: Entry, isSame: (page: number, bytes: Uint8Array) => boolean, use: (page: number) => void): void {
+  recall(entry: Entry, isSame: (page: number, bytes: Uint8Array) => boolean, use: (page: number) => void): Entry {
+    const { space } = entry;
     for (const page of entry.pages ?? []) {
-      const aside = this.asidePages.get(page);
-      if (aside === undefined || aside.same !== undefined) continue;
+      const aside = space.asidePages.get(page);
+      if (aside === undefined || aside.age === this.age) continue;
       aside.same = isSame(page, aside.bytes);
+      aside.age = this.age;
       if (!aside.same) continue;
       use(page);
-      this.bringBack(page, aside.entries);
+      this.bringBack(space, page, aside.entries);
     }
     const valid = entry.pages !== null && this.isAsBefore(entry);
+    if (!valid && this.own !== null && space === this.base) {
+      const own = this.getOwn(entry.pc, entry.flags);
+      return this.isAside(own) ? this.recall(own, isSame, use) : own;
+    }
     entry.age = this.age;
     // The list of warm blocks is not kept: it is to be entered there again.
     entry.runs = 0;
-    if (valid) return;
-    entry.tier = Tier.NONE;
-    entry.ir = null;
-    entry.pages = null;
+    if (!valid) forget(entry);
+    return entry;
   }
 
   /** Whether the translation of an entry can be used. */
@@ -219,19 +377,19 @@ export class CodeCache {
   }
 
   /** A page is as it was. Nothing is written to its entries, whose memory a child of a fork would have to copy. */
-  private bringBack(page: number, entries: Set<Entry>): void {
+  private bringBack({ byPage }: Space, page: number, entries: Set<Entry>): void {
     for (const entry of entries) {
       if (entry.tier === Tier.NONE || !this.isAside(entry)) continue;
       if (entry.pages!.length === 1 || this.isAsBefore(entry)) this.keeper!.back(entry.slot);
     }
-    for (const entry of this.byPage.get(page) ?? []) entries.add(entry);
-    this.byPage.set(page, entries);
+    for (const entry of byPage.get(page) ?? []) entries.add(entry);
+    byPage.set(page, entries);
   }
 
   private isAsBefore(entry: Entry): boolean {
     for (const page of entry.pages!) {
-      const aside = this.asidePages.get(page);
-      if (aside === undefined || !aside.same || !aside.entries.has(entry)) return false;
+      const aside = entry.space.asidePages.get(page);
+      if (aside === undefined || !this.isSameNow(aside) || !aside.entries.has(entry)) return false;
     }
     return true;
   }
@@ -241,35 +399,49 @@ export class CodeCache {
     entry.tier = tier;
     entry.pages = pages;
     entry.age = this.age;
+    const { byPage } = entry.space;
     for (const page of pages) {
-      let set = this.byPage.get(page);
-      if (!set) this.byPage.set(page, (set = new Set()));
+      let set = byPage.get(page);
+      if (!set) byPage.set(page, (set = new Set()));
       set.add(entry);
     }
   }
 
   /** Whether any translation was made from `page`. */
   hasCode(page: number): boolean {
-    return this.byPage.has(page);
+    return this.base.byPage.has(page) || (this.own?.byPage.has(page) ?? false);
   }
 
   /** Forgets all translations made from `page`; returns them. */
   invalidatePage(page: number): Iterable<Entry> {
-    const aside = this.asidePages.get(page);
-    if (aside) aside.same = false;
-    const set = this.byPage.get(page);
+    const first = this.invalidateIn(this.base, page);
+    return this.own === null ? first : [...first, ...this.invalidateIn(this.own, page)];
+  }
+
+  private invalidateIn({ asidePages, byPage, copies }: Space, page: number): Iterable<Entry> {
+    const aside = asidePages.get(page);
+    if (aside) {
+      aside.same = false;
+      aside.age = this.age;
+    }
+    const set = byPage.get(page);
     if (!set) return [];
-    this.byPage.delete(page);
-    this.copies.delete(page);
+    byPage.delete(page);
+    copies.delete(page);
     for (const entry of set) {
       this.table.set(entry.slot, this.miss as never);
-      entry.tier = Tier.NONE;
-      entry.ir = null;
       entry.runs = 0;
       entry.invalidations++;
-      for (const other of entry.pages ?? []) if (other !== page) this.byPage.get(other)?.delete(entry);
-      entry.pages = null;
+      for (const other of entry.pages ?? []) if (other !== page) byPage.get(other)?.delete(entry);
+      forget(entry);
     }
     return set;
   }
+}
+
+/** The entry has no translation any more. */
+function forget(entry: Entry): void {
+  entry.tier = Tier.NONE;
+  entry.ir = null;
+  entry.pages = null;
 }

@@ -17,14 +17,15 @@ import { optimize, prepareForReplay } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
 import { unimpOnce } from '../log/log.ts';
 import { bootstrap, type GeneratedFunctions } from './bootstrap.ts';
-import { type ChildNotes, canFetchAll, codeHash } from './child-notes.ts';
+import { type ChildNote, ChildNotes, canFetchAll, codeHash } from './child-notes.ts';
 import { CodeCache, type Entry, Tier } from './code-cache.ts';
 import type { CodeMemory } from './code-memory.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE, callableHelper, STATE_BASE, stateAddress } from './layout.ts';
+import { type CodeWindow, type Learner, Learning, unlessFault } from './learning.ts';
 import { COMPILED, compileEntries, translateNeighbourhood } from './neighbourhood.ts';
 import { COLLECT_BLOCKS, COLLECT_SHARE, type CpuOptions, DEFAULT_OPTIONS } from './options.ts';
 import { buildRegion } from './region.ts';
-import type { TranslationStore, Translator } from './translator.ts';
+import type { TranslationStore } from './translator.ts';
 
 /**
  * A module costs 90 us before its first block, so blocks that are warm enough to be compiled wait for each other until
@@ -38,8 +39,8 @@ const MODULE_RUNS = 64;
  */
 const MAX_REPLAY = 2000;
 
-/** Blocks of one module of those that children have told of. */
-const MAX_LEARNT = 64;
+/** Programs with more slots than this do not tell what they have translated: it is too much to learn. */
+const MAX_TOLD_SLOTS = 20_000;
 
 /** More slots than this are not carried from program to program: nobody knows which are still of use. */
 const MAX_KEPT_SLOTS = 1 << 17;
@@ -89,7 +90,7 @@ function forGeneratedCode(helpers: Record<string, HelperFunction>): Record<strin
   return wrapped;
 }
 
-export class Cpu implements Translator {
+export class Cpu implements Learner {
   /** Address of this CPU's state block in the shared memory. */
   readonly env: number;
   readonly view: DataView;
@@ -243,76 +244,114 @@ export class Cpu implements Translator {
   /** Makes everything that the child of a fork cannot make any more, and what children had to interpret more than once. */
   prepareFork(): void {
     for (const module of Object.keys(this.guest.helperModules)) this.helperModule(module);
-    if (this.fromChildren !== null && this.compiles()) this.learn(this.fromChildren);
-    this.cache.prepareAside(this.fromChildren === null ? null : this.copyPage);
+    if (this.learning !== null && this.compiles()) this.learning.learn(this);
+    this.cache.prepareAside(this.learning === null ? null : this.copyPage);
   }
 
-  /** Where this process tells its parent what it interprets; null: it is told to nobody. */
-  private toParent: ChildNotes | null = null;
-  /** Where children of this process tell that, and what they have told once: blocks by flags and PC. */
+  /** Tells the program that runs from others; 0: there is no telling. */
+  program = 0;
+  /** The first program in this CPU. */
+  private firstProgram = 0;
+  /** Whom this process tells what it interprets: its parent, and the first process of all that was told. */
+  private told: readonly ChildNotes[] = [];
+  /** Pages that they were shown. */
+  private readonly shown = new Set<number>();
+  /** Where children of this process tell that. */
   private fromChildren: ChildNotes | null = null;
-  private readonly toldOnce = new Set<number>();
+  private learning: Learning | null = null;
   /** How many forks led to this process. */
   private generation = 0;
 
-  /** In the process that forks, or will fork: `notes` are shared with its children. */
-  hearChildren(notes: ChildNotes): void {
-    this.fromChildren = notes;
+  /** The first program that runs. */
+  setProgram(program: number): void {
+    this.program = this.firstProgram = program;
+  }
+
+  /** In the process that forks, or will fork: `words` (NOTES_SIZE bytes) are shared with its children. */
+  hearChildren(words: Int32Array, makeWindow: () => CodeWindow | null): void {
+    this.fromChildren = new ChildNotes(words, this.program);
+    this.learning = new Learning(this.fromChildren, makeWindow);
   }
 
   get hearsChildren(): boolean {
-    return this.fromChildren !== null;
+    return this.learning !== null;
   }
 
   /** In the child of a fork. */
   becomeChild(): void {
-    const { options } = this;
+    const { options, fromChildren, told } = this;
     const tells = options.engine === 'wasm' && options.chain && options.maxInsns > 1 && options.log === null;
-    this.toParent = tells && options.coldRuns > 0 ? this.fromChildren : null;
+    if (tells && options.coldRuns > 0 && fromChildren !== null) this.told = [...told.slice(0, 1), fromChildren];
     this.fromChildren = null;
-    this.toldOnce.clear();
+    this.learning = null;
+    this.shown.clear();
     this.generation++;
+  }
+
+  /** In the child of a fork that goes on with a CPU of its own, after `old`. */
+  tellAs(old: Cpu): void {
+    this.told = old.told;
+    this.firstProgram = -1;
+    this.generation = old.generation;
+    this.tellsAll = old.told.length > 0;
+  }
+
+  private tellsAll = false;
+
+  /** The program ends that this CPU was made for, with translations of its own: what of them children of others may want. */
+  tellAll(): void {
+    if (!this.tellsAll) return;
+    this.tellsAll = false;
+    if (this.cache.slotCount > MAX_TOLD_SLOTS) return;
+    for (const entry of this.cache.entries()) {
+      if (entry.pages !== null && entry.end !== 0 && entry.toldIn !== this.generation) this.tell(entry);
+    }
   }
 
   private tell(entry: Entry): void {
     entry.toldIn = this.generation;
+    const { memory, program } = this;
     const { pc, flags, end } = entry;
-    if (canFetchAll(this.memory, pc, end)) {
-      this.toParent!.add({ pc, flags, end, hash: codeHash(this.words, pc, end) });
+    if (!canFetchAll(memory, pc, end)) return;
+    const note = { pc, flags, end, hash: codeHash(this.words, pc, end), program };
+    for (const notes of this.told) {
+      notes.add(note);
+      if (program !== notes.program && program !== 0) this.show(notes, pc, end);
     }
   }
 
-  /** Compiles what two children were told to have interpreted and what is here too. */
-  private learn(notes: ChildNotes): void {
-    const wanted = new Map<number, Entry[]>();
-    for (const { pc, flags, end, hash } of notes.take()) {
-      const key = flags * 0x100000000 + pc;
-      if (!this.toldOnce.has(key)) {
-        this.toldOnce.add(key);
-        continue;
-      }
-      const known = this.cache.find(pc, flags);
-      if (known !== undefined && this.cache.isAside(known)) this.recall(known);
-      if (known !== undefined && known.tier !== Tier.NONE) continue;
-      if (!canFetchAll(this.memory, pc, end) || codeHash(this.words, pc, end) !== hash) continue;
-      const entry = this.cache.get(pc, flags);
-      if (entry.ir === null) {
-        try {
-          this.translateCold(entry);
-        } catch (error) {
-          if (error instanceof GuestException) continue;
-          throw error;
-        }
-      }
-      const list = wanted.get(flags);
-      if (list) list.push(entry);
-      else wanted.set(flags, [entry]);
+  /** Shows the pages of a block, unless whoever is told has them anyway. */
+  private show(notes: ChildNotes, start: number, end: number): void {
+    for (let page = start >>> 12; page <= (end - 1) >>> 12; page++) {
+      const key = page + (notes === this.told[0] ? 0 : 1 << 20);
+      if (this.shown.has(key) || (this.firstProgram !== -1 && this.cache.isFirstPrograms(page))) continue;
+      this.shown.add(key);
+      notes.addPage(this.program, page, this.memory.u8.subarray(page * 4096, page * 4096 + 4096));
     }
-    for (const [flags, entries] of wanted) {
-      for (let n = 0; n < entries.length; n += MAX_LEARNT) {
-        compileEntries(this, entries.slice(n, n + MAX_LEARNT), flags);
-      }
-    }
+  }
+
+  hasCode({ pc, end, hash }: ChildNote): boolean {
+    return canFetchAll(this.memory, pc, end) && codeHash(this.words, pc, end) === hash;
+  }
+
+  coldEntry(pc: number, flags: number): Entry | undefined {
+    let entry = this.cache.get(pc, flags);
+    if (this.cache.isAside(entry)) entry = this.recall(entry);
+    if (entry.tier !== Tier.NONE) return undefined;
+    if (entry.ir !== null) return entry;
+    return unlessFault(() => {
+      this.translateCold(entry);
+      return entry;
+    });
+  }
+
+  compileOwn(entries: readonly Entry[], flags: number): void {
+    compileEntries(this, entries, flags);
+  }
+
+  /** Whether what another program executes was learnt from children that did: it can go on with this CPU. */
+  knowsProgram(program: number): boolean {
+    return this.cache.hasProgram(program);
   }
 
   /** Makes no module while the array's one element is not 0: the engine has no threads to do it with. */
@@ -333,7 +372,7 @@ export class Cpu implements Translator {
    */
   setAside(): boolean {
     const { cache } = this;
-    if (cache.slotCount > MAX_KEPT_SLOTS) return false;
+    if (cache.allSlots > MAX_KEPT_SLOTS) return false;
     cache.setAside(this.copyPage);
     this.singles.clear();
     this.warm = [];
@@ -370,17 +409,24 @@ export class Cpu implements Translator {
     );
   }
 
-  /** Uses the memory for another program, after `setAside` and the clearing of the memory up to the run counters. */
-  useAgain(): void {
+  /**
+   * Uses the memory for another program, after `setAside` and the clearing of the memory up to the run counters. `program`
+   * tells it from others; 0: what others have run is not told from what it runs.
+   */
+  useAgain(program: number): void {
     this.memory.onCodeWrite = (first, last) => this.invalidate(first, last);
     this.used = true;
+    this.program = program;
+    this.shown.clear();
+    this.cache.enterProgram(program === this.firstProgram ? 0 : program);
   }
 
   /** The program is not the one that `store` is for. */
   private used = false;
 
-  private recall(entry: Entry): void {
-    this.cache.recall(entry, this.isSamePage, this.protectPage);
+  /** The entry to go on with for one that is aside. */
+  private recall(entry: Entry): Entry {
+    return this.cache.recall(entry, this.isSamePage, this.protectPage);
   }
 
   private readonly isSamePage = (page: number, bytes: Uint8Array): boolean => {
@@ -414,8 +460,8 @@ export class Cpu implements Translator {
 
   protected enterAt(pc: number, flags: number): Exit {
     try {
-      const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
-      if (this.cache.isAside(entry)) this.recall(entry);
+      let entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
+      if (this.cache.isAside(entry)) entry = this.recall(entry);
       if (entry.tier === Tier.NONE && (this.options.coldRuns > 0 || !this.compiles()) && !this.warmUp(entry)) {
         return this.interpret(entry);
       }
@@ -441,7 +487,7 @@ export class Cpu implements Translator {
       if (this.store !== null && !this.used && this.compiles() && this.store.load(this, entry)) return true;
       this.translateCold(entry);
     }
-    if (this.toParent !== null && entry.toldIn !== this.generation) this.tell(entry);
+    if (this.told.length > 0 && entry.toldIn !== this.generation) this.tell(entry);
     entry.runs++;
     if (entry.runs <= coldRuns) return false;
     if (entry.runs === coldRuns + 1) this.warm.push(entry);
@@ -491,8 +537,8 @@ export class Cpu implements Translator {
 
   private interpretAt(pc: number, flags: number): Exit {
     try {
-      const entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
-      if (this.cache.isAside(entry)) this.recall(entry);
+      let entry = this.cache.find(pc, flags) ?? this.newEntry(pc, flags);
+      if (this.cache.isAside(entry)) entry = this.recall(entry);
       if (entry.ir === null) {
         entry.ir = this.translateOne(pc, flags, this.options.maxInsns);
         optimize(entry.ir, this.options.passes);

@@ -54,6 +54,7 @@ function enter(cpu: Translator, units: GroupUnit[], entries: Entry[], ends: numb
   const recorded = entries.map((entry, n) => ({ entry, ranges: [entry.pc, ends[n]!] }));
   instantiate(cpu, units, flags, Tier.BLOCK, recorded);
   entries.forEach((entry, n) => {
+    entry.end = ends[n]!;
     cpu.cache.setTranslated(entry, Tier.BLOCK, cpu.pagesOf(entry.pc, ends[n]!));
   });
 }
@@ -71,6 +72,28 @@ export function translateTogether(cpu: Translator, wanted: readonly Entry[], fla
     units.push(unitOf(cpu, entry, block));
   }
   if (units.length > 0) enter(cpu, units, entries, ends, flags);
+}
+
+/**
+ * Compiles blocks of another program as one module; `cpu` reads its code. Those that do not end at `end`, where the program
+ * itself saw them end, are left out. Returns those compiled, which are entered nowhere.
+ */
+export function translateForOthers(
+  cpu: Translator,
+  wanted: readonly { readonly entry: Entry; readonly end: number }[],
+  flags: number,
+): Entry[] {
+  const entries: Entry[] = [];
+  const units: GroupUnit[] = [];
+  for (const { entry, end } of wanted) {
+    const block = tryTranslate(cpu, entry);
+    if (block === null || cpu.lastEnd !== end) continue;
+    entries.push(entry);
+    units.push(unitOf(cpu, entry, block));
+  }
+  if (units.length > 0) instantiate(cpu, units, flags, Tier.BLOCK, []);
+  for (const entry of entries) entry.tier = Tier.BLOCK;
+  return entries;
 }
 
 /** The translation of a block nobody has jumped to yet; null when its first instruction cannot be fetched. */
@@ -136,6 +159,7 @@ export function instantiate(
   options.log?.compiled(bytes);
   MODULES.n++;
   new WebAssembly.Instance(new WebAssembly.Module(bytes), cpu.imports as never);
+  cache.noteCompiled();
   if (cpu.store === null) return;
   let mask = 0;
   Object.keys(cpu.guest.helperModules).forEach((module, n) => {

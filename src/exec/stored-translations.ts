@@ -242,6 +242,7 @@ export class StoredTranslations implements TranslationStore {
         for (const page of cpu.pagesOf(start, end)) if (!pages.includes(page)) pages.push(page);
       }
       entry.ir = null;
+      if (tier === Tier.BLOCK) entry.end = chunks[unit + 4]! >>> 0;
       entry.profile = entry.profile || chunks[unit + 1]! >>> 0;
       cache.setTranslated(entry, tier, pages);
       if (tier === Tier.REGION) entry.regionBlocks = ranges;
@@ -250,6 +251,7 @@ export class StoredTranslations implements TranslationStore {
       LOADED.n++;
     }
     new WebAssembly.Instance(new WebAssembly.Module(bytes.subarray(offset, offset + length)), cpu.imports as never);
+    cache.noteCompiled();
     return true;
   }
 
@@ -392,7 +394,11 @@ export class StoredTranslations implements TranslationStore {
       }
     }
     const seen: number[] = [];
+    // Slots of other programs' blocks, if there are any, lead nowhere the next time.
+    const named = new Uint8Array(slots);
+    if (file) named.fill(1, 0, file.slotCount);
     for (const entry of cache.entries()) {
+      if (entry.slot < slots) named[entry.slot] = 1;
       pc[entry.slot] = entry.pc;
       flags[entry.slot] = entry.flags;
       if (entry.runs > 0 && entry.invalidations === 0 && blockChunk[entry.slot]! < 0) seen.push(entry.slot);
@@ -404,6 +410,7 @@ export class StoredTranslations implements TranslationStore {
     while (hashSize < slots * 2) hashSize *= 2;
     const hash = new Int32Array(hashSize);
     for (let slot = 0; slot < slots; slot++) {
+      if (named[slot] === 0) continue;
       let at = hashOf(pc[slot]!, flags[slot]!) & (hashSize - 1);
       while (hash[at] !== 0) at = (at + 1) & (hashSize - 1);
       hash[at] = slot + 1;

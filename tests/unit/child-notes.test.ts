@@ -6,19 +6,35 @@ import { ChildNotes, codeHash, NOTES_SIZE } from '../../src/exec/child-notes.ts'
 import { CodeCache, Tier } from '../../src/exec/code-cache.ts';
 
 test('notes are taken once, in order, and no more than there is room for', () => {
-  const words = new Int32Array(NOTES_SIZE / 4);
-  const notes = new ChildNotes(words);
-  expect(notes.take()).toEqual([]);
-  const high = { pc: 0xfffff000, flags: 3, end: 0xfffff010, hash: -1 };
+  const notes = new ChildNotes(new Int32Array(NOTES_SIZE / 4));
+  expect(notes.take().notes).toEqual([]);
+  const high = { pc: 0xfffff000, flags: 3, end: 0xfffff010, hash: -1, program: -5 };
+  const low = { pc: 1, flags: 0, end: 2, hash: 7, program: 1 };
   notes.add(high);
-  notes.add({ pc: 1, flags: 0, end: 2, hash: 7 });
-  expect(notes.take()).toEqual([high, { pc: 1, flags: 0, end: 2, hash: 7 }]);
-  expect(notes.take()).toEqual([]);
-  for (let n = 0; n < 5000; n++) notes.add({ pc: n, flags: 0, end: n + 1, hash: 0 });
-  const many = notes.take();
-  expect(many.length).toBe(2000);
-  expect(many[1999]!.pc).toBe(1999);
-  expect(notes.take()).toEqual([]);
+  notes.add(low);
+  expect(notes.take().notes).toEqual([high, low]);
+  expect(notes.take().notes).toEqual([]);
+  for (let n = 0; n < 10_000; n++) notes.add({ ...low, pc: n, end: n + 1 });
+  const many = notes.take().notes;
+  expect(many.length).toBe(8000);
+  expect(many[7999]!.pc).toBe(7999);
+  expect(notes.take().notes).toEqual([]);
+});
+
+test('pages of other programs are taken once, of each the first copy, and no more than there is room for', () => {
+  const notes = new ChildNotes(new Int32Array(NOTES_SIZE / 4));
+  const page = (byte: number) => new Uint8Array(4096).fill(byte);
+  notes.addPage(-5, 0xfffff, page(1));
+  notes.addPage(7, 3, page(2));
+  notes.addPage(7, 3, page(3));
+  const { pages } = notes.take();
+  expect([...pages].map(([program, all]) => [program, [...all].map(([n, bytes]) => [n, bytes[4095]])])).toEqual([
+    [-5, [[0xfffff, 1]]],
+    [7, [[3, 2]]],
+  ]);
+  expect(notes.take().pages.size).toBe(0);
+  for (let n = 1; n < 3000; n++) notes.addPage(7, n, page(n));
+  expect(notes.take().pages.get(7)!.size).toBe(1000);
 });
 
 test('the hash of code tells its bytes and its length', () => {
@@ -110,4 +126,97 @@ test('what was translated on a page before its old translations come back stays'
   expect(inTable()[0]).toBe(false);
   recall(1);
   expect(inTable()[1]).toBe(false);
+});
+
+/** `filled`, and another program with its own code on page 1 at the address of the first one's. */
+function withAnother() {
+  const made = filled();
+  const { cache } = made;
+  const theirs = bootstrap().miss;
+  const pages = new Map([[1, Uint8Array.of(77)]]);
+  let entry = made.all[0]!;
+  cache.learn(
+    9,
+    pages,
+    (page) => page === 2,
+    (own, done) => {
+      entry = own(0x1000, 0);
+      entry.tier = Tier.BLOCK;
+      cache.table.set(entry.slot, theirs as never);
+      done(entry, [1]);
+      // Page 2 is the same in both; of page 3 nothing is known.
+      expect(cache.get(0x2000, 0)).toBe(made.all[2]!);
+      expect(cache.get(0x3000, 0).space).toBe(entry.space);
+    },
+  );
+  const recallAt = (pc: number) => {
+    const found = cache.find(pc, 0)!;
+    return cache.isAside(found)
+      ? cache.recall(
+          found,
+          (page, before) => before[0] === made.bytesOf(page)[0],
+          () => {},
+        )
+      : found;
+  };
+  return { ...made, entry, theirs, recallAt };
+}
+
+test('what is learnt of another program is its own, and comes back when that runs on equal pages', () => {
+  const { cache, all, bytes, bytesOf, inTable, entry, theirs, recallAt } = withAnother();
+  expect(entry).not.toBe(all[0]!);
+  expect(entry.slot).toBeGreaterThan(4000);
+  expect(cache.slotCount).toBe(3);
+  // The first program goes on as before.
+  expect(cache.find(0x1000, 0)).toBe(all[0]!);
+  expect(inTable()).toEqual([true, true, true]);
+  expect(cache.hasProgram(9)).toBe(true);
+  expect(cache.hasProgram(8)).toBe(false);
+
+  cache.setAside(bytesOf);
+  cache.enterProgram(9);
+  bytes.set(1, 77);
+  expect(recallAt(0x1000)).toBe(entry);
+  expect(cache.table.get(entry.slot)).toBe(theirs as never);
+  expect(recallAt(0x2000)).toBe(all[2]!);
+  expect(inTable()).toEqual([false, false, true]);
+
+  // And the first one again.
+  cache.setAside(bytesOf);
+  cache.enterProgram(0);
+  bytes.set(1, 0);
+  expect(recallAt(0x1000)).toBe(all[0]!);
+  expect(recallAt(0x1ffe)).toBe(all[1]!);
+  expect(recallAt(0x2000)).toBe(all[2]!);
+  expect(inTable()).toEqual([true, true, true]);
+});
+
+test('what was learnt is not used on other pages, nor is the first program’s', () => {
+  const { cache, all, bytes, bytesOf, inTable, entry, theirs, recallAt } = withAnother();
+  cache.setAside(bytesOf);
+  cache.enterProgram(9);
+  bytes.set(1, 5);
+  const found = recallAt(0x1000);
+  expect(found.tier).toBe(Tier.NONE);
+  expect(cache.table.get(entry.slot)).not.toBe(theirs as never);
+  // An address only the first program has named, on this page and the next, which is as it was.
+  expect(recallAt(0x1ffe)).not.toBe(all[1]!);
+  expect(inTable()).toEqual([false, false, true]);
+});
+
+test('a write to a page drops what both programs have there', () => {
+  const { cache, all, bytes, bytesOf, inTable, entry, recallAt } = withAnother();
+  cache.setAside(bytesOf);
+  cache.enterProgram(9);
+  bytes.set(1, 77);
+  recallAt(0x1000);
+  recallAt(0x2000);
+  const late = cache.get(0x2800, 0);
+  cache.setTranslated(late, Tier.BLOCK, [2]);
+  const dropped = [...cache.invalidatePage(2), ...cache.invalidatePage(1)];
+  expect(dropped).toContain(late);
+  expect(dropped).toContain(all[2]!);
+  expect(dropped).toContain(entry);
+  expect(inTable()).toEqual([false, false, false]);
+  expect(entry.tier).toBe(Tier.NONE);
 });
