@@ -4,9 +4,9 @@ import { expandImmediate, expandModified } from './vector-constants.ts';
 
 /*
  * The operand column of these rows is a data type and, behind `|`, operands.
- * Types: i s u p with the lane width, x signed or unsigned by U, b the width alone, f the precision, g f32; a capital letter is
+ * Types: i s u p with the lane width, x signed or unsigned by U, b the width alone, f the precision, g f32 or by size f16; a capital letter is
  * twice the width; what begins with a point stands as it is; the others are in `dataType`. Operands: D N M registers by `q` or
- * by precision, with a letter behind it of a fixed width (s d q w) or a lane (x e l); # amounts; S E W structures on whole
+ * by precision, with a letter behind it of a fixed width (s d q w) or a lane (x e l c g) or half the width (h); # amounts; S E W structures on whole
  * registers, one lane, all lanes; the others are in `operand`.
  */
 
@@ -29,6 +29,7 @@ function dataType(insn: Insn, type: string): string {
   const bits = width(insn);
   const sign = U ? 'u' : 's';
   const precision = z ? 'f64' : 'f32';
+  const floatBits = s === 1 ? 16 : 32;
   switch (type) {
     case '':
       return '';
@@ -52,10 +53,20 @@ function dataType(insn: Insn, type: string): string {
       return `.${precision}.${sign}${q ? 32 : 16}`;
     case 'f4':
       return `.${sign}${q ? 32 : 16}.${precision}`;
+    case 'h0':
+      return `.${s ? 's' : 'u'}32.f16`;
+    case 'h1':
+      return `.f16.${s ? 's' : 'u'}32`;
+    case 'h3':
+      return `.f16.${sign}${q ? 32 : 16}`;
+    case 'h4':
+      return `.${sign}${q ? 32 : 16}.f16`;
     case 'g':
-      return '.f32';
-    case 'n':
-      return p || insn.encoding!.name === 'VCVT_named' ? `.${sign}32.f32` : `.f32.${sign}32`;
+      return `.f${floatBits}`;
+    case 'n': {
+      const [integer, float] = [`.${sign}${floatBits}`, `.f${floatBits}`];
+      return p || insn.encoding!.name === 'VCVT_named' ? integer + float : float + integer;
+    }
     case 'm':
       return modifiedType(insn);
     case 'pl':
@@ -88,23 +99,35 @@ function mnemonic(insn: Insn): string {
   switch (name) {
     case 'VCMP_v':
     case 'VCMP_zero':
+    case 'VCMP_h':
+    case 'VCMP_hzero':
       return r ? 'vcmpe' : 'vcmp';
     case 'VCVT_toInt':
+    case 'VCVT_htoInt':
       return r ? 'vcvt' : 'vcvtr';
     case 'VCVT_fromHalf':
     case 'VCVT_toHalf':
     case 'VCVT_halfToDouble':
     case 'VCVT_doubleToHalf':
+    case 'VCVT_toBFloat':
       return insn.p ? 'vcvtt' : 'vcvtb';
     case 'VCVT_rounded':
+    case 'VCVT_hrounded':
+    case 'VRINT_h':
     case 'VCVT_named':
     case 'VRINT_v':
       return plain + 'anpm'[r];
     case 'VSEL_v':
+    case 'VSEL_h':
       return plain + ['eq', 'vs', 'ge', 'gt'][k];
     case 'VDOT':
     case 'VDOT_element':
       return insn.U ? 'vudot' : 'vsdot';
+    case 'VMMLA_i':
+      return insn.U ? 'vummla' : 'vsmmla';
+    case 'VFMA_bf':
+    case 'VFMA_bfelement':
+      return insn.p ? 'vfmat' : 'vfmab';
     case 'VMOV_modified':
       if (k < 12 && k & 1) return o ? 'vbic' : 'vorr';
       return o && k < 14 ? 'vmvn' : 'vmov';
@@ -196,7 +219,11 @@ function register(insn: Insn, code: string): string {
     case 'p':
       return insn.z ? WIDE(four, one, 0) : SINGLE(four, one);
     case 'c':
-      return `${WIDE(four, one, 0)}[0]`;
+      return insn.s === 1 ? `d${four}[${one}]` : `${WIDE(four, one, 0)}[0]`;
+    case 'h':
+      return insn.q ? WIDE(four, one, 0) : SINGLE(four, one);
+    case 'g':
+      return insn.q ? `d${four & 7}[${(one << 1) | (four >> 3)}]` : `s${((four & 7) << 1) | one}[${four >> 3}]`;
     case 'x':
       return bits === 16 ? `d${four & 7}[${(one << 1) | (four >> 3)}]` : `d${four}[${one}]`;
     case 'e': {
@@ -283,8 +310,9 @@ function operand(insn: Insn, code: string): string {
       return CORE(insn.u);
     case 'R':
       return SYSTEM[insn.n] ?? `#${insn.n}`;
-    case 'A': {
-      const offset = insn.i << 2;
+    case 'A':
+    case 'Ah': {
+      const offset = insn.i << (code === 'Ah' ? 1 : 2);
       const text =
         offset === 0 && insn.U ? '' : `, #${insn.U ? '' : '-'}${offset < 10 ? offset : `0x${offset.toString(16)}`}`;
       return `[${CORE(insn.n)}${text}]`;

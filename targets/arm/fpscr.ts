@@ -1,5 +1,6 @@
 // FPSCR as a program sees it, put together from its parts in CPU state and taken apart again; what follows from it.
 import { FLAG_FP_SHIFT } from './mode.ts';
+import { ARM_MODELS } from './models.ts';
 import { ARM_OFFSETS as O } from './state.ts';
 
 /** The flags of comparisons. */
@@ -11,11 +12,15 @@ export const FPSCR_IOC = 0x01;
 export const FPSCR_IXC = 0x10;
 export const FPSCR_IDC = 0x80;
 export const FPSCR_QC = 0x08000000;
-/** What can be written besides: AHP DN FZ RMode Stride Len. FZ16 and the enabling of traps are not there. */
-export const FPSCR_CONTROL = 0x07f70000;
+/** What can be written besides: AHP DN FZ RMode Stride Len. The enabling of traps is not there. */
+const FPSCR_CONTROL = 0x07f70000;
 export const FPSCR_AHP = 1 << 26;
 export const FPSCR_DN = 1 << 25;
 export const FPSCR_FZ = 1 << 24;
+/** Flushing of denormals in half precision, where there is some. */
+export const FPSCR_FZ16 = 1 << 19;
+/** By number of the CPU model. */
+const CONTROL = ARM_MODELS.map(({ features }) => FPSCR_CONTROL | (features.includes('fp16') ? FPSCR_FZ16 : 0));
 /** Vectors of the old kind: their stride and length. */
 export const FPSCR_SHORT_VECTORS = 0x00370000;
 
@@ -73,11 +78,13 @@ export function writeFpscr(view: DataView, env: number, value: number): void {
 /** The same but for the flags of comparisons. */
 export function writeFpscrParts(view: DataView, env: number, value: number): void {
   const put = (offset: number, bits: number) => view.setInt32(env + offset, bits, true);
-  put(O.fpscr, value & FPSCR_CONTROL);
+  put(O.fpscr, value & CONTROL[view.getInt32(env + O.model, true)]!);
   put(O.fpexc, value & FPSCR_CUMULATIVE);
   const flush = (value & FPSCR_FZ) !== 0;
   const rounding = ROUNDING[(value >>> 22) & 3]!;
-  put(O.fpmode, BASE_MODE | rounding | (flush ? DAZ | FTZ : 0) | (value & FPSCR_DN ? DEFAULT_NAN : 0));
+  const mode = BASE_MODE | rounding | (value & FPSCR_DN ? DEFAULT_NAN : 0);
+  put(O.fpmode, mode | (flush ? DAZ | FTZ : 0));
+  put(O.fpmode16, mode | (value & FPSCR_FZ16 ? DAZ | FTZ : 0));
   const state = flush || rounding !== 0 ? FpState.HELPERS : value & FPSCR_IXC ? FpState.INEXACT : FpState.EXACT;
   put(O.fpstate, (state << FLAG_FP_SHIFT) | (value & FPSCR_SHORT_VECTORS ? FLAG_SHORT_VECTORS : 0));
   put(O.fpcareful, CAREFUL_BLOCKS);

@@ -1,4 +1,4 @@
-// Encoding rows of the floating-point extension: coprocessors 10 and 11, the same bits in A32 (any condition) and T32.
+// Encoding rows of the floating-point extension: coprocessors 9 to 11, the same bits in A32 (any condition) and T32.
 import type { RowSpec } from '../decode/pattern.ts';
 
 // Fields: D d, N n, M m halves of vector register numbers; n t u core registers; i immediate; x y lane bits; P U W as in LDM;
@@ -70,6 +70,38 @@ export const VFP_ROWS = [
   ['VJCVT', 'cccc11101D11 1001 dddd 1011 11M0 mmmm', 'jscvt', '.s32.f64|Ds Md'],
   ['VCVT_fromFixed', 'cccc11101D11 101U dddd 101z q1j0 iiii', 'vfp3', 'f3|D D #f', '?fraction'],
   ['VCVT_toFixed', 'cccc11101D11 111U dddd 101z q1j0 iiii', 'vfp3', 'f4|D D #f', '?fraction'],
+  // ---- half precision; under a condition UNPREDICTABLE
+  ['VSTR_h', 'cccc1101UD00 nnnn dddd 1001 iiiiiiii', 'fp16', '.16|Ds Ah', '?vstrpc ?crccond'],
+  ['VLDR_h', 'cccc1101UD01 nnnn dddd 1001 iiiiiiii', 'fp16', '.16|Ds Ah', '?crccond'],
+  ['VMOV_toH', 'cccc11100000 nnnn tttt 1001 N0010000', 'fp16', '.f16|Ns T', '?tpc ?tsp ?crccond'],
+  ['VMOV_fromH', 'cccc11100001 nnnn tttt 1001 N0010000', 'fp16', '.f16|T Ns', '?tpc ?tsp ?crccond'],
+  ['VMLA_h', 'cccc11100D00 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VMLS_h', 'cccc11100D00 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VNMLS_h', 'cccc11100D01 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VNMLA_h', 'cccc11100D01 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VMUL_h', 'cccc11100D10 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VNMUL_h', 'cccc11100D10 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VADD_h', 'cccc11100D11 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VSUB_h', 'cccc11100D11 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VDIV_h', 'cccc11101D00 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VFNMS_h', 'cccc11101D01 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VFNMA_h', 'cccc11101D01 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VFMA_h', 'cccc11101D10 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VFMS_h', 'cccc11101D10 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms', '?crccond'],
+  ['VMOV_himm', 'cccc11101D11 iiii dddd 1001 0000 iiii', 'fp16', '.f16|Ds #v', '?crccond'],
+  ['VABS_h', 'cccc11101D11 0000 dddd 1001 11M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VNEG_h', 'cccc11101D11 0001 dddd 1001 01M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VSQRT_h', 'cccc11101D11 0001 dddd 1001 11M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VRINTR_h', 'cccc11101D11 0110 dddd 1001 01M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VRINTZ_h', 'cccc11101D11 0110 dddd 1001 11M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VRINTX_h', 'cccc11101D11 0111 dddd 1001 01M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VCMP_h', 'cccc11101D11 0100 dddd 1001 r1M0 mmmm', 'fp16', '.f16|Ds Ms', '?crccond'],
+  ['VCMP_hzero', 'cccc11101D11 0101 dddd 1001 r100 0000', 'fp16', '.f16|Ds #0', '?crccond'],
+  ['VCVT_hfromInt', 'cccc11101D11 1000 dddd 1001 s1M0 mmmm', 'fp16', 'h1|Ds Ms', '?crccond'],
+  ['VCVT_htoInt', 'cccc11101D11 110s dddd 1001 r1M0 mmmm', 'fp16', 'h0|Ds Ms', '?crccond'],
+  ['VCVT_hfromFixed', 'cccc11101D11 101U dddd 1001 q1j0 iiii', 'fp16', 'h3|Ds Ds #f', '?fraction ?crccond'],
+  ['VCVT_htoFixed', 'cccc11101D11 111U dddd 1001 q1j0 iiii', 'fp16', 'h4|Ds Ds #f', '?fraction ?crccond'],
+  ['VCVT_toBFloat', 'cccc11101D11 0011 dddd 1001 p1M0 mmmm', 'bf16', '.bf16.f32|Ds Ms'],
 ] as const satisfies readonly RowSpec[];
 
 /** The rows with 1111 in place of the condition. */
@@ -80,4 +112,11 @@ export const VFP_UNCONDITIONAL_ROWS = [
   ['VMINNM_v', '111111101D00 nnnn dddd 101z N1M0 mmmm', 'vfp8', 'f|D N M'],
   ['VRINT_v', '111111101D11 10rr dddd 101z 01M0 mmmm', 'vfp8', 'f|D M'],
   ['VCVT_rounded', '111111101D11 11rr dddd 101z s1M0 mmmm', 'vfp8', 'f0|Ds M'],
+  ['VSEL_h', '111111100Dkk nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms'],
+  ['VMAXNM_h', '111111101D00 nnnn dddd 1001 N0M0 mmmm', 'fp16', '.f16|Ds Ns Ms'],
+  ['VMINNM_h', '111111101D00 nnnn dddd 1001 N1M0 mmmm', 'fp16', '.f16|Ds Ns Ms'],
+  ['VRINT_h', '111111101D11 10rr dddd 1001 01M0 mmmm', 'fp16', '.f16|Ds Ms'],
+  ['VCVT_hrounded', '111111101D11 11rr dddd 1001 s1M0 mmmm', 'fp16', 'h0|Ds Ms'],
+  ['VMOVX', '111111101D11 0000 dddd 1010 01M0 mmmm', 'fp16', '.f16|Ds Ms'],
+  ['VINS', '111111101D11 0000 dddd 1010 11M0 mmmm', 'fp16', '.f16|Ds Ms'],
 ] as const satisfies readonly RowSpec[];

@@ -87,21 +87,24 @@ export class Insn {
   }
 }
 
-/** Whether a word without a condition for coprocessors 8 and 13 is Advanced SIMD of ARMv8.1 or later; the same in T32. */
-function isLaterVector(word: number): boolean {
-  const coprocessor = word & 0xf00;
-  return coprocessor === 0x800 || coprocessor === 0xd00;
+/** Coprocessors 8, 12 and 13, whose words without a condition are Advanced SIMD of ARMv8.1 or later; the same in T32. */
+const LATER_VECTOR = (1 << 8) | (1 << 12) | (1 << 13);
+/** Coprocessors 9 to 11: floating point. */
+const FLOATING_POINT = (1 << 9) | (1 << 10) | (1 << 11);
+
+function isOf(coprocessors: number, word: number): boolean {
+  return ((coprocessors >>> ((word >>> 8) & 15)) & 1) !== 0;
 }
 
 /** The table of an A32 word, or of a T32 word that has A32's bits. */
 function decodeA32(word: number): Encoding | null {
   const op = (word >>> 24) & 15;
   const unconditional = word >>> 28 === 15;
-  if (op >= 12 && op <= 14 && (word & 0xe00) === 0xa00) {
+  if (op >= 12 && op <= 14 && isOf(FLOATING_POINT, word)) {
     return (unconditional ? VFP_UNCONDITIONAL : VFP).find(word);
   }
   if (!unconditional) return A32.find(word);
-  if (op >= 12 && op <= 14 && isLaterVector(word)) return NEON.find(word);
+  if (op >= 12 && op <= 14 && isOf(LATER_VECTOR, word)) return NEON.find(word);
   if ((word & 0xfe000000) >>> 0 === 0xf2000000 || (word & 0xff100000) >>> 0 === 0xf4000000) return NEON.find(word);
   return A32_UNCONDITIONAL.find(word);
 }
@@ -133,9 +136,9 @@ export function decodeThumb(insn: Insn, word: number, wide: boolean): void {
   } else if (top === 0xf9 && (word & 0x00100000) === 0) {
     form = (word & 0x00ffffff) | 0xf4000000;
     encoding = NEON.find(form);
-  } else if ((top & 0xfc) === 0xfc && (top & 3) !== 3 && isLaterVector(word)) {
+  } else if ((top & 0xfc) === 0xfc && (top & 3) !== 3 && isOf(LATER_VECTOR, word)) {
     encoding = NEON.find(word);
-  } else if ((top & 0xec) === 0xec && (top & 3) !== 3 && (word & 0xe00) === 0xa00) {
+  } else if ((top & 0xec) === 0xec && (top & 3) !== 3 && isOf(FLOATING_POINT, word)) {
     encoding = decodeA32(word);
   } else {
     encoding = T32.find(word);

@@ -10,6 +10,8 @@ export const FEATURES = [
   ...['vfp2', 'vfp3', 'd32', 'half', 'vfp4', 'vfp8', 'neon', 'neon8', 'aes', 'pmull', 'sha1', 'sha2'],
   // ARMv8.1 to v8.3: rounding doubling multiplication, dot products, complex numbers, JavaScript's integers.
   ...['rdm', 'dotprod', 'fcma', 'jscvt'],
+  // Of ARMv8.2 to v8.6: half-precision arithmetic and its widening multiplication, BFloat16, matrices of bytes.
+  ...['fp16', 'fhm', 'bf16', 'i8mm'],
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
@@ -51,6 +53,10 @@ const EVERYTHING: readonly Feature[] = [
   'dotprod',
   'fcma',
   'jscvt',
+  'fp16',
+  'fhm',
+  'bf16',
+  'i8mm',
 ];
 
 // biome-ignore format: a table, one row per model
@@ -105,7 +111,11 @@ const HWCAP_BY_FEATURE: readonly (readonly [Feature, number])[] = [
   ['tdiv', 1 << 18],
   ['d32', 1 << 19],
   ['lpae', 1 << 20],
+  ['fp16', (1 << 22) | (1 << 23)],
   ['dotprod', 1 << 24],
+  ['fhm', 1 << 25],
+  ['bf16', 1 << 26],
+  ['i8mm', 1 << 27],
 ];
 const HWCAP_VFPV3D16 = 1 << 14;
 
@@ -143,7 +153,7 @@ export function hwcap2({ features }: ArmModel): number {
 /** Names of the bits as /proc/cpuinfo lists them: AT_HWCAP from bit 0, then AT_HWCAP2. */
 const HWCAP_NAMES = (
   'swp half thumb 26bit fastmult fpa vfp edsp java iwmmxt crunch thumbee neon vfpv3 vfpv3d16 tls vfpv4 idiva idivt vfpd32 ' +
-  'lpae evtstrm fphp asimdhp asimddp'
+  'lpae evtstrm fphp asimdhp asimddp asimdfhm asimdbf16 i8mm'
 ).split(' ');
 const HWCAP2_NAMES = 'aes pmull sha1 sha2 crc32 sb ssbs'.split(' ');
 

@@ -6,18 +6,6 @@ import { Encoding } from '../decode/pattern.ts';
 // biome-ignore format: a table, one row per encoding
 const ROWS: readonly (readonly [extension: string, pattern: string])[] = [
   ['ThumbEE', '111100111011 1111 1000 1111 000- 1111'],
-  ['half-precision arithmetic (FEAT_FP16)', '----110- ---- ---- ---- 1001 ---- ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '----1110 ---- ---- ---- 1001 ---- ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '11110010 0--1 ---- ---- 1100 ---1 ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '1111001- 0--1 ---- ---- 1101 ---- ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '1111001- 0--1 ---- ---- 1110 ---- ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '1111001- 0--1 ---- ---- 1111 ---- ----'],
-  ['widening half-precision multiplication (FEAT_FHM)', '1111110- ---- ---- ---- 1000 ---1 ----'],
-  ['widening half-precision multiplication (FEAT_FHM)', '11111110 ---- ---- ---- 1000 ---1 ----'],
-  ['half-precision arithmetic (FEAT_FP16)', '111111-- ---- ---- ---- 1000 ---0 ----'],
-  ['BFloat16 and matrices of bytes (FEAT_AA32BF16, FEAT_AA32I8MM)', '1111110- ---- ---- ---- 1101 ---- ----'],
-  ['BFloat16 and matrices of bytes (FEAT_AA32BF16, FEAT_AA32I8MM)', '11111110 ---- ---- ---- 1101 ---- ----'],
-  ['BFloat16 and matrices of bytes (FEAT_AA32BF16, FEAT_AA32I8MM)', '11111100 ---- ---- ---- 1100 -1-- ----'],
   ['iWMMXt', '----110- ---- ---- ---- 000- ---- ----'],
   ['iWMMXt', '----1110 ---- ---- ---- 000- ---- ----'],
   ['FPA', '----110- ---- ---- ---- 0010 ---- ----'],

@@ -60,6 +60,8 @@ const fpscr = layout.field('fpscr');
 const fpexc = layout.field('fpexc');
 /** How the arithmetic of src/softfloat is to compute: made from FPSCR when that is written. */
 const fpmode = layout.field('fpmode');
+/** The same for half precision, which has its own flushing of denormals. */
+const fpmode16 = layout.field('fpmode16');
 /** What translations depend on of all this, as bits of the block flags. */
 const fpstate = layout.field('fpstate');
 /** Blocks that are still to be run by helpers. */
@@ -88,6 +90,7 @@ export const ARM_OFFSETS = {
   fpscr,
   fpexc,
   fpmode,
+  fpmode16,
   fpstate,
   fpcareful,
   qregs: QREGS[0]!.offset,

@@ -224,7 +224,7 @@ export const RULES = {
   },
   crc64: { text: 'CRC32 of 64 bits', does: null, when: (insn) => insn.z === 3 },
   crccond: {
-    text: 'CRC32 under a condition',
+    text: 'CRC32 or half-precision arithmetic under a condition',
     does: 'as under the condition',
     when: (insn) => insn.set === InsnSet.A32 && insn.word >>> 28 < 14,
   },

@@ -84,9 +84,10 @@ function rowNames(one: ArmCase): string {
   return names.join(' ');
 }
 
-/** What qemu-arm 7.2 executes on models that have it not: fused operations of Advanced SIMD, hints of 16 bits. */
+/** What qemu-arm 7.2 executes on models that have it not: fused operations of Advanced SIMD, VLDR of halves, hints of 16 bits. */
 function isOraclesOwnRow(name: string, features: readonly Feature[]): boolean {
   if (/^VFM[AS]_f$/.test(name)) return !features.includes('vfp4') && features.includes('neon');
+  if (/^V(LDR|STR)_h$/.test(name)) return !features.includes('fp16') && features.includes('vfp2');
   return name === 'NOP' && !features.includes('v6t2');
 }
 

@@ -6,7 +6,6 @@
  *   more than 16 bytes.
  * - FPSCR.Len and Stride: its `max` has the vectors of VFPv2, which ARMv8 has not ("the AArch32 floating-point instructions
  *   are UNDEFINED" if they are not zero); here no model has them.
- * - Half-precision arithmetic (FEAT_FP16) and FPSCR.FZ16: no model here has them.
  */
 
 import { DECODERS, decodeArm, Insn } from '../../targets/arm/insns.ts';
@@ -35,8 +34,7 @@ function isDrawable(insn: Insn): boolean {
   if (/^V(LDM|STM)_d/.test(name) && insn.i & 1) return false;
   if (/^V(LDM|STM)/.test(name)) return insn.n !== 15;
   if (/^V(LDR|STR)/.test(name)) return insn.n !== 15 && insn.i < 32;
-  // Words of other rows, half-precision arithmetic among them, which is no feature of any model here.
-  if (/_fscalar$/.test(name)) return insn.s !== 3 && insn.s !== 1;
+  // Words of other rows.
   if (/^1111001[01qUi]1Dss/.test(encoding.pattern.replaceAll(' ', '')) && insn.s === 3) return false;
   return name !== 'VSWP' || insn.d !== insn.m || insn.D !== insn.M;
 }
@@ -103,8 +101,32 @@ function near(base: number, random: Random): number {
   return (base + random.below(5) - 2) >>> 0;
 }
 
-/** Two words that make sense as a D register. */
-function dRegister(random: Random): [number, number] {
+/** Features whose operands are f16 or BFloat16. */
+const NARROW: readonly string[] = ['fp16', 'fhm', 'bf16', 'fcma'];
+
+/** Two f16, or the upper halves of two f32. */
+function twoHalves(random: Random): number {
+  const half = (): number => {
+    switch (random.below(5)) {
+      case 0:
+        return random.pick(HALVES);
+      case 1:
+        return near(random.pick(HALVES), random) & 0xffff;
+      case 2:
+        // A number of moderate size.
+        return (random.below(2) << 15) | ((15 + random.below(13) - 6) << 10) | random.below(1 << 10);
+      case 3:
+        return random.pick(SINGLES) >>> 16;
+      default:
+        return random.below(0x10000);
+    }
+  };
+  return ((half() << 16) | half()) >>> 0;
+}
+
+/** Two words that make sense as a D register; `narrow`: of halves more often. */
+function dRegister(random: Random, narrow: boolean): [number, number] {
+  if (narrow && random.below(4) > 0) return [twoHalves(random), twoHalves(random)];
   const word = (): number => {
     switch (random.below(6)) {
       case 0:
@@ -153,6 +175,7 @@ function randomFpscr(random: Random): number {
 }
 
 const FZ = 1 << 24;
+const FZ16 = 1 << 19;
 const SETEND_BE = 0xf1010200;
 const SETEND_LE = 0xf1010000;
 const VMRS_APSR = 0xeef1fa10;
@@ -188,17 +211,17 @@ export function randomVectorCase(random: Random, rows: readonly Encoding[]): Arm
   // A comparison with its flags moved to the CPSR, where a condition uses them.
   if (!thumb && row.name.startsWith('VCMP') && random.below(2) === 0)
     code.push(VMRS_APSR, ((random.below(14) << 28) | MOV_R0_1) >>> 0);
-  // FZ16 belongs to half-precision arithmetic.
-  if (row.name === 'VMSR') regs[scratch.t] = (regs[scratch.t]! & ~(1 << 19)) >>> 0;
+  const narrow = NARROW.includes(row.feature);
+  // Of a positive denormal flushed to zero VJCVT says that it was exact.
+  const fpscr =
+    (row.name === 'VJCVT' ? randomFpscr(random) & ~FZ : randomFpscr(random)) | (random.below(4) === 0 ? FZ16 : 0);
   // Every other register is like another one, for comparisons and differences.
   const vectors: number[] = [];
   for (let d = 0; d < 32; d++) {
     if (d > 0 && random.below(5) === 0) {
       const from = random.below(d);
       vectors.push(vectors[2 * from]!, vectors[2 * from + 1]!);
-    } else vectors.push(...dRegister(random));
+    } else vectors.push(...dRegister(random, narrow));
   }
-  // Of a positive denormal flushed to zero VJCVT says that it was exact.
-  const fpscr = row.name === 'VJCVT' ? randomFpscr(random) & ~FZ : randomFpscr(random);
   return { code, thumb, regs, flags: (random.u32() & 0xf80f0000) >>> 0, fpscr: fpscr >>> 0, vectors };
 }

@@ -15,7 +15,8 @@ const OLDEST = ['-march=armv4', '-marm', '-Wl,--fix-v4bx'];
 /** Bits that qemu-arm 7.2 sets otherwise. */
 const HWCAP_THUMB = 0x4;
 const HWCAP_THUMBEE = 0x800;
-const HWCAP_ASIMDDP = 0x1000000;
+/** Half precision (of both kinds), dot products, FHM, BFloat16, matrices of bytes. */
+const HWCAP_LATER = { fp16: 0xc00000, dotprod: 0x1000000, fhm: 0x2000000, bf16: 0x4000000, i8mm: 0x8000000 };
 const HWCAP2_SB = 0x20;
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-arm-models-'));
@@ -51,8 +52,9 @@ for (const { name, features } of ARM_MODELS) {
     // It has no ThumbEE either, and no model of Linux for the StrongARM has Thumb (arch/arm/mm/proc-sa1100.S).
     let caps = Number.parseInt(hwcap, 16) & ~HWCAP_THUMBEE;
     if (!features.includes('v4t')) caps &= ~HWCAP_THUMB;
-    // SB and dot products are executed by both; Linux told of them first in version 6.2 and 6.3.
-    if (features.includes('dotprod')) caps |= HWCAP_ASIMDDP;
+    // What both execute and Linux told of first in version 6.2 and 6.3.
+    for (const [feature, bits] of Object.entries(HWCAP_LATER))
+      if ((features as string[]).includes(feature)) caps |= bits;
     const caps2 = Number.parseInt(hwcap2, 16) | (features.includes('sb') ? HWCAP2_SB : 0);
     const hex = (value: number): string => value.toString(16).padStart(8, '0');
     expect(wemu('-cpu', name, program)).toEqual({

@@ -12,8 +12,8 @@ const LAYOUT = 'targets/arm/helpers/vector/layout.as.ts';
 
 /** Source text of the constants that helpers share with the translator. */
 function layoutSource(): string {
-  const { fpscr, fpexc, fpmode, scratch } = O;
-  const offsets = Object.entries({ fpscr, fpexc, fpmode, scratch });
+  const { fpscr, fpexc, fpmode, fpmode16, scratch } = O;
+  const offsets = Object.entries({ fpscr, fpexc, fpmode, fpmode16, scratch });
   const bits = Object.entries({ FPSCR_AHP, FPSCR_IXC, FPSCR_QC, STANDARD_MODE });
   const lines = [
     ...offsets.map(([name, offset]) => `export const ${name.toUpperCase()}: usize = ${offset};`),

@@ -46,6 +46,14 @@ const NOTING = {
   vfp_fromint64: [['i32', 'i32', 'i32'], 'i64'],
   vfp_rint32: W2,
   vfp_rint64: [['i64', 'i32'], 'i64'],
+  vfp_half: W3,
+  vfp_sqrt16: W1,
+  vfp_fma16: W3,
+  vfp_cmp16: W3,
+  vfp_toint16: W3,
+  vfp_fromint16: W3,
+  vfp_rint16: W2,
+  vfp_32tobf: W1,
   neon_qshift: LLW,
   neon_f2: LLW,
   neon_f3: [['i64', 'i64', 'i64', 'i32'], 'i64'],
@@ -55,6 +63,13 @@ const NOTING = {
   neon_rint: LW,
   neon_fromhalves: [['i32'], 'i64'],
   neon_tohalves: [['i64'], 'i32'],
+  neon_h2: LLW,
+  neon_h3: [['i64', 'i64', 'i64', 'i32'], 'i64'],
+  neon_hestimate: LW,
+  neon_htoint: LWW,
+  neon_hfromint: LWW,
+  neon_hrint: LW,
+  neon_tobf: [['i64'], 'i32'],
 } as const satisfies Record<string, Signature>;
 
 /** Those that only compute. */
@@ -65,6 +80,8 @@ const PURE = {
   neon_pmull8: LLW,
   neon_pmull64: LLW,
   neon_uestimate: LW,
+  neon_widenhalves: [['i32'], 'i64'],
+  neon_bfdot: L3,
 } as const satisfies Record<string, Signature>;
 
 const ALL: Readonly<Record<VectorHelper, Signature>> = { ...NOTING, ...PURE };

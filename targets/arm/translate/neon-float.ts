@@ -1,54 +1,39 @@
-// Advanced SIMD on single-precision lanes: always to nearest, flushing to zero, with the default NaN (StandardFPSCRValue).
+// Advanced SIMD on float lanes: always to nearest, single precision flushing to zero, with the default NaN (StandardFPSCRValue).
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
+import { HALF_OPERATIONS, type HalfOperation } from '../half-operations.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
-import { vectorConst } from '../vector-constants.ts';
+import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { fastArithmetic, fastComparison } from './neon-fast.ts';
 import { byHalves } from './neon-integer.ts';
 import {
   type Compute,
   dOf,
+  HALVES_AND_WORDS,
   mOf,
   nOf,
-  ONLY_WORDS,
   op1,
+  op2,
   pairwiseLanes,
   readVector,
-  unary,
   writeVector,
 } from './neon-registers.ts';
 import { byScalar } from './neon-wide.ts';
 
-/** Numbers of the operations of the helper neon_f2. */
-const OPERATIONS = [
-  'add',
-  'sub',
-  'mul',
-  'abd',
-  'max',
-  'min',
-  'maxnm',
-  'minnm',
-  'ceq',
-  'cge',
-  'cgt',
-  'acge',
-  'acgt',
-  'recps',
-  'rsqrts',
-] as const;
-type Operation = (typeof OPERATIONS)[number];
+type Operation = Exclude<HalfOperation, 'div'>;
 
 /** Conditions of comparisons; the others compare magnitudes. */
 const CONDITIONS: Partial<Record<Operation, Cond>> = { ceq: Cond.EQ, cge: Cond.GE, cgt: Cond.GT };
 const MAGNITUDES: Partial<Record<Operation, Cond>> = { acge: Cond.GE, acgt: Cond.GT };
 
 function compute(name: Operation): Compute {
-  const number = OPERATIONS.indexOf(name);
-  return (t, x, y) => {
+  const number = HALF_OPERATIONS.indexOf(name);
+  return (t, x, y, bits) => {
     const { q } = t.insn;
-    const helper = (): Value => byHalves(t, q, (a, b) => t.b.call(vectorHelper('neon_f2'), a, b, number), x, y);
+    const row = vectorHelper(bits === 16 ? 'neon_h2' : 'neon_f2');
+    const helper = (): Value => byHalves(t, q, (a, b) => t.b.call(row, a, b, number), x, y);
+    if (bits === 16) return helper();
     const size = (v: Value): Value => op1(t, 'fabs_vec', v, 32);
     const cond = CONDITIONS[name];
     if (cond !== undefined) return fastComparison(t, cond, x, y, q, helper);
@@ -59,13 +44,18 @@ function compute(name: Operation): Compute {
   };
 }
 
-/** d = compute(n, m). Half precision is another row's. */
+/** Lane width of an instruction: rows of half precision have 1 as their size. */
+export function floatBits({ insn }: Translation): number {
+  return insn.s === 1 ? 16 : 32;
+}
+
+/** d = compute(n, m). */
 function same(run: Compute): Handler {
   return (t) => {
     const { q } = t.insn;
     const [d, n, m] = [dOf(t), nOf(t), mOf(t)];
     if (q && (d | n | m) & 1) return t.undefined();
-    writeVector(t, d, q, run(t, readVector(t, n, q), readVector(t, m, q), 32, 0));
+    writeVector(t, d, q, run(t, readVector(t, n, q), readVector(t, m, q), floatBits(t), 0));
   };
 }
 
@@ -75,26 +65,29 @@ const NEGATED = 2;
 
 /** d ± n * m. */
 function chain(form: number): Compute {
-  return (t, x, y) => {
+  return (t, x, y, bits) => {
     const d = readVector(t, dOf(t), t.insn.q);
     if (form & FUSED) {
-      return byHalves(t, t.insn.q, (c, a, b) => t.b.call(vectorHelper('neon_f3'), c, a, b, form), d, x, y);
+      const row = vectorHelper(bits === 16 ? 'neon_h3' : 'neon_f3');
+      return byHalves(t, t.insn.q, (c, a, b) => t.b.call(row, c, a, b, form), d, x, y);
     }
-    const product = compute('mul')(t, x, y, 32, 0);
+    const product = compute('mul')(t, x, y, bits, 0);
     // d - p is d + -p, but for the sign of a NaN, which is the default one.
-    return compute(form & NEGATED ? 'sub' : 'add')(t, d, product, 32, 0);
+    return compute(form & NEGATED ? 'sub' : 'add')(t, d, product, bits, 0);
   };
 }
 
 /** Sums of lanes; sums of d and products. */
 export const addFloats: Compute = compute('add');
 export const fusedAdd: Compute = chain(FUSED);
+export const fusedSubtract: Compute = chain(FUSED | NEGATED);
 
 function pairs(name: Operation): Handler {
   return (t) => {
     if (t.insn.q) return t.undefined();
-    const result = pairwiseLanes(t, readVector(t, nOf(t), 0), readVector(t, mOf(t), 0), 32, (x, y) =>
-      compute(name)(t, x, y, 32, 0),
+    const bits = floatBits(t);
+    const result = pairwiseLanes(t, readVector(t, nOf(t), 0), readVector(t, mOf(t), 0), bits, (x, y) =>
+      compute(name)(t, x, y, bits, 0),
     );
     writeVector(t, dOf(t), 0, result);
   };
@@ -104,20 +97,32 @@ const ZEROS = vectorConst(new Array<number>(16).fill(0));
 
 /** Comparison of m with zero; `reversed` of zero with m. */
 function withZero(name: Operation, reversed = false): Handler {
-  return words((t, x) => (reversed ? compute(name)(t, ZEROS, x, 32, 0) : compute(name)(t, x, ZEROS, 32, 0)));
+  return lanes((t, x, bits) => (reversed ? compute(name)(t, ZEROS, x, bits, 0) : compute(name)(t, x, ZEROS, bits, 0)));
 }
 
-/** d = run(m) on words, whose size the row fixes. */
-function words(run: (t: Translation, x: Value) => Value): Handler {
+/** d = run(m). */
+function lanes(run: (t: Translation, x: Value, bits: number) => Value): Handler {
   return (t) => {
-    t.insn.s = 2;
-    unary(ONLY_WORDS, run)(t);
+    const { q } = t.insn;
+    const [d, m] = [dOf(t), mOf(t)];
+    if (q && (d | m) & 1) return t.undefined();
+    writeVector(t, d, q, run(t, readVector(t, m, q), floatBits(t)));
   };
 }
 
-function estimate(helper: 'neon_uestimate' | 'neon_festimate', root: number): Handler {
-  return words((t, x) => byHalves(t, t.insn.q, (a) => t.b.call(vectorHelper(helper), a, root), x));
+function estimate(single: 'neon_uestimate' | 'neon_festimate', root: number): Handler {
+  return lanes((t, x, bits) => {
+    const row = vectorHelper(bits === 16 ? 'neon_hestimate' : single);
+    return byHalves(t, t.insn.q, (a) => t.b.call(row, a, root), x);
+  });
 }
+
+const absolute = lanes((t, x, bits) =>
+  bits === 16 ? op2(t, 'and_v128', x, lanesOf(16, 0x7fff)) : op1(t, 'fabs_vec', x, 32),
+);
+const opposite = lanes((t, x, bits) =>
+  bits === 16 ? op2(t, 'xor_v128', x, lanesOf(16, 0x8000)) : op1(t, 'fneg_vec', x, 32),
+);
 
 // ---- conversions
 
@@ -129,44 +134,50 @@ const NAMED = [AWAY, NEAREST, UP, DOWN];
 const REPORT = 1;
 
 function toInteger(t: Translation, x: Value, fraction: number, form: number): Value {
-  return byHalves(t, t.insn.q, (a) => t.b.call(vectorHelper('neon_toint'), a, fraction, form), x);
+  const row = vectorHelper(floatBits(t) === 16 ? 'neon_htoint' : 'neon_toint');
+  return byHalves(t, t.insn.q, (a) => t.b.call(row, a, fraction, form), x);
 }
 
 function fromInteger(t: Translation, x: Value, fraction: number, form: number): Value {
-  return byHalves(t, t.insn.q, (a) => t.b.call(vectorHelper('neon_fromint'), a, fraction, form), x);
+  const row = vectorHelper(floatBits(t) === 16 ? 'neon_hfromint' : 'neon_fromint');
+  return byHalves(t, t.insn.q, (a) => t.b.call(row, a, fraction, form), x);
 }
 
-const integers = words((t, x) => {
+/** In the direction that p says. */
+function converted(t: Translation, x: Value, fraction: number): Value {
   const form = t.insn.U ? 0 : SIGNED;
-  return t.insn.p ? toInteger(t, x, 0, form | TO_ZERO) : fromInteger(t, x, 0, form);
-});
+  return t.insn.p ? toInteger(t, x, fraction, form | TO_ZERO) : fromInteger(t, x, fraction, form);
+}
+
+const integers = lanes((t, x) => converted(t, x, 0));
 
 const fixed: Handler = (t) => {
-  const { i } = t.insn;
-  // Immediates below 32 would be fractions of more than 32 bits.
-  if (!(i & 32)) return t.undefined();
-  const fraction = 64 - i;
-  words((_t, x) => {
-    const form = t.insn.U ? 0 : SIGNED;
-    return t.insn.p ? toInteger(t, x, fraction, form | TO_ZERO) : fromInteger(t, x, fraction, form);
-  })(t);
+  const fraction = 64 - t.insn.i;
+  // Smaller immediates would be fractions of more bits than a lane has.
+  if (fraction > floatBits(t)) return t.undefined();
+  lanes((_t, x) => converted(t, x, fraction))(t);
 };
 
-const named = words((t, x) => toInteger(t, x, 0, (t.insn.U ? 0 : SIGNED) | NAMED[t.insn.r]!));
+const named = lanes((t, x) => toInteger(t, x, 0, (t.insn.U ? 0 : SIGNED) | NAMED[t.insn.r]!));
 
 function integral(form: number): Handler {
-  return words((t, x) => byHalves(t, t.insn.q, (a) => t.b.call(vectorHelper('neon_rint'), a, form), x));
+  return lanes((t, x, bits) => {
+    const row = vectorHelper(bits === 16 ? 'neon_hrint' : 'neon_rint');
+    return byHalves(t, t.insn.q, (a) => t.b.call(row, a, form), x);
+  });
 }
 
-/** Four f32 of a Q register to four f16 of a D register. */
-const toHalves: Handler = (t) => {
-  const { b } = t;
-  const [d, m] = [dOf(t), mOf(t)];
-  if (m & 1) return t.undefined();
-  const x = readVector(t, m, 1);
-  const half = (n: number): Value => b.call(vectorHelper('neon_tohalves'), b.emit('lane_i64', x, null, null, n));
-  writeVector(t, d, 0, b.emit('splat_i64', b.concat(half(0), half(1))));
-};
+/** Four f32 of a Q register to four f16, or BFloat16, of a D register. */
+function narrowed(helper: 'neon_tohalves' | 'neon_tobf'): Handler {
+  return (t) => {
+    const { b } = t;
+    const [d, m] = [dOf(t), mOf(t)];
+    if (m & 1) return t.undefined();
+    const x = readVector(t, m, 1);
+    const half = (n: number): Value => b.call(vectorHelper(helper), b.emit('lane_i64', x, null, null, n));
+    writeVector(t, d, 0, b.emit('splat_i64', b.concat(half(0), half(1))));
+  };
+}
 
 const fromHalves: Handler = (t) => {
   const { b } = t;
@@ -201,16 +212,16 @@ export const NEON_FLOAT = {
   VMLS_f: same(chain(NEGATED)),
   VFMA_f: same(chain(FUSED)),
   VFMS_f: same(chain(FUSED | NEGATED)),
-  VMUL_fscalar: byScalar(ONLY_WORDS, compute('mul')),
-  VMLA_fscalar: byScalar(ONLY_WORDS, chain(0)),
-  VMLS_fscalar: byScalar(ONLY_WORDS, chain(NEGATED)),
+  VMUL_fscalar: byScalar(HALVES_AND_WORDS, compute('mul')),
+  VMLA_fscalar: byScalar(HALVES_AND_WORDS, chain(0)),
+  VMLS_fscalar: byScalar(HALVES_AND_WORDS, chain(NEGATED)),
   VCEQ_fzero: withZero('ceq'),
   VCGE_fzero: withZero('cge'),
   VCGT_fzero: withZero('cgt'),
   VCLE_fzero: withZero('cge', true),
   VCLT_fzero: withZero('cgt', true),
-  VABS_f: words((t, x) => op1(t, 'fabs_vec', x, 32)),
-  VNEG_f: words((t, x) => op1(t, 'fneg_vec', x, 32)),
+  VABS_f: absolute,
+  VNEG_f: opposite,
   VRECPE_u: estimate('neon_uestimate', 0),
   VRSQRTE_u: estimate('neon_uestimate', 1),
   VRECPE_f: estimate('neon_festimate', 0),
@@ -224,6 +235,7 @@ export const NEON_FLOAT = {
   VRINTZ_f: integral(TO_ZERO),
   VRINTM_f: integral(DOWN),
   VRINTP_f: integral(UP),
-  VCVT_toHalves: toHalves,
+  VCVT_toHalves: narrowed('neon_tohalves'),
+  VCVT_toBFloats: narrowed('neon_tobf'),
   VCVT_fromHalves: fromHalves,
 } satisfies Record<string, Handler>;

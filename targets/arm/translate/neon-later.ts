@@ -1,10 +1,10 @@
-// Advanced SIMD of ARMv8.1 to v8.3: rounding doubling multiplication with accumulation, dot products, complex numbers.
+// Advanced SIMD of ARMv8.1 to v8.6 on integers and complex numbers: rounding doubling multiplication, dot products, matrices.
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
 import { QREGS } from '../state.ts';
 import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
-import { addFloats, fusedAdd } from './neon-float.ts';
+import { addFloats, floatBits, fusedAdd } from './neon-float.ts';
 import {
   type Compute,
   choose,
@@ -67,50 +67,82 @@ function sumsOfPairs(t: Translation, x: Value, y: Value): Value {
   return op2(t, 'add_vec', pick(0), pick(1), 32);
 }
 
-/** Words of d plus the products of four bytes each, the sum of them. */
-function dot(t: Translation, x: Value, y: Value): Value {
-  const { U, q } = t.insn;
-  const products = (half: number): Value => t.b.emit(U ? 'mulwideu_vec' : 'mulwides_vec', x, y, null, 8, half);
-  const fours = (of: Value, half: number): Value => t.b.emit(U ? 'widenu_vec' : 'widens_vec', of, null, null, 16, half);
+/** Words of d plus the products of four bytes each, the sum of them; bytes of x and of y are unsigned or not. */
+function dot(t: Translation, d: Value, x: Value, y: Value, xUnsigned: boolean, yUnsigned: boolean): Value {
+  const wide = (of: Value, bits: number, half: number, unsigned: boolean): Value =>
+    t.b.emit(unsigned ? 'widenu_vec' : 'widens_vec', of, null, null, bits, half);
+  // What is below zero and what is above 127 fit a signed halfword together.
+  const products = (half: number): Value =>
+    xUnsigned === yUnsigned
+      ? t.b.emit(xUnsigned ? 'mulwideu_vec' : 'mulwides_vec', x, y, null, 8, half)
+      : op2(t, 'mul_vec', wide(x, 8, half, xUnsigned), wide(y, 8, half, yUnsigned), 16);
+  const fours = (of: Value, half: number): Value => wide(of, 16, half, xUnsigned && yUnsigned);
   const [low, high] = [products(0), products(1)];
   const first = sumsOfPairs(t, fours(low, 0), fours(low, 1));
   const second = sumsOfPairs(t, fours(high, 0), fours(high, 1));
-  return op2(t, 'add_vec', readVector(t, dOf(t), q), sumsOfPairs(t, first, second), 32);
+  return op2(t, 'add_vec', d, sumsOfPairs(t, first, second), 32);
 }
 
-const dotProduct: Handler = (t) => {
-  const { q } = t.insn;
-  const [d, n, m] = [dOf(t), nOf(t), mOf(t)];
-  if (q && (d | n | m) & 1) return t.undefined();
-  writeVector(t, d, q, dot(t, readVector(t, n, q), readVector(t, m, q)));
-};
+/** Words of d plus what becomes of those of n and m. */
+type Dot = (t: Translation, d: Value, x: Value, y: Value) => Value;
 
-/** With four bytes of D0 to D15 in the place of all of m. */
-const dotProductByElement: Handler = (t) => {
-  const { q, m, M } = t.insn;
-  const { b } = t;
-  const [d, n] = [dOf(t), nOf(t)];
-  if (q && (d | n) & 1) return t.undefined();
-  const element = b.emit('lane_i32', QREGS[m >> 1]!, null, null, 32, ((m & 1) << 1) | M);
-  writeVector(t, d, q, dot(t, readVector(t, n, q), b.emit('splat_i32', element, null, null, 32)));
-};
+const bySign: Dot = (t, d, x, y) => dot(t, d, x, y, t.insn.U !== 0, t.insn.U !== 0);
+const unsignedBySigned: Dot = (t, d, x, y) => dot(t, d, x, y, true, false);
+const signedByUnsigned: Dot = (t, d, x, y) => dot(t, d, x, y, false, true);
+
+export function dotProduct(run: Dot): Handler {
+  return (t) => {
+    const { q } = t.insn;
+    const [d, n, m] = [dOf(t), nOf(t), mOf(t)];
+    if (q && (d | n | m) & 1) return t.undefined();
+    writeVector(t, d, q, run(t, readVector(t, d, q), readVector(t, n, q), readVector(t, m, q)));
+  };
+}
+
+/** With one word of D0 to D15 in the place of all of m. */
+export function dotProductByElement(run: Dot): Handler {
+  return (t) => {
+    const { q, m, M } = t.insn;
+    const { b } = t;
+    const [d, n] = [dOf(t), nOf(t)];
+    if (q && (d | n) & 1) return t.undefined();
+    const element = b.emit('lane_i32', QREGS[m >> 1]!, null, null, 32, ((m & 1) << 1) | M);
+    writeVector(
+      t,
+      d,
+      q,
+      run(t, readVector(t, d, q), readVector(t, n, q), b.emit('splat_i32', element, null, null, 32)),
+    );
+  };
+}
+
+/** Two by two words of d, row by row, plus the products of the two rows of n with the two of m, each row two words. */
+export function matrixProduct(run: Dot): Handler {
+  return (t) => {
+    const [d, n, m] = [dOf(t), nOf(t), mOf(t)];
+    if ((d | n | m) & 1) return t.undefined();
+    const [x, y] = [readVector(t, n, 1), readVector(t, m, 1)];
+    const words = (of: Value, order: readonly number[]): Value => shuffle(t, of, of, laneBytes(32, order));
+    const first = run(t, readVector(t, d, 1), words(x, [0, 0, 2, 2]), words(y, [0, 2, 0, 2]));
+    writeVector(t, d, 1, run(t, first, words(x, [1, 1, 3, 3]), words(y, [1, 3, 1, 3])));
+  };
+}
 
 // ---- complex numbers: pairs of lanes, the real part first
 
-const REAL = [0, 0, 2, 2];
-const IMAGINARY = [1, 1, 3, 3];
-const EXCHANGED = [1, 0, 3, 2];
-
-function lanes(t: Translation, x: Value, order: readonly number[]): Value {
-  return shuffle(t, x, x, laneBytes(32, order));
+/** Lanes in the order given for one pair of them. */
+function lanes(t: Translation, x: Value, order: readonly [number, number]): Value {
+  const bits = floatBits(t);
+  const all = Array.from({ length: 128 / bits }, (_, k) => (k & ~1) + order[k & 1]!);
+  return shuffle(t, x, x, laneBytes(bits, all));
 }
 
 /** The real parts with the other sign, or the imaginary ones. */
 function negated(t: Translation, x: Value, real: boolean, imaginary: boolean): Value {
   if (!real && !imaginary) return x;
-  const sign = (is: boolean): number[] => [0, 0, 0, is ? 0x80 : 0];
-  const pair = [...sign(real), ...sign(imaginary)];
-  return op2(t, 'xor_v128', x, vectorConst([...pair, ...pair]));
+  const bytes = floatBits(t) / 8;
+  const sign = (k: number): boolean => k % bytes === bytes - 1 && (Math.floor(k / bytes) & 1 ? imaginary : real);
+  return op2(t, 'xor_v128', x, vectorConst(Array.from({ length: 16 }, (_, k) => (sign(k) ? 0x80 : 0))));
 }
 
 /** n plus m turned by 90 degrees, or by 270. */
@@ -118,16 +150,17 @@ const addTurned: Handler = (t) => {
   const { q, r } = t.insn;
   const [d, n, m] = [dOf(t), nOf(t), mOf(t)];
   if (q && (d | n | m) & 1) return t.undefined();
-  const turned = negated(t, lanes(t, readVector(t, m, q), EXCHANGED), r === 0, r === 1);
-  writeVector(t, d, q, addFloats(t, readVector(t, n, q), turned, 32, 0));
+  const turned = negated(t, lanes(t, readVector(t, m, q), [1, 0]), r === 0, r === 1);
+  writeVector(t, d, q, addFloats(t, readVector(t, n, q), turned, floatBits(t), 0));
 };
 
 /** d plus one of the two partial products of n and m, m turned by r quarters; each fused. */
 function multiplyTurned(t: Translation, x: Value, y: Value): void {
   const { q, r } = t.insn;
-  const part = lanes(t, x, r & 1 ? IMAGINARY : REAL);
-  const other = r & 1 ? lanes(t, y, EXCHANGED) : y;
-  writeVector(t, dOf(t), q, fusedAdd(t, part, negated(t, other, r === 1 || r === 2, r === 2 || r === 3), 32, 0));
+  const part = lanes(t, x, r & 1 ? [1, 1] : [0, 0]);
+  const other = r & 1 ? lanes(t, y, [1, 0]) : y;
+  const turned = negated(t, other, r === 1 || r === 2, r === 2 || r === 3);
+  writeVector(t, dOf(t), q, fusedAdd(t, part, turned, floatBits(t), 0));
 }
 
 const multiplyComplex: Handler = (t) => {
@@ -137,12 +170,18 @@ const multiplyComplex: Handler = (t) => {
   multiplyTurned(t, readVector(t, n, q), readVector(t, m, q));
 };
 
-/** With the one number of a D register in the place of all of m. */
+/** With the one number of a D register in the place of all of m; of half precision one of the two of D0 to D15. */
 const multiplyComplexByElement: Handler = (t) => {
-  const { q } = t.insn;
+  const { q, s, m, M } = t.insn;
+  const { b } = t;
   const [d, n] = [dOf(t), nOf(t)];
   if (q && (d | n) & 1) return t.undefined();
-  multiplyTurned(t, readVector(t, n, q), lanes(t, readVector(t, mOf(t), 0), [0, 1, 0, 1]));
+  const register = QREGS[(s === 1 ? m : mOf(t)) >> 1]!;
+  const number =
+    s === 1
+      ? b.emit('splat_i32', b.emit('lane_i32', register, null, null, 32, ((m & 1) << 1) | M), null, null, 32)
+      : b.emit('splat_i64', b.emit('lane_i64', register, null, null, m & 1));
+  multiplyTurned(t, readVector(t, n, q), number);
 };
 
 export const NEON_LATER = {
@@ -150,8 +189,13 @@ export const NEON_LATER = {
   VQRDMLSH: same(HALVES_AND_WORDS, accumulatedHighProduct('sub_vec')),
   VQRDMLAH_scalar: byScalar(HALVES_AND_WORDS, accumulatedHighProduct('add_vec')),
   VQRDMLSH_scalar: byScalar(HALVES_AND_WORDS, accumulatedHighProduct('sub_vec')),
-  VDOT: dotProduct,
-  VDOT_element: dotProductByElement,
+  VDOT: dotProduct(bySign),
+  VDOT_element: dotProductByElement(bySign),
+  VUSDOT: dotProduct(unsignedBySigned),
+  VUSDOT_element: dotProductByElement(unsignedBySigned),
+  VSUDOT_element: dotProductByElement(signedByUnsigned),
+  VMMLA_i: matrixProduct(bySign),
+  VUSMMLA: matrixProduct(unsignedBySigned),
   VCADD: addTurned,
   VCMLA: multiplyComplex,
   VCMLA_element: multiplyComplexByElement,

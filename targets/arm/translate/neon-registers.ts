@@ -124,7 +124,6 @@ export const BYTES_TO_WORDS = 7;
 export const ALL_SIZES = 15;
 export const HALVES_AND_WORDS = 6;
 export const ONLY_BYTES = 1;
-export const ONLY_WORDS = 4;
 
 export function hasSize(sizes: number, s: number): boolean {
   return ((sizes >> s) & 1) !== 0;

@@ -6,6 +6,7 @@ import { NEON_FLOAT } from './neon-float.ts';
 import { NEON_INTEGER } from './neon-integer.ts';
 import { NEON_LATER } from './neon-later.ts';
 import { NEON_MEMORY } from './neon-memory.ts';
+import { NEON_NARROW } from './neon-narrow.ts';
 import { NEON_PERMUTE } from './neon-permute.ts';
 import { NEON_SHIFT } from './neon-shift.ts';
 import { NEON_WIDE } from './neon-wide.ts';
@@ -19,4 +20,5 @@ export const NEON_HANDLERS: Record<NeonRow, Handler> = {
   ...NEON_MEMORY,
   ...NEON_CRYPTO,
   ...NEON_LATER,
+  ...NEON_NARROW,
 };

@@ -165,7 +165,7 @@ function maximum(max: number): Handler {
 }
 
 /** Condition numbers of VSEL: EQ VS GE GT. */
-const SELECTIONS = [0, 6, 10, 12];
+export const SELECTIONS = [0, 6, 10, 12];
 
 const selection = registers((t, z, { d, n, m }) => {
   const test = t.condition(SELECTIONS[t.insn.k]!);

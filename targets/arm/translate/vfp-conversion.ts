@@ -24,14 +24,14 @@ import {
 } from './vfp-registers.ts';
 
 /** Fields of the `form` argument of helpers. */
-const SIGNED = 0x100;
-const BY_FPSCR = 0x200;
+export const SIGNED = 0x100;
+export const BY_FPSCR = 0x200;
 /** Softfloat's rounding modes in it: to nearest, down, up, to zero, to nearest with ties away. */
-const [NEAREST, DOWN, UP, TO_ZERO, AWAY] = [0 << 12, 1 << 12, 2 << 12, 3 << 12, 4 << 12] as const;
+export const [NEAREST, DOWN, UP, TO_ZERO, AWAY] = [0 << 12, 1 << 12, 2 << 12, 3 << 12, 4 << 12] as const;
 /** Rounding of the instructions that name one: A, N, P, M. */
-const NAMED = [AWAY, NEAREST, UP, DOWN];
+export const NAMED = [AWAY, NEAREST, UP, DOWN];
 /** For VRINTX: inexact results are reported. */
-const REPORT = 1;
+export const REPORT = 1;
 
 /** Whether the D register of the operand at hand is missing. */
 function missing(t: Translation, ...numbers: number[]): boolean {
@@ -127,7 +127,7 @@ const toIntegerRounded = dataProcessing((t) => {
 });
 
 /** Bits behind the point of a fixed-point number of 16 or 32 bits; negative where the immediate is too large. */
-function fractionBits(t: Translation): number {
+export function fractionBits(t: Translation): number {
   return (t.insn.q ? 32 : 16) - ((t.insn.i << 1) | t.insn.j);
 }
 

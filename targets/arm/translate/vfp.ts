@@ -8,6 +8,7 @@ import { FPFLAGS, ARM_OFFSETS as O, QREGS } from '../state.ts';
 import { type Handler, PC, type Translation } from './context.ts';
 import { VFP_ARITHMETIC } from './vfp-arithmetic.ts';
 import { VFP_CONVERSION } from './vfp-conversion.ts';
+import { VFP_HALF } from './vfp-half.ts';
 import { dNumber, hasD, readD, readFloat, readS, sNumber, writeD, writeFloat, writeS } from './vfp-registers.ts';
 
 /** How VLDR and VSTR access registers: at a multiple of four. */
@@ -213,4 +214,9 @@ export const TRANSFER_HANDLERS = {
   VDUP_core: duplicate,
 } satisfies Record<string, Handler>;
 
-export const VFP_HANDLERS: Record<VfpRow, Handler> = { ...TRANSFER_HANDLERS, ...VFP_ARITHMETIC, ...VFP_CONVERSION };
+export const VFP_HANDLERS: Record<VfpRow, Handler> = {
+  ...TRANSFER_HANDLERS,
+  ...VFP_ARITHMETIC,
+  ...VFP_CONVERSION,
+  ...VFP_HALF,
+};

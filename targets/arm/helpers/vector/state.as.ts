@@ -1,7 +1,8 @@
-// What helpers of floating point and Advanced SIMD share: the mode of FPSCR, cumulative flags (AssemblyScript).
+// What helpers of floating point and Advanced SIMD share: the mode of FPSCR, cumulative flags, flags of comparisons (AssemblyScript).
 //
 // The constants of `layout.as` are made from ../../state.ts and ../../fpscr.ts by the build script; there is no such file on disk.
 
+import { EQUAL, GREATER, LESS } from '../../../../src/softfloat/ieee-compare.as';
 import { raised } from '../../../../src/softfloat/ieee-core.as';
 import { FPEXC, FPMODE, FPSCR_QC } from './layout.as';
 
@@ -23,4 +24,11 @@ export function note(env: usize): void {
 /** Something was saturated. */
 export function saturated(env: usize): void {
   store<i32>(env, load<i32>(env, FPEXC) | FPSCR_QC, FPEXC);
+}
+
+/** NZCV of a relation, in bits 31-28. */
+export function flagsOf(relation: i32): i32 {
+  if (relation == LESS) return 0x80000000;
+  if (relation == EQUAL) return 0x60000000;
+  return relation == GREATER ? 0x20000000 : 0x30000000;
 }

@@ -1,11 +1,11 @@
 // Arithmetic, comparison and conversion of S and D registers under FPSCR (AssemblyScript); values travel as their bits.
 
 import { add, div, fma, mul, sqrt, sub } from '../../../../src/softfloat/ieee-arith.as';
-import { EQUAL, GREATER, LESS, MAXIMUM, NUMBER_WINS, compare, minMax } from '../../../../src/softfloat/ieee-compare.as';
+import { MAXIMUM, NUMBER_WINS, compare, minMax } from '../../../../src/softfloat/ieee-compare.as';
 import { convert, fromSigned, fromUnsigned, roundToIntegral, toInteger } from '../../../../src/softfloat/ieee-convert.as';
 import { DAZ, FTZ, RM_MASK, RM_NEAREST } from '../../../../src/softfloat/ieee-core.as';
 import { FPSCR, FPSCR_AHP } from './layout.as';
-import { modeOf, note } from './state.as';
+import { flagsOf, modeOf, note } from './state.as';
 
 export function vfp_add32(env: usize, a: u32, b: u32): u32 {
   const r = add<u32>(a, b, modeOf(env));
@@ -69,13 +69,6 @@ export function vfp_fma64(env: usize, a: u64, b: u64, c: u64): u64 {
   const r = fma<u64>(a, b, c, 0, modeOf(env));
   note(env);
   return r;
-}
-
-/** NZCV of a relation, in bits 31-28. */
-function flagsOf(relation: i32): i32 {
-  if (relation == LESS) return 0x80000000;
-  if (relation == EQUAL) return 0x60000000;
-  return relation == GREATER ? 0x20000000 : 0x30000000;
 }
 
 /** NZCV of comparing a and b; `signals` is 1 for VCMPE. */
