@@ -527,6 +527,9 @@ export abstract class BlockNode {
   }
 
   protected async doClose(): Promise<void> {}
+
+  /** Called when the node and everything below it has been opened. */
+  async opened(): Promise<void> {}
 }
 
 /** Permission rules shared by all drivers, usable before a node exists (locks are taken before headers are read). */

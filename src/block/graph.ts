@@ -372,6 +372,7 @@ async function openWith(
     node.use(inherited.parentKey, inherited.perm, inherited.shared);
     // The node's own use of its children replaces the one the opening held.
     if (token) for (const child of node.children.values()) child.node.dropUse(token);
+    await node.opened();
   } catch (error) {
     if (given) node.children.delete('file');
     await node.abandon();

@@ -106,6 +106,9 @@ function locksIn(fs: Fs, path: string): { file: string; start: number; end: numb
   }));
 }
 
+/** Descriptors of one process that are looked at: some have a million. */
+const MAX_SEARCHED = 1000;
+
 /**
  * Name and pid of a process that holds the lock byte `at` of the file open as `fd` (any byte when 0). The kernel gives no pid
  * for these locks, so the descriptors of the processes we may look into are searched.
@@ -116,15 +119,15 @@ function findLockHolder(fd: number, at: number): string | undefined {
   const own = locksIn(fs, `/proc/self/fdinfo/${fd}`)[0]?.file;
   if (!own) return undefined;
   let self: string | undefined;
-  for (const pid of fs.readdirSync('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
+  const others = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  for (const pid of [String(process.pid), ...others]) {
     let fds: string[];
     try {
       fds = fs.readdirSync(`/proc/${pid}/fdinfo`);
     } catch {
       continue;
     }
-    for (const n of fds) {
+    for (const n of fds.slice(0, MAX_SEARCHED)) {
       const mine = Number(pid) === process.pid;
       if (mine && Number(n) === fd) continue;
       const hit = locksIn(fs, `/proc/${pid}/fdinfo/${n}`).some(

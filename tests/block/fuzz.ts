@@ -1,6 +1,6 @@
-// Mutates valid images and uses them: nothing may throw anything but a BlockError, take long, or need much memory:
-// bun tests/block/fuzz.ts [seed] [mutations]
-import { readFileSync, writeFileSync } from 'node:fs';
+// Damages valid qcow2 images and uses them: nothing may throw anything but a BlockError, take long, need much memory, or leave
+// files open: bun tests/block/fuzz.ts [seed] [mutations]
+import { copyFileSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { statusAbove } from '../../src/block/block-status.ts';
 import { createImage } from '../../src/block/create-image.ts';
@@ -20,99 +20,15 @@ import {
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot, loadTemporarily } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
+import { randomLine, runLine } from './fuzz-commands.ts';
+import { BACKING, makeSample, mutate, type Sample, SIZE, stretched, VARIANTS } from './fuzz-samples.ts';
 import { inScratch, stopwatch } from './helpers.ts';
 
-const SIZE = 4 << 20;
-/** Longest a use of one image may take: ten seconds, plus one per megabyte of file; what it is made for goes on for minutes. */
-const limitMs = (bytes: number): number => 10_000 + (bytes / (1 << 20)) * 1000;
+/** Longest a use of one image may take: two seconds, plus one per megabyte of file; what it is made for goes on for minutes. */
+const limitMs = (bytes: number): number => 2000 + (bytes / (1 << 20)) * 1000;
 const MEMORY_LIMIT = 256 << 20;
-
-const VARIANTS = [
-  '',
-  'cluster_size=512',
-  'cluster_size=4096,refcount_bits=1',
-  'extended_l2=on,cluster_size=16384',
-  'compat=0.10',
-  'cluster_size=4096,refcount_bits=64,compression_type=zstd',
-  'cluster_size=4096,data_file=DATA',
-  'cluster_size=4096,data_file=DATA,data_file_raw=on',
-];
-
-/** Relative names, so that mutated ones stay in the scratch folder. */
-const DATA = 'sample.data';
-const BACKING = 'sample.base';
-
-/** A valid image with something of everything in it. */
-async function sample(dir: string, options: string): Promise<Buffer> {
-  const path = join(dir, 'sample');
-  const raw = options.includes('data_file_raw');
-  await createImage({
-    filename: path,
-    format: 'qcow2',
-    optionTexts: [options.replace('DATA', DATA)].filter((t) => t !== ''),
-    size: SIZE,
-    ...(raw ? {} : { backingFile: BACKING, backingFormat: 'raw' }),
-  });
-  const node = (await openImage({ filename: path, unmap: true, noFlush: true })) as Qcow2Node;
-  await node.write(0, new Uint8Array(200000).fill(1));
-  await node.write(1 << 20, new Uint8Array(100).fill(2));
-  await node.writeZeroes(2 << 20, 300000);
-  const cluster = node.s.clusterSize;
-  if (!node.s.hasDataFile)
-    for (let i = 0; i < 4; i++) await node.write((3 << 20) + i * cluster, new Uint8Array(cluster).fill(7 + i), 8);
-  if (node.s.refcountMax > 1 && !node.s.hasDataFile) {
-    await node.s.lock.with(() => createSnapshot(node.s, 'one'));
-    await node.write(50000, new Uint8Array(100000).fill(3));
-    await node.writeVmState(0, new Uint8Array(30000).fill(9));
-    await node.s.lock.with(() => createSnapshot(node.s, 'two', 30000));
-  }
-  if (node.s.header.version >= 3) await node.s.lock.with(() => addBitmap(node.s, 'b', 65536, false));
-  await closeImage(node);
-  return readFileSync(path);
-}
-
-/** Offsets of 8-byte words that are not zero: tables and headers more often than data. */
-function interesting(image: Buffer): number[] {
-  const out: number[] = [];
-  for (let at = 0; at + 8 <= image.length; at += 8) {
-    const hi = image.readUInt32BE(at);
-    const lo = image.readUInt32BE(at + 4);
-    if ((hi !== 0 || lo !== 0) && hi !== lo) out.push(at);
-  }
-  return out;
-}
-
-function mutate(image: Buffer, words: number[], r: Random): Buffer {
-  let out = Buffer.from(image);
-  const count = 1 + r.below(4);
-  for (let i = 0; i < count; i++) {
-    const inHeader = r.below(3) === 0;
-    const at = inHeader ? r.below(120) : words[r.below(words.length)]! + r.below(8);
-    switch (r.below(6)) {
-      case 0:
-        out[at] ^= 1 << r.below(8);
-        break;
-      case 1:
-        out[at] = r.below(256);
-        break;
-      case 2:
-        out.fill(0xff, at, Math.min(out.length, at + 1 + r.below(8)));
-        break;
-      case 3:
-        out.fill(0, at, Math.min(out.length, at + 1 + r.below(8)));
-        break;
-      case 4:
-        // Points somewhere else that exists: loops and shared clusters come of this.
-        image.copy(out, at - (at % 8), words[r.below(words.length)]!, words[r.below(words.length)]! + 8);
-        break;
-      default:
-        if (r.below(8) === 0) out = Buffer.from(out.subarray(0, r.below(out.length)));
-        else out.writeUInt32BE(r.next(), Math.min(at, out.length - 4));
-    }
-    if (out.length < 8) break;
-  }
-  return out;
-}
+/** After so many finds there is enough to do. */
+const MAX_FINDS = 20;
 
 type Way = (typeof WAYS)[number];
 const WAYS = ['reading', 'writing', 'changing'] as const;
@@ -217,51 +133,133 @@ async function changeImage(
   await withImage({}, (node) => attempt(() => node.makeEmpty()));
 }
 
-/** Runs so many mutations; throws with the seed of the first that misbehaves. */
-export async function fuzz(seed: number, mutations: number, log: (line: string) => void = () => {}): Promise<void> {
-  const home = process.cwd();
+/** Peak of the memory this process has had since the last call that began anew, in bytes. */
+function peakMemory(beginAnew: boolean): number {
+  const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? 0) * 1024;
+  if (beginAnew) writeFileSync('/proc/self/clear_refs', '5');
+  return peak;
+}
+
+/** Files of a folder that this process has open. */
+function openWithin(dir: string): string[] {
+  const out: string[] = [];
+  for (const n of readdirSync('/proc/self/fd')) {
+    try {
+      const name = readlinkSync(`/proc/self/fd/${n}`);
+      if (name.startsWith(dir)) out.push(name);
+    } catch {
+      // The one that was read from.
+    }
+  }
+  return out;
+}
+
+/** Sound images for commands that take two. */
+async function soundImages(): Promise<void> {
+  for (const name of ['other', 'full', 'withbits']) {
+    rmSync(name, { force: true });
+    const options = ['cluster_size=4096'];
+    await createImage({ filename: name, format: 'qcow2', size: SIZE, optionTexts: options });
+    const node = (await openImage({ filename: name, noFlush: true })) as Qcow2Node;
+    if (name === 'full') await node.write(100_000, new Uint8Array(700_000).fill(6));
+    if (name === 'withbits') await node.s.lock.with(() => addBitmap(node.s, 'mine', 65536, false));
+    await closeImage(node);
+    copyFileSync(name, `${name}.sound`);
+  }
+}
+
+/** One image and everything done to it. */
+async function useMutant(dir: string, sample: Sample, seed: number): Promise<void> {
+  const r = new Random(seed);
+  const image = mutate(sample, r);
+  const length = stretched(image, r);
+  const uses: { what: string; spoils: boolean; body: () => Promise<void> }[] = [];
+  const path = join(dir, 'mutant');
+  const way = WAYS[r.below(WAYS.length)]!;
+  uses.push({ what: way, spoils: false, body: () => useImage(path, way) });
+  for (let i = 0; i < 3; i++) {
+    const { line, spoils } = randomLine(r);
+    uses.push({ what: line, spoils, body: () => runLine(line) });
+  }
+  for (const { what, spoils, body } of uses) {
+    const name = `seed ${seed} [${sample.options}] ${what}`;
+    // What exceeds a limit is done once more: garbage of what was before, or others on this machine, may have been the reason.
+    for (let tries = 2; ; ) {
+      writeFileSync(path, image);
+      if (length !== undefined) truncateSync(path, length);
+      const before = process.memoryUsage.rss();
+      peakMemory(true);
+      const elapsed = stopwatch();
+      try {
+        await body();
+      } catch (error) {
+        throw new Error(`${name}: ${(error as Error).stack}`);
+      }
+      const ms = elapsed();
+      const open = openWithin(dir);
+      if (open.length > 0) throw new Error(`${name}: ${open.join(' ')} left open`);
+      const grown = peakMemory(false) - before;
+      for (const file of spoils ? ['other', 'full', 'withbits'] : []) copyFileSync(`${file}.sound`, file);
+      if (spoils) writeFileSync(BACKING, Buffer.alloc(1 << 20, 5));
+      if (ms <= limitMs(length ?? image.length) && grown <= MEMORY_LIMIT) break;
+      if (--tries > 0) {
+        Bun.gc(true);
+        continue;
+      }
+      throw new Error(`${name}: took ${ms.toFixed(0)} ms and ${grown >> 20} MB`);
+    }
+  }
+}
+
+/** Runs so many mutations here; returns what misbehaves, with seeds. `log` is told that, and the seed that comes next. */
+async function fuzzHere(
+  seed: number,
+  mutations: number,
+  log: (finds: readonly string[], next: number) => void,
+): Promise<string[]> {
+  const finds: string[] = [];
   await inScratch(async (dir) => {
     // Data files are created as named, from the current folder.
     process.chdir(dir);
-    const samples: { image: Buffer; words: number[]; options: string }[] = [];
-    writeFileSync(join(dir, BACKING), Buffer.alloc(1 << 20, 5));
-    for (const options of VARIANTS) {
-      const image = await sample(dir, options);
-      samples.push({ image, words: interesting(image), options });
+    writeFileSync(BACKING, Buffer.alloc(1 << 20, 5));
+    const samples: Sample[] = [];
+    for (const options of VARIANTS) samples.push(await makeSample(dir, options));
+    await soundImages();
+    for (let i = 0; i < mutations && finds.length < MAX_FINDS; i++) {
+      if (i % 50 === 0) log(finds, seed + i);
+      const sample = samples[new Random(seed + i + 0x5a5a).below(samples.length)]!;
+      await useMutant(dir, sample, seed + i).catch((error: Error) => finds.push(error.message));
     }
-    await createImage({ filename: join(dir, 'unused'), format: 'raw', size: 512 });
-    const before = process.memoryUsage().rss;
-    // The complaints about damage are expected.
-    const quiet = process.env['WEMU_DEBUG'] === undefined;
-    const path = join(dir, 'mutant');
-    for (let i = 0; i < mutations; i++) {
-      const r = new Random(seed + i);
-      const s = samples[r.below(samples.length)]!;
-      const image = mutate(s.image, s.words, r);
-      for (const way of WAYS) {
-        writeFileSync(path, image);
-        const elapsed = stopwatch();
-        try {
-          await useImage(path, way);
-        } catch (error) {
-          throw new Error(`seed ${seed + i} [${s.options}] ${way}: ${(error as Error).stack}`);
-        }
-        const ms = elapsed();
-        if (ms > limitMs(image.length))
-          throw new Error(`seed ${seed + i} [${s.options}] ${way}: took ${ms.toFixed(0)} ms`);
-        const grown = process.memoryUsage().rss - before;
-        if (grown > MEMORY_LIMIT) {
-          Bun.gc(true);
-          if (process.memoryUsage().rss - before > MEMORY_LIMIT)
-            throw new Error(`seed ${seed + i} [${s.options}]: memory grew by ${grown >> 20} MB`);
-        }
-      }
-      if (!quiet && i % 100 === 0) log(`${i}/${mutations}`);
-    }
-  }).finally(() => process.chdir(home));
+  }).finally(() => process.chdir('/'));
+  return finds;
+}
+
+/**
+ * Runs so many mutations in a process of their own, whose files cannot become large and whose output, complaints about damage,
+ * goes nowhere; throws with what misbehaves.
+ */
+export async function fuzz(seed: number, mutations: number): Promise<void> {
+  await inScratch(async (dir) => {
+    const report = join(dir, 'report');
+    const script = 'trap "" XFSZ; ulimit -f 4194304; exec "$@" >/dev/null 2>&1';
+    const self = [process.execPath, import.meta.path, String(seed), String(mutations), report];
+    const p = Bun.spawn(['sh', '-c', script, 'sh', ...self], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const code = await p.exited;
+    const said = readFileSync(report, 'utf8');
+    if (said !== 'ok') throw new Error(`${said}\n${p.signalCode ?? `exit ${code}`}`);
+  });
 }
 
 if (import.meta.main) {
-  await fuzz(Number(process.argv[2] ?? 1), Number(process.argv[3] ?? 2000), console.log);
-  console.log('ok');
+  const [seed, mutations, report] = process.argv.slice(2);
+  if (report === undefined) {
+    await fuzz(Number(seed ?? 1), Number(mutations ?? 2000));
+    console.log('ok');
+  } else {
+    const finds = await fuzzHere(Number(seed), Number(mutations), (soFar, next) =>
+      writeFileSync(report, [...soFar, `ended within 50 from seed ${next}`].join('\n')),
+    );
+    writeFileSync(report, finds.length > 0 ? finds.join('\n') : 'ok');
+    process.exit();
+  }
 }

@@ -116,7 +116,9 @@ export async function openQcow2(context: OpenContext, file: BlockNode): Promise<
   try {
     await node.load(context, header, settings);
   } catch (error) {
+    // The file goes back to who opened it; a data file was opened here.
     node.children.delete('file');
+    await node.abandon();
     throw error;
   }
   return node;
@@ -158,6 +160,10 @@ export class Qcow2Node extends BlockNode {
     if (s.dataFileRaw && !s.hasDataFile && !this.flags.noIo) throw new BlockError('data-file-raw requires a data file');
     await loadSnapshots(s, this.flags.check);
     this.flags.readOnly = context.flags.readOnly;
+  }
+
+  /** (Not before the rest of the chain is open: an image that cannot be used stays as it was.) */
+  override async opened(): Promise<void> {
     if (!this.flags.readOnly) await this.prepareWriting();
   }
 
@@ -390,7 +396,7 @@ export class Qcow2Node extends BlockNode {
     const limit = Math.max((real * 11) / 10, real + 2);
     const clusters = Math.ceil(s.file.length / s.clusterSize);
     if (clusters < limit) return false;
-    return s.lock.with(async () => (await countUsed(s, limit)) >= limit);
+    return s.lock.with(async () => (await countUsed(s, clusters, limit)) >= limit);
   }
 
   override specificInfo(): { type: string; data: Record<string, unknown> } {

@@ -135,14 +135,24 @@ export async function refcountOf(s: Qcow2State, cluster: number): Promise<number
   return getRefcount(data, s.header.refcountOrder, at.index);
 }
 
-/** How many clusters are in use, counted no further than `limit`. */
-export async function countUsed(s: Qcow2State, limit: number): Promise<number> {
+/** How many clusters before `end` are in use, counted no further than just above `limit`. */
+export async function countUsed(s: Qcow2State, end: number, limit: number): Promise<number> {
+  const order = s.header.refcountOrder;
+  const perSlice = (s.refcountCache.sliceBytes * 8) / s.refcountBits;
   let used = 0;
-  for (let t = 0; t < s.refTable.length && used < limit; t++) {
-    if (s.refTable[t] === 0) continue;
-    for (let i = 0; i < s.refcountsPerBlock && used < limit; i++) {
-      if ((await refcountOf(s, t * s.refcountsPerBlock + i)) !== 0) used++;
+  for (let at = 0; at < end && used < limit; ) {
+    const t = Math.floor(at / s.refcountsPerBlock);
+    const block = t < s.refTable.length ? s.refTable[t]! : 0;
+    if (block === 0) {
+      at = (t + 1) * s.refcountsPerBlock;
+      continue;
     }
+    await checkedBlock(s, block);
+    const where = sliceOf(s, block, at % s.refcountsPerBlock);
+    const { data } = await s.refcountCache.get(where.offset);
+    const count = Math.min(end - at, perSlice);
+    if (!isZero(data)) for (let i = 0; i < count; i++) if (getRefcount(data, order, i) !== 0) used++;
+    at += count;
   }
   return used;
 }
