@@ -22,6 +22,7 @@ import { COUNTER_BASE } from '../exec/layout.ts';
 import type { Disassembler } from '../exec/log-block.ts';
 import { type CpuOptions, DEFAULT_OPTIONS } from '../exec/options.ts';
 import { StoredTranslations, writePrivate } from '../exec/stored-translations.ts';
+import { dieOfSentFaults } from '../host/early-signals.ts';
 import { withoutEngineSettings } from '../host/engine-settings.ts';
 import { sharedWords, windowOf } from '../host/shared-words.ts';
 import { layOutArguments, showArguments } from '../host/shown-arguments.ts';
@@ -185,6 +186,7 @@ export async function runUserProgram(command: UserCommand): Promise<never> {
     disassemble = await loadCapstone(command.guest, GUESTS[command.guest]!.disassemble);
   }
   const memory = createMemory(options);
+  dieOfSentFaults();
   const emulator: Emulator = {
     command,
     memory,
