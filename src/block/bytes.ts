@@ -59,8 +59,8 @@ export function writeU64be(b: Uint8Array, at: number, value: number): void {
   writeU32be(b, at + 4, value >>> 0);
 }
 
-/** All-zero pages to compare against: one memcmp is many times faster than a loop in JavaScript. */
-const ZEROS = Buffer.alloc(256 * 1024);
+/** Zeroes to compare against: memcmp is many times faster than a loop in JavaScript. */
+const ZEROS = Buffer.alloc(2048);
 
 /** Buffer's methods work on any Uint8Array; making Buffers of them would cost more than the calls. */
 const compareBytes = Buffer.prototype.compare as (
@@ -80,11 +80,10 @@ function utf8Slice(b: Uint8Array, start: number, end: number): string {
 export function isZero(b: Uint8Array, start = 0, end: number = b.length): boolean {
   if (end <= start) return true;
   if (b[start] !== 0 || b[end - 1] !== 0) return false;
-  for (let at = start; at < end; at += ZEROS.length) {
-    const n = Math.min(ZEROS.length, end - at);
-    if (ZEROS.compare(b, at, at + n, 0, n) !== 0) return false;
-  }
-  return true;
+  const n = Math.min(ZEROS.length, end - start);
+  if (ZEROS.compare(b, start, start + n, 0, n) !== 0) return false;
+  // What begins with zeroes and equals itself that much further on has nothing else, and no more memory is touched.
+  return end - start === n || compareBytes.call(b, b, start, end - n, start + n, end) === 0;
 }
 
 /** Whether two equally long arrays hold the same bytes. */
@@ -123,7 +122,16 @@ export function nameOfBytes(bytes: Uint8Array): string {
 
 /** The bytes of a name (see nameOfBytes). */
 export function bytesOfName(name: string): Uint8Array {
-  if (!/[\udc80-\udcff]/.test(name)) return Buffer.from(name);
+  // Nearly all are ASCII, and Buffer.from takes longer than this when it is first used.
+  const plain = new Uint8Array(name.length);
+  let length = 0;
+  for (; length < name.length; length++) {
+    const code = name.charCodeAt(length);
+    if (code >= 0x80) break;
+    plain[length] = code;
+  }
+  if (length === name.length) return plain;
+  if (name.isWellFormed()) return Buffer.from(name);
   const out: number[] = [];
   for (const c of name) {
     const code = c.codePointAt(0)!;

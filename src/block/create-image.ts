@@ -1,5 +1,6 @@
 // Creating images: option checks, backing files, the protocol file, then the format's layout in it.
 import { roundUp } from './bytes.ts';
+import { createOptionsOf } from './create-options.ts';
 import type { BlockNode, Driver, Preallocation } from './driver.ts';
 import { findDriver } from './drivers.ts';
 import { BlockError, ERRNO } from './errors.ts';
@@ -93,8 +94,7 @@ function protocolOptions(filename: string): OptionTree {
 
 /** All creation options of a format, with those of the protocol under it where a file is named. */
 export function creationOptions(format: Driver, protocol: Driver | undefined): OptionTable {
-  const own = format.createOptions ?? {};
-  const merged = { ...protocol?.createOptions, ...own };
+  const merged = { ...(protocol && createOptionsOf(protocol.name)), ...createOptionsOf(format.name) };
   return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -142,8 +142,8 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   const driver = findDriver(format);
   if (!driver) throw new BlockError(`Unknown file format '${format}'`);
   const protocol = protocolDriver(filename);
-  if (!driver.createOptions) throw new BlockError(`Format driver '${format}' does not support image creation`);
-  if (!protocol.createOptions)
+  if (!createOptionsOf(driver.name)) throw new BlockError(`Format driver '${format}' does not support image creation`);
+  if (!createOptionsOf(protocol.name))
     throw new BlockError(`Protocol driver '${protocol.name}' does not support image creation`);
   const table = creationOptions(driver, protocol);
   const options = parseCreateOptions(request.optionTexts ?? [], table);

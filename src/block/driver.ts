@@ -1,7 +1,7 @@
 // The driver interface: what every node of the block graph can do, and the checks common to all of them.
 import { isExact, isZero, MAX_OFFSET, roundDown, roundUp } from './bytes.ts';
 import { BlockError, ERRNO, errnoError, isUnsupported } from './errors.ts';
-import type { OptionTable, OptionTree } from './options.ts';
+import type { OptionTree } from './options.ts';
 
 /** How something ends that may be over when the call returns: then there is nothing to wait for, and no promise is made. */
 export type Ending = Promise<void> | undefined;
@@ -572,10 +572,6 @@ export interface OpenContext {
 export interface Driver {
   name: string;
   kind: 'format' | 'protocol' | 'filter';
-  /** Options besides those every node has. */
-  options: OptionTable;
-  /** Option names also allowed as prefix of dotted keys. */
-  optionPrefixes?: readonly string[];
   /** Child roles in the order they are opened; the first is required. */
   childRoles?: readonly string[];
   /** 0..100: how sure the first bytes make it that the image is of this format. */
@@ -583,8 +579,6 @@ export interface Driver {
   /** Turns `proto:rest` into options of a protocol driver. */
   parseFilename?: (filename: string, options: OptionTree) => void;
   open: (context: OpenContext, file: BlockNode | undefined) => Promise<BlockNode>;
-  createOptions?: OptionTable;
-  amendOptions?: OptionTable;
   supportsBacking?: boolean;
   /** Known by its signature, and refused by name. */
   recognisedOnly?: boolean;

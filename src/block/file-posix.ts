@@ -39,7 +39,7 @@ import {
   writeNow,
 } from './libc.ts';
 import { ImageLock } from './lock.ts';
-import { OptionReader, type OptionTable } from './options.ts';
+import { OptionReader } from './options.ts';
 
 /** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
 const INLINE_WRITE = 1024 * 1024;
@@ -56,15 +56,8 @@ const DEVICE_BLOCK = 512;
 /** Alignment direct I/O is done with; covers every device with blocks of up to 4 KiB. */
 const DIRECT_ALIGN = 4096;
 
-export const FILE_OPTIONS: OptionTable = {
-  filename: { type: 'string' },
-  aio: { type: 'enum', values: ['threads', 'native', 'io_uring'] },
-  'aio-max-batch': { type: 'number' },
-  locking: { type: 'enum', values: ['on', 'off', 'auto'] },
-  'pr-manager': { type: 'string' },
-  'drop-cache': { type: 'bool' },
-  'x-check-cache-dropped': { type: 'bool' },
-};
+/** Values of `aio`; all of them read and write in the same way. */
+const AIO = ['threads', 'native', 'io_uring'] as const;
 
 /** Access mode of an open descriptor: 0 reading, 1 writing, 2 both. */
 function openMode(fd: number): number {
@@ -473,7 +466,7 @@ function readOptions(context: OpenContext): { path: string; locking: boolean } {
   const reader = new OptionReader(context.options);
   const path = reader.string('filename') ?? '';
   if (path === '') throw new BlockError("The 'file' block driver requires a file name");
-  const aio = reader.enum('aio', FILE_OPTIONS['aio']!.values!);
+  const aio = reader.enum('aio', AIO);
   if (aio === 'native' && !context.flags.cacheDirect) {
     throw new BlockError('aio=native was specified, but it requires cache.direct=on, which was not specified.');
   }
@@ -518,10 +511,10 @@ export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
 
 /** `file:` and `host_device:` prefixes name the file literally. */
 export function parseFileFilename(filename: string, options: Map<string, unknown>): void {
-  const prefix = ['file:', 'host_device:'].find((p) => filename.startsWith(p));
-  const path = prefix ? filename.slice(prefix.length) : filename;
+  const prefix = filename.startsWith('file:') ? 5 : filename.startsWith('host_device:') ? 12 : 0;
+  const path = filename.slice(prefix);
   // A path that looks like a protocol name is shown so that it cannot be taken for one.
-  options.set('filename', prefix && /^[^/]*:/.test(path) ? `./${path}` : path);
+  options.set('filename', prefix > 0 && /^[^/]*:/.test(path) ? `./${path}` : path);
 }
 
 /** Whether a path names a device rather than a file; decides between the two drivers. */

@@ -14,7 +14,7 @@ import { findDriver, probeFormat } from './drivers.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
-import { extractSubtree, type OptionTree, type OptionValue, parseJsonOptions, toBool, unflatten } from './options.ts';
+import { extractSubtree, hasSubtree, type OptionTree, type OptionValue, toBool, unflatten } from './options.ts';
 import { compactJson, inDictOrder } from './qdict.ts';
 import { warn } from './warnings.ts';
 
@@ -135,6 +135,7 @@ function driverNamed(name: OptionValue): Driver {
 /** Opens a node as user code or as a format child would: probing decides the format where none is given. */
 async function openNode(filename: string | undefined, options: OptionTree, inherited: Inherited): Promise<BlockNode> {
   if (filename?.startsWith('json:')) {
+    const { parseJsonOptions } = await import('./json-options.ts');
     for (const [k, v] of parseJsonOptions(filename.slice(5))) if (!options.has(k)) options.set(k, v);
     filename = undefined;
   }
@@ -148,12 +149,7 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     driver = driverNamed(options.get('driver')!);
     options.delete('driver');
   }
-  if (
-    !driver &&
-    filename === undefined &&
-    !options.has('file') &&
-    ![...options.keys()].some((k) => k.startsWith('file.'))
-  ) {
+  if (!driver && filename === undefined && !hasSubtree(options, 'file')) {
     throw new BlockError('Must specify either driver or file');
   }
   if (driver?.kind === 'protocol' || (driver?.kind === 'filter' && driver.parseFilename)) {
@@ -390,6 +386,7 @@ function forgetNoBacking(driver: Driver, options: OptionTree, inherited: Inherit
 }
 
 function rejectLeftOver(driver: Driver, options: OptionTree): void {
+  if (options.size === 0) return;
   for (const key of Object.keys(inDictOrder(Object.fromEntries(options)) as object)) {
     if (key === 'backing' && options.get(key) === null) continue;
     throw new BlockError(
@@ -435,7 +432,7 @@ async function openBacking(
     return;
   }
   let name: string | undefined;
-  const overridden = subtree.has('driver') || [...subtree.keys()].some((k) => k.startsWith('file.') || k === 'file');
+  const overridden = subtree.has('driver') || hasSubtree(subtree, 'file');
   if (!overridden) {
     if (!image.backingFileName) {
       if (subtree.size > 0) throw new BlockError('Could not open backing file: Must specify either driver or file');
@@ -465,7 +462,7 @@ function identities(node: BlockNode): string[] {
 }
 
 function identityOf(filename: string): string {
-  const path = filename.replace(/^file:/, '');
+  const path = filename.startsWith('file:') ? filename.slice(5) : filename;
   return statPath(path)?.identity ?? path;
 }
 
@@ -519,13 +516,15 @@ const BLKDEBUG_PLAIN =
 /** Gives a node the name it is shown under: the plain one where that says everything, else json:. */
 function refreshFilename(node: BlockNode, given: string | undefined): void {
   const file = node.file;
-  const strong = (STRONG_OPTIONS[node.driverName] ?? []).some((k) => node.explicitOptions.has(k));
+  const hasAny = (names: readonly string[]): boolean => {
+    for (const name of names) if (node.explicitOptions.has(name)) return true;
+    return false;
+  };
+  const strong = hasAny(STRONG_OPTIONS[node.driverName] ?? []);
   if (node.kind === 'protocol') {
     const http = node.driverName === 'http' || node.driverName === 'https';
     const verify = node.explicitOptions.get('sslverify');
-    const named = http
-      ? !CREDENTIALS.some((k) => node.explicitOptions.has(k)) && (verify === undefined || toBool('sslverify', verify))
-      : !strong;
+    const named = http ? !hasAny(CREDENTIALS) && (verify === undefined || toBool('sslverify', verify)) : !strong;
     if (node.filename !== '' && named) return;
   } else if (node.kind === 'format' && file && !strong && !node.explicitOptions.has('backing.driver')) {
     // (A format's name under another format would not tell which of the two it is.)

@@ -264,7 +264,7 @@ export const OPEN = { RDONLY: 0, RDWR: 2, CREAT: 0x40, DIRECT: 0x4000, CLOEXEC: 
 
 /** A path as C wants it: its bytes and a zero. */
 function pathBytes(path: string): Uint8Array {
-  return Buffer.concat([bytesOfName(path), Buffer.alloc(1)]);
+  return bytesOfName(`${path}\0`);
 }
 
 /** A call whose first argument is a path. */
@@ -307,26 +307,28 @@ const KINDS = new Map<number, FileStat['kind']>([
   [0o040000, 'directory'],
 ]);
 
-/** struct stat of x86-64: device 0, inode 8, mode 24, size 48, blocks 64. */
-const statBuffer = new DataView(new ArrayBuffer(256));
+/** struct stat of x86-64 in words: device 0, inode 2, mode 6, size 12, blocks 16. Numbers of 64 bits are two of them. */
+const statWords = new Uint32Array(64);
+
+const wide = (at: number): number => statWords[at + 1]! * 2 ** 32 + statWords[at]!;
 
 function readStat(): FileStat {
   return {
-    kind: KINDS.get(statBuffer.getUint32(24, true) & S_IFMT) ?? 'other',
-    size: Number(statBuffer.getBigInt64(48, true)),
-    blocks: Number(statBuffer.getBigInt64(64, true)),
-    identity: `${statBuffer.getBigUint64(0, true)}:${statBuffer.getBigUint64(8, true)}`,
+    kind: KINDS.get(statWords[6]! & S_IFMT) ?? 'other',
+    size: wide(12),
+    blocks: wide(16),
+    identity: `${wide(0)}:${statWords[3]}:${statWords[2]}`,
   };
 }
 
 export function statFd(fd: number): FileStat {
-  if (call(NR.fstat, fd, at(statBuffer)) < 0) throw errnoError(lastErrno());
+  if (call(NR.fstat, fd, at(statWords)) < 0) throw errnoError(lastErrno());
   return readStat();
 }
 
 /** stat(2) of a path; undefined if it cannot be looked at. */
 export function statPath(path: string): FileStat | undefined {
-  return pathCall(NR.stat, path, at(statBuffer)) < 0 ? undefined : readStat();
+  return pathCall(NR.stat, path, at(statWords)) < 0 ? undefined : readStat();
 }
 
 /** What fstatfs(2) calls ext4 (linux/magic.h). */

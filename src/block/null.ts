@@ -1,13 +1,6 @@
 // The null-co and null-aio drivers: storage of any size that forgets everything.
 import { BlockNode, type BlockStatus, type Ending, type NodeFlags, type OpenContext } from './driver.ts';
-import { BlockError } from './errors.ts';
-import { OptionReader, type OptionTable } from './options.ts';
-
-export const NULL_OPTIONS: OptionTable = {
-  size: { type: 'size' },
-  'latency-ns': { type: 'number' },
-  'read-zeroes': { type: 'bool' },
-};
+import { OptionReader } from './options.ts';
 
 const DEFAULT_SIZE = 1 << 30;
 
@@ -64,7 +57,7 @@ class NullNode extends BlockNode {
   }
 }
 
-/** Opens a null node; `null-co://` takes no further text. */
+/** Opens a null node. */
 export async function openNull(name: string, context: OpenContext): Promise<BlockNode> {
   const reader = new OptionReader(context.options);
   const size = reader.size('size') ?? DEFAULT_SIZE;
@@ -73,10 +66,4 @@ export async function openNull(name: string, context: OpenContext): Promise<Bloc
   const node = new NullNode(context.flags, name, size, latency / 1e6, zeroes);
   node.filename = `${name}://`;
   return node;
-}
-
-export function parseNullFilename(filename: string): void {
-  if (!/^null-(co|aio):\/\/$/.test(filename)) {
-    throw new BlockError("The only allowed filename for this driver is 'null-co://'");
-  }
 }

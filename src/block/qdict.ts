@@ -1,11 +1,12 @@
 // Key order and text of JSON output: keys come in the order of the hash table other tools keep them in.
+import { bytesOfName } from './bytes.ts';
 
 /**
  * Place of a key among 512 buckets (the hash of the trivial database library, seeded by the length). Found by comparing
  * the key order of other tools' output; only the order of printed keys depends on it.
  */
 function bucketOf(key: string): number {
-  const bytes = Buffer.from(key);
+  const bytes = bytesOfName(key);
   let value = (0x238f13af * bytes.length) >>> 0;
   for (let i = 0; i < bytes.length; i++) value = (value + (bytes[i]! << ((i * 5) % 24))) >>> 0;
   return ((Math.imul(1103515243, value) + 12345) >>> 0) % 512;
@@ -15,13 +16,15 @@ function bucketOf(key: string): number {
 export function inDictOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inDictOrder);
   if (value === null || typeof value !== 'object') return value;
-  const keys = Object.entries(value)
-    .filter(([, v]) => v !== undefined)
-    // Within a bucket the newest key comes first.
-    .map(([key, v], i) => ({ key, v, bucket: bucketOf(key), i }))
-    .sort((a, b) => a.bucket - b.bucket || b.i - a.i);
+  const keys: { key: string; bucket: number; i: number }[] = [];
+  for (const key of Object.keys(value)) {
+    if ((value as Record<string, unknown>)[key] !== undefined)
+      keys.push({ key, bucket: bucketOf(key), i: keys.length });
+  }
+  // Within a bucket the newest key comes first.
+  keys.sort((a, b) => a.bucket - b.bucket || b.i - a.i);
   const out = Object.create(null) as Record<string, unknown>;
-  for (const { key, v } of keys) out[key] = inDictOrder(v);
+  for (const { key } of keys) out[key] = inDictOrder((value as Record<string, unknown>)[key]);
   return out;
 }
 

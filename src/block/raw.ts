@@ -10,9 +10,7 @@ import {
   type Soon,
 } from './driver.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
-import { OptionReader, type OptionTable } from './options.ts';
-
-export const RAW_OPTIONS: OptionTable = { offset: { type: 'size' }, size: { type: 'size' } };
+import { OptionReader } from './options.ts';
 
 const SECTOR = 512;
 

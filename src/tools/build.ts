@@ -27,7 +27,13 @@ const EXECUTABLE = 'wemu';
 
 /** The ones that need only a part of their code at a time, and which files they should have at hand from the start. */
 const SPLIT: Record<string, readonly string[]> = {
-  img: ['src/cli/img/info.ts', 'src/cli/img/check.ts', 'src/block/qcow2/open.ts', 'src/block/qcow2/check.ts'],
+  img: [
+    'src/cli/img/info.ts',
+    'src/cli/img/check.ts',
+    'src/block/raw.ts',
+    'src/block/qcow2/open.ts',
+    'src/block/qcow2/check.ts',
+  ],
 };
 
 /** Names a bundle with the helpers it loads, in hex: what is kept on disk between runs holds only for the same name. */

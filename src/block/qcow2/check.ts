@@ -22,12 +22,8 @@ const hex = (n: number): string => n.toString(16);
 const hex64 = (hi: number, lo: number): string => hex(hi >>> 0) + (lo >>> 0).toString(16).padStart(8, '0');
 const entryText = (hi: number, lo: number): string => (hi === 0 ? hex(lo >>> 0) : hex64(hi, lo));
 
-/** A table of big-endian entries of 8 bytes as the machine's words: low, high, low, high... */
-function nativeEntries(table: Uint8Array): Int32Array {
-  const copy = Buffer.from(table);
-  copy.swap64();
-  return new Int32Array(copy.buffer, copy.byteOffset, copy.length / 4);
-}
+/** What no word of 32 bits equals. */
+const NO_WORD = 2 ** 31;
 
 class Checker {
   readonly map = new ReferenceCounts();
@@ -119,6 +115,7 @@ class Checker {
   async countTree(offset: number, l1: Uint32Array, active: boolean): Promise<void> {
     const { s } = this;
     this.count(offset, l1.length * 4);
+    const data = new Uint8Array(s.clusterSize);
     for (let i = 0; i < l1.length / 2; i++) {
       const hi = l1[i * 2]!;
       const lo = l1[i * 2 + 1]!;
@@ -137,24 +134,34 @@ class Checker {
         continue;
       }
       if (table >= this.fileBytes) continue;
-      const data = new Uint8Array(s.clusterSize);
       await s.file.read(table, data);
       await this.countL2(table, data, i, active);
     }
   }
 
+  private scratch: Buffer | undefined;
+
+  /** A table of big-endian entries of 8 bytes as the machine's words (low, high, low, high...), good until the next call. */
+  private nativeEntries(table: Uint8Array): Int32Array {
+    const copy = (this.scratch ??= Buffer.allocUnsafeSlow(this.s.clusterSize));
+    copy.set(table);
+    copy.swap64();
+    return new Int32Array(copy.buffer, copy.byteOffset, copy.length / 4);
+  }
+
   private async countL2(table: number, data: Uint8Array, l1Index: number, active: boolean): Promise<void> {
     const { s } = this;
-    if (isZero(data)) return;
+    const used = usedEntries(data);
+    if (used === 0) return;
     // Where the next cluster would be if nothing was fragmented; a table of its own begins anew.
     let expected = -1;
-    const plain = s.extendedL2 || s.hasDataFile ? undefined : nativeEntries(data);
+    const plain = s.extendedL2 || s.hasDataFile ? undefined : this.nativeEntries(data);
     for (let i = 0; i < s.l2Entries; i++) {
       if (plain) {
         const from = i;
-        i = this.countPlain(plain, i, active, expected);
+        i = this.countPlain(plain, i, used * 2, active, expected);
         if (i > from) expected = this.expectedNext;
-        if (i === s.l2Entries) break;
+        if (i === used) break;
       }
       const at = i * s.l2EntrySize;
       const hi = readU32be(data, at);
@@ -222,18 +229,17 @@ class Checker {
   private expectedNext = -1;
 
   /**
-   * Counts entries from `i` on as long as they are empty or as usual: an aligned cluster within the file, no reserved bits.
-   * Returns the index of the first that is not. Nothing else of a check takes time on a sound image, so that the loop, which
+   * Counts entries from `i` on, up to word `end`, as long as they are empty or as usual: an aligned cluster within the file, no
+   * reserved bits. Returns the index of the first that is not. Nothing else of a check takes time on a sound image, so that the loop, which
    * runs uncompiled in short commands, does as little as it can.
    */
-  private countPlain(words: Int32Array, i: number, active: boolean, expected: number): number {
+  private countPlain(words: Int32Array, i: number, end: number, active: boolean, expected: number): number {
     const { s } = this;
     const bits = s.clusterBits;
     const lowMask = s.clusterSize - 1;
     // Reserved bits, and those of offsets whose cluster numbers need more than 31 bits.
     const refused = 0x7fffffff & ~(2 ** (bits - 1) - 1);
     const clusters = Math.min(2 ** 31 - 1, Math.ceil(this.fileBytes / s.clusterSize));
-    const end = s.l2Entries * 2;
     let expectedCluster = expected < 0 ? -1 : expected / s.clusterSize;
     let allocated = 0;
     let fragmented = 0;
@@ -241,25 +247,36 @@ class Checker {
     // Clusters that follow each other are counted together.
     let first = 0;
     let next = 0;
+    // The entry of cluster `next`, which is what most are; none while the low word is no word.
+    let nextLo = NO_WORD;
+    let nextHi = 0;
     let at = i * 2;
     for (; at < end; at += 2) {
       const lo = words[at]!;
+      if (lo === nextLo) {
+        if (words[at + 1] === nextHi) {
+          next++;
+          nextLo = (nextLo + s.clusterSize) | 0;
+          if (nextLo === 0) nextHi++;
+          if (next === clusters) nextLo = NO_WORD;
+          continue;
+        }
+      } else if (lo === 0 && words[at + 1] === 0) continue;
       const hi = words[at + 1]!;
-      if ((hi | lo) === 0) continue;
       if (((hi & refused) | (lo & lowMask)) !== 0) break;
       const cluster = (hi << (32 - bits)) | (lo >>> bits);
       if (cluster <= 0 || cluster >= clusters) break;
       flags &= hi;
-      if (cluster === next) {
-        next++;
-        continue;
+      if (cluster !== next) {
+        this.countRun(first, next);
+        allocated += next - first;
+        if (first < next) expectedCluster = next;
+        if (expectedCluster >= 0 && cluster !== expectedCluster) fragmented++;
+        first = cluster;
       }
-      this.countRun(first, next);
-      allocated += next - first;
-      if (first < next) expectedCluster = next;
-      if (expectedCluster >= 0 && cluster !== expectedCluster) fragmented++;
-      first = cluster;
       next = cluster + 1;
+      nextLo = next === clusters ? NO_WORD : (lo + s.clusterSize) | 0;
+      nextHi = nextLo === 0 ? hi + 1 : hi;
     }
     this.countRun(first, next);
     if (active) {
@@ -400,7 +417,7 @@ class Checker {
       }
       next = end;
     }
-    for (const c of this.map.counted(clusters)) await one(c);
+    for (let c = this.map.next(clusters); c >= 0; c = this.map.next(c + 1)) await one(c);
   }
 
   /** Clusters of one refcount block whose recorded count is not the one found. */
@@ -537,7 +554,7 @@ class Checker {
     const old = new Set<number>();
     for (let i = 0; i < s.header.refTableClusters; i++) old.add(s.header.refTableOffset / s.clusterSize + i);
     for (const offset of s.refTable) if (offset !== 0 && offset % s.clusterSize === 0) old.add(offset / s.clusterSize);
-    for (const c of this.map.counted()) {
+    for (let c = this.map.next(0); c >= 0; c = this.map.next(c + 1)) {
       const n = this.map.get(c) - (old.has(c) ? 1 : 0);
       if (n > 0) note(c, n);
     }

@@ -12,7 +12,7 @@ import {
   type Soon,
 } from '../driver.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from '../errors.ts';
-import { extractSubtree, OptionReader } from '../options.ts';
+import { extractSubtree, hasSubtree, OptionReader } from '../options.ts';
 import {
   discardClusters,
   hasHost,
@@ -150,13 +150,7 @@ export class Qcow2Node extends BlockNode {
       }, 'Could not read L1 table');
     }
     if (!this.flags.readOnly || this.flags.check || file.wantsEvents) await this.needRefcounts();
-    if (
-      s.hasDataFile ||
-      context.options.has('data-file') ||
-      [...context.options.keys()].some((k) => k.startsWith('data-file.'))
-    ) {
-      await this.openDataFile(context);
-    }
+    if (s.hasDataFile || hasSubtree(context.options, 'data-file')) await this.openDataFile(context);
     if (s.dataFileRaw && !s.hasDataFile && !this.flags.noIo) throw new BlockError('data-file-raw requires a data file');
     await loadSnapshots(s, this.flags.check);
     this.flags.readOnly = context.flags.readOnly;
@@ -183,7 +177,7 @@ export class Qcow2Node extends BlockNode {
     }
     if (!this.s.hasDataFile) throw new BlockError("'data-file' can only be set for images with an external data file");
     let name: string | undefined;
-    if (!context.options.has('data-file') && ![...context.options.keys()].some((k) => k.startsWith('data-file.'))) {
+    if (!hasSubtree(context.options, 'data-file')) {
       if (header.dataFile !== undefined && !context.noBacking) {
         const path = this.file!.filename;
         const absolute = header.dataFile.startsWith('/') || /^[^/]*:/.test(header.dataFile);

@@ -22,9 +22,6 @@ export const MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
 /** Freed clusters held back at most before a flush makes them usable. */
 const MAX_HELD_BACK = 1 << 16;
 
-/** Entries of a refcount table looked at together to find out that they are empty; divides every table. */
-const EMPTY_STEP = 64;
-
 /** Reads entry `index` of a refcount block of 2^`order`-bit counts. */
 export function getRefcount(block: Uint8Array, order: number, index: number): number {
   switch (order) {
@@ -84,28 +81,25 @@ export async function loadRefcountTable(s: Qcow2State): Promise<void> {
   s.file.event('reftable_load');
   await s.file.read(s.header.refTableOffset, raw);
   s.refTable = new Float64Array(bytes / 8);
-  for (let i = 0; i < s.refTable.length; i++) {
-    // Most of a table is empty.
-    if (i % EMPTY_STEP === 0) {
-      while (i < s.refTable.length && isZero(raw, i * 8, (i + EMPTY_STEP) * 8)) i += EMPTY_STEP;
-      if (i >= s.refTable.length) return;
-    }
+  // Most of a table is empty.
+  for (let i = 0, end = usedEntries(raw); i < end; i++) {
     // The low nine bits are reserved.
     s.refTable[i] = readU32be(raw, i * 8) * 2 ** 32 + ((readU32be(raw, i * 8 + 4) & 0xfffffe00) >>> 0);
   }
 }
 
-/** Entries of a refcount table up to the last one in use. */
-export function usedEntries(table: Float64Array): number {
+/** Entries of 8 bytes up to the last one that is not zero. */
+export function usedEntries(table: Uint8Array | Float64Array): number {
   const bytes = new Uint8Array(table.buffer, table.byteOffset, table.byteLength);
-  let end = table.length;
-  // Halves that are empty are found so by one comparison each.
-  while (end > 0) {
-    const middle = Math.floor(end / 2);
-    if (!isZero(bytes, middle * 8, end * 8)) break;
-    end = middle;
+  let start = 0;
+  let end = bytes.length / 8;
+  // What is empty is found so by a few comparisons.
+  while (start < end) {
+    const middle = start + Math.floor((end - start) / 2);
+    if (isZero(bytes, middle * 8, end * 8)) end = middle;
+    else if (end - middle === 1) break;
+    else start = middle;
   }
-  while (end > 0 && table[end - 1] === 0) end--;
   return end;
 }
 

@@ -12,6 +12,9 @@ const MAX_CHUNKS = 512;
 /** Counters looked at together to find out that they are all zero. */
 const STEP = 4096;
 
+/** Counters looked at one by one before that. */
+const FEW = 64;
+
 /** A counter that stands at one, as the machine (little-endian) sees the two bytes of the disk. */
 const ONE = 0x0100;
 
@@ -111,18 +114,22 @@ export class ReferenceCounts {
     return -1;
   }
 
-  /** Clusters from `start` on that have a count, in order. */
-  *counted(start = 0): Generator<number> {
-    for (const key of [...this.chunks.keys()].sort((a, b) => a - b)) {
-      if ((key + 1) * CHUNK <= start) continue;
-      const chunk = this.chunks.get(key)!;
-      const bytes = new Uint8Array(chunk.buffer);
-      for (let i = Math.max(0, start - key * CHUNK); i < CHUNK; ) {
+  /** The first cluster from `start` on that has a count; -1 if none has. */
+  next(start: number): number {
+    let key = Math.floor(start / CHUNK);
+    for (let i = start % CHUNK; ; i = 0) {
+      const chunk = this.chunks.get(key);
+      const bytes = chunk && new Uint8Array(chunk.buffer);
+      while (chunk && i < CHUNK) {
+        if (chunk[i] !== 0) return key * CHUNK + i;
+        i++;
         // What is empty is passed over in steps.
-        const end = Math.min(CHUNK, (Math.floor(i / STEP) + 1) * STEP);
-        if (isZero(bytes, i * 2, end * 2)) i = end;
-        else for (; i < end; i++) if (chunk[i] !== 0) yield key * CHUNK + i;
+        while (i % FEW === 0 && i < CHUNK && isZero(bytes!, i * 2, Math.min(CHUNK, i + STEP) * 2)) i += STEP;
       }
+      let following = Infinity;
+      for (const k of this.chunks.keys()) if (k > key && k < following) following = k;
+      if (following === Infinity) return -1;
+      key = following;
     }
   }
 }

@@ -1,23 +1,14 @@
 // wemu-img amend: changes format options of an existing image.
 import { parseCreateOptions } from '../../block/create-image.ts';
+import { amendOptionsOf, createOptionsOf } from '../../block/create-options.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { parseKeyValueList } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import {
-  cacheMode,
-  openNamed,
-  optionTexts,
-  PROGRESS_ROWS,
-  parseArgs,
-  print,
-  progressOf,
-  reportError,
-  sayError,
-  usageError,
-} from './common.ts';
+import { cacheMode, openNamed, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 import { wantsHelp } from './create.ts';
+import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 const TYPE_TEXT = { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' };
 
@@ -27,12 +18,13 @@ function printAmendHelp(format: string): number {
     sayError(`Unknown file format '${format}'`);
     return 1;
   }
-  if (!driver.amendOptions) {
+  const table = amendOptionsOf(format);
+  if (!table) {
     sayError(`Format driver '${format}' does not support option amendment`);
     return 1;
   }
   let text = `Amend options for '${format}':\n`;
-  for (const [name, spec] of Object.entries(driver.amendOptions)) {
+  for (const [name, spec] of Object.entries(table)) {
     text += `${`  ${name}=<${TYPE_TEXT[spec.type]}>`.padEnd(24)} - ${spec.help}\n`;
   }
   print(text);
@@ -66,23 +58,23 @@ export async function amend(argv: readonly string[]): Promise<number> {
   const progress = progressOf(args);
   let done = false;
   try {
-    const driver = findDriver(node.driverName)!;
     if (wantsHelp(texts)) return printAmendHelp(node.driverName);
-    if (!driver.amendOptions)
-      throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
+    const table = amendOptionsOf(node.driverName);
+    if (!table) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
     for (const [name] of texts.flatMap((t) => parseKeyValueList(t))) {
-      if (!(name in driver.amendOptions) && name in (driver.createOptions ?? {})) {
+      const forCreation = createOptionsOf(node.driverName);
+      if (!(name in table) && forCreation && name in forCreation) {
         // Only if all would do for creation is that said.
         let hint = 'This option is only supported for image creation';
         try {
-          parseCreateOptions(texts, driver.createOptions!);
+          parseCreateOptions(texts, forCreation);
         } catch {
           hint = '';
         }
         throw new BlockError(`Invalid parameter '${name}'`, undefined, hint);
       }
     }
-    const options = parseCreateOptions(texts, driver.amendOptions);
+    const options = parseCreateOptions(texts, table);
     const { amendImage } = await import('../../block/qcow2/amend.ts');
     await amendImage(node as Qcow2Node, options, (f) => progress.update(f));
     done = true;

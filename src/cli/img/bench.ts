@@ -3,18 +3,8 @@ import { runParallel } from '../../block/async.ts';
 import { ERRNO, errnoError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { toNumber } from '../../block/options.ts';
-import {
-  cacheMode,
-  ExitError,
-  MAX_INT64,
-  numberArgument,
-  openNamed,
-  parseArgs,
-  print,
-  reportError,
-  sayError,
-  usageError,
-} from './common.ts';
+import { cacheMode, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { MAX_INT64, numberArgument } from './numbers.ts';
 
 function fail(message: string): never {
   sayError(message);

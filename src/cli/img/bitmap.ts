@@ -3,7 +3,8 @@ import { bytesOfName } from '../../block/bytes.ts';
 import { BlockError, ERRNO, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { ExitError, imageSize, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { ExitError, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { imageSize } from './numbers.ts';
 
 const ACTIONS = ['add', 'remove', 'clear', 'enable', 'disable', 'merge'] as const;
 type Action = (typeof ACTIONS)[number];

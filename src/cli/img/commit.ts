@@ -4,18 +4,9 @@ import type { BlockNode } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { chainOf, closeImage, fullBackingName, protocolOf } from '../../block/graph.ts';
 import { statPath } from '../../block/libc.ts';
-import {
-  cacheMode,
-  MAX_INT64,
-  numberArgument,
-  openNamed,
-  PROGRESS_ROWS,
-  parseArgs,
-  print,
-  progressOf,
-  reportError,
-  usageError,
-} from './common.ts';
+import { cacheMode, openNamed, parseArgs, print, reportError, usageError } from './common.ts';
+import { MAX_INT64, numberArgument } from './numbers.ts';
+import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 export async function commit(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [

@@ -3,13 +3,7 @@ import type { BlockNode } from '../../block/driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { type OpenRequest, openImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
-import {
-  checkOptionTexts,
-  type OptionTree,
-  type OptionValue,
-  parseKeyValueList,
-  parseSize,
-} from '../../block/options.ts';
+import { checkOptionTexts, type OptionTree, type OptionValue, parseKeyValueList } from '../../block/options.ts';
 
 export const TOOL = 'wemu-img';
 
@@ -88,7 +82,8 @@ export class Args {
 
   /** The last argument given for an option. */
   last(key: string): string | undefined {
-    return this.values.get(key)?.at(-1);
+    const values = this.values.get(key);
+    return values?.[values.length - 1];
   }
 
   all(key: string): string[] {
@@ -263,23 +258,9 @@ export function twoDecimals(value: number): string {
 export function humanSize(bytes: number): string {
   const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
   // From 1000 of a unit on the next one is used, so that three digits are enough.
-  const i = bytes > 0 ? Math.floor(Math.log2(bytes * 1.024) / 10) : 0;
+  let i = 0;
+  while (i < 6 && bytes >= 1000 * 2 ** (10 * i)) i++;
   return `${threeDigits(bytes / 2 ** (10 * i))} ${units[i]}B`;
-}
-
-/** A size operand; what is none ends the command. */
-export function imageSize(text: string, name = 'image size'): number {
-  const size = parseSize(text);
-  if (size === undefined) {
-    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
-    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
-    throw new ExitError(1);
-  }
-  if (size >= MAX_INT64) {
-    sayError(`Invalid ${name} specified. Must be between 0 and ${MAX_INT64_TEXT}.`);
-    throw new ExitError(1);
-  }
-  return size;
 }
 
 /** The texts of all -o, each of which must be a list of options. */
@@ -287,27 +268,6 @@ export function optionTexts(args: Args): readonly string[] {
   const texts = args.all('o');
   checkOptionTexts(texts);
   return texts;
-}
-
-/** Largest number of 63 bits, as doubles have it, and as it is printed. */
-export const MAX_INT64 = 2 ** 63;
-const MAX_INT64_TEXT = '9223372036854775807';
-
-/** A number in a range, such as `-s 4k`. */
-export function numberArgument(text: string, name: string, min: number, max: number): number {
-  let size = parseSize(text);
-  // (As a double the largest number would be one too much.)
-  if (size === MAX_INT64 && /^\d+$/.test(text) && BigInt(text) < 2n ** 63n) size = MAX_INT64 - 1024;
-  if (size === undefined) {
-    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
-    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
-    throw new ExitError(1);
-  }
-  if (size < min || size > max || size >= MAX_INT64) {
-    sayError(`Invalid ${name} specified. Must be between ${min} and ${max < MAX_INT64 ? max : MAX_INT64_TEXT}.`);
-    throw new ExitError(1);
-  }
-  return size;
 }
 
 /** --output=human or json. */
@@ -318,46 +278,4 @@ export function outputFormat(args: Args): 'human' | 'json' {
     throw new ExitError(1);
   }
   return format;
-}
-
-/** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */
-export class Progress {
-  private last = -1;
-  private readonly onSignal: () => void;
-  private fraction = 0;
-
-  constructor(private readonly mode: 'off' | 'line' | 'json') {
-    this.onSignal = () => writeText(2, `    (${twoDecimals(this.fraction * 100)}/100%)\n`);
-    process.on('SIGUSR1', this.onSignal);
-    this.update(0);
-  }
-
-  /** Fraction of the whole work done, 0..1. */
-  update(fraction: number): void {
-    this.fraction = Math.min(1, fraction);
-    const hundredths = Math.floor(this.fraction * 100);
-    if (this.mode === 'off' || hundredths === this.last) return;
-    this.last = hundredths;
-    if (this.mode === 'line') print(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
-    else writeText(2, `${JSON.stringify({ progress: this.fraction })}\n`);
-  }
-
-  end(complete: boolean): void {
-    if (complete) this.update(1);
-    if (this.mode === 'line') print('\n');
-    process.off('SIGUSR1', this.onSignal);
-  }
-}
-
-export const PROGRESS_ROWS: readonly OptionRow[] = [{ short: 'p' }, { long: 'progress', argument: true }];
-
-/** The progress display the options ask for. */
-export function progressOf(args: Args): Progress {
-  const machine = args.last('progress');
-  if (machine !== undefined && machine !== 'json') {
-    sayError('--progress must be used with json as argument.');
-    throw new ExitError(1);
-  }
-  if (machine) return new Progress('json');
-  return new Progress(args.has('p') && !args.has('q') ? 'line' : 'off');
 }

@@ -6,19 +6,8 @@ import type { BlockNode } from '../../block/driver.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import {
-  cacheMode,
-  ExitError,
-  openNamed,
-  PROGRESS_ROWS,
-  type Progress,
-  parseArgs,
-  print,
-  progressOf,
-  reportError,
-  sayError,
-  usageError,
-} from './common.ts';
+import { cacheMode, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
 
 const EXIT = { SAME: 0, DIFFERENT: 1, OPEN: 2, STATUS: 3, READ: 4 } as const;
 const CHUNK = 2 << 20;

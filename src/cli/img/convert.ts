@@ -1,6 +1,7 @@
 // wemu-img convert: copies images into another format, layer or shape.
 import { copyImages } from '../../block/convert.ts';
 import { createImage, creationOptions, parseCreateOptions, protocolDriver } from '../../block/create-image.ts';
+import { createOptionsOf } from '../../block/create-options.ts';
 import { type BlockNode, type Driver, PERM } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
@@ -12,19 +13,16 @@ import {
   asBlockError,
   cacheMode,
   ExitError,
-  imageSize,
-  MAX_INT64,
-  numberArgument,
   openNamed,
   optionTexts,
-  PROGRESS_ROWS,
   parseArgs,
-  progressOf,
   reportError,
   sayError,
   warnOfFlag,
 } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
+import { imageSize, MAX_INT64, numberArgument } from './numbers.ts';
+import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 const MAX_SPARSE = 16 << 20;
 const DEFAULT_SPARSE = 4096;
@@ -177,9 +175,9 @@ export async function convert(argv: readonly string[]): Promise<number> {
     const total = sources.reduce((sum, s) => sum + s.length, 0);
     if (!args.has('n')) {
       if (!driver) fail(`Unknown file format '${format}'`);
-      if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
+      if (!createOptionsOf(driver.name)) fail(`Format driver '${format}' does not support image creation`);
       const protocol = protocolDriver(targetName);
-      if (!protocol.createOptions) fail(`Protocol driver '${protocol.name}' does not support image creation`);
+      if (!createOptionsOf(protocol.name)) fail(`Protocol driver '${protocol.name}' does not support image creation`);
       parseCreateOptions(texts, creationOptions(driver, protocol));
       checkTarget(args, driver, backing, options, sources);
       // The size is that of the sources, whatever the options say.

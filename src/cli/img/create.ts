@@ -1,9 +1,11 @@
 // wemu-img create: makes an empty image, perhaps on top of another.
 import { createImage, creationOptions, protocolDriver } from '../../block/create-image.ts';
+import { createOptionsOf } from '../../block/create-options.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import type { OptionSpec } from '../../block/options.ts';
-import { ExitError, imageSize, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { imageSize } from './numbers.ts';
 
 /** Whether an option text asks for the list of options. */
 export function wantsHelp(texts: readonly string[]): boolean {
@@ -21,7 +23,7 @@ export function printOptionHelp(format: string, filename: string | undefined): n
     sayError(`Unknown file format '${format}'`);
     return 1;
   }
-  if (!driver.createOptions) {
+  if (!createOptionsOf(driver.name)) {
     sayError(`Format driver '${format}' does not support image creation`);
     return 1;
   }

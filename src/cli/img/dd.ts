@@ -1,19 +1,12 @@
 // wemu-img dd: copies a part of an image, block by block.
 import { createImage, protocolDriver } from '../../block/create-image.ts';
+import { createOptionsOf } from '../../block/create-options.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import {
-  asBlockError,
-  ExitError,
-  MAX_INT64,
-  numberArgument,
-  openNamed,
-  parseArgs,
-  reportError,
-  sayError,
-} from './common.ts';
+import { asBlockError, ExitError, openNamed, parseArgs, reportError, sayError } from './common.ts';
+import { MAX_INT64, numberArgument } from './numbers.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -57,10 +50,10 @@ export async function dd(argv: readonly string[]): Promise<number> {
     const format = args.last('O') ?? 'raw';
     const driver = findDriver(format);
     if (!driver) fail('Unknown file format');
-    if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
+    if (!createOptionsOf(driver.name)) fail(`Format driver '${format}' does not support image creation`);
     const length = source.length;
     const protocol = protocolDriver(output);
-    if (!protocol.createOptions) fail(`Protocol driver '${protocol.name}' does not support image creation`);
+    if (!createOptionsOf(protocol.name)) fail(`Protocol driver '${protocol.name}' does not support image creation`);
     // As with qemu-img 7.2, the skipped blocks are part of the count.
     const wanted = count === undefined ? length : Math.min(length, count * blockSize);
     const size = Math.max(0, wanted - skip * blockSize);

@@ -4,17 +4,8 @@ import type { BlockNode } from '../../block/driver.ts';
 import { failingAs } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import {
-  ExitError,
-  MAX_INT64,
-  numberArgument,
-  openNamed,
-  outputFormat,
-  parseArgs,
-  print,
-  sayError,
-  usageError,
-} from './common.ts';
+import { ExitError, openNamed, outputFormat, parseArgs, print, sayError, usageError } from './common.ts';
+import { MAX_INT64, numberArgument } from './numbers.ts';
 
 interface Entry {
   start: number;

@@ -3,23 +3,15 @@
 import { statusAbove } from '../../block/block-status.ts';
 import { roundUp } from '../../block/bytes.ts';
 import { creationOptions, parseCreateOptions } from '../../block/create-image.ts';
+import { createOptionsOf } from '../../block/create-options.ts';
 import type { BlockNode, MeasureInfo } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { prettyJson } from '../../block/qdict.ts';
-import {
-  ExitError,
-  imageSize,
-  openNamed,
-  optionTexts,
-  outputFormat,
-  parseArgs,
-  print,
-  reportError,
-  sayError,
-} from './common.ts';
+import { ExitError, openNamed, optionTexts, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
+import { imageSize } from './numbers.ts';
 
 function fail(message: string): never {
   sayError(message);
@@ -104,7 +96,7 @@ export async function measure(argv: readonly string[]): Promise<number> {
     if (source && args.has('l')) await (await import('./convert.ts')).selectSnapshot([source], args.last('l')!);
     const driver = findDriver(format);
     if (!driver) fail(`Unknown file format '${format}'`);
-    if (!driver.createOptions) fail(`Format driver '${format}' does not support image creation`);
+    if (!createOptionsOf(driver.name)) fail(`Format driver '${format}' does not support image creation`);
     let options: Map<string, string>;
     try {
       options = parseCreateOptions(texts, creationOptions(driver, findDriver('file')));

@@ -1,6 +1,7 @@
 // Objects given with --object: secrets and throttle groups, as key=value lists or JSON.
 import { BlockError } from '../../block/errors.ts';
-import { type OptionTree, parseJson, parseKeyValueList } from '../../block/options.ts';
+import { parseJson } from '../../block/json-options.ts';
+import { type OptionTree, parseKeyValueList } from '../../block/options.ts';
 import { createSecret, type SecretProperties } from '../../block/secret.ts';
 import { createThrottleGroup, GROUP_PROPERTIES } from '../../block/throttle.ts';
 

@@ -10,13 +10,12 @@ import {
   cacheMode,
   ExitError,
   openNamed,
-  PROGRESS_ROWS,
   parseArgs,
-  progressOf,
   reportError,
   sayError,
   usageError,
 } from './common.ts';
+import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 export async function rebase(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [

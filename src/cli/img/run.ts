@@ -53,7 +53,10 @@ async function main(argv: readonly string[], commands: CommandTable): Promise<nu
  * bytes again. (The runtime has replaced them for good in process.argv.)
  */
 function exactArgs(argv: readonly string[]): readonly string[] {
-  if (!argv.some((a) => a.includes('\ufffd'))) return argv;
+  // (Array methods written in JavaScript, as some() is, are compiled by the engine when first used: a fiftieth of a command.)
+  let replaced = false;
+  for (const a of argv) replaced ||= a.includes('\ufffd');
+  if (!replaced) return argv;
   const raw = process.getBuiltinModule('node:fs').readFileSync('/proc/self/cmdline');
   const all: string[] = [];
   for (let at = 0; at < raw.length; ) {

@@ -1,11 +1,11 @@
 // Option syntax: sizes, key=value lists, json: objects, trees and their errors.
 import { expect, test } from 'bun:test';
+import { parseJsonOptions } from '../../../src/block/json-options.ts';
 import {
   extractSubtree,
   flatten,
   formatInteger,
   OptionReader,
-  parseJsonOptions,
   parseKeyValueList,
   parseSize,
   unflatten,

@@ -1,0 +1,39 @@
+// Sizes and numbers among a command's arguments.
+import { parseSize } from '../../block/options.ts';
+import { ExitError, sayError } from './common.ts';
+
+/** Largest number of 63 bits, as doubles have it, and as it is printed. */
+export const MAX_INT64 = 2 ** 63;
+const MAX_INT64_TEXT = '9223372036854775807';
+
+/** A number in a range, such as `-s 4k`. */
+export function numberArgument(text: string, name: string, min: number, max: number): number {
+  let size = parseSize(text);
+  // (As a double the largest number would be one too much.)
+  if (size === MAX_INT64 && /^\d+$/.test(text) && BigInt(text) < 2n ** 63n) size = MAX_INT64 - 1024;
+  if (size === undefined) {
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
+    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
+    throw new ExitError(1);
+  }
+  if (size < min || size > max || size >= MAX_INT64) {
+    sayError(`Invalid ${name} specified. Must be between ${min} and ${max < MAX_INT64 ? max : MAX_INT64_TEXT}.`);
+    throw new ExitError(1);
+  }
+  return size;
+}
+
+/** A size operand; what is none ends the command. */
+export function imageSize(text: string, name = 'image size'): number {
+  const size = parseSize(text);
+  if (size === undefined) {
+    sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
+    sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
+    throw new ExitError(1);
+  }
+  if (size >= MAX_INT64) {
+    sayError(`Invalid ${name} specified. Must be between 0 and ${MAX_INT64_TEXT}.`);
+    throw new ExitError(1);
+  }
+  return size;
+}

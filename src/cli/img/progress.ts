@@ -1,0 +1,45 @@
+// How far a command is: `-p`, --progress=json, SIGUSR1.
+import { writeText } from '../../block/libc.ts';
+import { type Args, ExitError, type OptionRow, print, sayError, twoDecimals } from './common.ts';
+
+/** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */
+export class Progress {
+  private last = -1;
+  private readonly onSignal: () => void;
+  private fraction = 0;
+
+  constructor(private readonly mode: 'off' | 'line' | 'json') {
+    this.onSignal = () => writeText(2, `    (${twoDecimals(this.fraction * 100)}/100%)\n`);
+    process.on('SIGUSR1', this.onSignal);
+    this.update(0);
+  }
+
+  /** Fraction of the whole work done, 0..1. */
+  update(fraction: number): void {
+    this.fraction = Math.min(1, fraction);
+    const hundredths = Math.floor(this.fraction * 100);
+    if (this.mode === 'off' || hundredths === this.last) return;
+    this.last = hundredths;
+    if (this.mode === 'line') print(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
+    else writeText(2, `${JSON.stringify({ progress: this.fraction })}\n`);
+  }
+
+  end(complete: boolean): void {
+    if (complete) this.update(1);
+    if (this.mode === 'line') print('\n');
+    process.off('SIGUSR1', this.onSignal);
+  }
+}
+
+export const PROGRESS_ROWS: readonly OptionRow[] = [{ short: 'p' }, { long: 'progress', argument: true }];
+
+/** The progress display the options ask for. */
+export function progressOf(args: Args): Progress {
+  const machine = args.last('progress');
+  if (machine !== undefined && machine !== 'json') {
+    sayError('--progress must be used with json as argument.');
+    throw new ExitError(1);
+  }
+  if (machine) return new Progress('json');
+  return new Progress(args.has('p') && !args.has('q') ? 'line' : 'off');
+}
