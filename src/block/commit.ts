@@ -138,7 +138,7 @@ async function writeDifferences(
       else {
         // Only whole clusters can be compressed.
         const whole = (at + i) % unit === 0 && (n === unit || at + i + n === node.length);
-        await node.write(at + i, part, compressed && whole ? REQ.COMPRESSED : 0);
+        await node.write(at + i, part, REQ.UNCHANGED | (compressed && whole ? REQ.COMPRESSED : 0));
       }
     }
     i += n;

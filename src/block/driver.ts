@@ -21,6 +21,8 @@ export const REQ = {
   COMPRESSED: 8,
   /** Storage has most likely no space there yet, and may get it in one piece. */
   FRESH: 16,
+  /** The range shows this already, from another layer: a crash must not take it away. */
+  UNCHANGED: 32,
 } as const;
 
 /** What a user of a node does with it, and lets others do; the bits are also the lock byte numbers (lock.ts). */
@@ -99,6 +101,8 @@ export interface NodeFlags {
   unmap: boolean;
   detectZeroes: 'off' | 'on' | 'unmap';
   forceShare: boolean;
+  /** What cannot be opened for writing is opened for reading. */
+  autoReadOnly: boolean;
   /** Nobody will read or write data: metadata queries only. */
   noIo: boolean;
   /** The open serves a check: a dirty or corrupt image is not refused or repaired. */
@@ -112,6 +116,7 @@ export const DEFAULT_FLAGS: NodeFlags = {
   unmap: false,
   detectZeroes: 'off',
   forceShare: false,
+  autoReadOnly: false,
   noIo: false,
   check: false,
 };
@@ -130,10 +135,23 @@ export function findNode(name: string): BlockNode | undefined {
   return named.get(name);
 }
 
-/** Permissions wanted and shared by one user of a node. */
+/** Permissions wanted of a node, and left to its other users. */
 interface Use {
   perm: number;
   shared: number;
+}
+
+/** A user of a node: another node, in a role, or whoever opened it. */
+interface User extends Use {
+  user: unknown;
+  role: string;
+}
+
+const PERM_TEXTS = ['consistent read', 'write', 'write unchanged', 'resize'];
+
+/** Names of permissions, as messages list them. */
+function permissionNames(perm: number): string {
+  return PERM_TEXTS.filter((_, bit) => (perm >> bit) & 1).join(', ');
 }
 
 /**
@@ -153,7 +171,7 @@ export abstract class BlockNode {
   writethrough = false;
   /** Options that shaped the node, for json: names. */
   explicitOptions: OptionTree = new Map();
-  private readonly uses = new Map<unknown, Use>();
+  private readonly users: User[] = [];
   protected closed = false;
 
   constructor(flags: NodeFlags) {
@@ -451,32 +469,62 @@ export abstract class BlockNode {
   detach(role: string): BlockNode | undefined {
     const child = this.children.get(role);
     this.children.delete(role);
-    child?.node.dropUse(this);
+    child?.node.dropUse(this, role);
     return child?.node;
   }
 
-  /** Declares what `user` does with this node and lets others do; takes the locks that follow from it. */
-  use(user: unknown, perm: number, shared: number): void {
-    const before = this.uses.get(user);
-    this.uses.set(user, { perm, shared });
+  /**
+   * Declares what `user` does with this node, as its child of a role, and what it lets others do; takes the locks that follow
+   * from it. Throws if that does not go together with what other users do.
+   */
+  use(user: unknown, perm: number, shared: number, role = ''): void {
+    const known = this.users.find((u) => u.user === user && (u.role === role || u.role === ''));
+    const wanted: User = { user, role, perm, shared };
+    for (const other of this.users) {
+      if (other === known) continue;
+      if (perm & ~other.shared) throw this.conflict(wanted, other);
+      if (other.perm & ~shared) throw this.conflict(other, wanted);
+    }
+    const before = known && { ...known };
+    if (known) Object.assign(known, wanted);
+    else this.users.push(wanted);
     try {
       this.refreshPermissions();
     } catch (error) {
-      if (before) this.uses.set(user, before);
-      else this.uses.delete(user);
+      if (known) Object.assign(known, before);
+      else this.users.splice(this.users.indexOf(wanted), 1);
       throw error;
     }
   }
 
-  dropUse(user: unknown): void {
-    if (this.uses.delete(user)) this.refreshPermissions();
+  private conflict(wants: User, denies: User): BlockError {
+    const name = (u: User): string =>
+      `${u.user instanceof BlockNode ? `node '${u.user.nodeName}'` : 'unnamed block device'} (uses node '${this.nodeName}' as '${u.role || 'root'}' child)`;
+    return new BlockError(
+      `Permission conflict on node '${this.nodeName}': permissions '${permissionNames(wants.perm & ~denies.shared)}' are both required by ${name(wants)} and unshared by ${name(denies)}.`,
+      ERRNO.EPERM,
+    );
+  }
+
+  /** Makes what `user` has been promised somebody else's. */
+  passUse(user: unknown, to: unknown, role: string): void {
+    const found = this.users.find((u) => u.user === user);
+    if (found) Object.assign(found, { user: to, role });
+  }
+
+  /** Ends what a user does in a role, or in all of them. */
+  dropUse(user: unknown, role?: string): void {
+    const left = this.users.filter((u) => u.user !== user || (role !== undefined && u.role !== role));
+    if (left.length === this.users.length) return;
+    this.users.splice(0, this.users.length, ...left);
+    this.refreshPermissions();
   }
 
   /** All users' permissions together. */
   protected cumulative(): Use {
     let perm = 0;
     let shared: number = PERM.ALL;
-    for (const use of this.uses.values()) {
+    for (const use of this.users) {
       perm |= use.perm;
       shared &= use.shared;
     }
@@ -487,7 +535,7 @@ export abstract class BlockNode {
     const { perm, shared } = this.cumulative();
     for (const child of this.children.values()) {
       const use = this.childPermissions(child.role, perm, shared);
-      child.node.use(this, use.perm, use.shared);
+      child.node.use(this, use.perm, use.shared, child.role);
     }
     this.applyPermissions(perm, shared);
   }
@@ -542,10 +590,15 @@ export function childPermissions(
 ): Use {
   if (kind !== 'format') return { perm, shared };
   if (role === 'backing') {
-    return { perm: perm & PERM.CONSISTENT_READ, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
+    // What the layer above may let others change, it may be changed through here too; a format's own file is another matter.
+    const changing = shared & PERM.WRITE ? PERM.WRITE | PERM.RESIZE : 0;
+    return { perm: perm & PERM.CONSISTENT_READ, shared: PERM.CONSISTENT_READ | PERM.WRITE_UNCHANGED | changing };
   }
   let childPerm = flags.noIo ? 0 : PERM.CONSISTENT_READ;
   if (!flags.readOnly) childPerm |= PERM.WRITE | PERM.RESIZE;
+  // A data file holds nothing that only this node understands: who may write through the node may write there too.
+  if (role === 'data-file')
+    return { perm: childPerm | perm, shared: (PERM.ALL & ~PERM.WRITE & ~PERM.RESIZE) | (shared & PERM.WRITE) };
   return { perm: childPerm | perm, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
 }
 
@@ -562,6 +615,8 @@ export interface OpenContext {
   filename: string;
   /** The format was found by its signature, not given. */
   guessed?: boolean;
+  /** Somebody above is going to write. */
+  writes: boolean;
   /** The backing file must not be opened (info, unsafe rebase). */
   noBacking: boolean;
   /** Opens further children of the node: data files. */

@@ -30,7 +30,12 @@ const USUAL: readonly Driver[] = [
     kind: 'format',
     childRoles: ['file'],
     probe: () => 1,
-    open: async (context, file) => (await import('./raw.ts')).openRaw(context, file, context.guessed === true),
+    open: async (context, file) =>
+      (await import('./raw.ts')).openRaw(
+        context,
+        file,
+        context.guessed ? (head) => probeFormat(head, '').name === 'raw' : undefined,
+      ),
   },
   {
     name: 'qcow2',

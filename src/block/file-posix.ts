@@ -75,10 +75,8 @@ export function addFd(set: number, fd: number): void {
 }
 
 /** node:fs, loaded when something has to be done off the main thread: loading it takes longer than most commands. */
-let fs: typeof import('node:fs') | undefined;
-
-async function asyncFs(): Promise<typeof import('node:fs')> {
-  return (fs ??= await import('node:fs'));
+function asyncFs(): typeof import('node:fs') {
+  return process.getBuiltinModule('node:fs');
 }
 
 function openFdSet(path: string, writable: boolean): number | undefined {
@@ -101,25 +99,37 @@ function openFdSet(path: string, writable: boolean): number | undefined {
   throw new BlockError(`Could not open '${path}': No file descriptor supplied with matching flags`, ERRNO.EACCES);
 }
 
-function openHost(path: string, flags: NodeFlags): number {
+/** What the kernel says of files that can perhaps still be read. */
+const NO_WRITING: readonly number[] = [ERRNO.EACCES, ERRNO.EROFS];
+
+/** Opens a file; `mayLower` lets auto-read-only change the flags. */
+function openHost(path: string, flags: NodeFlags, mayLower = false): number {
   const mode = flags.readOnly ? OPEN.RDONLY : OPEN.RDWR;
   const fromSet = openFdSet(path, !flags.readOnly);
   if (fromSet !== undefined) return fromSet;
-  const fd = openPath(path, mode | (flags.cacheDirect ? OPEN.DIRECT : 0));
+  const direct = flags.cacheDirect ? OPEN.DIRECT : 0;
+  const fd = openPath(path, mode | direct);
   if (fd >= 0) return fd;
+  if (mayLower && flags.autoReadOnly && !flags.readOnly && NO_WRITING.includes(-fd)) {
+    const reading = openPath(path, OPEN.RDONLY | direct);
+    if (reading >= 0) {
+      flags.readOnly = true;
+      return reading;
+    }
+  }
   const note = fd === -ERRNO.EINVAL && flags.cacheDirect ? ': filesystem does not support O_DIRECT' : '';
   throw new BlockError(`Could not open '${path}'${note || `: ${strerror(-fd)}`}`, -fd);
 }
 
 async function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
-  const { read } = await asyncFs();
+  const { read } = asyncFs();
   return new Promise((resolve, reject) => {
     read(fd, buffer, 0, buffer.length, offset, (error, n) => (error ? reject(errnoError(errnoOf(error))) : resolve(n)));
   });
 }
 
 async function writeAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
-  const { write } = await asyncFs();
+  const { write } = asyncFs();
   return new Promise((resolve, reject) => {
     write(fd, buffer, 0, buffer.length, offset, (error, n) =>
       error ? reject(errnoError(errnoOf(error))) : resolve(n),
@@ -150,8 +160,11 @@ export class FileNode extends BlockNode {
   private noZeroRange = false;
   /** Whether the file system takes less time for writes when space for them was asked for in one piece; known when asked. */
   private reserves: boolean | undefined;
-  /** Something changed since the last flush. */
-  private unsynced = true;
+  /** Requests that have changed the file, counted as they end, and how many of them are known to be stable. */
+  private changes = 1;
+  private stable = 0;
+  /** A flush failed with this errno: the kernel may have dropped what it could not write, and would not say so again. */
+  private lostErrno = 0;
 
   constructor(
     flags: NodeFlags,
@@ -238,20 +251,32 @@ export class FileNode extends BlockNode {
   }
 
   protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
-    this.unsynced = true;
     if (flags & REQ.FRESH && buffer.length >= RESERVED_WRITE) this.reserve(offset, buffer.length);
     if (this.flags.cacheDirect) return this.writeElsewhere(this.writeDirect(offset, buffer), offset + buffer.length);
     if (buffer.length > INLINE_WRITE && Number.isSafeInteger(offset + buffer.length))
       return this.writeElsewhere(writeFully(this.fd, buffer, offset), offset + buffer.length);
-    check(writeNow(this.fd, buffer, offset));
-    if (offset + buffer.length > this.size) this.size = offset + buffer.length;
+    const errno = writeNow(this.fd, buffer, offset);
+    this.noteChange(offset + buffer.length, errno !== 0);
+    check(errno);
     return undefined;
+  }
+
+  /** Told when a request that changes the file has ended. One that failed may have written a part of it. */
+  private noteChange(end: number, failed = false): void {
+    this.changes++;
+    if (failed && !this.isDevice) end = Math.min(end, statFd(this.fd).size);
+    if (!failed || !this.isDevice) this.size = Math.max(this.size, end);
   }
 
   /** Notes the file's length when a write that a thread does has ended. */
   private async writeElsewhere(written: Promise<void>, end: number): Promise<void> {
-    await written;
-    if (end > this.size) this.size = end;
+    let failed = true;
+    try {
+      await written;
+      failed = false;
+    } finally {
+      this.noteChange(end, failed);
+    }
   }
 
   /** Blocks being rewritten by direct writes: two that share a block must not mix their copies of it. */
@@ -260,7 +285,10 @@ export class FileNode extends BlockNode {
   private async writeDirect(offset: number, buffer: Uint8Array): Promise<void> {
     const start = roundDown(offset, DIRECT_ALIGN);
     const end = roundUp(offset + buffer.length, DIRECT_ALIGN);
-    const range = await this.blocks.acquire(start, end, false);
+    // One that ends within a block behind the end of the file makes that too long for a moment and cuts it again: nobody
+    // may be writing further on meanwhile.
+    const cuts = !this.isDevice && end !== offset + buffer.length && end > this.size;
+    const range = await this.blocks.acquire(start, cuts ? Infinity : end, false);
     try {
       await this.rewriteBlocks(offset, buffer, start, end);
     } finally {
@@ -282,12 +310,27 @@ export class FileNode extends BlockNode {
     if (!this.isDevice && end > wanted) check(truncateFd(this.fd, wanted));
   }
 
+  /** Does something to a range while no direct write copies the blocks it shares with others. */
+  private async besideWrites(offset: number, bytes: number, body: () => void): Promise<void> {
+    if (!this.flags.cacheDirect) return body();
+    const range = await this.blocks.acquire(
+      roundDown(offset, DIRECT_ALIGN),
+      roundUp(offset + bytes, DIRECT_ALIGN),
+      false,
+    );
+    try {
+      body();
+    } finally {
+      this.blocks.release(range);
+    }
+  }
+
   protected override doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
-    this.unsynced = true;
-    const errno = this.zeroRange(offset, bytes, (flags & REQ.MAY_UNMAP) !== 0);
-    if (errno !== 0) return Promise.reject(errnoError(errno));
-    if (offset + bytes > this.size) this.size = offset + bytes;
-    return Promise.resolve();
+    return this.besideWrites(offset, bytes, () => {
+      const errno = this.zeroRange(offset, bytes, (flags & REQ.MAY_UNMAP) !== 0);
+      this.noteChange(offset + bytes, errno !== 0);
+      check(errno);
+    });
   }
 
   private zeroRange(offset: number, bytes: number, unmap: boolean): number {
@@ -317,23 +360,30 @@ export class FileNode extends BlockNode {
 
   protected override doDiscard(offset: number, bytes: number): Promise<void> {
     if (this.noPunch) return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
-    const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
-    if (errno === ERRNO.EOPNOTSUPP) this.noPunch = true;
-    return errno === 0 ? Promise.resolve() : Promise.reject(errnoError(errno));
+    return this.besideWrites(offset, bytes, () => {
+      const errno = fallocate(this.fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, offset, bytes);
+      if (errno === ERRNO.EOPNOTSUPP) this.noPunch = true;
+      this.changes++;
+      check(errno);
+    });
   }
 
   protected override async doFlush(): Promise<void> {
-    if (this.flags.noFlush || !this.unsynced) return;
-    this.unsynced = false;
-    const { fdatasync } = await asyncFs();
-    return new Promise((resolve, reject) => {
-      fdatasync(this.fd, (error) => {
-        // EINVAL: devices such as /dev/null have nothing to write back.
-        if (!error || (this.isDevice && errnoOf(error) === ERRNO.EINVAL)) return resolve();
-        this.unsynced = true;
-        reject(errnoError(errnoOf(error)));
-      });
+    if (this.flags.noFlush) return;
+    if (this.lostErrno !== 0) throw errnoError(this.lostErrno);
+    // What ends while the flush is under way is not covered by it, and whoever asks meanwhile has to wait as well.
+    const covered = this.changes;
+    if (covered === this.stable) return;
+    const { fdatasync } = asyncFs();
+    const errno = await new Promise<number>((resolve) => {
+      fdatasync(this.fd, (error) => resolve(error ? errnoOf(error) : 0));
     });
+    // EINVAL: devices such as /dev/null have nothing to write back.
+    if (errno !== 0 && !(this.isDevice && errno === ERRNO.EINVAL)) {
+      if (!this.flags.cacheDirect) this.lostErrno = errno;
+      throw errnoError(errno);
+    }
+    this.stable = Math.max(this.stable, covered);
   }
 
   protected override doBlockStatus(offset: number, bytes: number, wantZero: boolean): Soon<BlockStatus> {
@@ -354,7 +404,7 @@ export class FileNode extends BlockNode {
     // The kernel would stop at the end of the source.
     const inside = Math.min(bytes, source.length - from);
     if (inside !== bytes) return false;
-    this.unsynced = true;
+    this.changes++;
     const errno = copyFileRange(source.fd, from, this.fd, offset, bytes);
     if (CANNOT_COPY.includes(errno)) return false;
     check(errno);
@@ -363,7 +413,7 @@ export class FileNode extends BlockNode {
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
-    this.unsynced = true;
+    this.changes++;
     if (this.isDevice) {
       if (preallocation !== 'off') {
         throw new BlockError(
@@ -443,8 +493,8 @@ export class FileNode extends BlockNode {
 
   override async abandon(): Promise<void> {
     if (this.closed) return;
-    this.closed = true;
     this.release();
+    await super.abandon();
   }
 
   /**
@@ -482,7 +532,7 @@ function readOptions(context: OpenContext): { path: string; locking: boolean } {
 /** Opens an existing file. */
 export async function openFile(context: OpenContext): Promise<BlockNode> {
   const { path, locking } = readOptions(context);
-  const fd = openHost(path, context.flags);
+  const fd = openHost(path, context.flags, !context.writes);
   try {
     const stat = statFd(fd);
     if (stat.kind !== 'file') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
@@ -496,7 +546,7 @@ export async function openFile(context: OpenContext): Promise<BlockNode> {
 /** Opens a block or character device. */
 export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
   const { path, locking } = readOptions(context);
-  const fd = openHost(path, context.flags);
+  const fd = openHost(path, context.flags, !context.writes);
   try {
     const stat = statFd(fd);
     if (stat.kind !== 'block' && stat.kind !== 'char') {
@@ -565,6 +615,7 @@ const NO_FLAGS: NodeFlags = {
   unmap: false,
   detectZeroes: 'off',
   forceShare: false,
+  autoReadOnly: false,
   noIo: false,
   check: false,
 };

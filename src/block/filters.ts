@@ -10,7 +10,9 @@ import {
   findNode,
   type NodeFlags,
   type OpenContext,
+  PERM,
   type Preallocation,
+  REQ,
   type Soon,
 } from './driver.ts';
 import { BlockError, ERRNO } from './errors.ts';
@@ -131,6 +133,11 @@ class CopyOnReadNode extends FilterNode {
     return this.holding(offset, bytes, () => super.doDiscard(offset, bytes));
   }
 
+  /** What is copied changes nothing that anybody sees. */
+  override childPermissions(_role: string, perm: number, shared: number): { perm: number; shared: number } {
+    return { perm: perm | PERM.WRITE_UNCHANGED, shared };
+  }
+
   private async readAndCopy(offset: number, buffer: Uint8Array): Promise<void> {
     await this.base.read(offset, buffer);
     for (let at = 0; at < buffer.length; ) {
@@ -147,7 +154,7 @@ class CopyOnReadNode extends FilterNode {
         const part = buffer.subarray(at, at + n);
         this.base.event('cor_write');
         if (isZero(part)) await this.base.writeZeroes(offset + at, n);
-        else await this.base.write(offset + at, part);
+        else await this.base.write(offset + at, part, REQ.UNCHANGED);
       }
       at += n;
     }
@@ -194,31 +201,45 @@ class PreallocateNode extends FilterNode {
   }
 
   /** Held while the file is made longer: zeroes must not be put where another write has been already. */
-  private readonly extending = new Mutex();
+  private readonly lengthening = new Mutex();
 
-  private async extend(end: number): Promise<void> {
-    if (end > this.base.length) await this.extending.with(() => this.lengthen(end));
+  /** Writes up to `end`, behind the end of the file only where the file was made longer before, or alone. */
+  private async extending(end: number, write: () => Ending): Promise<void> {
+    if (end > this.base.length) {
+      const written = await this.lengthening.with(async () => {
+        if (await this.lengthen(end)) return false;
+        await write();
+        return true;
+      });
+      if (!written) await write();
+    } else await write();
     if (end > this.dataEnd) this.dataEnd = end;
   }
 
-  private async lengthen(end: number): Promise<void> {
-    if (end > this.base.length) {
-      const wanted = roundUp(end + this.size, this.align);
-      await this.base.writeZeroes(this.base.length, wanted - this.base.length).catch(() => {});
+  /** Makes room behind the end; false if there is none to be had, or not without writing zeroes. */
+  private async lengthen(end: number): Promise<boolean> {
+    if (end <= this.base.length) return true;
+    const wanted = roundUp(end + this.size, this.align);
+    try {
+      await this.base.writeZeroes(this.base.length, wanted - this.base.length, REQ.NO_FALLBACK);
+      return true;
+    } catch {
+      return false;
     }
   }
 
   protected override async doWrite(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
-    await this.extend(offset + buffer.length);
-    await this.base.write(offset, buffer, flags);
+    await this.extending(offset + buffer.length, () => this.base.write(offset, buffer, flags));
   }
 
   protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
-    await this.extend(offset + bytes);
-    await this.base.writeZeroes(offset, bytes, flags);
+    await this.extending(offset + bytes, () => this.base.writeZeroes(offset, bytes, flags));
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    // What lies behind the data is not known to whoever asks: it goes first, so that the file grows from where they see its end.
+    if (this.base.length > this.dataEnd && size > this.dataEnd && preallocation !== 'off')
+      await this.base.truncate(this.dataEnd);
     await this.base.truncate(size, preallocation, exact);
     this.dataEnd = size;
   }

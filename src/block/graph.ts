@@ -77,7 +77,8 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
   const readOnly = options.has('read-only') ? toBool('read-only', options.get('read-only')!) : flags.readOnly;
   const perm =
     request.perm ??
-    (flags.noIo ? 0 : PERM.CONSISTENT_READ) | (readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
+    (flags.noIo ? 0 : PERM.CONSISTENT_READ) |
+      (readOnly || flags.readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
   const node = await openNode(request.filename, options, {
     flags,
     noBacking: request.noBacking ?? false,
@@ -100,8 +101,7 @@ function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
   flags.cacheDirect = bool('cache.direct') ?? flags.cacheDirect;
   flags.noFlush = bool('cache.no-flush') ?? flags.noFlush;
   flags.readOnly = bool('read-only') ?? flags.readOnly;
-  const auto = bool('auto-read-only') ?? false;
-  void auto;
+  flags.autoReadOnly = bool('auto-read-only') ?? flags.autoReadOnly;
   flags.forceShare = bool('force-share') ?? flags.forceShare;
   if (flags.forceShare && !flags.readOnly) {
     throw new BlockError('force-share=on can only be used with read-only images');
@@ -334,18 +334,20 @@ async function openWith(
     const path = options.get('filename');
     if (typeof path === 'string') checkLoop(path, chain);
   }
+  const dataToken = {};
   const context: OpenContext = {
     flags,
     options,
     filename: filename ?? '',
     guessed,
+    writes: (inherited.perm & PERM.WRITE) !== 0,
     noBacking: inherited.noBacking,
     openChild: (role, name, parent) =>
       openChild(role, name, parent.options, {
         ...inherited,
         flags: childFlags(flags),
-        ...childPermissions('format', 'file', inherited.perm, inherited.shared, flags),
-        parentKey: token ?? {},
+        ...childPermissions('format', role, inherited.perm, inherited.shared, flags),
+        parentKey: dataToken,
       }),
   };
   let node: BlockNode;
@@ -365,12 +367,13 @@ async function openWith(
     forgetNoBacking(driver, options, inherited);
     if (driver.supportsBacking && !inherited.noBacking) await openBacking(node, options, flags, inherited, chain);
     rejectLeftOver(driver, options);
-    node.use(inherited.parentKey, inherited.perm, inherited.shared);
     // The node's own use of its children replaces the one the opening held.
-    if (token) for (const child of node.children.values()) child.node.dropUse(token);
+    if (token) node.file?.passUse(token, node, 'file');
+    node.children.get('data-file')?.node.passUse(dataToken, node, 'data-file');
+    node.use(inherited.parentKey, inherited.perm, inherited.shared);
     await node.opened();
   } catch (error) {
-    if (given) node.children.delete('file');
+    if (given) node.detach('file');
     await node.abandon();
     throw error;
   }
@@ -428,7 +431,9 @@ async function openBacking(
   };
   if (typeof reference === 'string') {
     options.delete('backing');
-    node.attach('backing', referred(reference), false);
+    const other = referred(reference);
+    refuseCycle(node, other);
+    node.attach('backing', other, false);
     return;
   }
   let name: string | undefined;
@@ -447,10 +452,26 @@ async function openBacking(
   try {
     if (loop) throw new BlockError(`Backing file '${name}' is already part of the chain`, ERRNO.ELOOP);
     const backing = await openNode(name, subtree, below);
+    try {
+      refuseCycle(node, backing);
+    } catch (error) {
+      await backing.abandon();
+      throw error;
+    }
     node.attach('backing', backing);
   } catch (error) {
     throw error instanceof BlockError ? error.prefixed('Could not open backing file: ') : error;
   }
+}
+
+/** Whether a node is another, or has it somewhere below. */
+function reaches(from: BlockNode, node: BlockNode): boolean {
+  return from === node || [...from.children.values()].some((child) => reaches(child.node, node));
+}
+
+function refuseCycle(node: BlockNode, backing: BlockNode): void {
+  if (reaches(backing, node))
+    throw new BlockError(`Making '${backing.nodeName}' a backing child of '${node.nodeName}' would create a cycle`);
 }
 
 /** Names under which a node's storage would be found again further down the chain. */

@@ -139,7 +139,6 @@ export async function openHttp(name: string, context: OpenContext): Promise<Bloc
   const verify = r.bool('sslverify') ?? true;
   const timeout = r.number('timeout') ?? DEFAULT_TIMEOUT;
   const cookie = r.string('cookie');
-  r.bool('force-range');
   const cookieSecret = r.string('cookie-secret');
   const username = r.string('username');
   const password = r.string('password-secret');

@@ -1,4 +1,5 @@
 // The raw format: the file's own bytes, or a window of them given by offset and size.
+import { RangeLock } from './async.ts';
 import { roundUp } from './bytes.ts';
 import {
   BlockNode,
@@ -6,6 +7,7 @@ import {
   type Ending,
   type NodeFlags,
   type OpenContext,
+  PERM,
   type Preallocation,
   type Soon,
 } from './driver.ts';
@@ -24,7 +26,8 @@ export class RawNode extends BlockNode {
     /** First byte of the window. */
     readonly start: number,
     private readonly window: number | undefined,
-    private readonly guessed: boolean,
+    /** Set where the format was guessed: tells what the first bytes would be taken for. */
+    private readonly guess: ((head: Uint8Array) => boolean) | undefined,
   ) {
     super(flags);
   }
@@ -54,7 +57,9 @@ export class RawNode extends BlockNode {
   }
 
   override childPermissions(_role: string, perm: number, shared: number): { perm: number; shared: number } {
-    return { perm, shared };
+    // A window must not be left hanging behind the end of the file.
+    const windowed = this.start > 0 || this.window !== undefined;
+    return { perm, shared: windowed ? shared & ~PERM.RESIZE : shared };
   }
 
   protected override doRead(offset: number, buffer: Uint8Array): Ending {
@@ -63,8 +68,28 @@ export class RawNode extends BlockNode {
   }
 
   protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
-    // A guest could turn an image of guessed format into another format by writing its header.
-    if (this.guessed && offset === 0 && looksLikeFormat(buffer)) throw errnoError(ERRNO.EPERM);
+    if (this.guess && offset < SECTOR) return this.writeHead(offset, buffer, flags);
+    return this.writeBelow(offset, buffer, flags);
+  }
+
+  /** A guest could turn an image of guessed format into another format by writing its header, also piece by piece. */
+  private async writeHead(offset: number, buffer: Uint8Array, flags: number): Promise<void> {
+    const range = await this.heads.acquire(0, 1, false);
+    try {
+      const head = new Uint8Array(SECTOR);
+      if (offset > 0 || buffer.length < SECTOR) await this.base.read(this.start, head);
+      head.set(buffer.subarray(0, SECTOR - offset), offset);
+      if (!this.guess!(head)) throw errnoError(ERRNO.EPERM);
+      await this.writeBelow(offset, buffer, flags);
+    } finally {
+      this.heads.release(range);
+    }
+  }
+
+  /** Held by writes to the first sector of an image of guessed format, one at a time. */
+  private readonly heads = new RangeLock();
+
+  private writeBelow(offset: number, buffer: Uint8Array, flags: number): Ending {
     if (this.wantsEvents) return this.writeTelling(offset, buffer, flags);
     return this.base.write(this.start + offset, buffer, flags);
   }
@@ -117,24 +142,11 @@ export class RawNode extends BlockNode {
   }
 }
 
-/** First bytes by which another format would be recognised. */
-const MAGICS = [
-  'QFI\xfb',
-  'QED\0',
-  'KDMV',
-  'COWD',
-  'vhdxfile',
-  'conectix',
-  'LUKS\xba\xbe',
-  'WithoutFreeSpace',
-  'WithouFreSpacExt',
-];
-
-function looksLikeFormat(head: Uint8Array): boolean {
-  return MAGICS.some((m) => [...m].every((c, i) => head[i] === c.charCodeAt(0)));
-}
-
-export async function openRaw(context: OpenContext, file: BlockNode | undefined, guessed: boolean): Promise<BlockNode> {
+export async function openRaw(
+  context: OpenContext,
+  file: BlockNode | undefined,
+  guess?: (head: Uint8Array) => boolean,
+): Promise<BlockNode> {
   const reader = new OptionReader(context.options);
   const offset = reader.size('offset') ?? 0;
   const size = reader.size('size');
@@ -148,5 +160,5 @@ export async function openRaw(context: OpenContext, file: BlockNode | undefined,
     );
   }
   if (size !== undefined && size % SECTOR !== 0) throw new BlockError(`Specified size is not multiple of ${SECTOR}`);
-  return new RawNode(context.flags, file!, offset, size, guessed);
+  return new RawNode(context.flags, file!, offset, size, guess);
 }

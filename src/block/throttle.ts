@@ -197,6 +197,11 @@ class ThrottleNode extends FilterNode {
     await this.group.admit(bytes, true);
     await this.base.writeZeroes(offset, bytes, flags);
   }
+
+  protected override async doDiscard(offset: number, bytes: number): Promise<void> {
+    await this.group.admit(bytes, true);
+    await this.base.discard(offset, bytes);
+  }
 }
 
 export function openThrottle(context: OpenContext, file: BlockNode): Promise<BlockNode> {
