@@ -10,9 +10,9 @@ import { extractSubtree, OptionReader, type OptionTree, toEnum } from './options
 
 /**
  * One entry of the write log kept for crash tests, in order of submission. `done` is the length the log had when the request
- * ended: a flush covers what ended before it began.
+ * ended: a flush covers what ended before it began. `file` tells files apart that are noted in one log.
  */
-export type LogEntry = { done: number } & (
+export type LogEntry = { done: number; file: number } & (
   | { kind: 'write'; offset: number; data: Uint8Array }
   | { kind: 'zero'; offset: number; bytes: number }
   | { kind: 'discard'; offset: number; bytes: number }
@@ -21,7 +21,7 @@ export type LogEntry = { done: number } & (
 );
 
 /** What is told to note; `done` is filled in later. */
-type LogItem = LogEntry extends infer E ? (E extends LogEntry ? Omit<E, 'done'> : never) : never;
+type LogItem = LogEntry extends infer E ? (E extends LogEntry ? Omit<E, 'done' | 'file'> : never) : never;
 
 /** What requests are made to look like: 0 where there is no limit. */
 interface Limits {
@@ -45,8 +45,9 @@ const PERM_NAMES = {
 
 export class BlkdebugNode extends FilterNode {
   readonly driverName = 'blkdebug';
-  /** When set, everything that changes the storage is noted here in order of completion. */
+  /** When set, everything that changes the storage is noted here, under the number of the file. */
   log: LogEntry[] | undefined;
+  logFile = 0;
   /** Blocks being rewritten because a write covers only a part of them. */
   private readonly blocks = new RangeLock();
 
@@ -103,7 +104,7 @@ export class BlkdebugNode extends FilterNode {
       await request();
       return;
     }
-    const entry = { ...item, done: Infinity } as LogEntry;
+    const entry = { ...item, file: this.logFile, done: Infinity } as LogEntry;
     this.log.push(entry);
     await request();
     entry.done = this.log.length;

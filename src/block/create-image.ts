@@ -13,6 +13,7 @@ import {
   formatInteger,
   type OptionTable,
   type OptionTree,
+  type OptionValue,
   parseKeyValueList,
   parseSize,
   toBool,
@@ -305,7 +306,15 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   }
   const grownData = c.dataFile !== undefined && (c.dataFileRaw || c.preallocation !== 'off');
   if (c.preallocation === 'off' && !grownData) return;
-  const image = await openImage({ filename, options: new Map([['driver', 'qcow2']]), noBacking: true, noFlush: true });
+  // (Not "no backing": that would leave the data file closed as well.)
+  const image = await openImage({
+    filename,
+    options: new Map<string, OptionValue>([
+      ['driver', 'qcow2'],
+      ['backing', null],
+    ]),
+    noFlush: true,
+  });
   try {
     const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
     if (grownData) await s.dataFile.truncate(c.size, c.preallocation === 'metadata' ? 'off' : c.preallocation);

@@ -2,30 +2,46 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlkdebugNode, LogEntry } from '../../src/block/blkdebug.ts';
+import { commitImage, rebaseImage } from '../../src/block/commit.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import { type BlockNode, REQ } from '../../src/block/driver.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { amendImage } from '../../src/block/qcow2/amend.ts';
+import {
+  addBitmap,
+  clearBitmap,
+  enableBitmap,
+  listBitmaps,
+  mergeBitmap,
+  removeBitmap,
+} from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
-import { createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
+import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
 
 const UNIT = 512;
 
-/** The values each unit of the disk may show, as time goes on. */
+/** What one state of the disk may show: by unit, the values written since the last guest flush, the one at that flush first. */
+type Disk = readonly (readonly number[])[];
+
+/** What the disk may show as time goes on. */
 class Expectations {
-  /** By unit: values written since the last guest flush, the one at that flush first. */
-  private allowed: number[][];
-  /** What may be shown after a crash at or after a log position. */
-  readonly history: { from: number; allowed: number[][] }[] = [];
+  private disk: Disk;
+  /** From a log position on the disk is one of these, as a whole. */
+  readonly history: { from: number; disks: Disk[] }[] = [];
 
   constructor(units: number) {
-    this.allowed = Array.from({ length: units }, () => [0]);
-    this.history.push({ from: 0, allowed: this.allowed });
+    this.disk = Array.from({ length: units }, () => [0]);
+    this.history.push({ from: 0, disks: [this.disk] });
+  }
+
+  get units(): number {
+    return this.disk.length;
   }
 
   /** Told before a request is sent: its result may be there or not from now on. */
   write(at: number, bytes: number, value: number, position: number): void {
-    const next = this.allowed.slice();
+    const next = this.disk.slice();
     for (let u = at / UNIT; u < (at + bytes) / UNIT; u++) next[u] = [...next[u]!, value];
     this.keep(next, position);
   }
@@ -33,30 +49,35 @@ class Expectations {
   /** Told when a flush has ended: only the newest values are left. */
   flush(position: number): void {
     this.keep(
-      this.allowed.map((values) => [values[values.length - 1]!]),
+      this.disk.map((values) => [values[values.length - 1]!]),
       position,
     );
   }
 
-  resize(units: number, position: number): void {
-    const next = this.allowed.slice(0, units);
-    while (next.length < units) next.push([0]);
-    this.keep(next, position);
+  /** The newest values, to come back to. */
+  get newest(): Disk {
+    return this.disk.map((values) => [values[values.length - 1]!]);
   }
 
-  private keep(next: number[][], position: number): void {
-    this.allowed = next;
-    this.history.push({ from: position, allowed: next });
+  /** Told before a change that happens as a whole or not at all; ended says that it has happened. */
+  become(next: Disk, position: number): { ended: (position: number) => void } {
+    this.history.push({ from: position, disks: [this.disk, next] });
+    return { ended: (end) => this.keep(next, end) };
+  }
+
+  private keep(next: Disk, position: number): void {
+    this.disk = next;
+    this.history.push({ from: position, disks: [next] });
   }
 
   /** Everything allowed at a crash after `position` log entries: requests under way then count as perhaps done. */
-  at(position: number): number[][] {
+  at(position: number): Disk[] {
     let last = this.history[0]!;
     for (const h of this.history) {
       if (h.from > position) break;
       last = h;
     }
-    return last.allowed;
+    return last.disks;
   }
 }
 
@@ -84,13 +105,21 @@ function applyEntry(image: Buffer, e: LogEntry): Buffer {
   }
 }
 
+/** What happens besides writes, zeroes, discards and flushes of the guest. */
+export type Extra = 'snapshots' | 'apply' | 'resize' | 'compressed' | 'bitmaps' | 'amend' | 'vmstate';
+
+/** What is looked at as a whole: one operation on images with content. */
+export type Whole = 'commit' | 'rebase' | 'rebase compressed' | 'copy-on-read';
+
 export interface CrashRequest {
   seed: number;
   operations: number;
   options: string;
   dir: string;
-  snapshots?: boolean;
+  extras?: readonly Extra[];
+  whole?: Whole;
   backing?: boolean;
+  dataFile?: 'plain' | 'raw';
   /** States looked at, at most; spread evenly. */
   states: number;
 }
@@ -100,103 +129,277 @@ export interface CrashResult {
   states: number;
 }
 
+/** A file that is recorded, as it was at first. */
+interface Recorded {
+  name: string;
+  initial: Buffer;
+}
+
+const SIZE = 1 << 20;
+
+/** Options of a file node that notes what is written to it. */
+const loggedFile = (prefix: string, path: string): [string, string][] => [
+  [`${prefix}.driver`, 'blkdebug'],
+  [`${prefix}.image.driver`, 'file'],
+  [`${prefix}.image.filename`, path],
+  [`${prefix}.image.cache.no-flush`, 'on'],
+];
+
+const record = (node: BlockNode, log: LogEntry[], file: number): void => {
+  (node as BlkdebugNode).log = log;
+  (node as BlkdebugNode).logFile = file;
+};
+
 /** Runs random operations, then checks the states; throws with the first that is wrong. */
 export async function crashTest(q: CrashRequest): Promise<CrashResult> {
   const r = new Random(q.seed);
-  const size = 1 << 20;
   const path = join(q.dir, 'image');
   const base = join(q.dir, 'base');
-  if (q.backing) writeFileSync(base, Buffer.alloc(size, 0xbb));
+  if (q.whole === 'commit')
+    await createImage({ filename: base, format: 'qcow2', size: SIZE, optionTexts: [q.options] });
+  else if (q.backing || q.whole) writeFileSync(base, Buffer.alloc(SIZE, 0xbb));
+  writeFileSync(`${base}2`, Buffer.alloc(SIZE, 0xcc));
+  const data = join(q.dir, 'data');
+  const texts = q.options ? [q.options] : [];
+  if (q.dataFile) texts.push(`data_file=${data},data_file_raw=${q.dataFile === 'raw' ? 'on' : 'off'}`);
   await createImage({
     filename: path,
     format: 'qcow2',
-    optionTexts: q.options ? [q.options] : [],
-    size,
-    ...(q.backing ? { backingFile: base, backingFormat: 'raw' } : {}),
+    optionTexts: texts,
+    size: SIZE,
+    ...(q.backing || q.whole ? { backingFile: base, backingFormat: q.whole === 'commit' ? 'qcow2' : 'raw' } : {}),
   });
-  const initial = readFileSync(path);
+  const files: Recorded[] = [{ name: 'image', initial: readFileSync(path) }];
+  if (q.dataFile) files.push({ name: 'data', initial: readFileSync(data) });
   const node = (await openImage({
     options: new Map([
       ['driver', 'qcow2'],
-      ['file.driver', 'blkdebug'],
-      ['file.image.driver', 'file'],
-      ['file.image.filename', path],
-      ['file.image.cache.no-flush', 'on'],
+      ...loggedFile('file', path),
+      ...(q.dataFile ? loggedFile('data-file', data) : []),
+      ...(q.whole === 'commit'
+        ? [['backing.driver', 'qcow2'] as [string, string], ...loggedFile('backing.file', base)]
+        : []),
     ]),
     unmap: true,
   })) as Qcow2Node;
   const log: LogEntry[] = [];
-  (node.file as BlkdebugNode).log = log;
-  const expect = new Expectations(size / UNIT);
-  if (q.backing) {
-    expect.write(0, size, 0xbb, 0);
+  record(node.file!, log, 0);
+  if (q.dataFile) record(node.children.get('data-file')!.node, log, 1);
+  const expect = new Expectations(SIZE / UNIT);
+  if (q.backing || (q.whole && q.whole !== 'commit')) {
+    expect.write(0, SIZE, 0xbb, 0);
     expect.flush(0);
   }
-  const cluster = node.s.clusterSize;
-  const v3 = node.s.header.version >= 3;
-  const one = async (): Promise<void> => {
-    const at = r.below(size / UNIT) * UNIT;
-    const bytes = Math.min(size - at, (1 + r.below(r.below(4) ? 24 : 128)) * UNIT);
-    const pick = r.below(100);
-    if (pick < 60) {
-      const value = 1 + r.below(255);
-      expect.write(at, bytes, value, log.length);
-      await node.write(at, new Uint8Array(bytes).fill(value));
-    } else if (pick < 75) {
-      expect.write(at, bytes, 0, log.length);
-      await node.writeZeroes(at, bytes, r.below(2) ? REQ.MAY_UNMAP : 0);
-    } else if (pick < 90) {
-      const start = Math.ceil(at / cluster) * cluster;
-      const end = Math.floor((at + bytes) / cluster) * cluster;
-      if (end > start && (v3 || !q.backing)) expect.write(start, end - start, 0, log.length);
-      await node.discard(at, bytes);
-    } else {
-      await node.flush();
-      expect.flush(log.length);
-    }
-  };
+  const extras = new Extras(q.extras ?? [], node, r, expect, log);
   for (let i = 0; i < q.operations; i++) {
-    await one();
-    if (q.snapshots && r.below(12) === 0) {
-      await node.flush();
-      expect.flush(log.length);
-      const names = node.s.snapshots;
-      if (names.length < 3) await node.s.lock.with(() => createSnapshot(node.s, `s${i}`));
-      else await node.s.lock.with(() => deleteSnapshot(node.s, names[r.below(names.length)]!));
+    await guestRequest(node, r, expect, log, q.backing === true || q.whole !== undefined);
+    if (r.below(8) === 0) await extras.one(i);
+  }
+  if (q.whole) {
+    await node.flush();
+    expect.flush(log.length);
+    // Whatever was done before is there: the states that count are those of this one operation.
+    for (const f of files) f.initial = readFileSync(join(q.dir, f.name));
+    log.length = 0;
+    expect.flush(0);
+    expect.history.splice(0, expect.history.length - 1);
+    if (q.whole === 'commit') {
+      files.push({ name: 'base', initial: readFileSync(base) });
+      record(node.backing!.file!, log, files.length - 1);
     }
+    await runWhole(q.whole, node, base);
   }
   await closeImage(node);
   expect.flush(log.length);
-  return checkStates(q, r, initial, log, expect);
+  return checkStates(q, r, files, log, expect);
+}
+
+/** One random request of a guest. */
+async function guestRequest(
+  node: Qcow2Node,
+  r: Random,
+  expect: Expectations,
+  log: LogEntry[],
+  backing: boolean,
+): Promise<void> {
+  const size = expect.units * UNIT;
+  const cluster = node.s.clusterSize;
+  const at = r.below(size / UNIT) * UNIT;
+  const bytes = Math.min(size - at, (1 + r.below(r.below(4) ? 24 : 128)) * UNIT);
+  const pick = r.below(100);
+  if (pick < 60) {
+    const value = 1 + r.below(255);
+    expect.write(at, bytes, value, log.length);
+    await node.write(at, new Uint8Array(bytes).fill(value));
+  } else if (pick < 75) {
+    expect.write(at, bytes, 0, log.length);
+    await node.writeZeroes(at, bytes, r.below(2) ? REQ.MAY_UNMAP : 0);
+  } else if (pick < 90) {
+    const start = Math.ceil(at / cluster) * cluster;
+    const end = at + bytes === size ? size : Math.floor((at + bytes) / cluster) * cluster;
+    if (end > start && (node.s.header.version >= 3 || !backing)) expect.write(start, end - start, 0, log.length);
+    await node.discard(at, bytes);
+  } else {
+    await node.flush();
+    expect.flush(log.length);
+  }
+}
+
+/** The operations on an image as a whole that a run has. */
+class Extras {
+  private readonly contents = new Map<string, Disk>();
+
+  constructor(
+    private readonly kinds: readonly Extra[],
+    private readonly node: Qcow2Node,
+    private readonly r: Random,
+    private readonly expect: Expectations,
+    private readonly log: LogEntry[],
+  ) {}
+
+  async one(i: number): Promise<void> {
+    if (this.kinds.length === 0) return;
+    const kind = this.kinds[this.r.below(this.kinds.length)]!;
+    const { node, r, expect, log } = this;
+    const { s } = node;
+    if (kind !== 'compressed') {
+      await node.flush();
+      expect.flush(log.length);
+    }
+    switch (kind) {
+      case 'snapshots': {
+        const old = s.snapshots;
+        if (old.length < 3) {
+          this.contents.set(`s${i}`, expect.newest);
+          await s.quiet(() => createSnapshot(s, `s${i}`));
+        } else await s.quiet(() => deleteSnapshot(s, old[r.below(old.length)]!));
+        break;
+      }
+      case 'apply': {
+        const sn = s.snapshots[r.below(Math.max(1, s.snapshots.length))];
+        if (!sn || (s.header.version < 3 && sn.diskSize !== s.size)) return;
+        const change = expect.become(this.contents.get(sn.name)!, log.length);
+        await s.quiet(() => applySnapshot(s, sn));
+        change.ended(log.length);
+        break;
+      }
+      case 'resize': {
+        if (s.header.version < 3 && s.snapshots.length > 0) return;
+        const units = (SIZE / 2 + r.below(8) * 131072) / UNIT;
+        const next = expect.newest.slice(0, units);
+        while (next.length < units) next.push([0]);
+        const change = expect.become(next, log.length);
+        await node.truncate(units * UNIT);
+        change.ended(log.length);
+        break;
+      }
+      case 'compressed': {
+        const cluster = s.clusterSize;
+        const at = r.below(Math.floor((expect.units * UNIT) / cluster)) * cluster;
+        if ((await node.blockStatus(at, cluster)).allocated) return;
+        const value = 1 + r.below(255);
+        expect.write(at, cluster, value, log.length);
+        await node.write(at, new Uint8Array(cluster).fill(value), REQ.COMPRESSED);
+        break;
+      }
+      case 'bitmaps': {
+        const list = await listBitmaps(s);
+        const name = list[r.below(Math.max(1, list.length))]?.name;
+        const pick = r.below(4);
+        await s.quiet(async () => {
+          if (list.length < 3 || name === undefined) await addBitmap(s, `b${i}`, 512 << r.below(4), r.below(2) === 0);
+          else if (pick === 0) await removeBitmap(s, name);
+          else if (pick === 1) await clearBitmap(s, name);
+          else if (pick === 2) await enableBitmap(s, name, r.below(2) === 0);
+          else await mergeBitmap(s, name, s, list[0]!.name);
+        });
+        break;
+      }
+      case 'amend': {
+        const to = [
+          'compat=0.10',
+          'compat=1.1',
+          'refcount_bits=32',
+          'refcount_bits=16',
+          'refcount_bits=8',
+          'lazy_refcounts=on',
+          'lazy_refcounts=off',
+        ][r.below(7)]!.split('=') as [string, string];
+        // What does not go together with what the image is, is refused.
+        await amendImage(node, new Map([to]), () => {}).catch((error) => {
+          if (!/require|prevent|[Ll]azy refcounts|refcount/.test((error as Error).message)) throw error;
+        });
+        break;
+      }
+      case 'vmstate': {
+        await node.writeVmState(r.below(100000), new Uint8Array(10000).fill(r.below(256)));
+        break;
+      }
+    }
+  }
+}
+
+async function runWhole(whole: Whole, node: Qcow2Node, base: string): Promise<void> {
+  if (whole === 'commit') {
+    await commitImage(node, node.backing!, true, 0, () => {});
+    return;
+  }
+  if (whole === 'copy-on-read') {
+    node.setName('top');
+    const filter = await openImage({
+      options: new Map([
+        ['driver', 'copy-on-read'],
+        ['file', 'top'],
+      ]),
+    });
+    for (let at = 0; at < SIZE; at += 40000) {
+      await filter.read(at, new Uint8Array(Math.min(20000, SIZE - at)));
+      if (at % 3 === 0) await node.s.lock.with(() => node.s.flushCaches());
+    }
+    await closeImage(filter);
+    return;
+  }
+  const fresh = await openImage({ filename: `${base}2`, options: new Map([['driver', 'raw']]), readOnly: true });
+  await rebaseImage(node, fresh, whole === 'rebase compressed', () => {});
+  await node.changeBackingFile(`${base}2`, 'raw');
+  await closeImage(fresh);
 }
 
 async function checkStates(
   q: CrashRequest,
   r: Random,
-  initial: Buffer,
+  files: readonly Recorded[],
   log: LogEntry[],
   expect: Expectations,
 ): Promise<CrashResult> {
-  const state = join(q.dir, 'state');
   const step = Math.max(1, Math.floor(log.length / (q.states / 2)));
   let looked = 0;
-  let image: Buffer = Buffer.from(initial);
+  const images: Buffer[] = files.map((f) => Buffer.from(f.initial));
   let applied = 0;
   for (let position = 0; position <= log.length; position += step) {
-    while (applied < position) image = applyEntry(image, log[applied++]!);
-    await checkState(q, state, image, expect.at(position), `after ${position} of ${log.length} writes, in order`);
+    for (; applied < position; applied++) {
+      const e = log[applied]!;
+      images[e.file] = applyEntry(images[e.file]!, e);
+    }
+    await checkState(q, files, images, expect.at(position), `after ${position} of ${log.length} writes, in order`);
     // Since the last flush any selection of writes may have reached the disk, in any order where they do not overlap.
-    let flushed = position - 1;
-    while (flushed >= 0 && log[flushed]!.kind !== 'flush') flushed--;
-    let partial: Buffer = Buffer.from(initial);
+    const flushed = files.map((_, file) => {
+      let at = position - 1;
+      while (at >= 0 && !(log[at]!.kind === 'flush' && log[at]!.file === file)) at--;
+      return at;
+    });
+    const partial: Buffer[] = files.map((f) => Buffer.from(f.initial));
+    // Either any of them, or all of one file's and none of the other's.
+    const favoured = files.length > 1 && r.below(2) ? r.below(files.length) : undefined;
     for (let i = 0; i < position; i++) {
       const e = log[i]!;
-      const stable = e.done <= flushed || e.kind === 'truncate';
-      if (stable || r.below(2) === 0) partial = applyEntry(partial, e);
+      const stable = e.done <= flushed[e.file]! || e.kind === 'truncate';
+      if (stable || (favoured === undefined ? r.below(2) === 0 : e.file === favoured))
+        partial[e.file] = applyEntry(partial[e.file]!, e);
     }
     await checkState(
       q,
-      state,
+      files,
       partial,
       expect.at(position),
       `after ${position} of ${log.length} writes, some of them lost`,
@@ -208,56 +411,112 @@ async function checkStates(
 
 async function checkState(
   q: CrashRequest,
-  path: string,
-  image: Buffer,
-  allowed: number[][],
+  files: readonly Recorded[],
+  images: readonly Buffer[],
+  allowed: Disk[],
   what: string,
 ): Promise<void> {
-  writeFileSync(path, image);
+  for (const [i, f] of files.entries()) writeFileSync(join(q.dir, `state-${f.name}`), images[i]!);
+  const path = join(q.dir, 'state-image');
   const where = `seed ${q.seed} [${q.options}] ${what}`;
-  const open = (readOnly: boolean): Promise<BlockNode> =>
-    openImage({ filename: path, options: new Map([['driver', 'qcow2']]), readOnly, check: true, noFlush: true });
-  let node = (await open(true)) as Qcow2Node;
+  const open = (readOnly: boolean, check: boolean): Promise<BlockNode> => {
+    const options = new Map([['driver', 'qcow2']]);
+    if (q.dataFile) options.set('data-file.filename', join(q.dir, 'state-data'));
+    if (q.whole === 'commit')
+      options.set('backing.driver', 'qcow2').set('backing.file.filename', join(q.dir, 'state-base'));
+    return openImage({ filename: path, options, readOnly, check, noFlush: true });
+  };
+  const clean = async (node: Qcow2Node): Promise<void> => {
+    const lines: string[] = [];
+    const result = await node.check('none', (line) => lines.push(line));
+    if (result.corruptions || result.checkErrors)
+      throw new Error(
+        `${where}: ${result.corruptions} errors: ${lines
+          .filter((l) => !l.startsWith('Leaked'))
+          .slice(0, 3)
+          .join('; ')}`,
+      );
+  };
+  let node = (await open(true, true)) as Qcow2Node;
   const dirty = node.isDirty;
-  if (dirty) {
-    // The image says itself that it wants a repair, which opening it for writing would do.
+  if (dirty || q.extras?.includes('bitmaps')) {
+    if (!dirty) await clean(node);
+    // Whoever opens the image for writing repairs it, if it says that it wants that, and can use it from then on.
     await closeImage(node);
-    node = (await open(false)) as Qcow2Node;
-    await node.check('all', () => {});
+    await closeImage(await open(false, false));
+    node = (await open(true, true)) as Qcow2Node;
   }
-  const lines: string[] = [];
-  const result = await node.check('none', (line) => lines.push(line));
-  if (result.corruptions || result.checkErrors)
-    throw new Error(`${where}: ${result.corruptions} errors: ${lines.slice(0, 3).join('; ')}`);
+  await clean(node);
   const content = new Uint8Array(node.length);
   await node.read(0, content);
+  if (q.whole === 'commit') {
+    const base = (await openImage({
+      filename: join(q.dir, 'state-base'),
+      options: new Map([['driver', 'qcow2']]),
+      readOnly: true,
+      check: true,
+    })) as Qcow2Node;
+    await clean(base);
+    await closeImage(base);
+  }
   await closeImage(node);
-  for (let u = 0; u < allowed.length; u++) {
-    const value = content[u * UNIT]!;
-    if (!allowed[u]!.includes(value))
-      throw new Error(`${where}: unit ${u} shows ${value}, allowed ${allowed[u]!.join(',')}`);
-    for (let i = 1; i < UNIT; i++) {
-      if (content[u * UNIT + i] !== value) throw new Error(`${where}: unit ${u} is torn`);
-    }
+  const wrong = allowed.map((disk) => difference(content, disk));
+  if (wrong.every((text) => text !== undefined)) throw new Error(`${where}: ${wrong.join('; or ')}`);
+  if (q.dataFile === 'raw') {
+    const text = allowed.map((disk) => difference(images[1]!, disk));
+    if (text.every((t) => t !== undefined)) throw new Error(`${where}: data file alone: ${text.join('; or ')}`);
   }
 }
 
+/** What in the content is not as allowed; undefined if all is. */
+function difference(content: Uint8Array, disk: Disk): string | undefined {
+  if (content.length !== disk.length * UNIT) return `${content.length} bytes, not ${disk.length * UNIT}`;
+  for (const [u, values] of disk.entries()) {
+    const value = content[u * UNIT]!;
+    if (!values.includes(value)) return `unit ${u} shows ${value}, allowed ${values.join(',')}`;
+    for (let i = 1; i < UNIT; i++) if (content[u * UNIT + i] !== value) return `unit ${u} is torn`;
+  }
+  return undefined;
+}
+
+/** Kinds of images and operations. */
+export const CRASHES: readonly Partial<CrashRequest>[] = [
+  { options: '' },
+  { options: 'cluster_size=4096' },
+  { options: 'cluster_size=512' },
+  { options: 'cluster_size=4096', backing: true },
+  { options: 'cluster_size=4096,compat=0.10' },
+  { options: 'cluster_size=16k,extended_l2=on', backing: true },
+  { options: 'cluster_size=4096,lazy_refcounts=on' },
+  { options: 'cluster_size=512,refcount_bits=64' },
+  { options: 'cluster_size=4096', extras: ['snapshots'] },
+  { options: 'cluster_size=4096', extras: ['snapshots', 'snapshots', 'apply', 'vmstate'] },
+  { options: 'cluster_size=512', extras: ['snapshots', 'apply', 'resize'] },
+  { options: 'cluster_size=16k,extended_l2=on', extras: ['snapshots', 'apply', 'resize'] },
+  { options: 'cluster_size=4096,lazy_refcounts=on', extras: ['snapshots', 'apply', 'compressed'] },
+  { options: 'cluster_size=4096', extras: ['resize'], backing: true },
+  { options: 'cluster_size=4096', extras: ['compressed'], backing: true },
+  { options: 'cluster_size=512', extras: ['bitmaps'] },
+  { options: 'cluster_size=512', extras: ['bitmaps', 'resize'] },
+  { options: 'cluster_size=4096', extras: ['amend'] },
+  { options: 'cluster_size=512', extras: ['amend', 'compressed'], backing: true },
+  { options: 'cluster_size=4096', dataFile: 'plain' },
+  { options: 'cluster_size=4096', dataFile: 'plain', backing: true },
+  { options: 'cluster_size=16k,extended_l2=on', dataFile: 'raw' },
+  { options: 'cluster_size=4096', whole: 'commit' },
+  { options: 'cluster_size=512', whole: 'commit', extras: ['snapshots'] },
+  { options: 'cluster_size=4096', whole: 'commit', dataFile: 'plain' },
+  { options: 'cluster_size=4096', whole: 'rebase' },
+  { options: 'cluster_size=4096', whole: 'rebase', dataFile: 'plain' },
+  { options: 'cluster_size=4096', whole: 'rebase compressed' },
+  { options: 'cluster_size=4096', whole: 'copy-on-read' },
+];
+
 if (import.meta.main) {
   const { inScratch } = await import('./helpers.ts');
-  const variants: Partial<CrashRequest>[] = [
-    { options: '' },
-    { options: 'cluster_size=4096' },
-    { options: 'cluster_size=512' },
-    { options: 'cluster_size=4096', backing: true },
-    { options: 'cluster_size=4096,compat=0.10' },
-    { options: 'cluster_size=16k,extended_l2=on', backing: true },
-    { options: 'cluster_size=4096,lazy_refcounts=on' },
-    { options: 'cluster_size=4096', snapshots: true },
-    { options: 'cluster_size=512,refcount_bits=64' },
-  ];
   const seeds = Number(process.argv[2] ?? 3);
   for (let seed = 1; seed <= seeds; seed++) {
-    for (const v of variants) {
+    for (const v of CRASHES) {
       const started = performance.now();
       try {
         const res = await inScratch((dir) =>

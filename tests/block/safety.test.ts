@@ -4,28 +4,21 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { crashTest } from './crash.ts';
+import { CRASHES, crashTest } from './crash.ts';
+import { failEach, OPERATIONS } from './failures.ts';
 import { fuzz } from './fuzz.ts';
 import { fuzzInputs } from './fuzz-inputs.ts';
 import { inScratch } from './helpers.ts';
 
 const SECONDS = 1000;
 
-const CRASHES = [
-  { options: '' },
-  { options: 'cluster_size=512' },
-  { options: 'cluster_size=4096', backing: true },
-  { options: 'cluster_size=4096,compat=0.10' },
-  { options: 'cluster_size=16k,extended_l2=on', backing: true },
-  { options: 'cluster_size=4096,lazy_refcounts=on' },
-  { options: 'cluster_size=4096', snapshots: true },
-  { options: 'cluster_size=512,refcount_bits=64' },
-];
-
 for (const [i, c] of CRASHES.entries()) {
   test(
     `a crash at any point loses nothing that was flushed: ${JSON.stringify(c)}`,
-    () => inScratch(async (dir) => void (await crashTest({ seed: 11 + i, operations: 60, states: 120, dir, ...c }))),
+    () =>
+      inScratch(
+        async (dir) => void (await crashTest({ seed: 11 + i, operations: 40, states: 40, dir, options: '', ...c })),
+      ),
     60 * SECONDS,
   );
 }
@@ -106,3 +99,11 @@ test('formats known only by their signature are not taken for raw', () =>
     writeFileSync(path, Buffer.concat([Buffer.from('KDMV'), Buffer.alloc(4096)]));
     await expect(openImage({ filename: path, readOnly: true })).rejects.toThrow("Image format 'vmdk' is not supported");
   }));
+
+for (const o of OPERATIONS) {
+  test(
+    `an operation whose changes fail leaves the old or the new: ${o.name}`,
+    () => inScratch(async (dir) => void expect(await failEach(o, dir, 3)).toBeGreaterThan(0)),
+    60 * SECONDS,
+  );
+}

@@ -62,7 +62,7 @@ export async function amendImage(
   if (options.has('data_file') && !s.hasDataFile)
     fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
   if (raw && !s.dataFileRaw) fail('data-file-raw cannot be set on existing images', ERRNO.EINVAL);
-  await s.lock.with(async () => {
+  await s.quiet(async () => {
     if (version > h.version) await upgrade(s);
     if (bits !== s.refcountBits) await changeRefcountWidth(s, bits, version, progress);
     if (raw === false) h.autoclear.lo &= ~AUTOCLEAR.DATA_FILE_RAW;
@@ -70,11 +70,11 @@ export async function amendImage(
     if (raw === false || options.has('data_file')) await s.updateHeader();
   });
   if (lazy !== undefined && lazy !== ((h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0)) {
-    await s.lock.with(() => setLazy(s, lazy, version));
+    await s.quiet(() => setLazy(s, lazy, version));
   }
   const size = options.get('size');
   if (size !== undefined) await node.truncate(toSize('size', size));
-  if (version < h.version) await s.lock.with(() => downgrade(s, progress));
+  if (version < h.version) await s.quiet(() => downgrade(s, progress));
 }
 
 async function upgrade(s: Qcow2State): Promise<void> {
@@ -170,23 +170,30 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
         const hi = readU32be(slice.data, at);
         const lo = readU32be(slice.data, at + 4);
         if (hi & COMPRESSED_HI || !(lo & ZERO_LO)) continue;
-        const host = entryOffset(hi, lo);
+        let host = entryOffset(hi, lo);
+        const { freeClusters, refcountOf, updateRefcount } = await import('./refcount.ts');
+        const users = await refcountOf(s, table / s.clusterSize);
+        if (host !== 0 && (await refcountOf(s, host / s.clusterSize)) > users) {
+          // Others see data in that cluster: it is theirs, and this table gets something else.
+          slice = await s.l2Cache.get(where);
+          putEntry(s, slice, e % per, 0, ZERO_LO);
+          for (let i = 0; i < users; i++) await freeClusters(s, host, s.clusterSize, 'never');
+          host = 0;
+        }
         if (host !== 0) {
           await s.file.writeZeroes(host, s.clusterSize);
+          s.l2Cache.dependOnFlush();
           slice = await s.l2Cache.get(where);
           putEntry(s, slice, e % per, hi, (lo & ~ZERO_LO) >>> 0);
         } else if (s.node.backing) {
           const offset = await allocClusters(s, s.clusterSize);
           await s.file.writeZeroes(offset, s.clusterSize);
           await s.l2Cache.dependOn(s.refcountCache);
+          s.l2Cache.dependOnFlush();
           slice = await s.l2Cache.get(where);
           // A table shared by snapshots refers to the cluster once for each of them; the flags follow.
           putEntry(s, slice, e % per, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
-          if (shared) {
-            const { refcountOf, updateRefcount } = await import('./refcount.ts');
-            const users = await refcountOf(s, table / s.clusterSize);
-            if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
-          }
+          if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
         } else {
           slice = await s.l2Cache.get(where);
           putEntry(s, slice, e % per, 0, 0);
@@ -276,10 +283,18 @@ async function changeRefcountWidth(
   await s.file.write(tableAt * s.clusterSize, offsetTableBytes(table));
   await s.file.flush();
   // Width and place change together: the whole header sector is written at once.
+  const { refTableOffset, refTableClusters } = s.header;
   s.header.refcountOrder = order;
   s.header.refTableOffset = tableAt * s.clusterSize;
   s.header.refTableClusters = tableClusters;
-  await s.updateHeader();
+  try {
+    await s.updateHeader();
+    await s.file.flush();
+  } catch (error) {
+    Object.assign(s.header, { refcountOrder: oldOrder, refTableOffset, refTableClusters });
+    await s.updateHeader().catch(() => void (s.corrupted = true));
+    throw error;
+  }
   s.refcountBits = bits;
   s.refcountsPerBlock = newPer;
   s.refcountMax = bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** bits - 1;

@@ -128,21 +128,34 @@ function serialize(list: readonly Bitmap[]): Uint8Array {
 
 /** Writes the directory to a new place (or none) and points the header there. */
 async function storeDirectory(s: Qcow2State, list: Bitmap[]): Promise<void> {
-  const old = s.header.bitmaps;
+  const { header } = s;
+  const old = header.bitmaps;
+  const oldFeatures = header.autoclear.lo;
   const b = serialize(list);
-  if (list.length > 0) {
-    const offset = await allocClusters(s, b.length);
-    await s.file.write(offset, b);
-    s.header.bitmaps = { count: list.length, directorySize: b.length, directoryOffset: offset };
-    s.header.autoclear.lo |= AUTOCLEAR.BITMAPS;
-  } else {
-    s.header.bitmaps = undefined;
-    s.header.autoclear.lo &= ~AUTOCLEAR.BITMAPS;
+  let offset = 0;
+  let switching = false;
+  try {
+    if (list.length > 0) {
+      offset = await allocClusters(s, b.length);
+      await s.file.write(offset, b);
+    }
+    await s.flushCaches();
+    await s.file.flush();
+    header.bitmaps =
+      list.length > 0 ? { count: list.length, directorySize: b.length, directoryOffset: offset } : undefined;
+    if (list.length > 0) header.autoclear.lo |= AUTOCLEAR.BITMAPS;
+    else header.autoclear.lo &= ~AUTOCLEAR.BITMAPS;
+    switching = true;
+    await s.updateHeader();
+    await s.file.flush();
+  } catch (error) {
+    header.bitmaps = old;
+    header.autoclear.lo = oldFeatures;
+    // Where the header may have been written, nothing may be given up until it says again what it said.
+    if (switching) await s.updateHeader().catch(() => void (s.corrupted = true));
+    if (offset > 0 && !s.corrupted) await freeClusters(s, offset, b.length, 'never').catch(() => {});
+    throw error;
   }
-  await s.flushCaches();
-  await s.file.flush();
-  await s.updateHeader();
-  await s.file.flush();
   loaded.set(s, list);
   if (old) await freeClusters(s, old.directoryOffset, old.directorySize, 'other');
 }
@@ -323,10 +336,14 @@ export async function clearBitmap(s: Qcow2State, name: string): Promise<void> {
   refuseInconsistent(b);
   const { offset, entries } = await newTable(s, b.granularityBits);
   const old = { ...b };
-  b.fresh.clear();
   b.tableOffset = offset;
   b.tableSize = entries;
-  await storeDirectory(s, [...list]);
+  await storeDirectory(s, [...list]).catch((error) => {
+    b.tableOffset = old.tableOffset;
+    b.tableSize = old.tableSize;
+    throw error;
+  });
+  b.fresh.clear();
   await freeTable(s, old);
 }
 
@@ -385,6 +402,8 @@ export async function resizeBitmaps(s: Qcow2State, size: number): Promise<void> 
   if (list.some((b) => b.inconsistent)) {
     fail('Cannot resize image: there are inconsistent bitmaps', ERRNO.EOPNOTSUPP);
   }
+  /** The bitmaps with other tables, and what they had before. */
+  const changes: { b: Bitmap; offset: number; entries: number; old: Uint8Array }[] = [];
   for (const b of list) {
     const entries = Math.max(1, divUp(size, bytesPerEntry(s, b)));
     if (entries === b.tableSize) continue;
@@ -392,15 +411,25 @@ export async function resizeBitmaps(s: Qcow2State, size: number): Promise<void> 
     const old = await readTable(s, b);
     const { offset } = await newTable(s, b.granularityBits, size);
     await s.file.write(offset, old.subarray(0, Math.min(old.length, entries * 8)));
-    for (let i = entries; i < b.tableSize; i++) {
+    changes.push({ b, offset, entries, old });
+  }
+  const before = changes.map(({ b }) => ({ tableOffset: b.tableOffset, tableSize: b.tableSize }));
+  for (const { b, offset, entries } of changes) Object.assign(b, { tableOffset: offset, tableSize: entries });
+  try {
+    await storeDirectory(s, [...list]);
+  } catch (error) {
+    for (const [i, { b }] of changes.entries()) Object.assign(b, before[i]);
+    throw error;
+  }
+  // Nothing is given up before the directory names the new tables.
+  for (const [k, { entries, old }] of changes.entries()) {
+    const { tableOffset, tableSize } = before[k]!;
+    for (let i = entries; i < tableSize; i++) {
       const at = (readU32be(old, i * 8) & 0x00ffffff) * 2 ** 32 + ((readU32be(old, i * 8 + 4) & 0xfffffe00) >>> 0);
       if (at !== 0) await freeClusters(s, at, s.clusterSize, 'other');
     }
-    await freeClusters(s, b.tableOffset, b.tableSize * 8, 'other');
-    b.tableOffset = offset;
-    b.tableSize = entries;
+    await freeClusters(s, tableOffset, tableSize * 8, 'other');
   }
-  await storeDirectory(s, [...list]);
 }
 
 /** Bytes the bitmaps would take in a copy of this image. */

@@ -258,6 +258,15 @@ async function writeL1Entry(s: Qcow2State, index: number): Promise<void> {
   await s.file.write(s.header.l1Offset + first * 8, b);
 }
 
+/** Writes an entry that is as it was again, after writing it failed; if that fails too, nothing may be written any more. */
+async function takeBackL1Entry(s: Qcow2State, index: number): Promise<void> {
+  try {
+    await writeL1Entry(s, index);
+  } catch {
+    s.corrupted = true;
+  }
+}
+
 /**
  * The entry for a guest offset in an L2 table only the active image uses, making or copying the table if need be. Called with
  * the lock held.
@@ -271,6 +280,7 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
   if (old % s.clusterSize !== 0)
     throw await s.corruption(`L2 table offset 0x${old.toString(16)} unaligned (L1 index: 0x${l1Index.toString(16)})`);
   const table = await allocClusters(s, s.clusterSize);
+  let pointed = false;
   try {
     const step = s.l2Cache.sliceBytes;
     for (let at = 0; at < s.clusterSize; at += step) {
@@ -287,17 +297,18 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
     }
     // The table and its refcount are stable before the L1 entry points at it.
     s.file.event('l2_alloc_write');
-    if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
-    await s.l2Cache.flush();
+    await s.flushCaches();
     await s.file.flush();
     s.l1[l1Index * 2] = (COPIED_HI | Math.floor(table / TWO32)) >>> 0;
     s.l1[l1Index * 2 + 1] = table >>> 0;
     s.guard.note('active-l2', table, true);
+    pointed = true;
     await writeL1Entry(s, l1Index);
   } catch (error) {
     s.l1[l1Index * 2] = hi;
     s.l1[l1Index * 2 + 1] = old >>> 0;
     s.guard.note('active-l2', table, false);
+    if (pointed) await takeBackL1Entry(s, l1Index);
     await freeClusters(s, table, s.clusterSize, 'never').catch(() => {});
     throw error;
   }
@@ -310,8 +321,32 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
   return placeIn(s, table, offset);
 }
 
-/** Gives up what an old L2 entry referred to. */
-export async function freeEntry(s: Qcow2State, hi: number, lo: number, discard: DiscardType): Promise<void> {
+/** Places in a data file that nothing refers to any more. */
+class DataDiscards {
+  private readonly ranges: { start: number; end: number }[] = [];
+
+  add(start: number, end: number): void {
+    const last = this.ranges.at(-1);
+    if (last?.end === start) last.end = end;
+    else this.ranges.push({ start, end });
+  }
+
+  /** Gives the space up once the tables that no longer refer to it are stable: until then a crash brings the old ones back. */
+  async process(s: Qcow2State): Promise<void> {
+    if (this.ranges.length === 0) return;
+    if (!s.flags.noFlush) await s.sync();
+    for (const { start, end } of this.ranges) await s.dataFile.discard(start, end - start);
+  }
+}
+
+/** Gives up what an old L2 entry referred to. What that is in a data file is left to `given`. */
+export async function freeEntry(
+  s: Qcow2State,
+  hi: number,
+  lo: number,
+  discard: DiscardType,
+  given?: DataDiscards,
+): Promise<void> {
   if (hi & COMPRESSED_HI) {
     const c = compressedPlace(s, hi, lo);
     await freeClusters(s, c.offset, c.bytes, discard);
@@ -319,7 +354,7 @@ export async function freeEntry(s: Qcow2State, hi: number, lo: number, discard: 
   }
   const offset = entryOffset(hi, lo);
   if (s.hasDataFile) {
-    if (hi & COPIED_HI && s.settings.discardPass[discard]) await s.dataFile.discard(offset, s.clusterSize);
+    if (hi & COPIED_HI && s.settings.discardPass[discard]) given?.add(offset, offset + s.clusterSize);
     return;
   }
   if (offset === 0) return;
@@ -361,6 +396,7 @@ export async function discardClusters(
   full: boolean,
 ): Promise<void> {
   const end = offset + bytes;
+  const given = new DataDiscards();
   for (let at = offset; at < end; ) {
     const n = Math.min(end - at, bytesInSlice(s, at));
     // Nothing to do where there is no table, unless a backing file would show.
@@ -379,14 +415,16 @@ export async function discardClusters(
       if (!allocated && !full && zeroBits === (s.extendedL2 ? ALL_SUBCLUSTERS : ZERO_LO)) return;
       const zero = !full && s.header.version >= 3;
       putEntry(s, slice, index, 0, zero && !s.extendedL2 ? ZERO_LO : 0, zero ? ALL_SUBCLUSTERS : 0, 0);
-      await freeEntry(s, hi, lo, type);
+      await freeEntry(s, hi, lo, type, given);
     });
     at += n;
   }
+  await given.process(s);
 }
 
 /** Makes whole clusters read as zeroes (version 3); `unmap` also frees them. */
 export async function zeroClusters(s: Qcow2State, offset: number, bytes: number, unmap: boolean): Promise<void> {
+  const given = new DataDiscards();
   await eachEntry(s, offset, bytes, async ({ slice }, index) => {
     const e = index * s.l2EntrySize;
     const hi = readU32be(slice.data, e);
@@ -399,8 +437,9 @@ export async function zeroClusters(s: Qcow2State, offset: number, bytes: number,
     const newLo = drop ? 0 : lo & ~ZERO_LO;
     if (s.extendedL2) putEntry(s, slice, index, newHi, newLo >>> 0, ALL_SUBCLUSTERS, 0);
     else putEntry(s, slice, index, newHi, (newLo | ZERO_LO) >>> 0);
-    if (drop) await freeEntry(s, hi, lo, 'request');
+    if (drop) await freeEntry(s, hi, lo, 'request', given);
   });
+  await given.process(s);
 }
 
 /** Makes whole subclusters within one cluster read as zeroes (extended L2 entries). */

@@ -144,14 +144,16 @@ export function forgetInflated(s: Qcow2State): void {
   lastInflated.delete(s);
 }
 
-/** Writes guest data. */
-export function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
-  return isNewAndReady(s, offset, buffer.length) ? writeNew(s, offset, buffer) : writePieces(s, offset, buffer);
+/** Writes guest data; `unchanged` says that another layer shows the same there already, which no crash may take away. */
+export function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array, unchanged = false): Ending {
+  return !unchanged && isNewAndReady(s, offset, buffer.length)
+    ? writeNew(s, offset, buffer)
+    : writePieces(s, offset, buffer, unchanged);
 }
 
-async function writePieces(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+async function writePieces(s: Qcow2State, offset: number, buffer: Uint8Array, unchanged: boolean): Promise<void> {
   for (let done = 0; done < buffer.length; ) {
-    done += await writePiece(s, offset + done, buffer.subarray(done));
+    done += await writePiece(s, offset + done, buffer.subarray(done), unchanged);
   }
 }
 
@@ -178,7 +180,7 @@ function writeNew(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
   const host = range ? allocNow(s, length) : -1;
   if (!range || host < 0) {
     if (range) s.ranges.release(range);
-    return writePieces(s, offset, buffer);
+    return writePieces(s, offset, buffer, false);
   }
   let writing: Ending;
   try {
@@ -280,7 +282,7 @@ async function planWrite(s: Qcow2State, offset: number, bytes: number): Promise<
 }
 
 /** Writes the first part of the buffer; returns how much that was. */
-async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<number> {
+async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array, unchanged: boolean): Promise<number> {
   const start = roundDown(offset, s.clusterSize);
   for (;;) {
     const wait = s.lock.acquire();
@@ -312,7 +314,7 @@ async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array): Pr
     }
     try {
       const part = buffer.subarray(0, plan.bytes);
-      if (plan.update) await writeUpdating(s, offset, part, host, fresh);
+      if (plan.update) await writeUpdating(s, offset, part, host, fresh, unchanged);
       else await writeData(s, plan.host + (offset - start), part);
       return plan.bytes;
     } finally {
@@ -375,6 +377,7 @@ async function writeUpdating(
   part: Uint8Array,
   host: number,
   fresh: boolean,
+  unchanged: boolean,
 ): Promise<void> {
   const start = roundDown(offset, s.clusterSize);
   const end = offset + part.length;
@@ -396,7 +399,7 @@ async function writeUpdating(
     const wait = s.lock.acquire();
     if (wait) await wait;
     try {
-      await linkClusters(s, start, clusters, host, from, to, fresh, copied);
+      await linkClusters(s, start, clusters, host, from, to, fresh, copied || unchanged);
       await processDiscards(s);
     } finally {
       s.lock.release();
@@ -548,7 +551,12 @@ async function linkClusters(
 }
 
 /** Writes one whole cluster (or the last, shorter one) compressed; falls back to a normal write when that saves nothing. */
-export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+export async function writeCompressed(
+  s: Qcow2State,
+  offset: number,
+  buffer: Uint8Array,
+  unchanged = false,
+): Promise<void> {
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
   if (offset % s.clusterSize !== 0) throw errnoError(ERRNO.EINVAL);
   if (buffer.length !== s.clusterSize && offset + buffer.length !== s.size) throw errnoError(ERRNO.EINVAL);
@@ -558,10 +566,10 @@ export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uin
     cluster.set(buffer);
   }
   const packed = await compressCluster(cluster, s.header.compressionType);
-  if (!packed) return writeGuest(s, offset, buffer);
+  if (!packed) return writeGuest(s, offset, buffer, unchanged);
   const range = await s.ranges.acquire(offset, offset + s.clusterSize, false);
+  let at = 0;
   try {
-    let at = 0;
     await s.lock.with(async () => {
       s.checkWritable();
       // Compressed clusters are written once: nothing that has a place already is replaced by one.
@@ -574,11 +582,15 @@ export async function writeCompressed(s: Qcow2State, offset: number, buffer: Uin
     forgetInflated(s);
     await s.lock.with(async () => {
       if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+      if (unchanged || !s.accurateRefcounts) s.l2Cache.dependOnFlush();
       const { slice, index } = await writableEntry(s, offset);
       s.file.event('l2_update_compressed');
       const { hi, lo } = compressedEntry(s, at, packed.length);
       putEntry(s, slice, index, hi, lo, 0, 0);
     });
+  } catch (error) {
+    if (at > 0) await s.lock.with(() => freeClusters(s, at, packed.length, 'never')).catch(() => {});
+    throw error;
   } finally {
     s.ranges.release(range);
   }

@@ -33,6 +33,12 @@ import { type Qcow2Settings, Qcow2State } from './state.ts';
 
 const MAX_SNAPSHOTS = 65536;
 
+/** Seconds after which tables that nobody used leave the memory. */
+const DEFAULT_CLEAN_INTERVAL = 600;
+
+/** Longest a timer can wait, in seconds. */
+const MAX_TIMER = 2 ** 31 / 1000 - 1;
+
 function readSettings(context: OpenContext, clusterSize: number, cryptMethod: number): Qcow2Settings {
   const r = new OptionReader(context.options);
   const lazy = r.bool('lazy-refcounts');
@@ -57,7 +63,8 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
       `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterSize})`,
     );
   }
-  if ((r.number('cache-clean-interval') ?? 0) > 0xffffffff) throw new BlockError('Cache clean interval too big');
+  const interval = r.number('cache-clean-interval') ?? DEFAULT_CLEAN_INTERVAL;
+  if (interval > 0xffffffff) throw new BlockError('Cache clean interval too big');
   if (total !== undefined) {
     if (l2 !== undefined && refcount !== undefined) {
       throw new BlockError('cache-size, l2-cache-size and refcount-cache-size may not be set at the same time');
@@ -67,6 +74,8 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
       throw new BlockError('refcount-cache-size may not exceed cache-size');
   }
   return {
+    cleanInterval: interval,
+    l2SliceBytes: entry,
     l2CacheBytes: l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5)),
     refcountCacheBytes: refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5)),
     lazyRefcounts: lazy,
@@ -121,6 +130,7 @@ export async function openQcow2(context: OpenContext, file: BlockNode): Promise<
     await node.abandon();
     throw error;
   }
+  node.startCleaning(settings.cleanInterval);
   return node;
 }
 
@@ -159,6 +169,25 @@ export class Qcow2Node extends BlockNode {
   /** (Not before the rest of the chain is open: an image that cannot be used stays as it was.) */
   override async opened(): Promise<void> {
     if (!this.flags.readOnly) await this.prepareWriting();
+  }
+
+  private cleaning: ReturnType<typeof setInterval> | undefined;
+
+  /** Drops tables that have not been used for so many seconds (0: never). */
+  startCleaning(seconds: number): void {
+    if (seconds === 0 || this.flags.noIo) return;
+    const { s } = this;
+    this.cleaning = setInterval(() => {
+      if (s.lock.isHeld) return;
+      s.l2Cache.dropUnused();
+      s.refcountCache.dropUnused();
+    }, Math.min(seconds, MAX_TIMER) * 1000);
+    this.cleaning.unref();
+  }
+
+  override async abandon(): Promise<void> {
+    clearInterval(this.cleaning);
+    await super.abandon();
   }
 
   /** Reads the refcount table; images that are only read hardly ever need it. */
@@ -203,8 +232,9 @@ export class Qcow2Node extends BlockNode {
     }
     if (s.header.incompatible.lo & INCOMPAT.DIRTY && !this.flags.check) {
       const { checkImage } = await import('./check.ts');
-      await checkImage(s, 'all', () => {});
-      await s.markClean();
+      const result = await checkImage(s, 'all', () => {});
+      if (result.checkErrors > 0)
+        throw new BlockError(`Could not repair dirty image: ${strerror(ERRNO.EIO)}`, ERRNO.EIO);
     }
     if (s.header.bitmaps) await (await import('./bitmap.ts')).markInUse(s);
   }
@@ -239,13 +269,16 @@ export class Qcow2Node extends BlockNode {
 
   protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
     this.s.recordWrite?.(offset, buffer.length);
-    return flags & REQ.COMPRESSED ? this.writePacked(offset, buffer) : writeGuest(this.s, offset, buffer);
+    const unchanged = (flags & REQ.UNCHANGED) !== 0;
+    return flags & REQ.COMPRESSED
+      ? this.writePacked(offset, buffer, unchanged)
+      : writeGuest(this.s, offset, buffer, unchanged);
   }
 
-  private async writePacked(offset: number, buffer: Uint8Array): Promise<void> {
+  private async writePacked(offset: number, buffer: Uint8Array, unchanged: boolean): Promise<void> {
     const { clusterSize } = this.s;
     for (let at = 0; at < buffer.length; at += clusterSize) {
-      await writeCompressed(this.s, offset + at, buffer.subarray(at, at + clusterSize));
+      await writeCompressed(this.s, offset + at, buffer.subarray(at, at + clusterSize), unchanged);
     }
   }
 
@@ -287,6 +320,8 @@ export class Qcow2Node extends BlockNode {
 
   private async zeroRange(start: number, end: number, unmap: boolean): Promise<void> {
     const { s } = this;
+    // A data file that others read as it is has to show the same, and first.
+    if (s.dataFileRaw) await this.zeroRawData(start, end, unmap);
     const headEnd = Math.min(end, roundUp(start, s.clusterSize));
     if (headEnd > start) {
       if (!(await zeroSubclusters(s, start, headEnd - start))) throw errnoError(ERRNO.EOPNOTSUPP);
@@ -294,12 +329,17 @@ export class Qcow2Node extends BlockNode {
     }
     const middleEnd = end >= this.length ? roundUp(end, s.clusterSize) : roundDown(end, s.clusterSize);
     if (middleEnd > start) {
-      if (s.dataFileRaw) await s.dataFile.writeZeroes(start, Math.min(middleEnd, s.dataFile.length) - start);
       await zeroClusters(s, start, middleEnd - start, unmap);
       forgetInflated(s);
       start = middleEnd;
     }
     if (end > start && !(await zeroSubclusters(s, start, end - start))) throw errnoError(ERRNO.EOPNOTSUPP);
+  }
+
+  private async zeroRawData(start: number, end: number, unmap: boolean): Promise<void> {
+    const { dataFile } = this.s;
+    const bytes = Math.min(end, this.s.size, dataFile.length) - start;
+    if (bytes > 0) await dataFile.writeZeroes(start, bytes, unmap ? REQ.MAY_UNMAP : 0);
   }
 
   /** Whether a range reads as zeroes as far as block status can tell. */
@@ -324,6 +364,7 @@ export class Qcow2Node extends BlockNode {
       await s.lock.with(async () => {
         s.checkWritable();
         if (s.lazyRefcounts) await s.markDirty();
+        if (s.dataFileRaw) await this.zeroRawData(offset, end, true);
         await discardClusters(s, offset, end - offset, 'request', false);
         forgetInflated(s);
         await processDiscards(s);
@@ -456,6 +497,7 @@ export class Qcow2Node extends BlockNode {
       } catch (error) {
         h.backingFile = before.file;
         h.backingFormat = before.format;
+        await this.s.updateHeader().catch(() => {});
         throw error;
       }
     });
@@ -489,6 +531,7 @@ export class Qcow2Node extends BlockNode {
   }
 
   protected override async doClose(): Promise<void> {
+    clearInterval(this.cleaning);
     await this.settle();
   }
 

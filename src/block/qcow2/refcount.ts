@@ -304,9 +304,11 @@ export async function switchTable(s: Qcow2State, offset: number, clusters: numbe
   const field = new Uint8Array(12);
   writeU64be(field, 0, offset);
   writeU32be(field, 8, clusters);
+  const old = new Uint8Array(12);
+  writeU64be(old, 0, s.header.refTableOffset);
+  writeU32be(old, 8, s.header.refTableClusters);
   s.file.event('refblock_alloc_switch_table');
-  await s.file.write(FIELD.refTableOffset, field);
-  await s.file.flush();
+  await s.switchField(FIELD.refTableOffset, field, old);
   s.header.refTableOffset = offset;
   s.header.refTableClusters = clusters;
   s.refTable = table;

@@ -27,12 +27,14 @@ export async function growL1(s: Qcow2State, entries: number, exact: boolean): Pr
     s.file.event('l1_grow_write_table');
     await s.file.write(offset, l1Bytes(next));
     await s.file.flush();
-    const field = new Uint8Array(12);
-    writeU32be(field, 0, wanted);
-    writeU64be(field, 4, offset);
+    const place = (size: number, at: number): Uint8Array => {
+      const field = new Uint8Array(12);
+      writeU32be(field, 0, size);
+      writeU64be(field, 4, at);
+      return field;
+    };
     s.file.event('l1_grow_activate_table');
-    await s.file.write(FIELD.l1Size, field);
-    await s.file.flush();
+    await s.switchField(FIELD.l1Size, place(wanted, offset), place(s.header.l1Size, s.header.l1Offset));
   } catch (error) {
     await freeClusters(s, offset, wanted * 8, 'other').catch(() => {});
     throw error;
@@ -45,11 +47,24 @@ export async function growL1(s: Qcow2State, entries: number, exact: boolean): Pr
   if (oldBytes > 0) await freeClusters(s, oldOffset, oldBytes, 'other');
 }
 
-async function writeSize(s: Qcow2State, size: number): Promise<void> {
-  const b = new Uint8Array(8);
-  writeU64be(b, 0, size);
-  await s.file.write(FIELD.size, b);
+/** Writes the virtual size, and makes it stable. */
+async function writeSize(s: Qcow2State, size: number, old = s.size): Promise<void> {
+  const field = (value: number): Uint8Array => {
+    const b = new Uint8Array(8);
+    writeU64be(b, 0, value);
+    return b;
+  };
+  await s.switchField(FIELD.size, field(size), field(old));
   s.header.size = size;
+}
+
+/** Writes the size once everything it makes visible is stable. Called with the lock held. */
+async function publishSize(s: Qcow2State, size: number, old: number): Promise<void> {
+  await failingAs('Failed to update the image size', async () => {
+    await s.flushCaches();
+    await s.file.flush();
+    await writeSize(s, size, old);
+  });
 }
 
 /** Changes the virtual size. */
@@ -61,19 +76,22 @@ export async function resizeImage(
 ): Promise<void> {
   if (size % 512 !== 0) throw new BlockError('The new size must be a multiple of 512');
   const old = s.size;
-  await s.lock.with(() => resizeLocked(s, size, preallocation, exact));
+  await s.quiet(() => resizeLocked(s, size, preallocation, exact));
   if (size <= old) return;
-  // A longer backing file would show in the new area.
-  const backing = s.node.backing;
-  if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
+  // A longer backing file would show in the new area: it is covered before the size says that the area is there.
+  const { backing } = s.node;
+  s.header.size = size;
+  try {
+    if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
+    await s.lock.with(() => publishSize(s, size, old));
+  } catch (error) {
+    s.header.size = old;
+    throw error;
+  }
 }
 
-export async function resizeLocked(
-  s: Qcow2State,
-  size: number,
-  preallocation: Preallocation,
-  exact = true,
-): Promise<void> {
+/** All of a change of size but for the new size itself where the disk becomes larger. */
+async function resizeLocked(s: Qcow2State, size: number, preallocation: Preallocation, exact = true): Promise<void> {
   const old = s.size;
   if (s.snapshots.length > 0 && s.header.version < 3) {
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
@@ -93,24 +111,13 @@ export async function resizeLocked(
   if (preallocation !== 'off') {
     await preallocate(s, old, size, preallocation);
   }
-  await failingAs('Failed to update the image size', async () => {
-    await s.flushCaches();
-    await s.file.flush();
-    await writeSize(s, size);
-    await s.file.flush();
-  });
 }
 
 async function shrink(s: Qcow2State, size: number): Promise<void> {
   const from = roundUp(size, s.clusterSize);
   const end = roundUp(s.size, s.clusterSize);
   // The size first: what is given up must not be part of the disk any more.
-  await failingAs('Failed to update the image size', async () => {
-    await s.flushCaches();
-    await s.file.flush();
-    await writeSize(s, size);
-    await s.file.flush();
-  });
+  await publishSize(s, size, s.size);
   await failingAs('Failed to discard cropped clusters', async () => {
     if (end > from) await discardClusters(s, from, end - from, 'always', true);
     forgetInflated(s);
@@ -234,7 +241,7 @@ function isMapped(s: Qcow2State, data: Uint8Array, index: number): boolean {
 
 /** Drops all data so that the backing file shows everywhere; snapshots stay. */
 export async function emptyImage(s: Qcow2State): Promise<void> {
-  await s.lock.with(async () => {
+  await s.quiet(async () => {
     if (s.size === 0) return;
     s.checkWritable();
     if (s.snapshots.length === 0 && !s.header.bitmaps && s.header.version >= 3) s.file.event('empty_image_prepare');

@@ -1,5 +1,5 @@
 // Internal snapshots: creating, applying, deleting them.
-import { bytesOfName, nameOfBytes, readU32be, writeU32be, writeU64be } from '../bytes.ts';
+import { bytesOfName, divUp, nameOfBytes, readU32be, writeU32be, writeU64be } from '../bytes.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, failingAs, strerror } from '../errors.ts';
 import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
@@ -27,11 +27,22 @@ export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): 
       throw error;
     }
   }
-  const field = new Uint8Array(12);
-  writeU32be(field, 0, snapshots.length);
-  writeU64be(field, 4, offset);
-  await s.file.write(FIELD.snapshotCount, field);
-  await s.file.flush();
+  const field = (count: number, at: number): Uint8Array => {
+    const b = new Uint8Array(12);
+    writeU32be(b, 0, count);
+    writeU64be(b, 4, at);
+    return b;
+  };
+  try {
+    await s.switchField(
+      FIELD.snapshotCount,
+      field(snapshots.length, offset),
+      field(s.header.snapshotCount, s.header.snapshotOffset),
+    );
+  } catch (error) {
+    if (table.length > 0) await freeClusters(s, offset, table.length, 'never').catch(() => {});
+    throw error;
+  }
   s.header.snapshotCount = snapshots.length;
   s.header.snapshotOffset = offset;
   s.snapshots = snapshots.map((sn) => ({ ...sn, extraSize: EXTRA_KNOWN + sn.unknownExtra.length }));
@@ -94,11 +105,32 @@ async function writeActiveL1(s: Qcow2State): Promise<void> {
   if (s.l1.length > 0) await s.file.write(s.header.l1Offset, l1Bytes(s.l1));
 }
 
-/** After a count that came to its limit somewhere in a tree: puts right what was counted up so far. */
+/**
+ * After a change that stopped half way, with counts and flags that do not fit the tables: counts anew. If that fails too, the
+ * dirty bit stays, and whoever opens the image next for writing does it.
+ */
 async function recount(s: Qcow2State): Promise<void> {
-  const { checkImage } = await import('./check.ts');
-  await writeActiveL1(s);
-  await checkImage(s, 'all', () => {});
+  if (s.corrupted) return;
+  try {
+    const { checkImage } = await import('./check.ts');
+    await writeActiveL1(s);
+    const result = await checkImage(s, 'all', () => {});
+    if (result.corruptions === 0 && result.checkErrors === 0) await s.endRepairable();
+  } catch {
+    // What went wrong first is told.
+  }
+}
+
+/** Runs a change of counts and flags; what a failure leaves half done is put right as far as possible. */
+async function repairably(s: Qcow2State, change: () => Promise<void>): Promise<void> {
+  await s.beginRepairable();
+  try {
+    await change();
+  } catch (error) {
+    await recount(s);
+    throw error;
+  }
+  await s.endRepairable();
 }
 
 /** Longest name of a snapshot that is made, in bytes; what is beyond is cut off. */
@@ -109,40 +141,34 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
   if (s.snapshots.length >= 65535) throw errnoError(ERRNO.EFBIG);
   const id = String(s.snapshots.reduce((max, sn) => Math.max(max, Number(sn.id) || 0), 0) + 1);
-  await s.beginRepairable();
-  const bytes = Math.max(s.l1Size * 8, 1);
-  const l1Offset = await allocClusters(s, bytes);
-  try {
+  await repairably(s, async () => {
+    const l1Offset = await allocClusters(s, Math.max(s.l1Size * 8, 1));
     const copy = s.l1.slice();
     for (let i = 0; i < copy.length; i += 2) copy[i] = (copy[i]! & ~COPIED_HI) >>> 0;
     await s.file.write(l1Offset, l1Bytes(copy));
     await addToTree(s, s.l1, 1, 'snapshot');
-  } catch (error) {
-    await recount(s);
-    throw error;
-  }
-  // Counts, then flags, then the table that makes the snapshot exist.
-  await s.flushCaches();
-  await writeActiveL1(s);
-  await s.file.flush();
-  await writeSnapshotTable(s, [
-    ...s.snapshots,
-    {
-      id,
-      name: nameOfBytes(bytesOfName(name).subarray(0, MAX_SNAPSHOT_NAME)),
-      vmStateSize,
-      dateSec: Math.floor(now.getTime() / 1000),
-      dateNsec: (now.getTime() % 1000) * 1e6,
-      vmClockNsec: 0,
-      icount: 0,
-      diskSize: s.size,
-      l1Offset,
-      l1Size: s.l1Size,
-      unknownExtra: new Uint8Array(0),
-      extraSize: EXTRA_KNOWN,
-    },
-  ]);
-  await s.endRepairable();
+    // Counts, then flags, then the table that makes the snapshot exist.
+    await s.flushCaches();
+    await writeActiveL1(s);
+    await s.file.flush();
+    await writeSnapshotTable(s, [
+      ...s.snapshots,
+      {
+        id,
+        name: nameOfBytes(bytesOfName(name).subarray(0, MAX_SNAPSHOT_NAME)),
+        vmStateSize,
+        dateSec: Math.floor(now.getTime() / 1000),
+        dateNsec: (now.getTime() % 1000) * 1e6,
+        vmClockNsec: 0,
+        icount: 0,
+        diskSize: s.size,
+        l1Offset,
+        l1Size: s.l1Size,
+        unknownExtra: new Uint8Array(0),
+        extraSize: EXTRA_KNOWN,
+      },
+    ]);
+  });
 }
 
 /** The snapshot with that id, or else with that name. */
@@ -164,64 +190,70 @@ async function snapshotL1(s: Qcow2State, sn: Snapshot): Promise<Uint32Array> {
 /** Makes the active image what it was when the snapshot was taken. */
 export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
-  const { growL1, resizeLocked } = await import('./resize.ts');
-  await s.beginRepairable();
+  if (sn.diskSize !== s.size && s.header.version < 3)
+    throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
   const wanted = await snapshotL1(s, sn);
-  try {
+  await repairably(s, async () => {
+    if (sn.diskSize !== s.size && s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, sn.diskSize);
     await addToTree(s, wanted, 1, 'snapshot');
-    // Only now that there is room for the counts: shrinking gives content up.
-    if (sn.diskSize !== s.size) await resizeLocked(s, sn.diskSize, 'off');
-    if (sn.l1Size > s.l1Size) await growL1(s, sn.l1Size, true);
-  } catch (error) {
-    await recount(s);
-    await s.endRepairable();
-    throw error;
-  }
-  for (let i = 0; i < wanted.length; i += 2) wanted[i] = (wanted[i]! & ~COPIED_HI) >>> 0;
-  const old = s.l1;
-  const next = new Uint32Array(old.length);
-  next.set(wanted);
-  await s.flushCaches();
-  await s.file.flush();
-  s.l1 = next;
-  try {
+    for (let i = 0; i < wanted.length; i += 2) wanted[i] = (wanted[i]! & ~COPIED_HI) >>> 0;
+    const old = s.l1;
+    const oldOffset = s.header.l1Offset;
+    const entries = Math.max(s.l1Size, sn.l1Size, divUp(sn.diskSize, s.l2Span));
+    if (entries * 8 > MAX_L1_BYTES) throw errnoError(ERRNO.EFBIG);
+    const next = new Uint32Array(entries * 2);
+    next.set(wanted);
+    // The table goes to a new place, so that one write of the header changes it, its length and the disk's size: before that
+    // the image is what it was, after that what the snapshot holds.
+    const offset = await allocClusters(s, Math.max(entries * 8, 1));
+    await s.flushCaches();
+    await s.file.write(offset, l1Bytes(next));
+    await s.file.flush();
+    const fields = (size: number, count: number, at: number): Uint8Array => {
+      const b = new Uint8Array(FIELD.l1Offset + 8 - FIELD.size);
+      writeU64be(b, 0, size);
+      writeU32be(b, 8, s.header.cryptMethod);
+      writeU32be(b, FIELD.l1Size - FIELD.size, count);
+      writeU64be(b, FIELD.l1Offset - FIELD.size, at);
+      return b;
+    };
+    await s.switchField(FIELD.size, fields(sn.diskSize, entries, offset), fields(s.size, s.header.l1Size, oldOffset));
+    s.header.size = sn.diskSize;
+    s.header.l1Size = entries;
+    s.header.l1Offset = offset;
+    s.l1 = next;
+    forgetInflated(s);
+    await addToTree(s, old.slice(), -1, 'snapshot');
+    if (old.length > 0) await freeClusters(s, oldOffset, old.length * 4, 'other');
+    // What only the active image uses now may be written in place again.
+    await addToTree(s, s.l1, 0, 'snapshot');
+    await s.flushCaches();
     await writeActiveL1(s);
-  } catch (error) {
-    s.l1 = old;
-    throw error;
-  }
-  await s.file.flush();
-  await addToTree(s, old.slice(), -1, 'snapshot');
-  // What only the active image uses now may be written in place again.
-  await addToTree(s, s.l1, 0, 'snapshot');
-  await s.flushCaches();
-  await writeActiveL1(s);
-  forgetInflated(s);
-  await processDiscards(s);
-  await s.endRepairable();
+    await processDiscards(s);
+  });
 }
 
 /** Deletes a snapshot and frees what only it used. */
 export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
   const l1 = await snapshotL1(s, sn);
-  await s.beginRepairable();
-  try {
-    await writeSnapshotTable(
-      s,
-      s.snapshots.filter((other) => other !== sn),
-    );
-  } catch (error) {
-    throw new BlockError(`Failed to remove snapshot from snapshot list: ${strerror(errnoOf(error))}`, errnoOf(error));
-  }
-  await failingAs('Failed to free the cluster and L1 table', async () => {
-    await addToTree(s, l1, -1, 'snapshot');
-    await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+  await repairably(s, async () => {
+    try {
+      await writeSnapshotTable(
+        s,
+        s.snapshots.filter((other) => other !== sn),
+      );
+    } catch (error) {
+      throw new BlockError(`Failed to remove snapshot from snapshot list: ${strerror(errnoOf(error))}`, errnoOf(error));
+    }
+    await failingAs('Failed to free the cluster and L1 table', async () => {
+      await addToTree(s, l1, -1, 'snapshot');
+      await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+    });
+    await addToTree(s, s.l1, 0, 'snapshot');
+    await s.flushCaches();
+    await writeActiveL1(s);
+    await processDiscards(s);
   });
-  await addToTree(s, s.l1, 0, 'snapshot');
-  await s.flushCaches();
-  await writeActiveL1(s);
-  await processDiscards(s);
-  await s.endRepairable();
 }
 
 /** Shows a snapshot's content instead of the active image's; only for images opened for reading. */

@@ -70,6 +70,10 @@ export interface Guard {
 }
 
 export interface Qcow2Settings {
+  /** Seconds after which unused tables leave the memory, 0: never. */
+  cleanInterval: number;
+  /** Bytes of L2 tables read at once; undefined: as many as are good for most images. */
+  l2SliceBytes: number | undefined;
   l2CacheBytes: number | undefined;
   refcountCacheBytes: number | undefined;
   lazyRefcounts: boolean | undefined;
@@ -117,6 +121,8 @@ export class Qcow2State {
   readonly freedSinceFlush = new Set<number>();
   /** Lazy refcounts are in force: the dirty bit is set in the header. */
   dirtyMarked = false;
+  /** Changes that only a repair can put right, under way or failed half done: the dirty bit stays. */
+  private repairable = 0;
   /** Notes a changed guest range in the dirty bitmaps; set while there are any. */
   recordWrite: ((offset: number, bytes: number) => void) | undefined;
   /** Corruption was found; nothing may be written any more. */
@@ -142,13 +148,15 @@ export class Qcow2State {
     this.refcountMax = this.refcountBits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** this.refcountBits - 1;
     const slice = Math.min(this.clusterSize, MAX_SLICE);
     const count = (bytes: number, least: number): number => Math.max(least, Math.floor(bytes / slice));
-    const l2Slices = count(settings.l2CacheBytes ?? DEFAULT_L2_CACHE, 4);
+    const l2Slice = settings.l2SliceBytes ?? slice;
+    const l2Slices = Math.max(4, Math.floor((settings.l2CacheBytes ?? DEFAULT_L2_CACHE) / l2Slice));
     this.l2Cache = new TableCache(
       file,
-      slice,
+      l2Slice,
       l2Slices,
       (offset, bytes) => this.guard.check(offset, bytes, ['active-l2', 'inactive-l2']),
       { load: 'l2_load', update: 'l2_update' },
+      () => this.flushData(),
     );
     this.refcountCache = this.makeRefcountCache(slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
   }
@@ -161,7 +169,42 @@ export class Qcow2State {
       slices,
       (offset, bytes) => this.guard.check(offset, bytes, ['refcount-block']),
       { load: undefined, update: 'refblock_update_part' },
+      () => this.flushData(),
     );
+  }
+
+  /** Makes guest data stable; the image file too, as it must be long enough for what tables will say. */
+  private async flushData(): Promise<void> {
+    if (this.hasDataFile) await this.dataFile.flush();
+    await this.file.flush();
+  }
+
+  /** Runs something with the lock held and no request of guests under way. */
+  async quiet<T>(body: () => Promise<T>): Promise<T> {
+    const range = await this.ranges.acquire(0, Infinity, false);
+    try {
+      return await this.lock.with(body);
+    } finally {
+      this.ranges.release(range);
+    }
+  }
+
+  /**
+   * Changes a part of the header and makes that stable. If that fails the old bytes are put back; if even that fails nobody
+   * knows what the disk says, and nothing more is written.
+   */
+  async switchField(at: number, fresh: Uint8Array, old: Uint8Array): Promise<void> {
+    try {
+      await this.file.write(at, fresh);
+      await this.file.flush();
+    } catch (error) {
+      try {
+        await this.file.write(at, old);
+      } catch {
+        this.corrupted = true;
+      }
+      throw error;
+    }
   }
 
   /** L1 table as pairs of 32-bit words (high, low). */
@@ -252,7 +295,7 @@ export class Qcow2State {
 
   /** Takes the dirty mark off once everything is written. */
   async markClean(): Promise<void> {
-    if (!(this.header.incompatible.lo & INCOMPAT.DIRTY)) return;
+    if (!(this.header.incompatible.lo & INCOMPAT.DIRTY) || this.repairable > 0) return;
     await this.l2Cache.flush();
     await this.refcountCache.flush();
     await this.file.flush();
@@ -291,6 +334,7 @@ export class Qcow2State {
    * flags that no longer fit the refcounts); version 2 has no such bit.
    */
   async beginRepairable(): Promise<void> {
+    this.repairable++;
     if (this.header.version < 3 || this.header.incompatible.lo & INCOMPAT.DIRTY) return;
     this.header.incompatible.lo |= INCOMPAT.DIRTY;
     await this.writeFeatures();
@@ -298,6 +342,7 @@ export class Qcow2State {
   }
 
   async endRepairable(): Promise<void> {
+    this.repairable--;
     if (!this.dirtyMarked) await this.markClean();
   }
 
@@ -310,8 +355,7 @@ export class Qcow2State {
   /** Metadata and data stable; freed clusters can be used again. Called with the lock held. */
   async sync(): Promise<void> {
     await this.flushCaches();
-    await this.file.flush();
-    if (this.hasDataFile) await this.dataFile.flush();
+    await this.flushData();
     this.freedSinceFlush.clear();
   }
 

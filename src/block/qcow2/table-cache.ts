@@ -31,6 +31,8 @@ export class TableCache {
     private readonly guard: (offset: number, bytes: number) => Promise<void> | undefined,
     /** What is told to the file before it is read or written. */
     private readonly events: { load: string | undefined; update: string },
+    /** Makes guest data stable, wherever that lies. */
+    private readonly flushData: () => Promise<void>,
   ) {}
 
   /** The slice at a file offset (a multiple of the slice size), read if need be. */
@@ -113,24 +115,17 @@ export class TableCache {
 
   private async settleDependencies(): Promise<void> {
     const other = this.dependsOn;
-    if (other) {
-      this.dependsOn = undefined;
-      this.dependsOnFlush = false;
-      try {
-        await other.flush();
-        await this.file.flush();
-      } catch (error) {
-        this.dependsOn = other;
-        throw error;
-      }
-    } else if (this.dependsOnFlush) {
-      this.dependsOnFlush = false;
-      try {
-        await this.file.flush();
-      } catch (error) {
-        this.dependsOnFlush = true;
-        throw error;
-      }
+    const data = this.dependsOnFlush;
+    this.dependsOn = undefined;
+    this.dependsOnFlush = false;
+    try {
+      if (other) await other.flush();
+      if (data) await this.flushData();
+      if (other) await this.file.flush();
+    } catch (error) {
+      this.dependsOn ??= other;
+      this.dependsOnFlush ||= data;
+      throw error;
     }
   }
 
@@ -155,6 +150,15 @@ export class TableCache {
       i = end;
     }
   }
+
+  /** Drops what has not been used since this was last called, and needs no writing. Called with the lock not held. */
+  dropUnused(): void {
+    for (const slice of this.slices.values())
+      if (!slice.dirty && slice.lastUse <= this.cleanedAt) this.slices.delete(slice.offset);
+    this.cleanedAt = this.clock;
+  }
+
+  private cleanedAt = 0;
 
   /** Forgets slices of a range whose clusters are no longer tables. */
   forget(start: number, bytes: number): void {

@@ -48,7 +48,7 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
       throw new BlockError('snapshot not found', ERRNO.ENOENT);
     }
     if (action === 'c') {
-      await node.s.lock.with(() => ops.createSnapshot(node.s, name));
+      await node.s.quiet(() => ops.createSnapshot(node.s, name));
       return 0;
     }
     // Only a name says what is deleted: an id could be the name of another snapshot.
@@ -58,7 +58,7 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
       else sayError(`Could not apply snapshot '${name}': Failed to load snapshot: ${strerror(ERRNO.ENOENT)}`);
       return 1;
     }
-    await node.s.lock.with(() =>
+    await node.s.quiet(() =>
       action === 'a'
         ? failingAs('Failed to load snapshot', () => ops.applySnapshot(node.s, found))
         : ops.deleteSnapshot(node.s, found),
