@@ -8,6 +8,12 @@ import { type BlockNode, REQ } from '../../src/block/driver.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot, findSnapshot } from '../../src/block/qcow2/snapshot.ts';
+import { amend } from '../../src/cli/img/amend.ts';
+import { bitmap } from '../../src/cli/img/bitmap.ts';
+import { asBlockError, ExitError } from '../../src/cli/img/common.ts';
+import { rebase } from '../../src/cli/img/rebase.ts';
+import { resize } from '../../src/cli/img/resize.ts';
+import type { Command } from '../../src/cli/img/run.ts';
 
 /** A small generator with a seed (xorshift), so that a run can be repeated. */
 export class Random {
@@ -99,7 +105,8 @@ async function apply(node: BlockNode, op: Op, model: Model): Promise<void> {
       return node.writeZeroes(op.at, op.bytes, op.unmap ? REQ.MAY_UNMAP : 0);
     case 'discard': {
       const start = Math.ceil(op.at / model.cluster) * model.cluster;
-      const end = Math.floor((op.at + op.bytes) / model.cluster) * model.cluster;
+      const behind = op.at + op.bytes;
+      const end = behind === model.data.length ? behind : Math.floor(behind / model.cluster) * model.cluster;
       if (model.discardZeroes && end > start) model.data.fill(0, start, end);
       return node.discard(op.at, op.bytes);
     }
@@ -141,14 +148,71 @@ function applyTheirs(path: string, name: string): boolean {
   return p.exitCode === 0;
 }
 
+const COMMANDS: Record<string, Command> = { amend, bitmap, rebase, resize };
+
+/** Runs a command here, as wemu-img would; whether it succeeded. */
+async function here([name, ...args]: readonly string[]): Promise<boolean> {
+  try {
+    return (await COMMANDS[name!]!(args)) === 0;
+  } catch (error) {
+    if (!(error instanceof ExitError)) asBlockError(error);
+    return false;
+  }
+}
+
+/** What qemu-img says of bitmaps and features, which must be alike. */
+function featuresOf(path: string): string {
+  const info = JSON.parse(run(['qemu-img', 'info', '--output=json', path], '/'));
+  const { bitmaps, compat, ...rest } = info['format-specific'].data;
+  return JSON.stringify([info['virtual-size'], bitmaps, compat, rest['refcount-bits'], rest['lazy-refcounts']]);
+}
+
+/** A random command that changes the image as a whole, both sides' names being `NAME`, and the size it leaves. */
+function randomCommand(r: Random, size: number, d: { v2: boolean; bases: boolean; raw: boolean }): [string, number] {
+  const bitmapNames = ['b0', 'b1', 'b2'];
+  const b = (): string => bitmapNames[r.below(3)]!;
+  switch (r.below(d.bases ? 9 : 7)) {
+    case 0: {
+      const longer = Math.min(40 << 20, size + 512 * (1 + r.below(8000)));
+      const how = ['', '--preallocation=metadata ', '--preallocation=falloc '][d.raw ? 0 : r.below(3)]!;
+      return [`resize -q ${how}NAME ${longer}`, longer];
+    }
+    case 1: {
+      const shorter = Math.max(8 << 20, size - 512 * (1 + r.below(8000)));
+      return [`resize -q --shrink NAME ${shorter}`, shorter];
+    }
+    case 2:
+      return [`bitmap --add ${r.below(2) ? '-g 4096 ' : ''}${r.below(3) ? '' : '--disable '}NAME ${b()}`, size];
+    case 3:
+      return [`bitmap --${['remove', 'clear', 'enable', 'disable'][r.below(4)]} NAME ${b()}`, size];
+    case 4:
+      return [`bitmap --merge ${b()} NAME ${b()}`, size];
+    case 5:
+      return [`amend -q -o lazy_refcounts=${r.below(2) ? 'on' : 'off'} NAME`, size];
+    case 6:
+      return [`amend -q -o refcount_bits=${8 << r.below(4)} NAME`, size];
+    case 7:
+      return ['rebase -q -F qcow2 -b OTHER NAME', size];
+    default:
+      return ['rebase -q -b  NAME', size];
+  }
+}
+
+/** Fills the model from an image. */
+async function readModel(path: string, into: Uint8Array): Promise<void> {
+  const node = await openImage({ filename: path, readOnly: true });
+  await node.read(0, into);
+  await closeImage(node);
+}
+
 /** Throws if the image does not show what it should. */
 async function compareModel(path: string, expected: Uint8Array): Promise<void> {
   const node = await openImage({ filename: path, readOnly: true });
   const buffer = new Uint8Array(1 << 20);
   for (let at = 0; at < expected.length; at += buffer.length) {
-    await node.read(at, buffer);
     const want = expected.subarray(at, at + buffer.length);
-    if (Buffer.from(buffer.buffer).equals(want)) continue;
+    await node.read(at, buffer.subarray(0, want.length));
+    if (Buffer.from(buffer.buffer, 0, want.length).equals(want)) continue;
     const first = buffer.findIndex((v, i) => v !== want[i]);
     throw new Error(`our image shows ${buffer[first]} at ${at + first} where ${want[first]} was written`);
   }
@@ -160,21 +224,42 @@ export async function differential(request: DifferentialRequest): Promise<void> 
   const { seed, operations, options } = request;
   const log = request.log ?? (() => {});
   const r = new Random(seed);
-  const size = request.size ?? 24 << 20;
+  let size = request.size ?? 24 << 20;
   const dir = mkdtempSync(join(tmpdir(), 'wemu-diff-'));
   const keep = process.env['WEMU_KEEP'] === '1';
   const [ours, theirs] = [join(dir, 'ours.qcow2'), join(dir, 'theirs.qcow2')];
   const cluster = Number(/cluster_size=(\d+)/.exec(options)?.[1] ?? 65536);
   try {
-    const [ourBase, theirBase] = [join(dir, 'ob.qcow2'), join(dir, 'tb.qcow2')];
-    const withBase = seed % 2 === 0;
-    const texts = options ? [options] : [];
-    const extra = withBase ? { backingFile: ourBase, backingFormat: 'qcow2' } : {};
+    let [ourBase, theirBase] = [join(dir, 'ob.qcow2'), join(dir, 'tb.qcow2')];
+    let [ourOther, theirOther] = [join(dir, 'oo.qcow2'), join(dir, 'to.qcow2')];
+    const deep = seed % 4 === 2;
+    const raw = /data_file_raw/.test(options);
+    const withBase = seed % 2 === 0 && !raw;
+    const optionsOf = (side: string): string => options.replace('DATA', join(dir, `${side}.data`));
+    const texts = options ? [optionsOf('ours')] : [];
     if (withBase) {
       await createImage({ filename: ourBase, format: 'qcow2', size });
       run(['qemu-io', '-c', 'write -q -P 77 1M 5M', '-c', 'write -q -P 78 10M 3M', ourBase], dir);
-      run(['cp', ourBase, theirBase], dir);
+      if (deep) {
+        // The image itself is the fifth of its chain.
+        for (let i = 0; i < 3; i++) {
+          const [below, name] = [join(dir, i === 0 ? 'ob.qcow2' : `c${i - 1}.qcow2`), join(dir, `c${i}.qcow2`)];
+          run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', below, '-F', 'qcow2', name], dir);
+          run(
+            ['qemu-io', '-c', `write -q -P ${90 + i} ${5 + i}500k 900k`, '-c', `write -q -z ${11 + i}M 70k`, name],
+            dir,
+          );
+        }
+        [ourBase, theirBase] = [join(dir, 'ob4.qcow2'), join(dir, 'tb4.qcow2')];
+        const top = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', join(dir, 'c2.qcow2'), '-F', 'qcow2'];
+        for (const name of [ourBase, theirBase]) run([...top, name], dir);
+      } else run(['cp', ourBase, theirBase], dir);
+      for (const name of [ourOther, theirOther]) {
+        run(['qemu-img', 'create', '-q', '-f', 'qcow2', name, String(size - 777216)], dir);
+        run(['qemu-io', '-c', 'write -q -P 55 3M 5M', '-c', 'write -q -z 15M 1M', name], dir);
+      }
     }
+    const extra = withBase ? { backingFile: ourBase, backingFormat: 'qcow2' } : {};
     await createImage({ filename: ours, format: 'qcow2', optionTexts: texts, size, ...extra });
     run(
       [
@@ -183,19 +268,26 @@ export async function differential(request: DifferentialRequest): Promise<void> 
         '-q',
         '-f',
         'qcow2',
-        ...(options ? ['-o', options] : []),
+        ...(options ? ['-o', optionsOf('theirs')] : []),
         ...(withBase ? ['-b', theirBase, '-F', 'qcow2'] : []),
         theirs,
         String(size),
       ],
       dir,
     );
-    const compressed = seed % 3 === 0;
+    const compressed = seed % 3 === 0 && !/data_file/.test(options);
+    let based = withBase;
     let oracleBroken = false;
     const snapshots: string[] = [];
     const states = new Map<string, Uint8Array>();
-    const model: Model = { data: new Uint8Array(size), cluster, discardZeroes: !(withBase && /0\.10/.test(options)) };
-    if (withBase) model.data.fill(77, 1 << 20, 6 << 20).fill(78, 10 << 20, 13 << 20);
+    const model: Model = { data: new Uint8Array(size), cluster, discardZeroes: true };
+    if (withBase) await readModel(ourBase, model.data);
+    // Version 2 cannot say that something of a backing file is gone.
+    const v2 = /0\.10/.test(options);
+    const noteBase = (): void => {
+      model.discardZeroes = !(based && v2);
+    };
+    noteBase();
     const canSnapshot = !/refcount_bits=1\b/.test(options) && !/data_file/.test(options);
     const open = (): Promise<BlockNode> =>
       openImage({ filename: ours, options: new Map([['driver', 'qcow2']]), unmap: true });
@@ -212,7 +304,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
         cwd: dir,
         stdin: Buffer.from(`${script}\nquit\n`),
       });
-      const action = r.below(10);
+      const action = r.below(16);
       if (canSnapshot && action < 5) {
         const image = (await open()) as Qcow2Node;
         if (action < 2 && snapshots.length < 4) {
@@ -240,6 +332,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
           if (refused === undefined) {
             model.data = states.get(name)!.slice();
             // (The count at the limit may be theirs alone.)
+            size = model.data.length;
             if (!oracleBroken) oracleBroken = !applyTheirs(theirs, name);
           } else {
             // Nothing has changed, as the comparison below shows, and the other side finds no room for the counts either.
@@ -255,13 +348,46 @@ export async function differential(request: DifferentialRequest): Promise<void> 
           if (!oracleBroken) run(['qemu-img', 'snapshot', '-d', name!, theirs], dir);
         }
         await closeImage(image);
-      } else if (withBase && action === 9 && snapshots.length === 0) {
+      } else if (based && action === 9 && snapshots.length === 0) {
         // (Snapshots would show the changed backing file where they have nothing.)
         const image = await open();
         const { commitImage } = await import('../../src/block/commit.ts');
         await commitImage(image, image.backing!, true, 0, () => {});
         await closeImage(image);
         if (!oracleBroken) run(['qemu-img', 'commit', '-q', theirs], dir);
+      } else if (action > 9) {
+        // (Snapshots would show another backing file's content.)
+        const bases = withBase && snapshots.length === 0;
+        const [command, newSize] = randomCommand(r, size, { v2, bases, raw });
+        const words = (name: string, other: string): string[] =>
+          command.split(' ').map((w) => (w === 'NAME' ? name : w === 'OTHER' ? other : w));
+        log(command);
+        const done = await here(words(ours, ourOther));
+        if (!oracleBroken) {
+          const p = Bun.spawnSync(['qemu-img', ...words(theirs, theirOther)]);
+          if ((p.exitCode === 0) !== done) {
+            if (!compressed || !p.stderr.toString().includes('corrupt'))
+              throw new Error(`${command}: ${done ? 'done' : 'refused'} here, there: ${p.stderr}`);
+            oracleBroken = true;
+            log('qemu found its own image corrupt');
+          }
+        }
+        if (done && newSize !== size) {
+          const longer = new Uint8Array(newSize);
+          longer.set(model.data.subarray(0, newSize));
+          model.data = longer;
+          size = newSize;
+        }
+        if (done && command.startsWith('rebase')) {
+          if (command.includes('OTHER')) {
+            [ourBase, ourOther] = [ourOther, ourBase];
+            [theirBase, theirOther] = [theirOther, theirBase];
+            based = true;
+          } else based = false;
+          noteBase();
+        }
+        if (!oracleBroken && featuresOf(ours) !== featuresOf(theirs))
+          throw new Error(`${command}: ${featuresOf(ours)} here, ${featuresOf(theirs)} there`);
       }
       log(`${done}/${operations}`);
       await compareModel(ours, model.data);
@@ -287,9 +413,9 @@ export async function differential(request: DifferentialRequest): Promise<void> 
     ];
     const [x, y] = [new Uint8Array(1 << 20), new Uint8Array(1 << 20)];
     for (let at = 0; at < size; at += x.length) {
-      await a.read(at, x);
+      await a.read(at, x.fill(0));
       if (oracleBroken) continue;
-      await b.read(at, y);
+      await b.read(at, y.fill(0));
       if (!Buffer.from(x.buffer).equals(y)) throw new Error(`our reads differ in the megabyte at ${at}`);
     }
     for (const node of [a, b]) {
@@ -320,6 +446,12 @@ export const VARIANTS = [
   'refcount_bits=1',
   'compression_type=zstd',
   'refcount_bits=4,cluster_size=8192',
+  'data_file=DATA,cluster_size=4096',
+  'data_file=DATA,data_file_raw=on',
+  'preallocation=metadata,cluster_size=8192',
+  'extended_l2=on,data_file=DATA',
+  'refcount_bits=32,compression_type=zstd,cluster_size=16384,lazy_refcounts=on',
+  'refcount_bits=2,cluster_size=1M',
 ];
 
 if (import.meta.main) {

@@ -134,11 +134,12 @@ export function hasHost(kind: number): boolean {
   return kind === KIND.NORMAL || kind === KIND.ZERO_ALLOC || kind === KIND.UNALLOCATED_ALLOC;
 }
 
-/** Bytes from an offset without an L2 table to the next one that has a table, or to the end of what the L1 table maps. */
+/** Bytes from an offset without an L2 table to the next one that has a table; no end if there is none. */
 function unmappedBytes(s: Qcow2State, offset: number): number {
   let end = Math.floor(offset / s.l2Span) + 1;
   while (end * 2 < s.l1.length && entryOffset(s.l1[end * 2]!, s.l1[end * 2 + 1]!) === 0) end++;
-  return end * s.l2Span - offset;
+  // (A snapshot may be longer than what its L1 table maps: by terabytes, if it is damaged.)
+  return end * 2 < s.l1.length ? end * s.l2Span - offset : Number.MAX_SAFE_INTEGER;
 }
 
 /** The mapping at a guest offset, as long as it stays alike (at most `bytes`). Called with the lock held. */
