@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { statusAbove } from '../../src/block/block-status.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { amendImage } from '../../src/block/qcow2/amend.ts';
 import { addBitmap, bitmapInfo } from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
+import { createSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { freshQcow2, inScratch } from '../block/helpers.ts';
 
 /** Opens an image with some of its words changed, as [offset, bytes], and some empty space behind. */
@@ -106,5 +108,17 @@ test('what lies behind an L1 table is one range', () =>
     node.s.header.size = 2 ** 40;
     expect((await statusAbove(node, undefined, 0, node.length)).bytes).toBe(2 ** 40);
     node.s.header.size = 1 << 20;
+    await closeImage(node);
+  }));
+
+/** `amend -o compat=0.10` believed the length of a snapshot's L1 table, and wanted 32 GB of memory for it. */
+test('amending an image refuses a snapshot whose L1 table is too long', () =>
+  inScratch(async (dir) => {
+    const node = (await freshQcow2(join(dir, 'a'), 1 << 20)) as Qcow2Node;
+    await node.s.lock.with(() => createSnapshot(node.s, 'one'));
+    node.s.snapshots[0]!.l1Size = 0xffffffff;
+    await expect(amendImage(node, new Map([['compat', '0.10']]), () => {})).rejects.toThrow(
+      'Snapshot L1 table too large',
+    );
     await closeImage(node);
   }));

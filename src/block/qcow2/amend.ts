@@ -3,7 +3,7 @@ import { isPowerOf2, readU32be } from '../bytes.ts';
 import { BlockError, ERRNO, failingAs } from '../errors.ts';
 import { toBool, toNumber, toSize } from '../options.ts';
 import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
-import { loadL1 } from './l1.ts';
+import { loadSnapshotL1 } from './l1.ts';
 import type { Qcow2Node } from './open.ts';
 import {
   allocClusters,
@@ -127,13 +127,17 @@ async function downgrade(s: Qcow2State, progress: (fraction: number) => void): P
   await s.updateHeader();
 }
 
+/** The L1 table of the active image (0) or of a snapshot (from 1). */
+async function treeOf(s: Qcow2State, index: number): Promise<Uint32Array> {
+  return index === 0 ? s.l1 : loadSnapshotL1(s, s.snapshots[index - 1]!);
+}
+
 /** Whether the active image or a snapshot has a compressed cluster. */
 async function anyCompressed(s: Qcow2State): Promise<boolean> {
-  const trees: Uint32Array[] = [s.l1];
-  for (const sn of s.snapshots) trees.push(await loadL1(s, sn.l1Offset, sn.l1Size));
   const { sliceEntries } = await import('./cluster.ts');
   const done = new Set<number>();
-  for (const l1 of trees) {
+  for (let t = 0; t <= s.snapshots.length; t++) {
+    const l1 = await treeOf(s, t);
     for (let i = 0; i < l1.length; i += 2) {
       const table = entryOffset(l1[i]!, l1[i + 1]!);
       if (table === 0 || done.has(table)) continue;
@@ -150,15 +154,14 @@ async function anyCompressed(s: Qcow2State): Promise<boolean> {
 
 /** Turns zero clusters, which version 2 lacks, into data or nothing, in the active image and the snapshots. */
 async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
-  const trees: Uint32Array[] = [s.l1];
-  for (const sn of s.snapshots) trees.push(await loadL1(s, sn.l1Offset, sn.l1Size));
   const { putEntry, sliceEntries } = await import('./cluster.ts');
   const done = new Set<number>();
-  for (let t = 0; t < trees.length; t++) {
-    const l1 = trees[t]!;
+  const trees = s.snapshots.length + 1;
+  for (let t = 0; t < trees; t++) {
+    const l1 = await treeOf(s, t);
     for (let i = 0; i < l1.length / 2; i++) {
       const table = entryOffset(l1[i * 2]!, l1[i * 2 + 1]!);
-      progress((t + i / Math.max(1, l1.length / 2)) / trees.length);
+      progress((t + i / Math.max(1, l1.length / 2)) / trees);
       if (table === 0 || done.has(table)) continue;
       done.add(table);
       const shared = !(l1[i * 2]! & 0x80000000);
@@ -181,6 +184,9 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
           host = 0;
         }
         if (host !== 0) {
+          if (host % s.clusterSize !== 0)
+            throw await s.corruption(`Cluster allocation offset 0x${host.toString(16)} unaligned`);
+          await s.guard.check(host, s.clusterSize);
           await s.file.writeZeroes(host, s.clusterSize);
           s.l2Cache.dependOnFlush();
           slice = await s.l2Cache.get(where);

@@ -6,6 +6,7 @@ import type { Header } from './header.ts';
 
 /** Largest L1 table read into memory. */
 export const MAX_L1_BYTES = 32 << 20;
+
 /** Loads the words of an L1 table. */
 export async function loadL1(s: { file: BlockNode }, offset: number, entries: number): Promise<Uint32Array> {
   const raw = new Uint8Array(entries * 8);
@@ -14,6 +15,16 @@ export async function loadL1(s: { file: BlockNode }, offset: number, entries: nu
   const l1 = new Uint32Array(entries * 2);
   for (let i = 0; i < l1.length; i++) l1[i] = view.getUint32(i * 4);
   return l1;
+}
+
+/** Loads the L1 table of a snapshot; throws if it is too long or lies where none can. */
+export async function loadSnapshotL1(
+  s: { file: BlockNode; clusterSize: number },
+  { l1Offset, l1Size }: { l1Offset: number; l1Size: number },
+): Promise<Uint32Array> {
+  if (l1Size * 8 > MAX_L1_BYTES) throw new BlockError('Snapshot L1 table too large', ERRNO.EFBIG);
+  if (l1Offset % s.clusterSize !== 0) throw new BlockError('Snapshot L1 table offset invalid');
+  return loadL1(s, l1Offset, l1Size);
 }
 
 /** Writes the words of an L1 table. */

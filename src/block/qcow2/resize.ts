@@ -82,6 +82,9 @@ export async function resizeImage(
   const { backing } = s.node;
   s.header.size = size;
   try {
+    // What a shrinking has left behind the end, in the last cluster, is not part of space that was just made.
+    if (preallocation === 'falloc' || preallocation === 'full')
+      await s.node.writeZeroes(old, Math.min(size, roundUp(old, s.clusterSize)) - old);
     if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
     await s.lock.with(() => publishSize(s, size, old));
   } catch (error) {

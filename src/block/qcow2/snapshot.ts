@@ -4,7 +4,7 @@ import { BlockError, ERRNO, errnoError, errnoOf, failingAs, strerror } from '../
 import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
-import { l1Bytes, loadL1, MAX_L1_BYTES } from './l1.ts';
+import { l1Bytes, loadSnapshotL1, MAX_L1_BYTES } from './l1.ts';
 import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
 import { EXTRA_KNOWN, MAX_SNAPSHOT_TABLE_BYTES, serializeSnapshots, snapshotTableBytes } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, type DiscardType, entryOffset, type Qcow2State, type Snapshot } from './state.ts';
@@ -181,18 +181,12 @@ export function findSnapshotByName(s: Qcow2State, name: string): Snapshot | unde
   return s.snapshots.find((sn) => sn.name === name);
 }
 
-async function snapshotL1(s: Qcow2State, sn: Snapshot): Promise<Uint32Array> {
-  if (sn.l1Size * 8 > MAX_L1_BYTES) throw new BlockError('Snapshot L1 table too large', ERRNO.EFBIG);
-  if (sn.l1Offset % s.clusterSize !== 0) throw new BlockError('Snapshot L1 table offset invalid');
-  return loadL1(s, sn.l1Offset, sn.l1Size);
-}
-
 /** Makes the active image what it was when the snapshot was taken. */
 export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
   if (s.hasDataFile) throw errnoError(ERRNO.EOPNOTSUPP);
   if (sn.diskSize !== s.size && s.header.version < 3)
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
-  const wanted = await snapshotL1(s, sn);
+  const wanted = await loadSnapshotL1(s, sn);
   await repairably(s, async () => {
     if (sn.diskSize !== s.size && s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, sn.diskSize);
     await addToTree(s, wanted, 1, 'snapshot');
@@ -235,7 +229,7 @@ export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> 
 
 /** Deletes a snapshot and frees what only it used. */
 export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void> {
-  const l1 = await snapshotL1(s, sn);
+  const l1 = await loadSnapshotL1(s, sn);
   await repairably(s, async () => {
     try {
       await writeSnapshotTable(
@@ -258,7 +252,7 @@ export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void>
 
 /** Shows a snapshot's content instead of the active image's; only for images opened for reading. */
 export async function loadTemporarily(s: Qcow2State, sn: Snapshot): Promise<void> {
-  s.l1 = await snapshotL1(s, sn);
+  s.l1 = await loadSnapshotL1(s, sn);
   s.header.l1Size = sn.l1Size;
   s.header.size = sn.diskSize;
 }
