@@ -213,7 +213,8 @@ function makeSignals(little: boolean): SignalAbi {
     }
 
     const thumb = delivery.handler & 1;
-    const which = (siginfo ? 2 : 0) + thumb + (memory.read32(env + O.mode) & FLAG_BIG_CODE ? 4 : 0);
+    const bigCode = (memory.read32(env + O.mode) & FLAG_BIG_CODE) !== 0;
+    const which = (siginfo ? 2 : 0) + thumb + (bigCode ? 4 : 0);
     const code = trampolineCode.subarray(8 * which, 8 * which + 8);
     memory.u8.set(code, uc + RETCODE);
     const returnTo = delivery.flags & SA_RESTORER ? delivery.restorer : (delivery.trampoline() + 8 * which) | thumb;
@@ -226,7 +227,7 @@ function makeSignals(little: boolean): SignalAbi {
     memory.write32(env + LR, returnTo);
     memory.write32(env + O.pc, delivery.handler);
     const kept = readCpsr(memory.stateView, stateAt(env)) & ~(CPSR_T | CPSR_E | CPSR_IT);
-    writeCpsr(memory.stateView, stateAt(env), kept | (thumb ? CPSR_T : 0) | (little ? 0 : CPSR_E));
+    writeCpsr(memory.stateView, stateAt(env), kept | (thumb ? CPSR_T : 0) | (little || bigCode ? 0 : CPSR_E));
     return true;
   }
 

@@ -4,7 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ARM_MODELS, type ArmModel } from '../../targets/arm/models.ts';
-import { type ArmCase, type ArmFrame, type ArmResult, buildProgram, isProgram, readResults } from './arm-program.ts';
+import {
+  type ArmCase,
+  type ArmFrame,
+  type ArmResult,
+  type ByteOrder,
+  buildProgram,
+  isProgram,
+  readResults,
+} from './arm-program.ts';
 
 /** A case with two outcomes. */
 export interface Difference {
@@ -20,8 +28,8 @@ const ROOT = join(import.meta.dir, '../..');
 export interface CompareOptions {
   /** Options for wemu. */
   readonly options?: readonly string[];
-  /** On the big-endian guest. */
-  readonly big?: boolean;
+  /** `little` when absent. */
+  readonly order?: ByteOrder;
   /** CPU model of both; `max` when absent. */
   readonly cpu?: string;
   /** Called with a case that the oracle did not come back from. */
@@ -51,9 +59,9 @@ function isOraclesOwn(address: number): boolean {
 }
 
 /** The frame around cases for a model. */
-function frameOf({ features }: ArmModel, big: boolean): ArmFrame {
+function frameOf({ features }: ArmModel, order: ByteOrder): ArmFrame {
   const vectors = features.includes('d32') ? 32 : features.includes('vfp2') ? 16 : 0;
-  return { big, interworks: features.includes('v5'), threadId: features.includes('v6k'), vectors };
+  return { order, interworks: features.includes('v5'), threadId: features.includes('v6k'), vectors };
 }
 
 const ILL_ILLOPN = 2;
@@ -62,12 +70,13 @@ const ILL_ILLOPN = 2;
 export function runOnWemu(
   cases: readonly ArmCase[],
   memory: readonly number[],
-  { options = [], big = false, cpu = 'max' }: CompareOptions = {},
+  { options = [], order = 'little', cpu = 'max' }: CompareOptions = {},
 ): ArmResult[] {
+  const big = order !== 'little';
   const dir = mkdtempSync(join(tmpdir(), 'wemu-arm-'));
   try {
     const program = join(dir, 'cases');
-    const frame = frameOf(ARM_MODELS.find(({ name }) => name === cpu)!, big);
+    const frame = frameOf(ARM_MODELS.find(({ name }) => name === cpu)!, order);
     writeFileSync(program, buildProgram(cases, memory, frame), { mode: 0o755 });
     const command = [join(ROOT, `src/cli/bin/wemu-${big ? 'armeb' : 'arm'}`), '-cpu', cpu, ...options];
     return run(command, program, 60_000, big).results;
@@ -82,8 +91,9 @@ export function compareCases(
   memory: readonly number[],
   how: CompareOptions = {},
 ): Difference[] {
-  const { options = [], big = false, cpu = 'max' } = how;
-  const frame = frameOf(ARM_MODELS.find(({ name }) => name === cpu)!, big);
+  const { options = [], order = 'little', cpu = 'max' } = how;
+  const big = order !== 'little';
+  const frame = frameOf(ARM_MODELS.find(({ name }) => name === cpu)!, order);
   const guest = big ? 'armeb' : 'arm';
   const dir = mkdtempSync(join(tmpdir(), 'wemu-arm-'));
   try {

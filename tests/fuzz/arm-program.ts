@@ -74,10 +74,13 @@ const OUT = {
 
 const SIGNALS = [4, 5, 7, 8, 11];
 
+/** Of data and instructions: both little-endian, only data big-endian (BE8), both big-endian (BE32). */
+export const BYTE_ORDERS = ['little', 'be8', 'be32'] as const;
+export type ByteOrder = (typeof BYTE_ORDERS)[number];
+
 /** What the frame around the cases may use of the processor. */
 export interface ArmFrame {
-  /** Big-endian data and BE8. */
-  readonly big: boolean;
+  readonly order: ByteOrder;
   /** BX, and loads of the PC into Thumb code (ARMv5). */
   readonly interworks: boolean;
   /** CLREX and a thread ID register that holds R0 for a moment (ARMv6K); without, a case ends with a signal. */
@@ -87,8 +90,8 @@ export interface ArmFrame {
 }
 
 /** The frame of a processor that has everything. */
-export function fullFrame(big = false): ArmFrame {
-  return { big, interworks: true, threadId: true, vectors: 32 };
+export function fullFrame(order: ByteOrder = 'little'): ArmFrame {
+  return { order, interworks: true, threadId: true, vectors: 32 };
 }
 
 /** bx lr or mov pc, lr. */
@@ -98,11 +101,8 @@ const ret = ({ interworks }: ArmFrame): number => (interworks ? 0xe12fff1e : 0xe
 class Code {
   readonly words: number[] = [];
   private readonly literals: { at: number; value: number }[] = [];
-  readonly big: boolean;
 
-  constructor(readonly frame: ArmFrame) {
-    this.big = frame.big;
-  }
+  constructor(readonly frame: ArmFrame) {}
 
   get address(): number {
     return TEXT + 4 * this.words.length;
@@ -115,7 +115,16 @@ class Code {
   /** A word that is read as data. */
   data(value: number): void {
     const swapped = ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
-    this.put(this.big ? swapped : value);
+    this.put(this.frame.order === 'be8' ? swapped : value);
+  }
+
+  /** Thumb halfwords, an even number. */
+  halves(halves: readonly number[]): void {
+    const swaps = this.frame.order === 'be32';
+    for (let k = 0; k < halves.length; k += 2) {
+      const [low, high] = swaps ? [halves[k + 1]!, halves[k]!] : [halves[k]!, halves[k + 1]!];
+      this.put(low | (high << 16));
+    }
   }
 
   /** ldr rd, =value; the value comes to stand where `pool` is called next. */
@@ -166,7 +175,7 @@ function emitHandler(code: Code): number {
   code.put(0xe592005c, 0xe58c0000 | OUT.pc); // ldr r0, [r2, #92]
   code.put(0xe5921060, 0xe58c1000 | OUT.faultCpsr); // ldr r1, [r2, #96]
   code.put(0xe3c11020, 0xe3c11b3f, 0xe3c11406); // bic r1, r1: T, IT[7:2], IT[1:0]
-  if (!code.big) code.put(0xe3c11c02); // bic r1, r1: E
+  if (code.frame.order !== 'be8') code.put(0xe3c11c02); // bic r1, r1: E
   code.put(0xe5821060); // str r1, [r2, #96]
   code.put(0xe5930000 | RECORD.resume, 0xe582005c); // ldr r0, [r3, #resume]; str r0, [r2, #92]
   code.put(ret(code.frame));
@@ -243,13 +252,14 @@ function wordIndex(k: number, big: boolean): number {
   return big ? k ^ 1 : k;
 }
 
-/** The ELF file of a program that runs the cases, for the little-endian processor or (`big`) BE8 for the big-endian one. */
+/** The ELF file of a program that runs the cases. */
 export function buildProgram(
   cases: readonly ArmCase[],
   memory: readonly number[],
   frame: ArmFrame = fullFrame(),
 ): Uint8Array {
-  const { big, threadId } = frame;
+  const { order, threadId } = frame;
+  const big = order !== 'little';
   const code = new Code(frame);
   const outAddress = (n: number): number => RECORDS + cases.length * RECORD.size + n * OUT.size;
   const data = new DataView(new ArrayBuffer(outAddress(0) - DATA));
@@ -294,7 +304,7 @@ export function buildProgram(
       halves.push(0x4778, 0x46c0);
       code.put(0xe51ff004); // ldr pc, [pc, #-4]
       code.data(code.address + 4 + 1);
-      for (let k = 0; k < halves.length; k += 2) code.put(halves[k]! | (halves[k + 1]! << 16));
+      code.halves(halves);
     } else {
       code.put(...one.code);
     }
@@ -316,11 +326,12 @@ export function buildProgram(
   code.put(0xe0844000, 0xe0555000, 0x1afffff5); // r4 += r0; r5 -= r0; bne
   code.put(0xe3a00000, 0xe3a07001, 0xef000000);
   code.pool();
-  return elf(code.words, new Uint8Array(data.buffer), outAddress(cases.length) - DATA, big);
+  return elf(code.words, new Uint8Array(data.buffer), outAddress(cases.length) - DATA, order);
 }
 
 /** A static ELF file: text to read and execute, data to read and write. */
-function elf(words: readonly number[], data: Uint8Array, dataSize: number, big: boolean): Uint8Array {
+function elf(words: readonly number[], data: Uint8Array, dataSize: number, order: ByteOrder): Uint8Array {
+  const big = order !== 'little';
   const align = (n: number): number => (n + 4095) & ~4095;
   const textSize = 4 * words.length;
   const dataOffset = 4096 + align(textSize);
@@ -330,7 +341,7 @@ function elf(words: readonly number[], data: Uint8Array, dataSize: number, big: 
   view.setUint16(16, 2, !big);
   view.setUint16(18, 40, !big);
   // EF_ARM_EABI_VER5, EF_ARM_BE8.
-  const fields = [1, TEXT, 52, 0, big ? 0x05800000 : 0x05000000];
+  const fields = [1, TEXT, 52, 0, order === 'be8' ? 0x05800000 : 0x05000000];
   fields.forEach((value, k) => {
     view.setUint32(20 + 4 * k, value, !big);
   });
@@ -348,7 +359,7 @@ function elf(words: readonly number[], data: Uint8Array, dataSize: number, big: 
     view.setUint32(116 + 4 * k, value, !big);
   });
   words.forEach((word, k) => {
-    view.setUint32(4096 + 4 * k, word, true);
+    view.setUint32(4096 + 4 * k, word, order !== 'be32');
   });
   file.set(data, dataOffset);
   return file;

@@ -6,7 +6,7 @@ import { Random } from '../oracle/random.ts';
 import { exceptionCase, exclusiveCase, jumpCase, systemCase, withBigEndianData } from './arm-arranged.ts';
 import { describeCase, type FuzzSet, isMemoryCase, randomCase, randomMemory, randomSequence } from './arm-cases.ts';
 import { compareCases, explainDifference } from './arm-compare.ts';
-import type { ArmCase } from './arm-program.ts';
+import type { ArmCase, ByteOrder } from './arm-program.ts';
 import { randomVectorCase, vectorRows } from './arm-vector-cases.ts';
 
 /** What cases are made of: rows of the core and of the vector tables, several instructions arranged, sequences. */
@@ -28,7 +28,7 @@ const SHARES: Readonly<Partial<Record<ArmGroup, number>>> = {
 
 const CORE_SETS = ['A32', 'A32_UNCONDITIONAL', 'T16', 'T32'] as const satisfies readonly FuzzSet[];
 
-/** Every so many-eth batch is for the big-endian guest (BE8). */
+/** Every so many-eth batch is for the big-endian guest, BE8 and BE32 in turn. */
 const BIG_EVERY = 4;
 
 /** Every other batch is for another model than `max`, each in turn. */
@@ -42,6 +42,12 @@ function modelOf(run: ArmFuzzRun, batch: number): ArmModel {
   return OTHER_MODELS[Math.floor(batch / MODEL_EVERY) % OTHER_MODELS.length]!;
 }
 
+/** Byte orders in turn; BE8 came with ARMv6. */
+function orderOf(batch: number, { features }: ArmModel): ByteOrder {
+  if (batch % BIG_EVERY !== BIG_EVERY - 1) return 'little';
+  return batch % (2 * BIG_EVERY) === BIG_EVERY - 1 && features.includes('v6') ? 'be8' : 'be32';
+}
+
 /** The arguments of a run. */
 export interface ArmFuzzRun {
   readonly seed: number;
@@ -53,8 +59,8 @@ export interface ArmFuzzRun {
   readonly options: readonly string[];
   /** CPU models, in turn; empty for all, `max` most. */
   readonly cpus: readonly string[];
-  /** Byte order; undefined for both. */
-  readonly big: boolean | undefined;
+  /** Byte order; undefined for little-endian and, by turns, the others. */
+  readonly order: ByteOrder | undefined;
   readonly batch: number;
   readonly keepGoing: boolean;
   readonly progress?: (text: string) => void;
@@ -98,11 +104,12 @@ function isOraclesOwnRow(name: string, features: readonly Feature[]): boolean {
 function draw(
   group: ArmGroup,
   random: Random,
-  big: boolean,
+  order: ByteOrder,
   rows: readonly string[],
   { features }: ArmModel,
 ): ArmCase | null {
   const wide = features.includes('v6t2');
+  const big = order !== 'little';
   const wanted = (name: string): boolean =>
     (rows.length === 0 || rows.some((part) => name.startsWith(part))) && !isOraclesOwnRow(name, features);
   switch (group) {
@@ -124,9 +131,9 @@ function draw(
     case 'exclusive':
       return features.includes('v6k') && wide ? exclusiveCase(random) : null;
     case 'jumps':
-      return wide ? jumpCase(random, big) : null;
+      return wide ? jumpCase(random, order) : null;
     case 'system':
-      return wide ? systemCase(random, big) : null;
+      return wide ? systemCase(random, order) : null;
     case 'exceptions':
       return exceptionCase(random, wide);
     case 'endian': {
@@ -155,21 +162,19 @@ export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
     const random = new Random(seed);
     const both = run.groups.some((group) => group !== 'endian');
     const model = modelOf(run, batch);
-    // BE8 came with ARMv6.
-    const mayBeBig = both && model.features.includes('v6');
-    const big = run.big ?? (mayBeBig && batch % BIG_EVERY === BIG_EVERY - 1);
+    const order = run.order ?? (both ? orderOf(batch, model) : 'little');
     const memory = randomMemory(random);
     const cases: ArmCase[] = [];
     const wanted = Math.min(run.batch, run.cases - done);
     for (let tries = 0; cases.length < wanted && tries < wanted * 1000; tries++) {
-      const one = draw(random.pick(shares), random, big, run.rows, model);
+      const one = draw(random.pick(shares), random, order, run.rows, model);
       if (one) cases.push(one);
     }
     if (cases.length === 0) throw new Error('no case could be made');
     let left = 0;
     const found = compareCases(cases, memory, {
       options: run.options,
-      big,
+      order,
       cpu: model.name,
       strayed: (one, text) => {
         left++;
@@ -182,7 +187,7 @@ export function fuzzArm(run: ArmFuzzRun): ArmFuzzResult {
       const name = rowNames(difference.one);
       const list = differences.get(name) ?? [];
       differences.set(name, list);
-      const where = `seed ${run.seed}, batch ${batch}, ${model.name}${big ? ', big-endian' : ''}`;
+      const where = `seed ${run.seed}, batch ${batch}, ${model.name}, ${order}`;
       list.push(`${describeCase(difference.one)} (${where})\n${explainDifference(difference)}`);
     }
     done += cases.length;

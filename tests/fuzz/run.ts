@@ -1,7 +1,7 @@
 // The fuzz command: random code natively (i386) or under qemu-arm (ARM) and under wemu, over all groups; see docs/testing.md.
 //
 //   npm run fuzz -- --guest arm [--cases N] [--seed N] [--kind single|sequences|all] [--groups 'integer vectors exclusive ...']
-//       [--rows 'VADD LDM'] [--cpu 'max arm926'] [--order little|big] [--options '-engine interp'] [--batch N] [--keep-going]
+//       [--rows 'VADD LDM'] [--cpu 'max arm926'] [--order little|be8|be32] [--options '-engine interp'] [--batch N] [--keep-going]
 //   npm run fuzz -- [--cases N] [--seed N] [--kind single|chains|sequences|all] [--groups 'x87 sse2'] [--cpu MODEL]
 //       [--options '-engine interp'] [--command 'qemu-i386'] [--batch N] [--keep-going] [--list]
 
@@ -16,6 +16,7 @@ import { compareOutcomes, type Difference, formatDifference } from '../oracle/co
 import type { CaseResult, InsnCase } from '../oracle/insn-case.ts';
 import { isDeath, NATIVE, nativeUnavailable, type Outcome, runOracle, wemuCommand } from '../oracle/runner.ts';
 import { oraclePath } from '../setup/oracles.ts';
+import { BYTE_ORDERS, type ByteOrder } from './arm-program.ts';
 import { ARM_GROUPS, type ArmGroup, armReport, fuzzArm } from './arm-run.ts';
 import { allOpenings, OPENING_GROUPS, type Opening } from './x86-openings.ts';
 import { fuzzSequences } from './x86-sequences.ts';
@@ -175,6 +176,10 @@ function armMain(argv: string[]): number {
   }
   const kind = argument(argv, 'kind') ?? 'all';
   const order = argument(argv, 'order');
+  if (order !== undefined && !(BYTE_ORDERS as readonly string[]).includes(order)) {
+    console.error(`no byte order '${order}'; there are: ${BYTE_ORDERS.join(' ')}`);
+    return 2;
+  }
   const chosen = groups.length > 0 ? (groups as ArmGroup[]) : ARM_GROUPS;
   const seed = Number(argument(argv, 'seed') ?? Date.now() % 2 ** 31);
   const result = fuzzArm({
@@ -184,7 +189,7 @@ function armMain(argv: string[]): number {
     rows: words(argument(argv, 'rows')),
     cpus,
     options: words(argument(argv, 'options')),
-    big: order === undefined ? undefined : order === 'big',
+    order: order as ByteOrder | undefined,
     batch: Number(argument(argv, 'batch') ?? 3000),
     keepGoing: argv.includes('--keep-going'),
     progress: (text) => process.stderr.write(text),

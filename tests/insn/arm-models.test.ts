@@ -21,7 +21,7 @@ for (const { name } of ARM_MODELS) {
         rows: [],
         cpus: [name],
         options: [],
-        big: undefined,
+        order: undefined,
         batch: 3000,
         keepGoing: true,
       });

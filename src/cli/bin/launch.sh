@@ -42,10 +42,10 @@ fi
 # hides them from the guest, knowing them by the leading zero. Whoever has set one himself keeps and sees it.
 : "${BUN_JSC_maxNumberOfWorklistThreads=01}" "${BUN_JSC_largeHeapSize=033554432}" \
   "${BUN_JSC_thresholdForOMGOptimizeAfterWarmUp=0480000}" "${BUN_JSC_omgTierUpCounterIncrementForLoop=04}" \
-  "${BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=0500000}"
+  "${BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=0500000}" "${BUN_JSC_gcMaxHeapSize=0268435456}"
 export BUN_JSC_maxNumberOfWorklistThreads BUN_JSC_largeHeapSize \
   BUN_JSC_thresholdForOMGOptimizeAfterWarmUp BUN_JSC_omgTierUpCounterIncrementForLoop \
-  BUN_JSC_thresholdForFTLOptimizeAfterWarmUp
+  BUN_JSC_thresholdForFTLOptimizeAfterWarmUp BUN_JSC_gcMaxHeapSize
 
 [ -n "$wemu_program" ] && exec "$wemu_program" "$@"
 shift

@@ -4,6 +4,7 @@ import { Cond, MO_8, MO_16 } from '../../../tcg/ir/types.ts';
 import { const32, type Value } from '../../../tcg/ir/value.ts';
 import { COUNTER } from '../helpers.ts';
 import { InsnSet } from '../insns.ts';
+import { FLAG_BIG_CODE } from '../mode.ts';
 import { GE, ARM_OFFSETS as O, QF } from '../state.ts';
 import { Vector } from '../vectors.ts';
 import { AL, type Handler, LR, PC, type Translation } from './context.ts';
@@ -152,8 +153,10 @@ const CPSR_USER_MODE = 0x10;
 const readStatus: Handler = (t) => {
   const { b, insn } = t;
   const flags = b.or(t.packFlags(), b.shl(QF, 27));
-  const constant = CPSR_USER_MODE | (t.be ? 0x200 : 0);
-  t.setReg(insn.d, b.or(b.or(flags, b.shl(GE, 16)), constant));
+  // Of BE32 the byte order does not tell what E is.
+  const bigCode = t.flags & FLAG_BIG_CODE;
+  const e = bigCode ? b.shl(b.envLoad(O.bigEndian), 9) : t.be ? 0x200 : 0;
+  t.setReg(insn.d, b.or(b.or(b.or(flags, b.shl(GE, 16)), CPSR_USER_MODE), e));
 };
 
 function writeStatus(t: Translation, value: Value): void {
