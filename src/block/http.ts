@@ -31,29 +31,65 @@ function failure(c: Connection, error: unknown): BlockError {
           : e.code === 'ENOTFOUND' || e.code === 'EAI_AGAIN'
             ? `Could not resolve host: ${host.hostname}`
             : (e.message ?? String(error)).split('\n')[0]!;
-  return new BlockError(`CURL: Error opening file: ${text}`, ERRNO.EIO);
+  return opening(text);
 }
+
+/** Answers that tell where else to look. */
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+/** Redirects followed, one after the other. */
+const MAX_REDIRECTS = 30;
+
+/** Headers that are for the server that was named, and for no other. */
+const PRIVATE: readonly string[] = ['Cookie', 'Authorization'];
 
 async function request(c: Connection, method: string, range?: string): Promise<Response> {
   // The bytes are wanted as they are in the file, not packed for the way.
   const headers = { ...c.headers, 'Accept-Encoding': 'identity', ...(range === undefined ? {} : { Range: range }) };
-  try {
-    return await fetch(c.url, {
-      method,
-      headers,
-      decompress: false,
-      signal: AbortSignal.timeout(c.timeoutMs),
-      ...(c.proxy === undefined ? {} : { proxy: c.proxy }),
-      ...(c.verify ? {} : { tls: { rejectUnauthorized: false } }),
-    });
-  } catch (error) {
-    throw failure(c, error);
+  const signal = AbortSignal.timeout(c.timeoutMs);
+  let { url } = c;
+  for (let redirects = 0; ; redirects++) {
+    let response: Response;
+    try {
+      response = await fetch(url, {
+        method,
+        headers,
+        decompress: false,
+        redirect: 'manual',
+        signal,
+        ...(c.proxy === undefined ? {} : { proxy: c.proxy }),
+        ...(c.verify ? {} : { tls: { rejectUnauthorized: false } }),
+      });
+    } catch (error) {
+      throw failure({ ...c, url }, error);
+    }
+    const place = REDIRECTS.includes(response.status) ? response.headers.get('location') : null;
+    if (place === null) return response;
+    await dropBody(response);
+    if (redirects === MAX_REDIRECTS) throw opening('Number of redirects hit maximum amount');
+    if (!URL.canParse(place, url)) throw opening('URL using bad/illegal format or missing URL');
+    const next = new URL(place, url);
+    // Anything else could be a file of ours.
+    if (next.protocol !== 'http:' && next.protocol !== 'https:') throw opening('Unsupported protocol');
+    if (next.origin !== new URL(url).origin) for (const name of PRIVATE) delete headers[name as keyof typeof headers];
+    url = next.href;
   }
+}
+
+function opening(text: string): BlockError {
+  return new BlockError(`CURL: Error opening file: ${text}`, ERRNO.EIO);
 }
 
 /** Gives up what is left of an answer; that its connection broke meanwhile is nobody's concern. */
 async function dropBody(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {});
+}
+
+/** What tells one version of a file from another, if the server says; tags that only promise the same meaning do not. */
+function versionOf(response: Response): string | undefined {
+  const tag = response.headers.get('etag');
+  if (tag !== null && !tag.startsWith('W/')) return tag;
+  return response.headers.get('last-modified') ?? undefined;
 }
 
 /** Whether an answer holds the bytes from `offset` on. */
@@ -75,6 +111,8 @@ class HttpNode extends BlockNode {
     readonly length: number,
     private readonly connection: Connection,
     private readonly readahead: number,
+    /** The version that was opened. */
+    private readonly version: string | undefined,
   ) {
     super(flags);
     this.filename = connection.url;
@@ -91,6 +129,12 @@ class HttpNode extends BlockNode {
     if (!startsAt(response, offset)) {
       await dropBody(response);
       throw new BlockError(`CURL: Error reading file: server answered ${response.status}`, ERRNO.EIO);
+    }
+    const version = versionOf(response);
+    if (this.version !== undefined && version !== undefined && version !== this.version) {
+      // Pieces of two versions make no image.
+      await dropBody(response);
+      throw new BlockError('CURL: Error reading file: the file has changed on the server', ERRNO.EIO);
     }
     // The server decides how much it sends; take no more than was asked for.
     const data = new Uint8Array(end - offset);
@@ -175,5 +219,5 @@ export async function openHttp(name: string, context: OpenContext): Promise<Bloc
   if ((head.headers.get('accept-ranges') ?? '').toLowerCase() !== 'bytes') {
     throw new BlockError("CURL: Error opening file: Server does not support 'range' (byte ranges).", ERRNO.EIO);
   }
-  return new HttpNode(context.flags, name, length, connection, readahead);
+  return new HttpNode(context.flags, name, length, connection, readahead, versionOf(head));
 }

@@ -11,6 +11,10 @@ const faulty = (image: string, options: string): string =>
 /** The same with one error from an event on. */
 const from = (image: string, event: string): string => faulty(image, `inject-error.0.event=${event}`);
 
+/** The same with a single error. */
+const once = (image: string, event: string): string =>
+  faulty(image, `inject-error.0.event=${event},inject-error.0.once=on`);
+
 export const FAULT_CASES: CliCase[] = [
   {
     name: 'blkdebug: errors from an event on',
@@ -44,6 +48,45 @@ export const FAULT_CASES: CliCase[] = [
       `img map ${from('o.qcow2', 'l2_load')}`,
       `img check ${from('o.qcow2', 'refblock_load')}`,
       `img info ${from('o.qcow2', 'read_aio')}`,
+    ],
+  },
+  {
+    name: 'blkdebug: errors in the middle of changes of metadata',
+    run: [
+      'img create -q -f qcow2 -o cluster_size=512 g 8M',
+      "io -c 'w -P 3 0 2M' g",
+      'img snapshot -c s g',
+      "io -c 'w -P 4 1M 2M' g",
+      'img create -q -f raw b 8M && img create -q -f qcow2 -b b -F raw o',
+      "io -c 'w -P 5 0 1M' o",
+      ...[
+        'l1_grow_alloc_table',
+        'l1_grow_write_table',
+        'l1_grow_activate_table',
+        'refblock_load',
+        'refblock_alloc_write',
+        'refblock_alloc_hookup',
+      ].map((event) => `cp g t && img resize ${once('t', event)} 64M`),
+      ...['l1_shrink_write_table', 'l2_load', 'l2_update'].map(
+        (event) => `cp g t && img resize --shrink ${once('t', event)} 512k`,
+      ),
+      ...['l1_update', 'l2_load', 'refblock_load', 'cluster_alloc'].map(
+        (event) => `cp g t && img snapshot -c x ${once('t', event)}`,
+      ),
+      ...[
+        'refblock_alloc_write_blocks',
+        'refblock_alloc_write_table',
+        'refblock_alloc_switch_table',
+        'reftable_grow',
+        'reftable_update',
+        'pwritev_zero',
+        'l2_alloc_cow_read',
+      ].map((event) => `cp g t && img bench -w -c 600 -d 1 -s 65536 ${once('t', event)}`),
+      ...['pwritev_rmw_tail', 'pwritev_rmw_head'].map(
+        (event) => `cp g t && img bench -w -c 3 -d 1 -s 512 -o 512 ${once('t', event)}`,
+      ),
+      `cp o t && img commit ${once('t', 'read_backing_aio')}`,
+      ...['reftable_load', 'refblock_load', 'l2_load'].map((event) => `cp g t && img check -r all ${once('t', event)}`),
     ],
   },
   {

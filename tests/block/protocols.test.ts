@@ -81,6 +81,114 @@ test('secrets give cookies and passwords, and the name says that they are needed
     }
   }));
 
+/** A server of answers made by hand. */
+function answer(fetch: (request: Request, path: string) => Response): { url: string; stop: () => void } {
+  const server = Bun.serve({ port: 0, fetch: (request) => fetch(request, new URL(request.url).pathname) });
+  return { url: `http://localhost:${server.port}`, stop: () => server.stop(true) };
+}
+
+const BYTES = { 'Accept-Ranges': 'bytes' };
+
+test('redirects are followed to web servers only, not for ever, and without secrets to other ones', async () => {
+  const seen: string[] = [];
+  const other = answer((request) => {
+    seen.push(`${request.headers.get('cookie')} ${request.headers.get('authorization')}`);
+    return new Response('x'.repeat(512), { headers: BYTES });
+  });
+  const places: Record<string, string> = {
+    '/file': 'file:///etc/passwd',
+    '/ftp': 'ftp://localhost/x',
+    '/loop': '/loop',
+    '/here': '/end',
+    '/there': `${other.url}/x`,
+  };
+  const server = answer((request, path) => {
+    seen.push(`${request.headers.get('cookie')} ${request.headers.get('authorization')?.slice(0, 5)}`);
+    if (path === '/end') return new Response('y'.repeat(512), { headers: BYTES });
+    return new Response(null, { status: 302, headers: { Location: places[path]! } });
+  });
+  const at = (path: string) =>
+    open({ driver: 'http', url: server.url + path, cookie: 'k=v', username: 'u' }, { readOnly: true });
+  try {
+    await expect(at('/file')).rejects.toThrow('CURL: Error opening file: Unsupported protocol');
+    await expect(at('/ftp')).rejects.toThrow('CURL: Error opening file: Unsupported protocol');
+    await expect(at('/loop')).rejects.toThrow('CURL: Error opening file: Number of redirects hit maximum amount');
+    for (const [path, text] of [
+      ['/here', 'y'],
+      ['/there', 'x'],
+    ] as const) {
+      seen.length = 0;
+      const node = await at(path);
+      const b = new Uint8Array(512);
+      await node.read(0, b);
+      expect(Buffer.from(b).toString()).toBe(text.repeat(512));
+      await closeImage(node);
+      const [first, second] = seen;
+      expect([first, second]).toEqual(['k=v Basic', path === '/here' ? 'k=v Basic' : 'null null']);
+    }
+  } finally {
+    server.stop();
+    other.stop();
+  }
+});
+
+test('answers that are short, of another range or of another version of the file are errors', async () => {
+  const data = Buffer.from('0123456789abcdef'.repeat(4096));
+  let tag = '"one"';
+  const server = answer((request, path) => {
+    const m = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get('range') ?? '');
+    const headers: Record<string, string> = { ...BYTES, ...(path === '/tagged' ? { ETag: tag } : {}) };
+    if (!m) return new Response(data, { headers });
+    const [from, to] = [Number(m[1]), Number(m[2])];
+    if (path === '/short') return new Response(data.subarray(from, from + 10), { status: 206, headers });
+    if (path === '/whole') return new Response(data, { headers });
+    if (path === '/gone') return new Response('', { status: 404 });
+    const start = path === '/elsewhere' ? from + 1 : from;
+    headers['Content-Range'] = `bytes ${start}-${to}/${data.length}`;
+    return new Response(data.subarray(start, to + 1), { status: 206, headers });
+  });
+  const at = (path: string) => open({ driver: 'http', url: server.url + path, readahead: '0' }, { readOnly: true });
+  const read = async (path: string, offset: number): Promise<string> => {
+    const node = await at(path);
+    const b = new Uint8Array(32);
+    try {
+      await node.read(offset, b);
+      return Buffer.from(b).toString();
+    } finally {
+      await closeImage(node);
+    }
+  };
+  try {
+    expect(await read('/good', 1024)).toBe('0123456789abcdef0123456789abcdef');
+    expect(await read('/tagged', 1024)).toBe('0123456789abcdef0123456789abcdef');
+    await expect(read('/short', 1024)).rejects.toThrow('transfer ended early');
+    await expect(read('/elsewhere', 1024)).rejects.toThrow('server answered 206');
+    // The whole file is no answer to a question for its middle, but is for its beginning.
+    await expect(read('/whole', 1024)).rejects.toThrow('server answered 200');
+    expect(await read('/whole', 0)).toBe('0123456789abcdef0123456789abcdef');
+    await expect(read('/gone', 0)).rejects.toThrow('server answered 404');
+    const node = await at('/tagged');
+    tag = '"two"';
+    await expect(eventually(() => node.read(0, new Uint8Array(16)))).rejects.toThrow('changed on the server');
+    await closeImage(node);
+    // What 7.2 does not know is not taken without effect.
+    await expect(
+      open({ driver: 'http', url: `${server.url}/good`, 'force-range': 'on' }, { readOnly: true }),
+    ).rejects.toThrow("Block protocol 'http' doesn't support the option 'force-range'");
+    await expect(
+      open({ driver: 'http', url: `${server.url}/good`, readahead: '100' }, { readOnly: true }),
+    ).rejects.toThrow('HTTP_READAHEAD_SIZE 100 is not a multiple of 512');
+    await expect(
+      open({ driver: 'http', url: `${server.url}/good`, timeout: '10001' }, { readOnly: true }),
+    ).rejects.toThrow('timeout parameter is too large or negative');
+    await expect(open({ driver: 'http', url: 'https://localhost/x' }, { readOnly: true })).rejects.toThrow(
+      "http curl driver cannot handle the URL 'https://localhost/x' (does not start with 'http://')",
+    );
+  } finally {
+    server.stop();
+  }
+});
+
 test('a server without ranges, or without an answer, is refused', () =>
   inScratch(async (dir) => {
     const path = join(dir, 'a');

@@ -11,7 +11,8 @@ import {
   writeU32be,
   writeU64be,
 } from '../bytes.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
+import { writeText } from '../libc.ts';
 import { FIELD } from './header.ts';
 import type { DiscardType, Qcow2State } from './state.ts';
 import type { Slice } from './table-cache.ts';
@@ -389,7 +390,8 @@ async function released(s: Qcow2State, cluster: number, discard: DiscardType): P
   if (s.freeByteOffset !== 0 && Math.floor(s.freeByteOffset / s.clusterSize) === cluster) s.freeByteOffset = 0;
   if (!s.flags.noFlush) {
     s.freedSinceFlush.add(cluster);
-    if (s.freedSinceFlush.size > MAX_HELD_BACK) await s.sync();
+    // (If that fails they are held back for longer.)
+    if (s.freedSinceFlush.size > MAX_HELD_BACK) await s.sync().catch(() => {});
   }
   if (s.settings.discardPass[discard]) queueDiscard(s, cluster);
 }
@@ -511,8 +513,15 @@ export async function allocBytes(s: Qcow2State, bytes: number): Promise<number> 
   return offset;
 }
 
-/** Gives up one reference to every cluster the range touches. */
+/**
+ * Gives up one reference to every cluster the range touches. Where the counts cannot be changed the clusters are lost, which is
+ * told; whatever no longer needs them has been done.
+ */
 export async function freeClusters(s: Qcow2State, offset: number, bytes: number, discard: DiscardType): Promise<void> {
   s.file.event('cluster_free');
-  await updateRefcount(s, offset, bytes, -1, discard);
+  try {
+    await updateRefcount(s, offset, bytes, -1, discard);
+  } catch (error) {
+    writeText(2, `qcow2_free_clusters failed: ${strerror(errnoOf(error))}\n`);
+  }
 }
