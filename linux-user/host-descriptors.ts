@@ -67,6 +67,12 @@ export function hideDescriptor(fd: number, moved: ((fd: number) => void) | null 
   return high;
 }
 
+/** Where hidden descriptors begin; few are in use below this number. */
+export function hiddenFloor(): number {
+  if (floor < 0) floor = chooseFloor(-1);
+  return floor;
+}
+
 /** Makes a number free that the guest gives to a descriptor of its own (dup2). False: what is there must stay. */
 export function vacate(fd: number): boolean {
   if (eventLoop.includes(fd)) return moveEventLoop(eventLoop[0], fd) && !hidden.has(fd);

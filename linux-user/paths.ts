@@ -4,6 +4,7 @@ import { ENOENT, EXDEV } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys3, sys4, sys5 } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { closeHidden, hideDescriptor, isHidden } from './host-descriptors.ts';
+import { otherGuestFile } from './other-guests.ts';
 
 /** PATH_MAX of Linux, the zero byte included. */
 const PATH_MAX = 4096;
@@ -33,6 +34,9 @@ const MAX_LINKS = 40;
 const NO_DESCRIPTOR = '/proc/self/fd/-';
 /** The bytes '/pro' as a little-endian word. */
 const SLASH_PRO = 0x6f72702f;
+
+const OTHER_PROGRAM = /^\/+proc\/+\d+\/+exe$/;
+const KERNEL_DIRECTORY = /^\/+(?:proc|sys)\/*$/;
 
 /** How a name is looked up: following a link at its end, not following it, or never below the prefix. */
 export type PathKind = 'path' | 'lpath' | 'rawpath' | 'str';
@@ -110,7 +114,12 @@ export class Paths {
       if (follow && this.executable !== '' && entry === 'exe') return this.executable;
       const descriptor = /^fd(?:info)?\/+(\d+)(?:\/|$)/.exec(entry);
       if (descriptor && isHidden(Number(descriptor[1]))) return NO_DESCRIPTOR;
+    } else if (follow && OTHER_PROGRAM.test(name)) {
+      const other = otherGuestFile(name);
+      if (other) return other.guest.executable;
     }
+    // The kernel's own: a tree has empty directories of these names.
+    if (KERNEL_DIRECTORY.test(name)) return name;
     return this.prefix === '' ? name : this.belowPrefix(name, follow);
   }
 

@@ -4,6 +4,7 @@ import { EIO } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../src/host/syscall.ts';
 import type { Region } from '../src/memory/regions.ts';
 import { isHidden, openProc } from './host-descriptors.ts';
+import { otherGuest, otherGuestContents, otherGuestFile } from './other-guests.ts';
 import { statmText, statText, statusText } from './proc-status.ts';
 import type { Process } from './process.ts';
 
@@ -28,24 +29,31 @@ const CONTENTS: Readonly<Record<string, (p: Process, host: () => string) => Uint
   '/cpuinfo': (p) => Buffer.from(p.abi.cpuInfo!(p.view, p.env), 'latin1'),
 };
 
+/** Makes the contents of a file from those of the host's. */
+export type MakeContents = (host: () => string) => Uint8Array;
+
 /** The key in CONTENTS of a file named `name`, where it is one of the process's or the guest has processors of its own. */
 export function procEntry(p: Process, name: string): string | undefined {
   return p.paths.procSelfEntry(name) ?? (p.abi.cpuInfo && /^\/+proc\/+cpuinfo$/.test(name) ? '/cpuinfo' : undefined);
 }
 
-/** Whether /proc/self/`entry` has to be made. */
-export function isProcFile(entry: string): boolean {
-  return Object.hasOwn(CONTENTS, entry);
+/** What makes the contents of the file `name` of this process (`entry`: its `procEntry`) or of another guest; undefined: nothing does. */
+export function procFile(p: Process, name: string, entry: string | undefined): MakeContents | undefined {
+  if (entry !== undefined) {
+    return Object.hasOwn(CONTENTS, entry) ? (host) => CONTENTS[entry]!(p, host) : undefined;
+  }
+  const other = otherGuestFile(name);
+  return other && other.entry !== 'exe' ? (host) => otherGuestContents(other.guest, other.entry, host) : undefined;
 }
 
 /**
- * Opens the guest's view of /proc/self/`entry`, whose name stands at guest address `name`. The host's own is opened first:
+ * Opens the guest's view of a file of /proc, whose name stands at guest address `name`. The host's own is opened first:
  * where it cannot be (no /proc in a chroot, no permission), neither can this.
  */
-export function openProcFile(p: Process, entry: string, name: number, flags: number): number {
+export function openProcFile(p: Process, make: MakeContents, name: number, flags: number): number {
   const real = sys4(SYS.openat, AT_FDCWD, p.in(name), flags, 0);
   if (real < 0) return real;
-  const contents = CONTENTS[entry]!(p, () => readText(real));
+  const contents = make(() => readText(real));
   sys1(SYS.close, real);
   const label = new HostBuffer(16);
   const fd = sys2(SYS.memfd_create, label.address, flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
@@ -59,11 +67,15 @@ export function openProcFile(p: Process, entry: string, name: number, flags: num
   return fd;
 }
 
-/** The contents of a small open file as latin1 text. */
+/** The contents of an open file as latin1 text. */
 function readText(fd: number): string {
   const { u8, address } = new HostBuffer(SMALL_FILE);
-  const length = sys4(SYS.pread64, fd, address, SMALL_FILE, 0);
-  return Buffer.from(u8.subarray(0, Math.max(0, length))).toString('latin1');
+  let text = '';
+  for (;;) {
+    const length = sys4(SYS.pread64, fd, address, SMALL_FILE, text.length);
+    if (length <= 0) return text;
+    text += Buffer.from(u8.subarray(0, length)).toString('latin1');
+  }
 }
 
 /** Type of the /proc file system, the first word of struct statfs. */
@@ -73,8 +85,8 @@ const PATH_MAX = 4096;
 const statfs = new HostBuffer(128);
 
 /**
- * Which entries of the directory open as `fd` the guest sees, when that depends on the name: its own descriptors below
- * /proc/self, and its own thread. Null: all of them.
+ * Which entries of the directory open as `fd` the guest sees, when that depends on the name: descriptors and the thread of
+ * its own or of another guest, below /proc. Null: all of them.
  */
 export function shownEntries(fd: number): ((name: string) => boolean) | null {
   if (sys2(SYS.fstatfs, fd, statfs.address) < 0 || statfs.view.getUint32(0, true) !== PROC_SUPER_MAGIC) return null;
@@ -82,8 +94,12 @@ export function shownEntries(fd: number): ((name: string) => boolean) | null {
   const length = sys4(SYS.readlinkat, openProc(), Buffer.from(`self/fd/${fd}\0`), address, PATH_MAX);
   const link = length < 0 ? '' : Buffer.from(u8.subarray(0, length)).toString('latin1');
   const match = /\/(\d+)(?:\/task\/\d+)?\/(fd|fdinfo|task)$/.exec(link);
-  if (!match || Number(match[1]) !== process.pid) return null;
-  if (match[2] === 'task') return (name) => !/^\d/.test(name) || Number(name) === process.pid;
+  if (!match) return null;
+  const pid = Number(match[1]);
+  const other = pid === process.pid ? undefined : otherGuest(pid);
+  if (pid !== process.pid && other === undefined) return null;
+  if (match[2] === 'task') return (name) => !/^\d/.test(name) || Number(name) === pid;
+  if (other !== undefined) return (name) => !/^\d/.test(name) || Number(name) < other.floor;
   return (name) => !/^\d/.test(name) || !isHidden(Number(name));
 }
 

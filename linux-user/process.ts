@@ -7,6 +7,7 @@ import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
 import type { ExecTarget } from './exec-target.ts';
 import { badAddress, Paths } from './paths.ts';
+import type { ProgramLayout } from './program-layout.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
 
@@ -93,19 +94,6 @@ export interface Confinement {
    * has been given a signal. May end the process.
    */
   enter(p: Process, number: number, args: readonly number[]): number | undefined;
-}
-
-/** Guest addresses: code and data of the program's file, the first stack pointer, the strings above it. */
-export interface ProgramLayout {
-  readonly codeStart: number;
-  readonly codeEnd: number;
-  readonly dataStart: number;
-  readonly dataEnd: number;
-  readonly stackStart: number;
-  readonly argStart: number;
-  /** Also where the environment begins. */
-  readonly argEnd: number;
-  readonly envEnd: number;
 }
 
 /** The context every system call handler gets. One per guest thread; what threads share lives in memory or in the host. */

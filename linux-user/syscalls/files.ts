@@ -3,7 +3,8 @@
 import { EFAULT, EOVERFLOW } from '../../src/host/errno.ts';
 import { type HostBuffer, SYS, sys1, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { hiddenDescriptors } from '../host-descriptors.ts';
-import { isProcFile, openProcFile, procEntry } from '../proc-files.ts';
+import { otherGuestFile } from '../other-guests.ts';
+import { openProcFile, procEntry, procFile } from '../proc-files.ts';
 import type { Process } from '../process.ts';
 import { read64 } from '../structs.ts';
 import { forgetNotes, forgetRange, noteMemoryFile, noteSmallFile } from './descriptor-notes.ts';
@@ -35,8 +36,10 @@ const CLOSE_RANGE_CLOEXEC = 4;
 /** openat(2) and its older relatives; files of /proc/self that would show the emulator are made. */
 export function openAt(p: Process, dirfd: number, path: number, flags: number, mode: number): number {
   if (p.paths.mayBeProc(path)) {
-    const entry = procEntry(p, p.paths.read(path) ?? '');
-    if (entry !== undefined && isProcFile(entry)) return openProcFile(p, entry, path, flags);
+    const name = p.paths.read(path) ?? '';
+    const entry = procEntry(p, name);
+    const make = procFile(p, name, entry);
+    if (make !== undefined) return openProcFile(p, make, path, flags);
     if (entry === 'mem') {
       const fd = p.wait(SYS.openat, dirfd, p.in(path), flags, mode, 0, 0);
       if (fd >= 0) noteMemoryFile(fd);
@@ -130,11 +133,20 @@ function faccessat2(p: Process, dirfd: number, path: number, mode: number, flags
   return sys4(SYS.faccessat2, dirfd, p.paths.resolve(path, kindOf(flags)), mode, flags);
 }
 
+/** Where the link `name` leads when it is that to the program of a guest; undefined for any other name. */
+function executableOf(p: Process, name: string): string | undefined {
+  const entry = p.paths.procSelfEntry(name);
+  if (entry !== undefined) return entry === 'exe' ? p.paths.executable : undefined;
+  const other = name.endsWith('exe') ? otherGuestFile(name) : undefined;
+  return other?.guest.executable;
+}
+
 function readlinkat(p: Process, dirfd: number, path: number, buffer: number, size: number): number {
   if (size > 0 && p.paths.executable !== '' && p.paths.mayBeProc(path)) {
     const name = p.paths.read(path);
-    if (name !== undefined && p.paths.procSelfEntry(name) === 'exe') {
-      const text = Buffer.from(p.paths.executable, 'latin1').subarray(0, size);
+    const executable = name === undefined ? undefined : executableOf(p, name);
+    if (executable !== undefined) {
+      const text = Buffer.from(executable, 'latin1').subarray(0, size);
       p.scratch(text.length).u8.set(text);
       return copyOut(p, 0, text.length, buffer) ? text.length : -EFAULT;
     }

@@ -4,6 +4,7 @@ import { ABIS } from '../../linux-user/abi/registry.ts';
 import { rehearseExec } from '../../linux-user/exec.ts';
 import { leaveProgram } from '../../linux-user/exec-in-place.ts';
 import { arrangeDescriptors, hideDescriptor, openProc } from '../../linux-user/host-descriptors.ts';
+import { announceProgram } from '../../linux-user/other-guests.ts';
 import { Process } from '../../linux-user/process.ts';
 import { loadSemihosting, runProcess } from '../../linux-user/process-loop.ts';
 import { releaseRobustList } from '../../linux-user/robust-list.ts';
@@ -477,4 +478,5 @@ function load({ command, memory }: Emulator, p: Process, cpu: Cpu, program: Prog
     seed: options.seed,
     secure: first && command.secure === true,
   });
+  announceProgram(p, first && !execState);
 }

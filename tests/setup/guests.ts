@@ -31,9 +31,17 @@ const DEVELOPMENT_PACKAGES = ['gcc', 'cpp', 'binutils', 'libc6-dev', 'git', 'vim
 /** What people see on a terminal: descriptions of terminals, a pager, process lists. */
 const TERMINAL_PACKAGES = ['ncurses-base', 'less', 'procps'] as const;
 
+/** What looks at processes and changes what they are confined to: pstree, killall, fuser, lsof, unshare, prlimit, script. */
+const PROCESS_PACKAGES = ['psmisc', 'lsof', 'util-linux', 'bsdutils'] as const;
+
 /** One row per guest tree: Debian's name of the architecture and what is unpacked. */
 export const GUEST_TREES = {
-  i386: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES, ...TERMINAL_PACKAGES] },
+  i386: {
+    packages: [
+      ...[...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES],
+      ...[...TERMINAL_PACKAGES, ...PROCESS_PACKAGES],
+    ],
+  },
   armhf: { packages: [...BASE_PACKAGES, ...NUMERIC_PACKAGES, ...DEVELOPMENT_PACKAGES] },
   armel: { packages: BASE_PACKAGES },
 } as const satisfies Record<string, { packages: readonly string[] }>;
