@@ -6,7 +6,7 @@ import { findDriver } from './drivers.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';
 import { closeImage, combineNames, openImage, protocolOf } from './graph.ts';
-import { unlinkPath } from './libc.ts';
+import { statPath, unlinkPath } from './libc.ts';
 import {
   checkOption,
   escapeCommas,
@@ -99,21 +99,18 @@ export function creationOptions(format: Driver, protocol: Driver | undefined): O
   return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Parses `-o` texts against a table of options. */
+/** Parses `-o` texts against a table of options; the first that is wrong is complained about. */
 export function parseCreateOptions(texts: readonly string[], table: OptionTable): Map<string, string> {
   const out = new Map<string, string>();
   for (const text of texts) {
     for (const [name, value] of parseKeyValueList(text)) {
-      const known = name in table ? name : undefined;
-      if (!known) throw new BlockError(`Invalid parameter '${name}'`);
-      out.set(name, value);
+      const spec = Object.hasOwn(table, name) ? table[name]! : undefined;
+      if (!spec) throw new BlockError(`Invalid parameter '${name}'`);
+      checkOption(name, value, spec);
+      if (spec.type === 'size') out.set(name, formatInteger(parseSize(value)!));
+      else if (spec.type === 'number') out.set(name, String(BigInt.asIntN(64, toUint64(name, value))));
+      else out.set(name, value);
     }
-  }
-  for (const [name, value] of out) {
-    const spec = table[name]!;
-    checkOption(name, value, spec);
-    if (spec.type === 'size') out.set(name, formatInteger(parseSize(value)!));
-    else if (spec.type === 'number') out.set(name, String(BigInt.asIntN(64, toUint64(name, value))));
   }
   return out;
 }
@@ -243,6 +240,7 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
   const fileSize =
     whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
+  if (c.dataFile !== undefined) refuseSameFile(filename, c.dataFile);
   let claimed = false;
   const claim = (): void => {
     claimed = true;
@@ -253,13 +251,23 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
         ? error.prefixed('Could not resize image: Failed to resize underlying file: ')
         : error;
     });
-    if (c.dataFile !== undefined) await createProtocol(c.dataFile, 0, 'off', new Map());
+    if (c.dataFile !== undefined) {
+      refuseSameFile(filename, c.dataFile);
+      await createProtocol(c.dataFile, 0, 'off', new Map());
+    }
     await layoutQcow2(filename, options, fileSize);
   } catch (error) {
     // What was begun is of no use to anybody; a file somebody else has locked was not begun.
     if (claimed && protocolDriver(filename).name === 'file') removeUnfinished(filename);
     throw error;
   }
+}
+
+/** An image in its own data file would be overwritten by the data. */
+function refuseSameFile(image: string, data: string): void {
+  const identity = statPath(data)?.identity;
+  if (identity !== undefined && identity === statPath(image)?.identity)
+    throw new BlockError('Data file and image cannot be the same file', ERRNO.EINVAL);
 }
 
 async function createProtocol(
@@ -304,24 +312,29 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   } finally {
     await closeImage(file);
   }
-  const grownData = c.dataFile !== undefined && (c.dataFileRaw || c.preallocation !== 'off');
-  if (c.preallocation === 'off' && !grownData) return;
+  // What is written to a raw data file by other means must be seen, so that all of it is mapped.
+  const preallocation = c.dataFileRaw && c.preallocation === 'off' ? 'metadata' : c.preallocation;
+  if (preallocation === 'off' && c.dataFile === undefined) return;
+  // The data file is the one that was just made, wherever its name leads from the image.
   // (Not "no backing": that would leave the data file closed as well.)
+  const data = c.dataFile === undefined ? [] : [...protocolOptions(c.dataFile)];
   const image = await openImage({
     filename,
     options: new Map<string, OptionValue>([
       ['driver', 'qcow2'],
       ['backing', null],
+      ...data.map(([name, value]) => [`data-file.${name}`, value] as const),
     ]),
     noFlush: true,
   });
   try {
     const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
-    if (grownData) await s.dataFile.truncate(c.size, c.preallocation === 'metadata' ? 'off' : c.preallocation);
-    if (c.preallocation !== 'off') {
+    if (c.dataFile !== undefined)
+      await s.dataFile.truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false);
+    if (preallocation !== 'off') {
       const { preallocate } = await import('./qcow2/resize.ts');
       await s.lock
-        .with(() => preallocate(s, 0, c.size, c.preallocation, undefined, c.backingFile !== undefined))
+        .with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined))
         .catch((error) => {
           throw error instanceof BlockError ? error.prefixed('Could not resize image: ') : error;
         });
@@ -333,5 +346,6 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
 
 /** Removes a file that creation left unfinished; keeps quiet about failures. */
 function removeUnfinished(filename: string): void {
-  unlinkPath(filename.replace(/^file:/, ''));
+  const path = filename.replace(/^file:/, '');
+  if (statPath(path)?.kind === 'file') unlinkPath(path);
 }

@@ -37,18 +37,43 @@ const QCOW2_CREATE = {
   ...SIZE_OPTION,
 } as const;
 
+/** What qcow2's amend takes, beside some options of creation. */
+const QCOW2_KEYS = {
+  'encrypt.iter-time': QCOW2_CREATE['encrypt.iter-time'],
+  'encrypt.keyslot': { type: 'number', help: 'Select a single keyslot to modify explicitly' },
+  'encrypt.new-secret': {
+    type: 'string',
+    help: 'New secret to set in the matching keyslots. Empty string to erase',
+  },
+  'encrypt.old-secret': { type: 'string', help: 'Select all keyslots that match this password' },
+  'encrypt.state': { type: 'string', help: 'Select new state of affected keyslots (active/inactive)' },
+} as const;
+
 const CREATE: Readonly<Record<string, OptionTable>> = {
   raw: SIZE_OPTION,
   qcow2: QCOW2_CREATE,
   file: FILE_CREATE,
-  host_device: SIZE_OPTION,
+  host_device: {
+    preallocation: { type: 'string', help: 'Preallocation mode (allowed values: off)' },
+    ...SIZE_OPTION,
+  },
 };
 
 const { backing_file, backing_fmt, compat, data_file, data_file_raw, lazy_refcounts, refcount_bits, size } =
   QCOW2_CREATE;
 
 const AMEND: Readonly<Record<string, OptionTable>> = {
-  qcow2: { backing_file, backing_fmt, compat, data_file, data_file_raw, lazy_refcounts, refcount_bits, size },
+  qcow2: {
+    backing_file,
+    backing_fmt,
+    compat,
+    data_file,
+    data_file_raw,
+    ...QCOW2_KEYS,
+    lazy_refcounts,
+    refcount_bits,
+    size,
+  },
 };
 
 /** Options of a driver that can create images; undefined for others. */

@@ -533,6 +533,7 @@ export abstract class BlockNode {
 
   refreshPermissions(): void {
     const { perm, shared } = this.cumulative();
+    if (perm & PERM.WRITE && this.flags.readOnly) throw new BlockError('Block node is read-only', ERRNO.EACCES);
     for (const child of this.children.values()) {
       const use = this.childPermissions(child.role, perm, shared);
       child.node.use(this, use.perm, use.shared, child.role);

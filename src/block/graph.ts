@@ -74,11 +74,9 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
     check: request.check ?? false,
     forceShare: request.forceShare ?? false,
   };
-  const readOnly = options.has('read-only') ? toBool('read-only', options.get('read-only')!) : flags.readOnly;
   const perm =
     request.perm ??
-    (flags.noIo ? 0 : PERM.CONSISTENT_READ) |
-      (readOnly || flags.readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
+    (flags.noIo ? 0 : PERM.CONSISTENT_READ) | (flags.readOnly ? 0 : PERM.WRITE | (request.unshare ? PERM.RESIZE : 0));
   const node = await openNode(request.filename, options, {
     flags,
     noBacking: request.noBacking ?? false,
@@ -103,9 +101,6 @@ function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
   flags.readOnly = bool('read-only') ?? flags.readOnly;
   flags.autoReadOnly = bool('auto-read-only') ?? flags.autoReadOnly;
   flags.forceShare = bool('force-share') ?? flags.forceShare;
-  if (flags.forceShare && !flags.readOnly) {
-    throw new BlockError('force-share=on can only be used with read-only images');
-  }
   const discard = options.get('discard');
   options.delete('discard');
   if (discard !== undefined) {
@@ -313,6 +308,9 @@ async function openWith(
   given: { child: OpenedChild; token: unknown } | undefined,
   guessed: boolean,
 ): Promise<BlockNode> {
+  if (flags.forceShare && !flags.readOnly) {
+    throw new BlockError('force-share=on can only be used with read-only images');
+  }
   if (filename !== undefined && driver.parseFilename) driver.parseFilename(filename, options);
   let child = given?.child;
   let token = given?.token;

@@ -2,7 +2,7 @@
 // The byte numbers are those other tools use (seen in /proc/locks): 100 + bit for a permission held, 200 + bit for one denied.
 import { PERM } from './driver.ts';
 import { BlockError, ERRNO, strerror } from './errors.ts';
-import { setOfdLock, testOfdLock } from './libc.ts';
+import { setOfdLock, statPath, testOfdLock } from './libc.ts';
 
 const PERMISSION_BASE = 100;
 const DENIED_BASE = 200;
@@ -118,6 +118,7 @@ function findLockHolder(fd: number, at: number): string | undefined {
   // Our own locks, taken before the test, tell how the kernel writes this file's device and inode.
   const own = locksIn(fs, `/proc/self/fdinfo/${fd}`)[0]?.file;
   if (!own) return undefined;
+  const file = statPath(`/proc/self/fd/${fd}`)?.identity;
   let self: string | undefined;
   const others = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   for (const pid of [String(process.pid), ...others]) {
@@ -130,6 +131,8 @@ function findLockHolder(fd: number, at: number): string | undefined {
     for (const n of fds.slice(0, MAX_SEARCHED)) {
       const mine = Number(pid) === process.pid;
       if (mine && Number(n) === fd) continue;
+      // Locks are listed only for descriptors of this file: the kernel takes long over them where there are many.
+      if (statPath(`/proc/${pid}/fd/${n}`)?.identity !== file) continue;
       const hit = locksIn(fs, `/proc/${pid}/fdinfo/${n}`).some(
         (l) => l.file === own && (at === 0 || (l.start <= at && at <= l.end)),
       );

@@ -44,6 +44,8 @@ export async function amendImage(
     else if (compat === '1.1' || compat === 'v3') version = 3;
     else fail(`Unknown compatibility level ${compat}`, ERRNO.EINVAL);
   }
+  if ([...options.keys()].some((name) => name.startsWith('encrypt.')))
+    fail("Can't amend encryption options - encryption not present", ERRNO.EINVAL);
   const lazy = options.has('lazy_refcounts') ? toBool('lazy_refcounts', options.get('lazy_refcounts')!) : undefined;
   const bits = options.has('refcount_bits') ? toNumber('refcount_bits', options.get('refcount_bits')!) : s.refcountBits;
   if (bits !== s.refcountBits && version < 3) {

@@ -58,14 +58,25 @@ export function readCreateOptions(options: Map<string, string>): Qcow2Create {
     dataFileRaw: get('data_file_raw', toBool, false),
     nocow: get('nocow', toBool, false),
   };
-  refuseEncryption(options);
+  const encryption = encryptionFormat(options);
   checkCreate(create);
+  if (encryption !== undefined) refuseEncryption(options, encryption);
   return create;
 }
 
-function refuseEncryption(options: Map<string, string>): void {
-  const wanted = options.get('encrypt.format') ?? (options.get('encryption') === 'on' ? 'aes' : undefined);
-  if (wanted === undefined) return;
+/** The encryption asked for, by its present or old name. */
+function encryptionFormat(options: Map<string, string>): string | undefined {
+  const format = options.get('encrypt.format');
+  const old = options.has('encryption') && toBool('encryption', options.get('encryption')!);
+  if (old && format !== undefined)
+    throw new BlockError("'encrypt.format' and its alias 'encryption' can't be used at the same time");
+  const wanted = format ?? (old ? 'aes' : undefined);
+  if (wanted === undefined && [...options.keys()].some((name) => name.startsWith('encrypt.')))
+    throw new BlockError("Parameter 'encrypt.format' is missing");
+  return wanted;
+}
+
+function refuseEncryption(options: Map<string, string>, wanted: string): void {
   if (wanted !== 'aes' && wanted !== 'luks')
     throw new BlockError(`Parameter 'format' does not accept value '${wanted}'`);
   if (!options.has('encrypt.key-secret')) throw new BlockError("Parameter 'encrypt.key-secret' is required for cipher");
@@ -164,7 +175,7 @@ export function fullyAllocatedBytes(
 export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<void> {
   const entry = c.extendedL2 ? 16 : 8;
   const l1Size = divUp(c.size, (c.clusterSize / entry) * c.clusterSize);
-  const l1Clusters = Math.max(1, divUp(l1Size * 8, c.clusterSize));
+  const l1Clusters = divUp(l1Size * 8, c.clusterSize);
   // 0 header, 1 refcount table, 2.. refcount blocks, then the L1 table; blocks enough to count all of it.
   const perBlock = (c.clusterSize * 8) / c.refcountBits;
   let blocks = 1;
@@ -178,13 +189,14 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
     tableClusters = Math.max(wantTable, tableClusters);
   }
   const total = 1 + tableClusters + blocks + l1Clusters;
+  const end = (1 + tableClusters + blocks) * c.clusterSize;
   const header: Header = {
     version: c.version,
     clusterBits: Math.log2(c.clusterSize),
     size: c.size,
     cryptMethod: 0,
     l1Size,
-    l1Offset: (1 + tableClusters + blocks) * c.clusterSize,
+    l1Offset: l1Size > 0 ? end : 0,
     refTableOffset: c.clusterSize,
     refTableClusters: tableClusters,
     snapshotCount: 0,
@@ -219,8 +231,8 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
     await file.write(c.clusterSize, table);
     await file.write((1 + tableClusters) * c.clusterSize, counts);
     // The L1 table is all zero, which a longer file is by itself; a device has whatever was there.
-    if (file.growable) await file.truncate(header.l1Offset + l1Size * 8);
-    else await file.writeZeroes(header.l1Offset, l1Clusters * c.clusterSize);
+    if (file.growable) await file.truncate(end + l1Size * 8);
+    else if (l1Size > 0) await file.writeZeroes(end, l1Clusters * c.clusterSize);
     await file.write(0, head);
     await file.flush();
   } catch (error) {

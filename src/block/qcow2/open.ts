@@ -207,11 +207,11 @@ export class Qcow2Node extends BlockNode {
     if (!this.s.hasDataFile) throw new BlockError("'data-file' can only be set for images with an external data file");
     let name: string | undefined;
     if (!hasSubtree(context.options, 'data-file')) {
-      if (header.dataFile !== undefined && !context.noBacking) {
+      if (header.dataFile !== undefined && !context.flags.noIo) {
         const path = this.file!.filename;
         const absolute = header.dataFile.startsWith('/') || /^[^/]*:/.test(header.dataFile);
         name = absolute ? header.dataFile : path.slice(0, path.lastIndexOf('/') + 1) + header.dataFile;
-      } else if (context.noBacking) {
+      } else if (context.flags.noIo) {
         // Metadata queries leave the data file alone.
         return;
       }

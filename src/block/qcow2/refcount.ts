@@ -515,9 +515,11 @@ export async function allocBytes(s: Qcow2State, bytes: number): Promise<number> 
 
 /**
  * Gives up one reference to every cluster the range touches. Where the counts cannot be changed the clusters are lost, which is
- * told; whatever no longer needs them has been done.
+ * told; whatever no longer needs them has been done. The header's cluster is never given up.
  */
 export async function freeClusters(s: Qcow2State, offset: number, bytes: number, discard: DiscardType): Promise<void> {
+  if (bytes === 0) return;
+  if (offset < s.clusterSize) throw await s.corruption('Freeing the cluster of the header');
   s.file.event('cluster_free');
   try {
     await updateRefcount(s, offset, bytes, -1, discard);

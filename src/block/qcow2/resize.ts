@@ -94,8 +94,10 @@ export async function resizeImage(
 }
 
 /** All of a change of size but for the new size itself where the disk becomes larger. */
-async function resizeLocked(s: Qcow2State, size: number, preallocation: Preallocation, exact = true): Promise<void> {
+async function resizeLocked(s: Qcow2State, size: number, wanted: Preallocation, exact = true): Promise<void> {
   const old = s.size;
+  // What is written to a raw data file by other means must be seen, so that all of it is mapped.
+  const preallocation = s.hasDataFile && s.dataFileRaw && wanted === 'off' && size >= old ? 'metadata' : wanted;
   if (s.snapshots.length > 0 && s.header.version < 3) {
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
   }
@@ -103,13 +105,13 @@ async function resizeLocked(s: Qcow2State, size: number, preallocation: Prealloc
   if (size < old) {
     if (preallocation !== 'off') throw new BlockError("Preallocation can't be used for shrinking an image");
     await shrink(s, size);
-    if (s.hasDataFile && s.dataFileRaw && exact) await s.dataFile.truncate(size);
+    if (s.hasDataFile && exact) await s.dataFile.truncate(size);
     return;
   }
   const entries = divUp(size, s.l2Span);
   await failingAs('Failed to grow the L1 table', () => growL1(s, entries, true));
-  if (s.hasDataFile && (s.dataFileRaw || preallocation !== 'off') && s.dataFile.length < size) {
-    await s.dataFile.truncate(size, preallocation === 'metadata' ? 'off' : preallocation);
+  if (s.hasDataFile && (preallocation === 'off' ? s.dataFile.length !== size : s.dataFile.length < size)) {
+    await s.dataFile.truncate(size, preallocation === 'metadata' ? 'off' : preallocation, exact);
   }
   if (preallocation !== 'off') {
     await preallocate(s, old, size, preallocation);

@@ -142,10 +142,11 @@ export async function createSnapshot(s: Qcow2State, name: string, vmStateSize = 
   if (s.snapshots.length >= 65535) throw errnoError(ERRNO.EFBIG);
   const id = String(s.snapshots.reduce((max, sn) => Math.max(max, Number(sn.id) || 0), 0) + 1);
   await repairably(s, async () => {
-    const l1Offset = await allocClusters(s, Math.max(s.l1Size * 8, 1));
+    // (An image of no bytes has no table to copy.)
+    const l1Offset = s.l1Size > 0 ? await allocClusters(s, s.l1Size * 8) : 0;
     const copy = s.l1.slice();
     for (let i = 0; i < copy.length; i += 2) copy[i] = (copy[i]! & ~COPIED_HI) >>> 0;
-    await s.file.write(l1Offset, l1Bytes(copy));
+    if (copy.length > 0) await s.file.write(l1Offset, l1Bytes(copy));
     await addToTree(s, s.l1, 1, 'snapshot');
     // Counts, then flags, then the table that makes the snapshot exist.
     await s.flushCaches();
@@ -199,9 +200,9 @@ export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> 
     next.set(wanted);
     // The table goes to a new place, so that one write of the header changes it, its length and the disk's size: before that
     // the image is what it was, after that what the snapshot holds.
-    const offset = await allocClusters(s, Math.max(entries * 8, 1));
+    const offset = entries > 0 ? await allocClusters(s, entries * 8) : 0;
     await s.flushCaches();
-    await s.file.write(offset, l1Bytes(next));
+    if (entries > 0) await s.file.write(offset, l1Bytes(next));
     await s.file.flush();
     const fields = (size: number, count: number, at: number): Uint8Array => {
       const b = new Uint8Array(FIELD.l1Offset + 8 - FIELD.size);
@@ -241,7 +242,7 @@ export async function deleteSnapshot(s: Qcow2State, sn: Snapshot): Promise<void>
     }
     await failingAs('Failed to free the cluster and L1 table', async () => {
       await addToTree(s, l1, -1, 'snapshot');
-      await freeClusters(s, sn.l1Offset, Math.max(sn.l1Size * 8, 1), 'snapshot');
+      await freeClusters(s, sn.l1Offset, sn.l1Size * 8, 'snapshot');
     });
     await addToTree(s, s.l1, 0, 'snapshot');
     await s.flushCaches();

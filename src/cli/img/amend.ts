@@ -4,11 +4,21 @@ import { amendOptionsOf, createOptionsOf } from '../../block/create-options.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { parseKeyValueList } from '../../block/options.ts';
+import type { OptionTable } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { cacheMode, openNamed, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import {
+  asBlockError,
+  cacheMode,
+  FORMAT_OPTIONS,
+  openNamed,
+  parseArgs,
+  print,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 import { wantsHelp } from './create.ts';
-import { PROGRESS_ROWS, progressOf } from './progress.ts';
+import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
 
 const TYPE_TEXT = { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' };
 
@@ -31,17 +41,32 @@ function printAmendHelp(format: string): number {
   return 0;
 }
 
+/** The options to amend; wrong ones are refused, with a hint if all would do for creation. */
+function optionsToAmend(texts: readonly string[], table: OptionTable, forCreation: OptionTable): Map<string, string> {
+  try {
+    return parseCreateOptions(texts, table);
+  } catch (error) {
+    const e = asBlockError(error);
+    try {
+      parseCreateOptions(texts, forCreation);
+    } catch {
+      throw e;
+    }
+    throw new BlockError(e.message, e.errno, 'This option is only supported for image creation');
+  }
+}
+
 export async function amend(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
     { short: 'f', argument: true },
-    { short: 'o', argument: true },
+    FORMAT_OPTIONS,
     { short: 't', argument: true },
     { short: 'q' },
     { long: 'force' },
     ...PROGRESS_ROWS,
   ]);
   if (!args.has('o')) usageError('Must specify options (-o)');
-  const texts = optionTexts(args);
+  const texts = args.all('o');
   if (args.has('f') && wantsHelp(texts)) return printAmendHelp(args.last('f')!);
   if (args.positional.length !== 1) {
     sayError('Expecting one image file name');
@@ -55,28 +80,16 @@ export async function amend(argv: readonly string[]): Promise<number> {
     perm: 1 | 2 | 8,
     ...cache,
   });
-  const progress = progressOf(args);
+  let progress: Progress | undefined;
   let done = false;
   try {
     if (wantsHelp(texts)) return printAmendHelp(node.driverName);
     const table = amendOptionsOf(node.driverName);
     if (!table) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
-    for (const [name] of texts.flatMap((t) => parseKeyValueList(t))) {
-      const forCreation = createOptionsOf(node.driverName);
-      if (!(name in table) && forCreation && name in forCreation) {
-        // Only if all would do for creation is that said.
-        let hint = 'This option is only supported for image creation';
-        try {
-          parseCreateOptions(texts, forCreation);
-        } catch {
-          hint = '';
-        }
-        throw new BlockError(`Invalid parameter '${name}'`, undefined, hint);
-      }
-    }
-    const options = parseCreateOptions(texts, table);
+    const options = optionsToAmend(texts, table, createOptionsOf(node.driverName)!);
+    progress = progressOf(args);
     const { amendImage } = await import('../../block/qcow2/amend.ts');
-    await amendImage(node as Qcow2Node, options, (f) => progress.update(f));
+    await amendImage(node as Qcow2Node, options, (f) => progress!.update(f));
     done = true;
     return 0;
   } catch (error) {
@@ -84,7 +97,7 @@ export async function amend(argv: readonly string[]): Promise<number> {
     reportError(error);
     return 1;
   } finally {
-    progress.end(done);
+    progress?.end(done);
     await closeImage(node);
   }
 }

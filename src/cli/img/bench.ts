@@ -3,7 +3,7 @@ import { runParallel } from '../../block/async.ts';
 import { ERRNO, errnoError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { toNumber } from '../../block/options.ts';
-import { cacheMode, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { cacheMode, ExitError, note, openNamed, parseArgs, reportError, sayError, usageError } from './common.ts';
 import { MAX_INT64, numberArgument } from './numbers.ts';
 
 function fail(message: string): never {
@@ -14,8 +14,7 @@ function fail(message: string): never {
 const MAX_INT = 2 ** 31 - 1;
 
 /** A plain number: no suffix. */
-function plain(text: string | undefined, otherwise: number, what: string, max = MAX_INT): number {
-  if (text === undefined) return otherwise;
+function plain(text: string, what: string, max = MAX_INT): number {
   let n = Infinity;
   try {
     n = toNumber(what, text);
@@ -26,41 +25,48 @@ function plain(text: string | undefined, otherwise: number, what: string, max = 
   return n;
 }
 
-/** A number of bytes. */
-function bytes(text: string | undefined, otherwise: number, what: string, max = MAX_INT): number {
-  return text === undefined ? otherwise : numberArgument(text, what, 0, max);
+/** The options that are numbers. */
+const NUMBERS = {
+  c: (text: string) => plain(text, 'request count'),
+  // (qemu-img takes a depth of 0 and then waits for ever.)
+  d: (text: string) => plain(text, 'queue depth') || fail('Invalid queue depth specified'),
+  o: (text: string) => numberArgument(text, 'offset', 0, MAX_INT64),
+  s: (text: string) => numberArgument(text, 'buffer size', 0, MAX_INT),
+  S: (text: string) => numberArgument(text, 'step_size', 0, MAX_INT),
+  pattern: (text: string) => plain(text, 'pattern byte', 255),
+  'flush-interval': (text: string) => plain(text, 'flush interval'),
+};
+
+function checkAio(name: string): void {
+  if (!['threads', 'native', 'io_uring'].includes(name)) fail(`Invalid aio option: ${name}`);
 }
+
+const benchCache = (name: string): ReturnType<typeof cacheMode> => cacheMode(name, 'cache mode', false);
 
 export async function bench(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
-    { short: 'c', argument: true },
-    { short: 'd', argument: true },
+    ...(['c', 'd', 'o', 's', 'S'] as const).map((short) => ({ short, argument: true, check: NUMBERS[short] })),
     { short: 'f', argument: true },
-    { short: 'i', argument: true },
+    { short: 'i', argument: true, check: checkAio },
     { short: 'n' },
-    { short: 'o', argument: true },
     { short: 'q' },
-    { short: 's', argument: true },
-    { short: 'S', argument: true },
-    { short: 't', argument: true },
+    { short: 't', argument: true, check: benchCache },
     { short: 'w' },
     { short: 'U', long: 'force-share' },
-    { long: 'pattern', argument: true },
-    { long: 'flush-interval', argument: true },
+    ...(['pattern', 'flush-interval'] as const).map((long) => ({ long, argument: true, check: NUMBERS[long] })),
     { long: 'no-drain' },
   ]);
-  const count = plain(args.last('c'), 75000, 'request count');
-  const depth = plain(args.last('d'), 64, 'queue depth');
-  // (qemu-img takes it and then waits for ever.)
-  if (depth === 0) fail('Invalid queue depth specified');
-  const offset = bytes(args.last('o'), 0, 'offset', MAX_INT64);
-  const size = bytes(args.last('s'), 4096, 'buffer size');
-  const step = bytes(args.last('S'), 0, 'step_size') || size;
-  const interval = plain(args.last('flush-interval'), 0, 'flush interval');
-  const pattern = plain(args.last('pattern'), 0, 'pattern byte', 255);
-  const cache = cacheMode(args.last('t') ?? 'writeback', 'cache mode', false);
+  const number = (key: keyof typeof NUMBERS, otherwise: number): number =>
+    args.has(key) ? NUMBERS[key](args.last(key)!) : otherwise;
+  const count = number('c', 75000);
+  const depth = number('d', 64);
+  const offset = number('o', 0);
+  const size = number('s', 4096);
+  const step = number('S', 0) || size;
+  const interval = number('flush-interval', 0);
+  const pattern = number('pattern', 0);
+  const cache = benchCache(args.last('t') ?? 'writeback');
   const aio = args.last('i');
-  if (aio !== undefined && !['threads', 'native', 'io_uring'].includes(aio)) fail(`Invalid aio option: ${aio}`);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const write = args.has('w');
   if (!write && interval > 0) fail('--flush-interval is only available in write tests');
@@ -81,11 +87,11 @@ export async function bench(argv: readonly string[]): Promise<number> {
   });
   let failed = false;
   try {
-    print(
+    note(
       `Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})\n`,
     );
     if (interval > 0)
-      print(
+      note(
         `Sending flush every ${args.has('no-drain') ? '' : 'drained '}${interval} requests\n`.replace('drained ', ''),
       );
     const length = node.length;
@@ -112,7 +118,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     } else {
       await runParallel(count, depth, one);
     }
-    print(`Run completed in ${((performance.now() - start) / 1000).toFixed(3)} seconds.\n`);
+    note(`Run completed in ${((performance.now() - start) / 1000).toFixed(3)} seconds.\n`);
     return 0;
   } catch (error) {
     reportError(error, `Failed request: `);

@@ -14,6 +14,11 @@ function fail(message: string): never {
   throw new ExitError(1);
 }
 
+/** A granularity; 0 means the usual one. */
+function granularityOf(text: string): number | undefined {
+  return imageSize(text, 'granularity') || undefined;
+}
+
 /** The actions in the order they were given. */
 function actionsOf(argv: readonly string[]): { action: Action; source: string }[] {
   const out: { action: Action; source: string }[] = [];
@@ -39,17 +44,16 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
     { short: 'b', long: 'source-file', argument: true },
     { short: 'F', long: 'source-format', argument: true },
     { short: 'f', argument: true },
-    { short: 'g', long: 'granularity', argument: true },
+    { short: 'g', long: 'granularity', argument: true, check: granularityOf },
   ]);
   const actions = actionsOf(argv);
   if (actions.length === 0) fail('Need at least one of --add, --remove, --clear, --enable, --disable, or --merge');
-  // 0 means the usual one.
-  const granularity = args.has('g') ? imageSize(args.last('g')!, 'granularity') || undefined : undefined;
-  if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
+  const granularity = args.has('g') ? granularityOf(args.last('g')!) : undefined;
   const has = (a: Action): boolean => actions.some((x) => x.action === a);
   if (granularity !== undefined && !has('add')) fail('granularity only supported with --add');
   if (args.has('b') && !has('merge')) fail('Merge bitmap source file only supported with --merge');
   if (args.has('F') && !args.has('b')) fail('-F only supported with -b');
+  if (args.positional.length !== 2) fail('Expecting filename and bitmap name');
   const [file, name] = args.positional as [string, string];
   const node = (await openNamed({
     name: file,

@@ -7,10 +7,10 @@ import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import {
   cacheMode,
   ExitError,
+  note,
   openNamed,
   outputFormat,
   parseArgs,
-  print,
   reportError,
   sayError,
   twoDecimals,
@@ -58,25 +58,23 @@ function humanOf(r: CheckResult): string {
   return text;
 }
 
+function checkRepair(mode: string): void {
+  if (mode !== 'leaks' && mode !== 'all')
+    usageError(`Unknown option value for -r (expecting 'leaks' or 'all'): ${mode}`);
+}
+
 export async function check(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
     { short: 'f', long: 'format', argument: true },
-    { short: 'r', long: 'repair', argument: true },
+    { short: 'r', long: 'repair', argument: true, check: checkRepair },
     { long: 'output', argument: true },
     { short: 'T', argument: true },
-    { short: 'q', long: 'quiet' },
+    { short: 'q' },
     { short: 'U', long: 'force-share' },
   ]);
-  const output = outputFormat(args);
-  let fix: FixMode = 'none';
-  if (args.has('r')) {
-    const mode = args.last('r')!;
-    if (mode !== 'leaks' && mode !== 'all') {
-      usageError(`Unknown option value for -r (expecting 'leaks' or 'all'): ${mode}`);
-    }
-    fix = mode;
-  }
   if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const output = outputFormat(args);
+  const fix = (args.last('r') ?? 'none') as FixMode;
   const cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   let node: BlockNode;
   try {
@@ -108,7 +106,7 @@ export async function check(argv: readonly string[]): Promise<number> {
       const fixed = { leaks: r.leaksFixed, corruptions: r.corruptionsFixed };
       const had = fixed.leaks > 0 || fixed.corruptions > 0;
       if (output === 'human' && !quiet && had) {
-        print(
+        note(
           `The following inconsistencies were found and repaired:\n\n    ${fixed.leaks} leaked clusters\n    ${fixed.corruptions} corruptions\n\nDouble checking the fixed image now...\n`,
         );
       }
@@ -116,7 +114,7 @@ export async function check(argv: readonly string[]): Promise<number> {
       r.leaksFixed = fixed.leaks;
       r.corruptionsFixed = fixed.corruptions;
     }
-    if (!quiet) print(output === 'json' ? `${jsonOf(args.positional[0]!, node.driverName, r)}\n` : humanOf(r));
+    if (!quiet) note(output === 'json' ? `${jsonOf(args.positional[0]!, node.driverName, r)}\n` : humanOf(r));
     if (r.corruptions || r.checkErrors) return r.checkErrors && !r.corruptions ? EXIT.FAILED : EXIT.CORRUPT;
     return r.leaks ? EXIT.LEAKS : EXIT.OK;
   } catch (error) {

@@ -4,8 +4,8 @@ import type { BlockNode } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { chainOf, closeImage, fullBackingName, protocolOf } from '../../block/graph.ts';
 import { statPath } from '../../block/libc.ts';
-import { cacheMode, openNamed, parseArgs, print, reportError, usageError } from './common.ts';
-import { MAX_INT64, numberArgument } from './numbers.ts';
+import { cacheMode, note, openNamed, parseArgs, reportError, usageError } from './common.ts';
+import { rateLimit } from './numbers.ts';
 import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 export async function commit(argv: readonly string[]): Promise<number> {
@@ -15,10 +15,10 @@ export async function commit(argv: readonly string[]): Promise<number> {
     { short: 'b', argument: true },
     { short: 'd' },
     { short: 'q' },
-    { short: 'r', argument: true },
+    { short: 'r', argument: true, check: rateLimit },
     ...PROGRESS_ROWS,
   ]);
-  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 0, MAX_INT64) : 0;
+  const rate = args.has('r') ? rateLimit(args.last('r')!) : 0;
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const name = args.positional[0]!;
   const cache = cacheMode(args.last('t') ?? 'writeback');
@@ -58,6 +58,6 @@ export async function commit(argv: readonly string[]): Promise<number> {
     progress.end(done);
     await closeImage(node);
   }
-  if (!args.has('q')) print('Image committed.\n');
+  if (!args.has('q')) note('Image committed.\n');
   return 0;
 }

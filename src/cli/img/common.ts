@@ -41,9 +41,30 @@ export function asBlockError(error: unknown): BlockError {
   throw error;
 }
 
-/** Writes to standard output, in order and as a whole; ends the command when nobody reads it any more. */
+/** The first error of standard output (errno); 0 while there is none. */
+let lostOutput = 0;
+
+/** Says on standard output what is going on. The work goes on where nobody hears it. */
+export function note(text: string): void {
+  if (lostOutput === 0) lostOutput = writeText(1, text);
+}
+
+/** Whether words got lost; whoever stops reading a pipe knows it. */
+export function outputLost(): boolean {
+  return lostOutput !== 0 && lostOutput !== ERRNO.EPIPE;
+}
+
+/** Writes a result to standard output, in order and as a whole; ends the command when it cannot be written. */
 export function print(text: string): void {
-  if (writeText(1, text) !== 0) throw new ExitError(1);
+  note(text);
+  if (lostOutput !== 0) throw new ExitError(outputLost() ? 1 : 0);
+}
+
+/** What the process exits with: a command whose words got lost is no success. */
+export function finalCode(code: number): number {
+  if (!outputLost()) return code;
+  sayError(`Could not write to standard output: ${strerror(lostOutput)}`);
+  return code || 1;
 }
 
 let commandName = '';
@@ -60,7 +81,12 @@ export interface OptionRow {
   argument?: boolean;
   /** Key under which it is found; the letter or long name if absent. */
   key?: string;
+  /** Looks at each argument as soon as it is met, and ends the command if it will not do. */
+  check?: (value: string) => void;
 }
+
+/** The options of a format, `-o`: each text must be a list. */
+export const FORMAT_OPTIONS: OptionRow = { short: 'o', argument: true, check: (text) => checkOptionTexts([text]) };
 
 /** Options every command has. */
 const COMMON_ROWS: readonly OptionRow[] = [
@@ -106,9 +132,9 @@ async function defineObject(text: string, failure: number): Promise<void> {
 }
 
 /**
- * Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. Objects are made and help
- * is given as soon as they are met, before later options are looked at. `failure` is the exit code for wrong objects; `imageOpts` says whether names may be
- * lists of options.
+ * Parses in getopt_long's way: letters can be joined, long names shortened, operands stand anywhere. Objects are made, arguments
+ * checked and help is given as soon as they are met, before later options are looked at. `failure` is the exit code for wrong
+ * objects; `imageOpts` says whether names may be lists of options.
  */
 export async function parseArgs(
   argv: readonly string[],
@@ -125,6 +151,7 @@ export async function parseArgs(
       print((await import('./help.ts')).helpText());
       throw new ExitError(0);
     }
+    row.check?.(value);
     const list = args.values.get(key);
     if (list) list.push(value);
     else args.values.set(key, [value]);
@@ -159,8 +186,11 @@ export async function parseArgs(
           break;
         }
       }
-    } else {
+    } else if (process.env['POSIXLY_CORRECT'] === undefined) {
       args.positional.push(word);
+    } else {
+      args.positional.push(...argv.slice(i));
+      break;
     }
   }
   return args;
@@ -195,6 +225,21 @@ export function warnOfFlag(flag: string, name: string, value: string): void {
   sayError(`warning: short-form boolean option '${flag}' deprecated`);
   writeText(2, `Please use ${name}=${value} instead\n`);
 }
+
+/** A snapshot by id, by name, or as a list of both. */
+export const SNAPSHOT_PARAM: OptionRow = {
+  short: 'l',
+  argument: true,
+  check: (param) => {
+    if (!param.startsWith('snapshot.')) return;
+    for (const [key] of parseKeyValueList(param, undefined, warnOfFlag)) {
+      if (key === 'snapshot.id' || key === 'snapshot.name') continue;
+      sayError(`Invalid parameter '${key}'`);
+      sayError(`Failed in parsing snapshot param '${param}'`);
+      throw new ExitError(1);
+    }
+  },
+};
 
 /** Options of `--image-opts`; a first value without a name is the file. */
 export function imageOptions(text: string): OptionTree {
@@ -263,16 +308,13 @@ export function humanSize(bytes: number): string {
   return `${threeDigits(bytes / 2 ** (10 * i))} ${units[i]}B`;
 }
 
-/** The texts of all -o, each of which must be a list of options. */
-export function optionTexts(args: Args): readonly string[] {
-  const texts = args.all('o');
-  checkOptionTexts(texts);
-  return texts;
-}
-
 /** --output=human or json. */
 export function outputFormat(args: Args): 'human' | 'json' {
-  const format = args.last('output') ?? 'human';
+  return checkedOutput(args.last('output') ?? 'human');
+}
+
+/** The output format of that name; an unknown one ends the command. */
+export function checkedOutput(format: string): 'human' | 'json' {
   if (format !== 'human' && format !== 'json') {
     sayError('--output must be used with human or json as argument.');
     throw new ExitError(1);

@@ -1,17 +1,32 @@
 // wemu-img compare: whether two images show the same content.
 
-import { statusAbove } from '../../block/block-status.ts';
+import { type ChainStatus, statusAbove } from '../../block/block-status.ts';
 import { equalBytes, isZero } from '../../block/bytes.ts';
 import type { BlockNode } from '../../block/driver.ts';
 import { errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import { cacheMode, ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import {
+  cacheMode,
+  ExitError,
+  note,
+  openNamed,
+  outputLost,
+  parseArgs,
+  reportError,
+  sayError,
+  usageError,
+} from './common.ts';
 import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
 
 const EXIT = { SAME: 0, DIFFERENT: 1, OPEN: 2, STATUS: 3, READ: 4 } as const;
 const CHUNK = 2 << 20;
 const SECTOR = 512;
+
+/** All that strict mode wants to be the same: also whether there is a place in a file, and whether the image ends here. */
+function kindOf(s: ChainStatus, at: number, size: number): string {
+  return [s.data, s.zero, s.allocated, s.offset >= 0, at + s.bytes === size].join();
+}
 
 class Comparison {
   private readonly a = new Uint8Array(CHUNK);
@@ -69,7 +84,7 @@ class Comparison {
     for (let at = 0; at < common; ) {
       const s1 = await this.status(first, at, common - at);
       const s2 = await this.status(second, at, common - at);
-      if (this.strict && (s1.data !== s2.data || s1.zero !== s2.zero || s1.allocated !== s2.allocated)) {
+      if (this.strict && kindOf(s1, at, size1) !== kindOf(s2, at, size2)) {
         this.say(`Strict mode: Offset ${formatInteger(at)} block status mismatch!`);
         return EXIT.DIFFERENT;
       }
@@ -159,11 +174,12 @@ export async function compare(argv: readonly string[]): Promise<number> {
   let complete = false;
   try {
     const say = (line: string): void => {
-      if (!args.has('q')) print(`${line}\n`);
+      if (!args.has('q')) note(`${line}\n`);
     };
     const code = await new Comparison(opened[0]!, opened[1]!, args.has('s'), say, progress).run();
     complete = code === 0;
-    return code;
+    // (What is not said must not look like a difference.)
+    return code === EXIT.SAME && outputLost() ? EXIT.OPEN : code;
   } finally {
     progress.end(complete);
     for (const { node } of opened) await closeImage(node);

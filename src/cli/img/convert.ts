@@ -13,15 +13,15 @@ import {
   asBlockError,
   cacheMode,
   ExitError,
+  FORMAT_OPTIONS,
   openNamed,
-  optionTexts,
   parseArgs,
   reportError,
+  SNAPSHOT_PARAM,
   sayError,
-  warnOfFlag,
 } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
-import { imageSize, MAX_INT64, numberArgument } from './numbers.ts';
+import { imageSize, rateLimit } from './numbers.ts';
 import { PROGRESS_ROWS, progressOf } from './progress.ts';
 
 const MAX_SPARSE = 16 << 20;
@@ -38,9 +38,7 @@ function optionMap(texts: readonly string[]): Map<string, string> {
   return new Map(texts.flatMap((t) => parseKeyValueList(t)));
 }
 
-function sparseSize(args: Args): number {
-  const text = args.last('S');
-  if (text === undefined) return DEFAULT_SPARSE;
+function sparseSize(text: string): number {
   const size = imageSize(text, 'buffer size for sparse output');
   if (size % 512 !== 0 || size > MAX_SPARSE) {
     fail(
@@ -50,19 +48,20 @@ function sparseSize(args: Args): number {
   return size;
 }
 
+function checkParallel(text: string): void {
+  const m = Number(text);
+  if (!Number.isInteger(m) || m < 1 || m > MAX_PARALLEL) {
+    fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
+  }
+}
+
 /** Checks that options fit together, in the order other tools complain. */
 function checkArgs(args: Args): void {
-  if (args.has('m')) {
-    const m = Number(args.last('m'));
-    if (!Number.isInteger(m) || m < 1 || m > MAX_PARALLEL) {
-      fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
-    }
-  }
   if (args.has('skip-broken-bitmaps') && !args.has('bitmaps')) fail('Use of --skip-broken-bitmaps requires --bitmaps');
-  if (args.has('n') && args.has('o')) fail('-o has no effect when skipping image creation');
-  if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
   if (args.has('C') && args.has('c')) fail('Cannot enable copy offloading when -c is used');
+  if (args.has('C') && args.has('S')) fail('Cannot enable copy offloading when -S is used');
   if (args.has('C') && args.has('salvage')) fail('Cannot use copy offloading in salvaging mode');
+  if (args.has('n') && args.has('o')) fail('-o has no effect when skipping image creation');
   if (!args.has('n') && args.has('target-image-opts')) fail('--target-image-opts requires use of -n flag');
   if (!args.has('n') && args.has('target-is-zero')) fail('--target-is-zero requires use of -n flag');
 }
@@ -105,12 +104,7 @@ export async function selectSnapshot(sources: readonly BlockNode[], param: strin
   const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
   let found = undefined as ReturnType<typeof findSnapshot>;
   if (param.startsWith('snapshot.')) {
-    const wanted = new Map(parseKeyValueList(param, undefined, warnOfFlag));
-    for (const key of wanted.keys()) {
-      if (key === 'snapshot.id' || key === 'snapshot.name') continue;
-      sayError(`Invalid parameter '${key}'`);
-      fail(`Failed in parsing snapshot param '${param}'`);
-    }
+    const wanted = new Map(parseKeyValueList(param));
     const id = wanted.get('snapshot.id');
     const name = wanted.get('snapshot.name');
     found = node.s.snapshots.find(
@@ -130,18 +124,18 @@ export async function convert(argv: readonly string[]): Promise<number> {
     { short: 'B', argument: true },
     { short: 'F', argument: true },
     { short: 'c' },
-    { short: 'o', argument: true },
-    { short: 'l', argument: true },
-    { short: 's', argument: true, key: 'l' },
-    { short: 'S', argument: true },
+    FORMAT_OPTIONS,
+    SNAPSHOT_PARAM,
+    { ...SNAPSHOT_PARAM, short: 's', key: 'l' },
+    { short: 'S', argument: true, check: sparseSize },
     { short: 'q' },
     { short: 'n' },
     { short: 't', argument: true },
     { short: 'T', argument: true },
-    { short: 'm', argument: true },
+    { short: 'm', argument: true, check: checkParallel },
     { short: 'W' },
     { short: 'C' },
-    { short: 'r', argument: true },
+    { short: 'r', argument: true, check: rateLimit },
     { short: 'U', long: 'force-share' },
     { long: 'target-image-opts' },
     { long: 'salvage' },
@@ -152,18 +146,18 @@ export async function convert(argv: readonly string[]): Promise<number> {
   ]);
   const format = args.last('O') ?? 'raw';
   const names = [...args.positional];
-  const texts = optionTexts(args);
-  const minSparse = sparseSize(args);
-  const rate = args.has('r') ? numberArgument(args.last('r')!, 'rate limit', 0, MAX_INT64) : 0;
+  const texts = args.all('o');
+  const minSparse = args.has('S') ? sparseSize(args.last('S')!) : DEFAULT_SPARSE;
+  const rate = args.has('r') ? rateLimit(args.last('r')!) : 0;
   checkArgs(args);
   if (wantsHelp(texts)) return printOptionHelp(format, names.length > 1 ? names.at(-1) : undefined);
   const targetName = names.pop();
   if (names.length < 1 || targetName === undefined) fail('Must specify image file name');
-  const cache = cacheMode(args.last('t') ?? 'unsafe');
   cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   const progress = progressOf(args);
   let sources: readonly BlockNode[] = [];
   let target: BlockNode | undefined;
+  let cache: ReturnType<typeof cacheMode> | undefined;
   let created = false;
   let done = false;
   try {
@@ -180,6 +174,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
       if (!createOptionsOf(protocol.name)) fail(`Protocol driver '${protocol.name}' does not support image creation`);
       parseCreateOptions(texts, creationOptions(driver, protocol));
       checkTarget(args, driver, backing, options, sources);
+      cache = cacheMode(args.last('t') ?? 'unsafe');
       // The size is that of the sources, whatever the options say.
       options.delete('size');
       await createImage({
@@ -198,6 +193,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
     } else if (args.has('c') && format !== 'qcow2' && !args.has('target-image-opts')) {
       fail('Compression not supported for this file format');
     }
+    cache ??= cacheMode(args.last('t') ?? 'unsafe');
     target = await openNamed({
       name: targetName,
       format: args.has('target-image-opts') ? args.last('O') : format,
@@ -267,6 +263,7 @@ function checkTarget(
     fail('Use of backing file requires explicit backing format');
   }
   if (args.has('c') && format !== 'qcow2') fail('Compression not supported for this file format');
+  if (args.has('bitmaps') && sources.length > 1) fail('Copying bitmaps only possible with single source');
   if (args.has('bitmaps') && sources[0]!.driverName !== 'qcow2') fail('Source lacks bitmap support');
   const preallocation = options.get('preallocation');
   if (args.has('c') && preallocation !== undefined && preallocation !== 'off') {

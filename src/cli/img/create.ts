@@ -4,7 +4,7 @@ import { createOptionsOf } from '../../block/create-options.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import type { OptionSpec } from '../../block/options.ts';
-import { ExitError, optionTexts, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, FORMAT_OPTIONS, note, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 import { imageSize } from './numbers.ts';
 
 /** Whether an option text asks for the list of options. */
@@ -27,7 +27,12 @@ export function printOptionHelp(format: string, filename: string | undefined): n
     sayError(`Format driver '${format}' does not support image creation`);
     return 1;
   }
-  const table = creationOptions(driver, filename === undefined ? undefined : protocolDriver(filename));
+  const protocol = filename === undefined ? undefined : protocolDriver(filename);
+  if (protocol && !createOptionsOf(protocol.name)) {
+    sayError(`Protocol driver '${protocol.name}' does not support image creation`);
+    return 1;
+  }
+  const table = creationOptions(driver, protocol);
   let text = filename === undefined ? `Supported ${format} options:\n` : 'Supported options:\n';
   for (const [name, spec] of Object.entries(table)) {
     text += `${`  ${name}=<${typeText(spec)}>`.padEnd(24)} - ${spec.help}\n`;
@@ -42,26 +47,15 @@ export function printOptionHelp(format: string, filename: string | undefined): n
 
 export async function create(argv: readonly string[]): Promise<number> {
   const rows = [
-    { short: 'F', long: 'backing-format', argument: true },
-    { short: 'b', long: 'backing', argument: true },
-    { short: 'f', long: 'format', argument: true },
-    { short: 'o', long: 'options', argument: true },
-    { short: 'q', long: 'quiet' },
-    { short: 'u', long: 'backing-unsafe' },
-    { short: 'e' },
-    { short: '6' },
+    { short: 'F', argument: true },
+    { short: 'b', argument: true },
+    { short: 'f', argument: true },
+    FORMAT_OPTIONS,
+    { short: 'q' },
+    { short: 'u' },
   ];
   const args = await parseArgs(argv, rows, 1, false);
-  for (const [letter, what] of [
-    ['e', 'encryption=on'],
-    ['6', 'compat6=on'],
-  ] as const) {
-    if (args.has(letter)) {
-      sayError(`option -${letter} is deprecated, please use '-o ${what}' instead!`);
-      return 1;
-    }
-  }
-  const texts = optionTexts(args);
+  const texts = args.all('o');
   const format = args.last('f') ?? 'raw';
   const [filename, size, extra] = args.positional;
   if (wantsHelp(texts)) return printOptionHelp(format, filename);
@@ -78,7 +72,7 @@ export async function create(argv: readonly string[]): Promise<number> {
       ...(bytes === undefined ? {} : { size: bytes }),
       unsafe: args.has('u'),
       announce: (line) => {
-        if (!args.has('q')) print(`${line}\n`);
+        if (!args.has('q')) note(`${line}\n`);
       },
     });
   } catch (error) {

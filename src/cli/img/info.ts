@@ -167,8 +167,8 @@ export async function info(argv: readonly string[]): Promise<number> {
     { long: 'backing-chain' },
     { long: 'safe' },
   ]);
-  const output = outputFormat(args);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
+  const output = outputFormat(args);
   if (args.has('safe') && args.has('backing-chain')) {
     reportError(new BlockError('--safe opens no second file, so it cannot be used with --backing-chain'));
     return 1;

@@ -94,18 +94,21 @@ async function* entries(node: BlockNode, start: number, end: number): AsyncGener
   if (current) yield current;
 }
 
+const startOffset = (text: string): number => numberArgument(text, 'start offset', 0, MAX_INT64);
+const maxLength = (text: string): number => numberArgument(text, 'max length', 0, MAX_INT64);
+
 export async function map(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
     { short: 'f', long: 'format', argument: true },
     { long: 'output', argument: true },
     { short: 'U', long: 'force-share' },
-    { short: 's', long: 'start-offset', argument: true },
-    { short: 'l', long: 'max-length', argument: true },
+    { short: 's', long: 'start-offset', argument: true, check: startOffset },
+    { short: 'l', long: 'max-length', argument: true, check: maxLength },
   ]);
-  const output = outputFormat(args);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  const start = args.has('s') ? numberArgument(args.last('s')!, 'start offset', 0, MAX_INT64) : 0;
-  const max = args.has('l') ? numberArgument(args.last('l')!, 'max length', 0, MAX_INT64) : Infinity;
+  const output = outputFormat(args);
+  const start = args.has('s') ? startOffset(args.last('s')!) : 0;
+  const max = args.has('l') ? maxLength(args.last('l')!) : Infinity;
   const node = await openNamed({
     name: args.positional[0]!,
     format: args.last('f'),

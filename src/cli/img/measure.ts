@@ -10,7 +10,18 @@ import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { prettyJson } from '../../block/qdict.ts';
-import { ExitError, openNamed, optionTexts, outputFormat, parseArgs, print, reportError, sayError } from './common.ts';
+import {
+  checkedOutput,
+  ExitError,
+  FORMAT_OPTIONS,
+  openNamed,
+  outputFormat,
+  parseArgs,
+  print,
+  reportError,
+  SNAPSHOT_PARAM,
+  sayError,
+} from './common.ts';
 import { imageSize } from './numbers.ts';
 
 function fail(message: string): never {
@@ -65,15 +76,15 @@ export async function measure(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
     { short: 'f', argument: true },
     { short: 'O', argument: true },
-    { short: 'o', argument: true },
-    { short: 'l', argument: true },
-    { long: 'output', argument: true },
-    { long: 'size', argument: true },
+    FORMAT_OPTIONS,
+    SNAPSHOT_PARAM,
+    { long: 'output', argument: true, check: checkedOutput },
+    { long: 'size', argument: true, check: imageSize },
     { short: 'U', long: 'force-share' },
   ]);
   const output = outputFormat(args);
   const format = args.last('O') ?? 'raw';
-  const texts = optionTexts(args);
+  const texts = args.all('o');
   const given = args.has('size') ? imageSize(args.last('size')!) : undefined;
   if (args.positional.length > 1) fail('At most one filename argument is allowed.');
   const [filename] = args.positional;

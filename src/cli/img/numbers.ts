@@ -37,3 +37,8 @@ export function imageSize(text: string, name = 'image size'): number {
   }
   return size;
 }
+
+/** A limit in bytes per second, for `-r`. */
+export function rateLimit(text: string): number {
+  return numberArgument(text, 'rate limit', 0, MAX_INT64);
+}

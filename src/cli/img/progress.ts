@@ -1,6 +1,6 @@
 // How far a command is: `-p`, --progress=json, SIGUSR1.
 import { writeText } from '../../block/libc.ts';
-import { type Args, ExitError, type OptionRow, print, sayError, twoDecimals } from './common.ts';
+import { type Args, ExitError, note, type OptionRow, sayError, twoDecimals } from './common.ts';
 
 /** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */
 export class Progress {
@@ -20,13 +20,13 @@ export class Progress {
     const hundredths = Math.floor(this.fraction * 100);
     if (this.mode === 'off' || hundredths === this.last) return;
     this.last = hundredths;
-    if (this.mode === 'line') print(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
+    if (this.mode === 'line') note(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
     else writeText(2, `${JSON.stringify({ progress: this.fraction })}\n`);
   }
 
   end(complete: boolean): void {
     if (complete) this.update(1);
-    if (this.mode === 'line') print('\n');
+    if (this.mode === 'line') note('\n');
     process.off('SIGUSR1', this.onSignal);
   }
 }

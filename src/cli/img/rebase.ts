@@ -57,7 +57,7 @@ export async function rebase(argv: readonly string[]): Promise<number> {
     if (args.has('c') && node.driverName !== 'qcow2')
       throw new BlockError('Compression not supported for this file format');
     if (!unsafe) await rebaseImage(node, fresh, args.has('c'), (f) => progress.update(f));
-    await change(node, name || undefined, format);
+    await change(node, name, format);
     done = true;
     return 0;
   } catch (error) {
@@ -87,8 +87,8 @@ async function openNew(node: BlockNode, name: string, format: string | undefined
 
 async function change(node: BlockNode, name: string | undefined, format: string | undefined): Promise<void> {
   try {
-    if (name !== undefined && format === undefined) throw new BlockError('backing format must be specified');
-    await node.changeBackingFile(name, format);
+    if (name && format === undefined) throw new BlockError('backing format must be specified');
+    await node.changeBackingFile(name || undefined, format);
   } catch (error) {
     const e = asBlockError(error);
     if (e.errno === ERRNO.ENOSPC) {

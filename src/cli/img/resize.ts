@@ -4,7 +4,7 @@ import type { Preallocation } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { toSize } from '../../block/options.ts';
-import { ExitError, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { ExitError, note, openNamed, parseArgs, reportError, sayError, usageError } from './common.ts';
 
 /** Longest disk there can be: what fits into 63 bits in steps of a gigabyte. */
 const MAX_LENGTH = 2n ** 63n - 2n ** 30n;
@@ -15,25 +15,25 @@ function signedSize(text: string): bigint {
   return BigInt.asIntN(64, exact !== undefined && exact < 2n ** 64n ? exact : BigInt(toSize('size', text)));
 }
 
+function checkPreallocation(mode: string): void {
+  if (['off', 'metadata', 'falloc', 'full'].includes(mode)) return;
+  sayError(`Invalid preallocation mode '${mode}'`);
+  throw new ExitError(1);
+}
+
 export async function resize(argv: readonly string[]): Promise<number> {
   // The size always comes last; a leading minus belongs to it.
-  const last = argv.at(-1);
-  const relative = argv.length > 1 && last !== undefined && /^-[^-]/.test(last);
-  const args = await parseArgs(relative ? argv.slice(0, -1) : argv, [
+  if (argv.length < 2) usageError('Not enough arguments');
+  const sizeText = argv.at(-1)!;
+  const args = await parseArgs(argv.slice(0, -1), [
     { short: 'f', argument: true },
-    { short: 'q', long: 'quiet' },
-    { long: 'preallocation', argument: true },
+    { short: 'q' },
+    { long: 'preallocation', argument: true, check: checkPreallocation },
     { long: 'shrink' },
   ]);
-  if (relative) args.positional.push(last);
-  if (argv.length < 2) usageError('Not enough arguments');
   const preallocation = args.last('preallocation') ?? 'off';
-  if (!['off', 'metadata', 'falloc', 'full'].includes(preallocation)) {
-    sayError(`Invalid preallocation mode '${preallocation}'`);
-    return 1;
-  }
-  if (args.positional.length !== 2) usageError('Expecting image file name and size');
-  const [name, sizeText] = args.positional as [string, string];
+  if (args.positional.length !== 1) usageError('Expecting image file name and size');
+  const name = args.positional[0]!;
   const sign = /^[+-]/.exec(sizeText)?.[0];
   let amount: bigint;
   try {
@@ -74,7 +74,7 @@ export async function resize(argv: readonly string[]): Promise<number> {
     if (exact > MAX_LENGTH) throw new BlockError(`offset(${exact}) exceeds maximum(${MAX_LENGTH})`);
     // A raw file may have any length; formats say what they need.
     await node.truncate(target, preallocation as Preallocation);
-    if (!args.has('q')) print('Image resized.\n');
+    if (!args.has('q')) note('Image resized.\n');
     return 0;
   } catch (error) {
     if (error instanceof ExitError || !(error instanceof BlockError)) throw error;

@@ -1,7 +1,7 @@
 // Runs one wemu-img command: global options, arguments as exact bytes, and errors as one line with an exit code.
 import { nameOfBytes } from '../../block/bytes.ts';
 import { sendWarnings } from '../../block/warnings.ts';
-import { asBlockError, ExitError, print, reportError, sayError, setCommand, usageError } from './common.ts';
+import { asBlockError, ExitError, finalCode, print, reportError, sayError, setCommand, usageError } from './common.ts';
 
 /** A command takes its arguments and returns the exit code. */
 export type Command = (argv: readonly string[]) => Promise<number>;
@@ -88,6 +88,6 @@ export function start(commands: CommandTable): void {
   sendWarnings((text) => sayError(`warning: ${text}`));
   // No top-level await: it would keep the file from being compiled ahead.
   void runImg(exactArgs(process.argv.slice(2)), commands).then((code) => {
-    process.exitCode = code;
+    process.exitCode = finalCode(code);
   });
 }

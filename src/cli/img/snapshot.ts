@@ -11,7 +11,7 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
     { short: 'a', argument: true },
     { short: 'c', argument: true },
     { short: 'd', argument: true },
-    { short: 'q', long: 'quiet' },
+    { short: 'q' },
     { short: 'U', long: 'force-share' },
   ]);
   const actions = ['l', 'a', 'c', 'd'].filter((k) => args.has(k));

@@ -12,6 +12,11 @@ function enable(pattern: string): void {
 export function traceOption(text: string): boolean {
   if (text === 'help' || text === '?') return true;
   const options = new Map(parseKeyValueList(text, 'enable'));
+  for (const name of options.keys()) {
+    if (['enable', 'events', 'file'].includes(name)) continue;
+    sayError(`Invalid parameter '${name}'`);
+    throw new ExitError(1);
+  }
   const pattern = options.get('enable');
   if (pattern !== undefined) enable(pattern);
   const events = options.get('events');

@@ -1,0 +1,121 @@
+// Command lines for comparing wemu-img with qemu-img: several mistakes at once (which is told first), images that may only be
+// read, external data files, and what strict comparisons want to be the same.
+import type { CliCase } from './cli-cases.ts';
+
+const CHAIN = ['img create -q -f qcow2 a 1M', 'img create -q -f qcow2 -b a -F qcow2 o 1M', 'img create -q -f raw r 1M'];
+
+/** Image `a` as a list of options, not to be written to. */
+const READ_ONLY = 'driver=qcow2,file.filename=a,read-only=on';
+
+/** A raw data file's bytes, written past the image, must be seen through it. */
+const POKE = 'printf x | dd of=e bs=1 seek=70000 conv=notrunc status=none';
+
+export const MISTAKE_CASES: CliCase[] = [
+  {
+    name: 'which of several mistakes is told',
+    run: [
+      ...CHAIN,
+      'img info --output=x',
+      'img check --output=x -r x a',
+      'img check -r x -z a',
+      'img check -r x -r all a',
+      'img check -f foo -r all -U a',
+      'img map -s x -l 8E --output=x',
+      'img map -l x -s x a',
+      'img map -s x -z a',
+      'img create -o ,, -z n 1M',
+      'img create -o size=x -o foo=1 n 1M',
+      'img create -f qcow2 -o lazy_refcounts=5,foo=1 n 1M',
+      'img create --quiet n 1M',
+      'img create -6 n 1M',
+      'img create -f raw -o help null-co://',
+      'img create -f host_device -o help',
+      'img convert -m x -S 5 a n',
+      'img convert -S 5 -C -S 4k a n',
+      'img convert -C -S 4k -n -o size=1 a n',
+      'img convert -c -C -S 4k a n',
+      'img convert -t x -B none a n',
+      'img convert -t x -O foo a n',
+      'img convert -t x -l x a n',
+      'img convert -T x -t x a n',
+      'img convert -l snapshot.foo=1 -z a n',
+      'img convert --bitmaps -O qcow2 a a n',
+      'img commit -r x -z o',
+      'img resize --preallocation=x --preallocation=full a 2M',
+      'img resize -f foo',
+      'img resize none --shrink',
+      'img resize -1k',
+      'img snapshot --quiet -l a',
+      'img snapshot --image-opts -U a',
+      'img amend -o foo=1 -o cluster_size=4k a',
+      'img amend -o cluster_size=4k -o foo=1 a',
+      'img amend -o cluster_size=4k a',
+      'img amend -p -o foo=1 a',
+      'img amend -o help a',
+      'img amend -o encrypt.state=active a',
+      'img amend -o encrypt.keyslot=x a',
+      'img measure -o ,, --output=x a',
+      'img measure --output=x --size=x --object x',
+      'img measure --size=x --size=1M',
+      'img bench -c x -c 1 a',
+      'img bench -i x -d x a',
+      'img bench -t x --pattern=x a',
+      'img bitmap -g x a',
+      'img bitmap --add -b a a',
+      'img bitmap --remove -g 5 a',
+      'img -T foo=bar info a',
+      'POSIXLY_CORRECT=1 img info a -U',
+      'img create -f qcow2 -o encrypt.iter-time=5 e 1M',
+      'img create -f qcow2 -o encryption=on,encrypt.format=aes e 1M',
+      'img create -f qcow2 -o encrypt.format=luks,cluster_size=5 e 1M',
+    ],
+  },
+  {
+    name: 'nodes that are only read',
+    run: [
+      ...CHAIN,
+      `img check --image-opts ${READ_ONLY} -r all`,
+      `img resize --image-opts ${READ_ONLY} 2M`,
+      `img resize 'json:{"driver":"qcow2","file.filename":"a","read-only":true}' 2M`,
+      `img amend --image-opts ${READ_ONLY} -o compat=0.10`,
+      `img snapshot --image-opts ${READ_ONLY} -c x`,
+      `img bitmap --image-opts --add ${READ_ONLY} x`,
+      `img convert -n --target-image-opts r ${READ_ONLY}`,
+      'img check --image-opts driver=qcow2,file.filename=a,file.read-only=on -r all',
+      'img commit --image-opts driver=qcow2,file.filename=o,backing.read-only=on',
+    ],
+  },
+  {
+    name: 'external data files',
+    run: [
+      'img create -f qcow2 -o data_file=d a 1M',
+      'ls -s d && wc -c d',
+      'img create -f qcow2 -o data_file=e,data_file_raw=on b 1M',
+      'wc -c e',
+      `${POKE}; img convert -O raw b c && cmp c e`,
+      ...['img resize -q a 3M', 'img resize -q --shrink a 2M', 'img amend -o size=4M a'].map((c) => `${c} && wc -c d`),
+      ...['img resize -q b 3M', 'img resize -q --shrink b 2M'].map((c) => `${c} && wc -c e`),
+      'img convert -O qcow2 -o data_file=f,data_file_raw=on c g && cmp c f',
+      ...['metadata', 'falloc', 'full'].map(
+        (mode) => `img create -q -f qcow2 -o data_file=h,preallocation=${mode} g 1M && ls -s g h`,
+      ),
+      'img bitmap --add g b0 && img rebase -u -b "" g && img check g',
+      'rm h; img rebase -u -b "" g',
+    ],
+  },
+  {
+    name: 'compare -s: places and ends',
+    run: [
+      'img create -q -f qcow2 a 1M',
+      "io -c 'w -P 1 0 300k' a",
+      'img convert -c -O qcow2 a c',
+      'img create -q -f qcow2 -b a -F qcow2 o',
+      'img convert -O raw a r',
+      'img create -q -f qcow2 z1 1M && qemu-io -c "w -z 0 1M" z1 >/dev/null',
+      'img create -q -f qcow2 z2 1M && qemu-io -c "w 0 1M" -c "w -z 0 1M" z2 >/dev/null',
+      'img create -q -f raw z3 1M',
+      'img create -q -f raw -o preallocation=full z4 1M',
+      ...['a c', 'a o', 'c o', 'a r', 'o r', 'z1 z2', 'z3 z4', 'z4 a'].map((pair) => `img compare -s ${pair}`),
+    ],
+  },
+];
