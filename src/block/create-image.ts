@@ -280,7 +280,11 @@ async function createProtocol(
   const driver = protocolDriver(filename);
   if (driver.name === 'file') {
     const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
-    await createFile(filename, size, preallocation, nocow, claimed);
+    const hint = options.get('extent_size_hint');
+    const extentSizeHint = hint === undefined ? undefined : toSize('extent_size_hint', hint);
+    if (extentSizeHint !== undefined && extentSizeHint > 0xffffffff)
+      throw new BlockError('Extent size hint is too large', ERRNO.EINVAL);
+    await createFile(filename, size, preallocation, nocow, extentSizeHint, claimed);
     return;
   }
   // A device is there already; it only has to be large enough.

@@ -31,6 +31,7 @@ import {
   readCached,
   readNow,
   seekEnd,
+  setExtentSizeHint,
   setNoCow,
   statFd,
   statPath,
@@ -40,6 +41,7 @@ import {
 } from './libc.ts';
 import { ImageLock } from './lock.ts';
 import { OptionReader } from './options.ts';
+import { warn } from './warnings.ts';
 
 /** Writes up to this size are done at once: the page cache takes them faster than a thread could be woken. */
 const INLINE_WRITE = 1024 * 1024;
@@ -573,6 +575,9 @@ export function isDevicePath(path: string): boolean {
   return kind === 'block' || kind === 'char';
 }
 
+/** Bytes of space that go together in new files where the file system can be told. */
+const DEFAULT_EXTENT_SIZE_HINT = 1 << 20;
+
 /**
  * Creates an empty file of the given size, or empties an existing one, holding its lock meanwhile. `claimed` is called once
  * the file is ours to change.
@@ -582,6 +587,7 @@ export async function createFile(
   size: number,
   preallocation: Preallocation,
   nocow: boolean,
+  extentSizeHint: number | undefined,
   claimed: () => void = () => {},
 ): Promise<void> {
   const path = filename.replace(/^file:/, '');
@@ -596,6 +602,10 @@ export async function createFile(
     // Devices cannot be cut; there is nothing to empty.
     if (errno !== ERRNO.EINVAL) check(errno);
     if (nocow) setNoCow(fd);
+    const hint = extentSizeHint ?? DEFAULT_EXTENT_SIZE_HINT;
+    const refused = hint > 0 ? setExtentSizeHint(fd, hint) : 0;
+    // (Nobody minds that of a hint he did not give.)
+    if (refused && extentSizeHint) warn(`Failed to set extent size hint: ${strerror(refused)}`);
     const node = new FileNode({ ...NO_FLAGS }, 'file', path, dup(fd), false, statFd(fd));
     try {
       await node.truncate(size, preallocation);

@@ -18,6 +18,9 @@ export const GROUP_PROPERTIES: readonly string[] = [
 /** Largest rate: what a second's worth of is still exact in sums. */
 const MAX_RATE = 1e15;
 
+/** Longest a timer can wait, in milliseconds. */
+const MAX_SLEEP = 2 ** 31 - 1;
+
 /** One limit: so many units a second on average, and what may be above that for a while. */
 export interface RateLimit {
   average: number;
@@ -108,8 +111,7 @@ export class ThrottleGroup {
 
   /** Waits until a request of so many bytes may go on. */
   async admit(bytes: number, write: boolean): Promise<void> {
-    const wait = this.delay(bytes, write);
-    if (wait > 0) await Bun.sleep(wait);
+    for (let wait = this.delay(bytes, write); wait > 0; wait -= MAX_SLEEP) await Bun.sleep(Math.min(wait, MAX_SLEEP));
   }
 }
 

@@ -377,7 +377,11 @@ export class Qcow2Node extends BlockNode {
   protected override doFlush(): Promise<void> {
     const { s } = this;
     return s.lock.with(async () => {
-      if (s.corrupted) return;
+      if (s.corrupted) {
+        // What was accepted before stays in memory for good: nobody must take it for stable.
+        if (s.l2Cache.isDirty || s.refcountCache.isDirty) throw errnoError(ERRNO.EIO);
+        return;
+      }
       s.file.event('flush_to_os');
       await s.flushCaches();
       // Freed clusters may be used again once the base class has flushed the file; a flag-free way is to do it here.
