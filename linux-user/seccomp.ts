@@ -4,6 +4,7 @@ import { ENOSYS } from '../src/host/errno.ts';
 import type { Abi } from './abi/interface.ts';
 import { NO_RESULT } from './errno.ts';
 import type { Confinement, Process } from './process.ts';
+import { CARRIER, CONTINUE, pack } from './seccomp-notify.ts';
 import { SIGKILL, SIGSYS, type SigInfo } from './siginfo.ts';
 import type { Signals } from './signals.ts';
 
@@ -16,7 +17,7 @@ export const RET_KILL_PROCESS = 0x80000000 | 0;
 export const RET_KILL_THREAD = 0;
 export const RET_TRAP = 0x30000;
 export const RET_ERRNO = 0x50000;
-const RET_USER_NOTIF = 0x7fc00000;
+export const RET_USER_NOTIF = 0x7fc00000;
 export const RET_TRACE = 0x7ff00000;
 export const RET_LOG = 0x7ffc0000;
 export const RET_ALLOW = 0x7fff0000;
@@ -231,6 +232,8 @@ function auditArchitecture({ program: { elf } }: Abi): number {
 export interface SavedSeccomp {
   readonly mode: number;
   readonly filters: readonly string[];
+  /** Which of them somebody listens to, or did; -1: none. */
+  readonly listener: number;
 }
 
 /** Bytes of struct sock_filter: 16 bits of code, two jumps of 8, 32 bits. */
@@ -271,6 +274,10 @@ export function readInstructions(view: DataView, from: number, length: number, l
 export class Seccomp implements Confinement {
   /** Newest first. */
   private filters: readonly Filter[] = [];
+  /** The one that somebody listens to: there can be one only. */
+  private listenedTo: Filter | null = null;
+  /** The filter that the last result is of. */
+  private matched: Filter | null = null;
   private mode: number;
   private readonly data = new Int32Array(DATA_SIZE / 4);
 
@@ -294,17 +301,22 @@ export class Seccomp implements Confinement {
 
   /** What `restore` makes the same of, as JSON can hold it. */
   save(): SavedSeccomp {
-    return { mode: this.mode, filters: this.filters.map(encode) };
+    const { listenedTo, filters } = this;
+    const listener = listenedTo === null ? -1 : filters.indexOf(listenedTo);
+    return { mode: this.mode, filters: filters.map(encode), listener };
   }
 
-  static restore({ mode, filters }: SavedSeccomp): Seccomp {
+  static restore({ mode, filters, listener }: SavedSeccomp): Seccomp {
     const seccomp = new Seccomp(mode);
     seccomp.filters = filters.map(decode);
+    seccomp.listenedTo = seccomp.filters[listener] ?? null;
     return seccomp;
   }
 
-  add(filter: Filter): void {
+  /** @param listened the host has made a descriptor that listens to this filter */
+  add(filter: Filter, listened = false): void {
     this.filters = [filter, ...this.filters];
+    if (listened) this.listenedTo = filter;
   }
 
   enter(p: Process, number: number, args: readonly number[]): number | undefined {
@@ -325,9 +337,15 @@ export class Seccomp implements Confinement {
       case RET_ERRNO:
         return -Math.min(data, MAX_ERRNO);
       case RET_TRACE:
-      case RET_USER_NOTIF:
-        // Nobody traces, and nobody listens.
+        // Nobody traces.
         return -ENOSYS;
+      case RET_USER_NOTIF: {
+        // Nobody has ever listened.
+        if (this.listenedTo === null || this.matched !== this.listenedTo) return -ENOSYS;
+        const [a, b, c, d, e, f] = pack({ number, architecture, pc, args });
+        const answer = p.wait(CARRIER, a!, b!, c!, d!, e!, f!);
+        return answer === CONTINUE ? undefined : answer;
+      }
       case RET_TRAP:
         (p.signals as Signals).force(info());
         return -NO_RESULT;
@@ -344,9 +362,12 @@ export class Seccomp implements Confinement {
     data[2 + low] = pc;
     for (let k = 0; k < 6; k++) data[4 + 2 * k + low] = args[k]!;
     let result = RET_ALLOW;
+    this.matched = null;
     for (const filter of this.filters) {
       const one = runFilter(filter, data);
-      if ((one & RET_ACTION_FULL) < (result & RET_ACTION_FULL)) result = one;
+      if ((one & RET_ACTION_FULL) >= (result & RET_ACTION_FULL)) continue;
+      result = one;
+      this.matched = filter;
     }
     return result;
   }

@@ -7,6 +7,7 @@ import { BAD_ADDRESS } from '../paths.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, readField, write64, writeField } from '../structs.ts';
 import type { Handler, Row } from './row.ts';
+import { SECCOMP_IOCTLS } from './seccomp-ioctls.ts';
 import { copyIn, copyOut, hostCopy, toGuest } from './user-data.ts';
 
 const SOL_SOCKET = 1;
@@ -226,4 +227,5 @@ export const IOCTL_HANDLERS: Readonly<Record<number, readonly [name: string, row
   ],
   1074287107: ['RNDADDENTROPY', pointerRow(addEntropy)],
   4713: ['BLKPG', pointerRow(partition)],
+  ...SECCOMP_IOCTLS,
 };

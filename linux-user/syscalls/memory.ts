@@ -2,10 +2,12 @@
 
 import { EFAULT, EINVAL, ENOMEM, EPERM } from '../../src/host/errno.ts';
 import { HostBuffer, SYS, sys2, sys3, sys5 } from '../../src/host/syscall.ts';
+import { otherGuest } from '../other-guests.ts';
 import type { Process } from '../process.ts';
+import { write64 } from '../structs.ts';
 import { getLimit } from './limits.ts';
 import type { Rows } from './row.ts';
-import { hostVector } from './user-data.ts';
+import { hostVector, MAX_IOV } from './user-data.ts';
 
 const PAGE = 4096;
 const RLIMIT_DATA = 2;
@@ -95,21 +97,28 @@ function remapFilePages(p: Process, addr: number, size: number, prot: number, pa
 /** Where the second vector of process_vm_readv stands in the scratch buffer. */
 const REMOTE = 1024 * 16;
 
-/**
- * process_vm_readv and process_vm_writev reach this process only: where another emulator keeps its guest's memory is
- * known to nobody, and the kernel would refuse to look for it as well (yama).
- */
+/** process_vm_readv and process_vm_writev: of other processes only those reach guests that tell where their memory is. */
 function processVm(call: number, reads: boolean) {
   return (p: Process, pid: number, local: number, count: number, remote: number, others: number, flags: number) => {
-    const own = pid === process.pid;
-    if (!own && flags === 0) {
+    const other = pid === process.pid ? undefined : otherGuest(pid);
+    if (other === undefined && pid !== process.pid && flags === 0) {
       const alive = sys2(SYS.kill, pid, 0);
       return alive < 0 ? alive : -EPERM;
     }
-    const to = hostVector(p, remote, others, !reads, REMOTE);
+    const to = hostVector(p, remote, others, !reads && other === undefined, REMOTE);
+    if (other !== undefined) moveVector(p, others >>> 0, other.base);
     const from = hostVector(p, local, count, reads);
     return p.wait(call, pid, from, count >>> 0, to, others >>> 0, flags);
   };
+}
+
+/** Makes the addresses of the second vector those of a guest whose memory begins at `base` in its process. */
+function moveVector(p: Process, count: number, base: number): void {
+  const { view } = p.scratch(0);
+  for (let at = REMOTE; at < REMOTE + 16 * Math.min(count, MAX_IOV); at += 16) {
+    const address = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32 - p.base;
+    if (address >= 0 && address < p.memory.taskSize) write64(view, at, base + address, true);
+  }
 }
 
 /** Offset of the size in struct shmid_ds of x86-64, behind struct ipc_perm. */

@@ -2,7 +2,6 @@
 
 import { EACCES, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP } from '../../src/host/errno.ts';
 import { SYS, sys5 } from '../../src/host/syscall.ts';
-import { unimpOnce } from '../../src/log/log.ts';
 import { hasEffectiveCapability } from '../exec-in-place.ts';
 import type { Process } from '../process.ts';
 import {
@@ -17,11 +16,13 @@ import {
   RET_LOG,
   RET_TRACE,
   RET_TRAP,
+  RET_USER_NOTIF,
   readInstructions,
   SECCOMP_MODE_FILTER,
   SECCOMP_MODE_STRICT,
   Seccomp,
 } from '../seccomp.ts';
+import { listen } from '../seccomp-notify.ts';
 import type { Rows } from './row.ts';
 
 const SET_MODE_STRICT = 0;
@@ -40,10 +41,12 @@ const PR_GET_SECCOMP = 21;
 const PR_GET_NO_NEW_PRIVS = 39;
 const CAP_SYS_ADMIN = 21;
 
-/** What GET_ACTION_AVAIL knows: notifying another process is not among it. */
+/** What GET_ACTION_AVAIL knows. */
 const ACTIONS: readonly number[] = [
-  ...[RET_KILL_PROCESS, RET_KILL_THREAD, RET_TRAP, RET_ERRNO, RET_TRACE, RET_LOG, RET_ALLOW],
+  ...[RET_KILL_PROCESS, RET_KILL_THREAD, RET_TRAP, RET_ERRNO, RET_USER_NOTIF, RET_TRACE, RET_LOG, RET_ALLOW],
 ];
+/** struct seccomp_notif_sizes: those of struct seccomp_notif, seccomp_notif_resp and seccomp_data. */
+const NOTIF_SIZES: readonly number[] = [80, 24, 64];
 
 /** The mode can only be left by the end of the process. */
 function mayAssign(p: Process, mode: number): boolean {
@@ -74,19 +77,20 @@ function setFilter(p: Process, flags: number, address: number): number {
   const known =
     FLAG_TSYNC | FLAG_LOG | FLAG_SPEC_ALLOW | FLAG_NEW_LISTENER | FLAG_TSYNC_ESRCH | FLAG_WAIT_KILLABLE_RECV;
   if (flags & ~known) return -EINVAL;
-  if (flags & FLAG_NEW_LISTENER) {
-    unimpOnce('seccomp with SECCOMP_FILTER_FLAG_NEW_LISTENER');
-    return -EINVAL;
-  }
-  if (flags & FLAG_WAIT_KILLABLE_RECV) return -EINVAL;
+  // Both want the result.
+  if (flags & FLAG_TSYNC && flags & FLAG_NEW_LISTENER && !(flags & FLAG_TSYNC_ESRCH)) return -EINVAL;
+  if (flags & FLAG_WAIT_KILLABLE_RECV && !(flags & FLAG_NEW_LISTENER)) return -EINVAL;
   const filter = readFilter(p, address);
   if (typeof filter === 'number') return filter;
   if (!mayAssign(p, SECCOMP_MODE_FILTER)) return -EINVAL;
   const seccomp = (p.seccomp as Seccomp | null) ?? new Seccomp(SECCOMP_MODE_FILTER);
   if (!seccomp.hasRoom(filter.length)) return -ENOMEM;
-  seccomp.add(filter);
+  // The host knows whether there is one already.
+  const listener = flags & FLAG_NEW_LISTENER ? listen(flags & ~(FLAG_TSYNC | FLAG_TSYNC_ESRCH)) : 0;
+  if (listener < 0) return listener;
+  seccomp.add(filter, (flags & FLAG_NEW_LISTENER) !== 0);
   p.seccomp = seccomp;
-  return 0;
+  return listener;
 }
 
 function seccomp(p: Process, operation: number, flags: number, address: number): number {
@@ -102,8 +106,12 @@ function seccomp(p: Process, operation: number, flags: number, address: number):
       return ACTIONS.includes(action | 0) ? 0 : -EOPNOTSUPP;
     }
     case GET_NOTIF_SIZES:
-      unimpOnce('seccomp with SECCOMP_GET_NOTIF_SIZES');
-      return -EINVAL;
+      if (flags !== 0) return -EINVAL;
+      if (!p.memory.prepareWrite(address, 6)) return -EFAULT;
+      NOTIF_SIZES.forEach((size, n) => {
+        p.view.setUint16((address >>> 0) + 2 * n, size, p.little);
+      });
+      return 0;
     default:
       return -EINVAL;
   }

@@ -22,6 +22,7 @@ const PROGRAMS: Record<string, readonly string[]> = {
   process: [''],
   namespaces: [''],
   seccomp: [''],
+  notify: [''],
   hostile: [''],
   sockets: ['unix', 'internet', 'options', 'interfaces', 'many'],
 };
