@@ -128,7 +128,11 @@ class HttpNode extends BlockNode {
     const response = await request(this.connection, 'GET', `bytes=${offset}-${end - 1}`);
     if (!startsAt(response, offset)) {
       await dropBody(response);
-      throw new BlockError(`CURL: Error reading file: server answered ${response.status}`, ERRNO.EIO);
+      const text =
+        response.status >= 400
+          ? `The requested URL returned error: ${response.status}`
+          : `server answered ${response.status}`;
+      throw new BlockError(`CURL: Error reading file: ${text}`, ERRNO.EIO);
     }
     const version = versionOf(response);
     if (this.version !== undefined && version !== undefined && version !== this.version) {
@@ -174,9 +178,8 @@ function proxyFor(scheme: string, username: string | undefined, password: string
 }
 
 export async function openHttp(name: string, context: OpenContext): Promise<BlockNode> {
-  if (!context.flags.readOnly) {
-    throw new BlockError('curl block device does not support writes', ERRNO.EROFS);
-  }
+  if (!context.flags.readOnly && context.flags.autoReadOnly && !context.writes) context.flags.readOnly = true;
+  if (!context.flags.readOnly) throw new BlockError('curl driver does not support writes', ERRNO.EROFS);
   const r = new OptionReader(context.options);
   const url = r.string('url');
   const readahead = r.size('readahead') ?? DEFAULT_READAHEAD;

@@ -7,7 +7,7 @@ import { closeImage, openImage } from '../../src/block/graph.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
-import { contentOf } from './helpers.ts';
+import { contentOf, hasQemu, run } from './helpers.ts';
 
 const UNIT = 512;
 
@@ -145,6 +145,12 @@ export async function concurrent(q: ConcurrentRequest, dir: string): Promise<voi
   await compare(again, model, `${where(q.rounds)} after closing`);
   const result = await again.check('none', () => {});
   await closeImage(again);
+  if (hasQemu) {
+    run(['qemu-img', 'check', '-q', path]);
+    const raw = join(dir, 'raw');
+    await Bun.write(raw, contentOfModel(model));
+    run(['qemu-img', 'compare', '-q', path, raw]);
+  }
   if (result.corruptions || result.leaks || result.checkErrors)
     throw new Error(`${where(q.rounds)}: ${result.corruptions} errors, ${result.leaks} leaks`);
 }
@@ -162,6 +168,13 @@ function slowDown(file: BlockNode, r: Random): void {
       await later();
     };
   }
+}
+
+/** The disk a model stands for. */
+function contentOfModel(model: Uint8Array): Uint8Array {
+  const out = new Uint8Array(model.length * UNIT);
+  for (const [i, value] of model.entries()) out.fill(value, i * UNIT, (i + 1) * UNIT);
+  return out;
 }
 
 async function compare(node: Qcow2Node, model: Uint8Array, where: string): Promise<void> {

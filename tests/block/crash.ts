@@ -515,7 +515,8 @@ export const CRASHES: readonly Partial<CrashRequest>[] = [
 if (import.meta.main) {
   const { inScratch } = await import('./helpers.ts');
   const seeds = Number(process.argv[2] ?? 3);
-  for (let seed = 1; seed <= seeds; seed++) {
+  const first = Number(process.argv[4] ?? 1);
+  for (let seed = first; seed < first + seeds; seed++) {
     for (const v of CRASHES) {
       const started = performance.now();
       try {

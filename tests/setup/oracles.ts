@@ -29,6 +29,7 @@ export const ORACLES = {
     asks: 'test programs for ARM without floating point, and for big-endian ARM',
   },
   objdump: { program: 'objdump', packages: ['binutils'], asks: 'disassembly' },
+  strace: { program: 'strace', packages: ['strace'], asks: 'which system calls qemu-img makes' },
   'qemu-img': { program: 'qemu-img', packages: ['qemu-utils'], asks: 'disk images' },
 } as const satisfies Record<string, OracleRow>;
 
