@@ -478,7 +478,8 @@ export abstract class BlockNode {
    * from it. Throws if that does not go together with what other users do.
    */
   use(user: unknown, perm: number, shared: number, role = ''): void {
-    const known = this.users.find((u) => u.user === user && (u.role === role || u.role === ''));
+    let known: User | undefined;
+    for (const u of this.users) if (u.user === user && (u.role === role || u.role === '')) known ??= u;
     const wanted: User = { user, role, perm, shared };
     for (const other of this.users) {
       if (other === known) continue;
@@ -508,15 +509,20 @@ export abstract class BlockNode {
 
   /** Makes what `user` has been promised somebody else's. */
   passUse(user: unknown, to: unknown, role: string): void {
-    const found = this.users.find((u) => u.user === user);
-    if (found) Object.assign(found, { user: to, role });
+    for (const u of this.users) {
+      if (u.user !== user) continue;
+      u.user = to;
+      u.role = role;
+      return;
+    }
   }
 
   /** Ends what a user does in a role, or in all of them. */
   dropUse(user: unknown, role?: string): void {
-    const left = this.users.filter((u) => u.user !== user || (role !== undefined && u.role !== role));
-    if (left.length === this.users.length) return;
-    this.users.splice(0, this.users.length, ...left);
+    let left = 0;
+    for (const u of this.users) if (u.user !== user || (role !== undefined && u.role !== role)) this.users[left++] = u;
+    if (left === this.users.length) return;
+    this.users.length = left;
     this.refreshPermissions();
   }
 

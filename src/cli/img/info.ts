@@ -78,21 +78,13 @@ async function describe(node: BlockNode): Promise<ImageInfo> {
 
 function showValue(value: unknown, indent: number): string {
   const pad = ' '.repeat(indent);
-  if (Array.isArray(value)) {
-    return value
-      .map((v, i) =>
-        v !== null && typeof v === 'object' ? `${pad}[${i}]:\n${showValue(v, indent + 4)}` : `${pad}[${i}]: ${v}\n`,
-      )
-      .join('');
+  let text = '';
+  for (const [key, v] of Object.entries(value as object)) {
+    const label = Array.isArray(value) ? `[${key}]` : key.replaceAll('-', ' ');
+    const shown = v !== null && typeof v === 'object' ? `\n${showValue(v, indent + 4)}` : ` ${v}\n`;
+    text += `${pad}${label}:${shown}`;
   }
-  return Object.entries(value as object)
-    .map(([k, v]) => {
-      const label = k.replaceAll('-', ' ');
-      return v !== null && typeof v === 'object'
-        ? `${pad}${label}:\n${showValue(v, indent + 4)}`
-        : `${pad}${label}: ${v}\n`;
-    })
-    .join('');
+  return text;
 }
 
 function human(info: ImageInfo, node: BlockNode): string {
@@ -181,7 +173,9 @@ export async function info(argv: readonly string[]): Promise<number> {
     return 1;
   }
   if (output === 'human') {
-    print(images.map((i) => i.text).join('\n'));
+    let text = '';
+    for (const image of images) text += text === '' ? image.text : `\n${image.text}`;
+    print(text);
   } else {
     const values = images.map((i) => inDictOrder(i.info));
     print(`${prettyJson(args.has('backing-chain') ? values : values[0])}\n`);
