@@ -6,7 +6,7 @@ export const COMMON_STRUCTS: StructTable = {
   // Times. The names without 64 hold longs, and the kernel drops the bits that do not fit; those with 64 are what the
   // *_time64 calls take.
   timespec: 'long tv_sec, long tv_nsec',
-  timespec64: 's64 tv_sec, s64 tv_nsec',
+  timespec64: 's64 tv_sec, nsec64 tv_nsec',
   timeval: 'long tv_sec, long tv_usec',
   timezone: 'int tz_minuteswest, int tz_dsttime',
   itimerval: 'timeval it_interval, timeval it_value',

@@ -17,6 +17,8 @@ export interface Field {
   readonly count: number;
   /** How to print it (see `format` in syscalls/format.ts); empty: by its C type. */
   readonly format: string;
+  /** Of eight bytes where longs have four: the kernel takes the lower half. */
+  readonly lowOnly: boolean;
   /** Marked `!` in the declaration: a value that does not fit is EOVERFLOW; otherwise high bits are dropped. */
   readonly checked: boolean;
 }
@@ -45,6 +47,9 @@ const SCALARS: Record<string, [size: 0 | 1 | 2 | 4 | 8, signed: boolean]> = {
   long: [0, true],
   ulong: [0, false],
   ptr: [0, false],
+  // Nanoseconds beside a 64-bit time: of a program whose longs have four bytes only these count (kernel/time/time.c,
+  // get_timespec64), and its C library leaves anything in the others.
+  nsec64: [8, true],
 };
 
 /** Lays out structures of one data model, each on first use. */
@@ -116,6 +121,7 @@ export class StructSet {
           signed: scalar[1],
           count,
           format: match[5] ?? '',
+          lowOnly: type === 'nsec64' && this.model.longSize === 4,
           checked: match[4] === '!',
         });
       } else {
@@ -144,8 +150,8 @@ function roundUp(value: number, align: number): number {
   return Math.ceil(value / align) * align;
 }
 
-/** Whether bytes of one layout can serve as the other's. */
-export function sameLayout(a: Layout, b: Layout): boolean {
+/** Whether bytes of a layout that are read, where `reads`, or only written can serve as the other's. */
+export function sameLayout(a: Layout, b: Layout, reads = true): boolean {
   if (a.size !== b.size || a.fields.length !== b.fields.length) return false;
   if (a.model.bigEndian !== b.model.bigEndian && a.fields.some((field) => field.size > 1)) return false;
   return a.fields.every((field, i) => {
@@ -154,7 +160,8 @@ export function sameLayout(a: Layout, b: Layout): boolean {
       field.name === other.name &&
       field.offset === other.offset &&
       field.size === other.size &&
-      field.count === other.count
+      field.count === other.count &&
+      !(reads && field.lowOnly)
     );
   });
 }
@@ -239,6 +246,7 @@ function readLow(field: Field, view: DataView, at: number, little: boolean): num
 
 /** The upper 32 bits, given the lower ones. */
 function readHigh(field: Field, view: DataView, at: number, low: number, little: boolean): number {
+  if (field.lowOnly) return 0;
   if (field.size === 8) return view.getInt32(little ? at + 4 : at, little);
   return field.signed && low < 0 ? -1 : 0;
 }
@@ -274,6 +282,7 @@ export function readField(layout: Layout, view: DataView, at: number, field: Fie
   const where = at + field.offset + index * field.size;
   const little = !layout.model.bigEndian;
   if (field.size !== 8) return readSmall(view, where, field.size, field.signed, little);
+  if (field.lowOnly) return view.getUint32(little ? where : where + 4, little);
   return read64(view, where, field.signed, little);
 }
 

@@ -179,7 +179,7 @@ function planArg(arg: Arg, p: Process): PlannedArg {
   if (arg.type === 'bytes') return { ...plain, size: 1, step: arg.direction === 'in' ? Step.IN : Step.OUT };
   const guest = p.structs.layout(arg.type);
   const host = p.hostStructs.layout(arg.type);
-  if (sameLayout(guest, host)) {
+  if (sameLayout(guest, host, arg.direction !== 'out')) {
     return { ...plain, size: guest.size, step: arg.direction === 'in' ? Step.IN : Step.OUT };
   }
   const step =

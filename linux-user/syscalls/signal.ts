@@ -34,6 +34,7 @@ import {
   SS_ONSTACK,
   UNBLOCKABLE,
 } from '../signals.ts';
+import { readField } from '../structs.ts';
 import { getLimit, RLIMIT_SIGPENDING } from './limits.ts';
 import type { Handler, Rows } from './row.ts';
 
@@ -204,11 +205,7 @@ function timedWait(timespec: 'timespec' | 'timespec64'): Handler {
       const layout = p.structs.layout(timespec);
       if (!p.memory.checkRead(timeAddress, layout.size)) return -EFAULT;
       const from = timeAddress >>> 0;
-      const [seconds, nanoseconds] = layout.fields.map((f) =>
-        f.size === 8
-          ? p.view.getInt32(from + f.offset, p.little) + p.view.getInt32(from + f.offset + 4, p.little) * 2 ** 32
-          : p.view.getInt32(from + f.offset, p.little),
-      );
+      const [seconds, nanoseconds] = layout.fields.map((field) => readField(layout, p.view, from, field));
       scratch.view.setBigInt64(16, BigInt(seconds!), true);
       scratch.view.setBigInt64(24, BigInt(nanoseconds!), true);
       time = scratch.address + 16;
