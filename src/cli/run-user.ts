@@ -129,6 +129,7 @@ function cpuOptions(options: UserOptions, disassemble: Disassembler | null): Cpu
     engine: options.engine,
     passes,
     chain,
+    join: !off.has('join'),
     regions: chain && !off.has('regions'),
     ...(off.has('cold') ? { coldRuns: 0 } : {}),
     ...(options.oneInsnPerBlock ? { maxInsns: 1 } : {}),

@@ -93,8 +93,8 @@ function size(option: string, text: string): number {
   return Number(match[1]) * scale;
 }
 
-/** What `-disable` takes: passes, chaining, regions, sparse saving of state, interpreting cold code. */
-const CAN_BE_OFF = ['fold', 'dead-code', 'chain', 'regions', 'spans', 'cold'];
+/** What `-disable` takes: passes, chaining, joined blocks, regions, sparse saving of state, interpreting cold code. */
+const CAN_BE_OFF = ['fold', 'dead-code', 'chain', 'join', 'regions', 'spans', 'cold'];
 
 // biome-ignore format: a table, one row per option
 const ROWS: readonly OptionRow[] = [

@@ -29,6 +29,10 @@ export class Entry {
   end = 0;
   /** Address of its ring of indirect jump targets, or 0. */
   profile = 0;
+  /** Code that is compiled goes to its slot by itself: it is entered from more than one place, or may be. */
+  linked = false;
+  /** It is compiled as a part of other blocks' functions, which count its runs; it may have none of its own. */
+  inner = false;
   /** How many blocks its region was made of; lockstep wants to know. */
   regionBlocks = 0;
   /** How often translations of this address were thrown away because its page was written. */

@@ -12,6 +12,7 @@ import { jumpCacheIndex } from '../../tcg/engine.ts';
 import { AccessError, type InterpreterPort, interpretBlock, interpretUnsynced } from '../../tcg/interp/interp.ts';
 import { Block } from '../../tcg/ir/block.ts';
 import { Builder } from '../../tcg/ir/builder.ts';
+import { Jump, OPS } from '../../tcg/ir/ops.ts';
 import { Exit } from '../../tcg/ir/types.ts';
 import { optimize, prepareForReplay } from '../../tcg/opt/pipeline.ts';
 import { defineCounter } from '../log/counters.ts';
@@ -492,6 +493,8 @@ export class Cpu implements Learner {
     if (entry.runs <= coldRuns) return false;
     if (entry.runs === coldRuns + 1) this.warm.push(entry);
     if (++this.warmRuns < MODULE_RUNS || !this.compiles()) return false;
+    // It is entered next, by itself.
+    entry.linked = true;
     compileEntries(this, this.warm, entry.flags);
     this.warm = [];
     this.warmRuns = 0;
@@ -500,7 +503,12 @@ export class Cpu implements Learner {
 
   /** Translates a block to be interpreted at first. Throws as `translateOne` does. */
   private translateCold(entry: Entry): void {
-    entry.ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
+    const ir = this.translateOne(entry.pc, entry.flags, this.options.maxInsns);
+    entry.ir = ir;
+    const last = ir.ops[ir.ops.length - 1]!;
+    // The call will return, to where perhaps jumps lead too.
+    if ((last.row === OPS.goto_tb ? last.imm2 : last.imm) === Jump.CALL && (last.row === OPS.goto_tb || last.row === OPS.goto_ptr))
+      this.cache.get(this.lastNext, entry.flags).linked = true;
     // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
     entry.writtenEarly = this.lastWrittenEarly;
     if (entry.writtenEarly === -1) prepareForReplay(entry.ir);
@@ -553,6 +561,8 @@ export class Cpu implements Learner {
 
   /** End of the last block `translateOne` made. */
   lastEnd = 0;
+  /** PC behind that block, as calls leave it. */
+  private lastNext = 0;
   /** `Builder.writtenEarly` of that block. */
   private lastWrittenEarly = 0;
 
@@ -573,6 +583,7 @@ export class Cpu implements Learner {
       stopAt: -1,
     });
     this.lastEnd = result.end;
+    this.lastNext = result.next;
     this.lastWrittenEarly = builder.writtenEarly;
     if (result.fetchFault >= 0) {
       const address = result.fetchFault;

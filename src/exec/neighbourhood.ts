@@ -7,6 +7,7 @@ import { optimize } from '../../tcg/opt/pipeline.ts';
 import { compileGroup, type GroupUnit } from '../../tcg/wasm/group.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
+import { enterInner, joinBlocks } from './join.ts';
 import { CODEGEN_LAYOUT, COUNTER_BASE } from './layout.ts';
 import type { RecordedUnit, Translator } from './translator.ts';
 
@@ -124,12 +125,23 @@ function unitOf(cpu: Translator, entry: Entry, block: Block): GroupUnit {
 export function compileEntries(cpu: Translator, entries: readonly Entry[], flags: number): void {
   const units: GroupUnit[] = [];
   const recorded: RecordedUnit[] = [];
-  for (const entry of entries) {
-    if (entry.ir === null || entry.tier !== Tier.NONE || entry.flags !== flags) continue;
-    units.push(unitOf(cpu, entry, entry.ir));
-    recorded.push({ entry, ranges: [entry.pc, entry.end] });
-    entry.ir = null;
-    entry.tier = Tier.BLOCK;
+  const { cache, options } = cpu;
+  const all = entries.filter(({ ir, tier, flags: its }) => ir !== null && tier === Tier.NONE && its === flags);
+  // The log shows blocks one by one.
+  const joins = options.chain && options.join && options.log === null;
+  const joined = joins ? joinBlocks(cpu, all, flags) : all.map((root) => ({ root, block: root.ir!, inner: [] }));
+  for (const { root, block, inner } of joined) {
+    units.push(unitOf(cpu, root, block));
+    const ranges = [root.pc, root.end];
+    let pages = root.pages!;
+    for (const entry of inner) {
+      ranges.push(entry.pc, entry.end);
+      for (const page of entry.pages!) if (!pages.includes(page)) pages = [...pages, page];
+      enterInner(cpu, entry);
+    }
+    recorded.push({ entry: root, ranges });
+    root.ir = null;
+    cache.setTranslated(root, Tier.BLOCK, pages);
   }
   if (units.length === 0) return;
   instantiate(cpu, units, flags, Tier.BLOCK, recorded);
@@ -151,7 +163,11 @@ export function instantiate(
     layout: CODEGEN_LAYOUT,
     chain: options.chain,
     scratch: HEADER.pollScratch,
-    slotOf: (pc) => cache.get(pc, flags).slot,
+    slotOf(pc) {
+      const target = cache.get(pc, flags);
+      target.linked = true;
+      return target.slot;
+    },
   });
   const modules = new Set<string>();
   for (const { module } of imports) if (module !== 'e' && module !== 'h') modules.add(module);

@@ -22,6 +22,8 @@ export interface CpuOptions {
   readonly passes: PassSwitches;
   /** Blocks jump to each other directly; off: every block returns to the loop. */
   readonly chain: boolean;
+  /** Warm blocks that lead to each other only are compiled as one function. */
+  readonly join: boolean;
   /** Hot blocks become regions. */
   readonly regions: boolean;
   /** Longest block in guest instructions; 1 for `-one-insn-per-tb`. */
@@ -58,6 +60,7 @@ export const DEFAULT_OPTIONS: CpuOptions = {
   engine: 'wasm',
   passes: {},
   chain: true,
+  join: true,
   regions: true,
   maxInsns: MAX_BLOCK_INSNS,
   coldRuns: COLD_RUNS,

@@ -139,7 +139,7 @@ class RegionBuilder {
   private isHot(pc: number): boolean {
     const { cpu, entry } = this;
     const target = cpu.cache.find(pc, entry.flags);
-    if (!target || !cpu.cache.holds(target)) return false;
+    if (!target || !(target.inner ? !cpu.cache.isAside(target) : cpu.cache.holds(target))) return false;
     if (target.tier === Tier.REGION) return true;
     const { hotThreshold } = cpu.options;
     const runs = hotThreshold - cpu.view.getInt32(COUNTER_BASE + 4 * target.slot, true);

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { defineCounter } from '../log/counters.ts';
 import { readWholeFile, withStandardTaken } from '../util/read-file.ts';
 import { type CodeCache, type Entry, Tier } from './code-cache.ts';
+import { enterInner } from './join.ts';
 import { COUNTER_BASE } from './layout.ts';
 import { translateTogether } from './neighbourhood.ts';
 import type { RecordedUnit, TranslationStore, Translator } from './translator.ts';
@@ -246,7 +247,13 @@ export class StoredTranslations implements TranslationStore {
       entry.profile = entry.profile || chunks[unit + 1]! >>> 0;
       cache.setTranslated(entry, tier, pages);
       if (tier === Tier.REGION) entry.regionBlocks = ranges;
-      else if (cpu.options.regions) cpu.view.setInt32(COUNTER_BASE + 4 * slot, cpu.options.hotThreshold, true);
+      else {
+        if (cpu.options.regions) cpu.view.setInt32(COUNTER_BASE + 4 * slot, cpu.options.hotThreshold, true);
+        for (let n = 1; n < ranges; n++) {
+          const inner = cache.get(chunks[unit + 3 + 2 * n]! >>> 0, entry.flags);
+          if (inner.tier === Tier.NONE && inner.ir === null) enterInner(cpu, inner);
+        }
+      }
       unit += 3 + 2 * ranges;
       LOADED.n++;
     }

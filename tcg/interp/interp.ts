@@ -70,6 +70,7 @@ const GUEST_ST32 = 25;
 const COLD = 26;
 const LEAVE_IF = 27;
 const CHECKPOINT = 28;
+const COUNT_RUN = 29;
 
 const SINGLE_KINDS: Record<string, number> = {
   guest_ld_i32: GUEST_LD32,
@@ -90,6 +91,7 @@ const SINGLE_KINDS: Record<string, number> = {
   poll: POLL,
   leave_if: LEAVE_IF,
   checkpoint_i32: CHECKPOINT,
+  count_run: COUNT_RUN,
   goto_tb: GOTO_TB,
   goto_ptr: GOTO_PTR,
   exit_tb: EXIT_TB,
@@ -286,6 +288,9 @@ function run(frame: Frame, unsynced: boolean): Exit {
         values[op.out!.id] = count < 0 ? op.imm2 : count;
         break;
       }
+      case COUNT_RUN:
+        words[op.imm >>> 2]!--;
+        break;
       case LEAVE_IF:
         if (get(frame, op.a!) === 0 || get(frame, op.b!) === 0) break;
         store(frame, op.sync ?? globals);

@@ -297,6 +297,7 @@ const SPECS = {
   cold_f64:  ['f64', ['f64', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
   cold_v128: ['v128', ['v128', 'i32', 'i32'], ['pc'], KEEP, 'the same'],
   leave_if:  [null, I2, ['pc'], KEEP, 'if a and b are not 0: PC = imm, the start of this instruction; continue with the block there (chained). b is computed where a is not 0, if nothing else needs it'],
+  count_run: [null, [], ['word'], KEEP, 'one less in the word at the absolute address imm, above the guest\'s: how often control comes here is counted for regions'],
   poll:      [null, [], ['pc'], KEEP, 'if the poll word in CPU state is set, exit with POLL and PC imm'],
   checkpoint_i32: ['i32', I1, ['pc', 'word'], KEEP, 'a - 1; where that is negative CPU state becomes precise at PC imm, and the poll word, if set, makes it exit with POLL, else the result is imm2'],
   goto_tb:   [null, [], ['pc', 'jump'], END, 'PC = imm; continue with the block there (chained)'],

@@ -34,6 +34,7 @@ export type PureOpName = Exclude<
   | `cold_${string}`
   | 'poll'
   | 'checkpoint_i32'
+  | 'count_run'
   | 'leave_if'
   | 'goto_tb'
   | 'goto_ptr'

@@ -42,18 +42,29 @@ export const insnStart: Rule = (l, op) => {
   storePc(l, op.imm);
 };
 
-/** Counts a run of the block; at 0 the function returns HOT with CPU state untouched. */
-export function emitCounter(l: Emitter, address: number): void {
-  const count = l.allocate(I32);
+/** Leaves one less in a word of memory, and its value on the stack if `count`, a local, is given. */
+function countDown(l: Emitter, address: number, count = -1): void {
   l.i32Const(address);
   l.i32Const(address);
   l.memory(W['i32.load'], WORD_ALIGN, 0);
   l.i32Const(-1);
   l.op(W['i32.add']);
-  l.opU32(TEE, count);
+  if (count >= 0) l.opU32(TEE, count);
   l.memory(W['i32.store'], WORD_ALIGN, 0);
-  l.opU32(GET, count);
-  l.op(W['i32.eqz']);
+  if (count >= 0) l.opU32(GET, count);
+}
+
+export const countRun: Rule = (l, op) => countDown(l, op.imm >>> 0);
+
+/**
+ * Counts a run of the block; from 0 on the function returns HOT with CPU state untouched. Others may count on the same word
+ * (`count_run`), so 0 itself may have gone by.
+ */
+export function emitCounter(l: Emitter, address: number): void {
+  const count = l.allocate(I32);
+  countDown(l, address, count);
+  l.i32Const(1);
+  l.op(W['i32.lt_s']);
   l.openUnlikely();
   returnExit(l, Exit.HOT);
   l.op(W.end);

@@ -3,7 +3,7 @@ import type { Op } from '../ir/block.ts';
 import type { OpName } from '../ir/ops.ts';
 import { Cond, invertCond } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
-import { call, checkpoint, cold, exitTb, gotoPtr, gotoTb, insnStart, leaveIf, poll } from './lower-control.ts';
+import { call, checkpoint, cold, countRun, exitTb, gotoPtr, gotoTb, insnStart, leaveIf, poll } from './lower-control.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import * as memory from './lower-memory.ts';
 import { W } from './opcodes.ts';
@@ -538,5 +538,5 @@ export const LOWERING: Record<OpName, number | Rule> = {
   env_addr: memory.envAddress,
   // ---- control
   insn_start: insnStart, label: structural, br: structural, brcond_i32: structural, brcond_i64: structural,
-  call: call, cold_i32: cold, cold_i64: cold, cold_f32: cold, cold_f64: cold, cold_v128: cold, leave_if: leaveIf, poll: poll, checkpoint_i32: checkpoint, goto_tb: gotoTb, goto_ptr: gotoPtr, exit_tb: exitTb,
+  call: call, cold_i32: cold, cold_i64: cold, cold_f32: cold, cold_f64: cold, cold_v128: cold, leave_if: leaveIf, poll: poll, count_run: countRun, checkpoint_i32: checkpoint, goto_tb: gotoTb, goto_ptr: gotoPtr, exit_tb: exitTb,
 };

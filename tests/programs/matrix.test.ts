@@ -32,6 +32,7 @@ const SWITCHES: readonly string[][] = [
       }),
     ),
   ),
+  ['-disable', 'join'],
   ['-disable', 'regions'],
   ['-disable', 'spans'],
   ['-disable', 'cold'],
