@@ -60,6 +60,9 @@ export interface KnownSlots {
   find(pc: number, flags: number): number;
 }
 
+/** Blocks that have been interpreted no more often lose their IR when garbage is collected. */
+const COLD_IR_RUNS = 2;
+
 /** A page that translations were made from before another program took its place. */
 interface AsidePage {
   readonly bytes: Uint8Array;
@@ -156,6 +159,13 @@ export class CodeCache {
   /** All entries of the first program, in the order in which they were first named. */
   *entries(): Iterable<Entry> {
     for (const map of this.base.byFlags.values()) yield* map.values();
+  }
+
+  /** Drops the IR of blocks that hardly ever run; whoever needs it translates again. */
+  forgetCold(): void {
+    for (const map of this.byFlags.values()) {
+      for (const entry of map.values()) if (entry.runs <= COLD_IR_RUNS) entry.ir = null;
+    }
   }
 
   private select(flags: number): Map<number, Entry> {

@@ -68,12 +68,6 @@ const COLLECTIONS = defineCounter('exec.collections', 'garbage collections after
 /** Blocks translated in this process when garbage is next collected. */
 let collectAt = COLLECT_BLOCKS;
 
-/** Blocks leave more garbage than anything else: their IR, and what it took to make and to write it. */
-function collectGarbage(): void {
-  collectAt = TRANSLATED.n + Math.max(COLLECT_BLOCKS, Math.floor(TRANSLATED.n * COLLECT_SHARE));
-  COLLECTIONS.n++;
-  Bun.gc(true);
-}
 const INTERPRETED = defineCounter('exec.interpreted', 'runs of blocks in the interpreter');
 
 const POLL_EXIT: CpuExit = { kind: 'poll' };
@@ -507,7 +501,10 @@ export class Cpu implements Learner {
     entry.ir = ir;
     const last = ir.ops[ir.ops.length - 1]!;
     // The call will return, to where perhaps jumps lead too.
-    if ((last.row === OPS.goto_tb ? last.imm2 : last.imm) === Jump.CALL && (last.row === OPS.goto_tb || last.row === OPS.goto_ptr))
+    if (
+      (last.row === OPS.goto_tb ? last.imm2 : last.imm) === Jump.CALL &&
+      (last.row === OPS.goto_tb || last.row === OPS.goto_ptr)
+    )
       this.cache.get(this.lastNext, entry.flags).linked = true;
     // Also a block that is interpreted whole must not repeat its stores when a fault is replayed.
     entry.writtenEarly = this.lastWrittenEarly;
@@ -590,9 +587,20 @@ export class Cpu implements Learner {
       throw this.guest.describeFault({ address, kind: 'fetch', mapped: this.memory.isMapped(address) });
     }
     if (result.unimplemented) unimpOnce(result.unimplemented);
-    if (++TRANSLATED.n >= collectAt) collectGarbage();
+    if (++TRANSLATED.n >= collectAt) this.collectGarbage();
     this.options.log?.translated(this.guest, this.memory.u8, block, result.end);
     return block;
+  }
+
+  /**
+   * Blocks leave more garbage than anything else: their IR, and what it took to make and to write it. Most of those that have
+   * run a few times by now never run again, and their IR is most of what a collection would have to walk through.
+   */
+  private collectGarbage(): void {
+    collectAt = TRANSLATED.n + Math.max(COLLECT_BLOCKS, Math.floor(TRANSLATED.n * COLLECT_SHARE));
+    COLLECTIONS.n++;
+    if (this.options.engine === 'wasm') this.cache.forgetCold();
+    Bun.gc(true);
   }
 
   /** The pages of [start, end), write-protected so that translations made from them stay true. */

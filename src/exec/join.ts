@@ -1,7 +1,7 @@
 // Joins warm blocks that control reaches from one other warm block only into that one, to be compiled as one function.
-import { type Block, type Op, makeOp } from '../../tcg/ir/block.ts';
+import { type Block, makeOp, type Op } from '../../tcg/ir/block.ts';
 import { Jump, OPS } from '../../tcg/ir/ops.ts';
-import { Label, type Value, type Variable } from '../../tcg/ir/value.ts';
+import type { Label, Value, Variable } from '../../tcg/ir/value.ts';
 import { defineCounter } from '../log/counters.ts';
 import { type Entry, Tier } from './code-cache.ts';
 import { COUNTER_BASE } from './layout.ts';

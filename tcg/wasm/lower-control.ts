@@ -153,13 +153,37 @@ function keepLoading(l: Emitter): void {
 export const gotoTb: Rule = (l, op, i) => {
   const polls = l.gotoPolls(i);
   l.sync(op.sync ?? NOTHING);
+  if (l.sharesEnd && !polls) {
+    l.i32Const(l.options.slotOf(op.imm >>> 0));
+    l.goToEnd(op.imm);
+    return;
+  }
   storePc(l, op.imm);
   if (polls) pollBeforeLeaving(l);
   if (!l.options.chain) return returnExit(l, Exit.LOOKUP);
-  l.env();
+  if (!l.sharesEnd) l.env();
   l.i32Const(l.options.slotOf(op.imm >>> 0));
-  tailCall(l);
+  if (l.sharesEnd) l.goToEnd();
+  else tailCall(l);
 };
+
+/** What `sharesEnd` speaks of, opened before the block's code. */
+export function openEnd(l: Emitter): void {
+  l.open(W.block);
+  l.open(W.block);
+}
+
+/** The end itself: the inner way to it has the PC in a local, both have the slot in one. */
+export function closeEnd(l: Emitter, pc: number, slot: number): void {
+  l.op(W.end);
+  l.env();
+  l.opU32(GET, pc);
+  l.memory(W['i32.store'], WORD_ALIGN, l.options.layout.pc);
+  l.op(W.end);
+  l.env();
+  l.opU32(GET, slot);
+  tailCall(l);
+}
 
 function tailCall(l: Emitter): void {
   l.op(W.return_call_indirect);
@@ -199,10 +223,11 @@ export const gotoPtr: Rule = (l, op, i) => {
   l.openUnlikely();
   returnExit(l, Exit.LOOKUP);
   l.op(W.end);
-  l.env();
+  if (!l.sharesEnd) l.env();
   l.opU32(GET, entry);
   l.memory(W['i32.load'], WORD_ALIGN, layout.jumpCache + ENTRY_SLOT);
-  tailCall(l);
+  if (l.sharesEnd) l.goToEnd();
+  else tailCall(l);
 };
 
 /** Stores a jump's target in the block's ring of recent targets; the run counter says where. */

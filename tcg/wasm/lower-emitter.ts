@@ -25,6 +25,13 @@ export interface Emitter extends CodeWriter {
   delayValue(value: Value): void;
   /** Puts the address of CPU state on the stack. */
   env(): void;
+  /** Whether the block's ways out that go on with another block share the end of its function. */
+  readonly sharesEnd: boolean;
+  /**
+   * Goes there, to go on with the block in the slot on the stack; `pc` becomes the PC, which is stored already if not given.
+   * Only where no construct is open but those of the block's own branches.
+   */
+  goToEnd(pc?: number): void;
   /** Whether the op in front of the `goto_tb` at `i` is a poll that it does. */
   gotoPolls(i: number): boolean;
   /** The op that will compute operand a of the op at `i` for this use alone, or null. */

@@ -25,8 +25,7 @@ export abstract class RareCode extends Locals {
   splitRare(value: Value, more: Value): readonly number[] {
     const alternatives = this.alternatives;
     alternatives.length = 0;
-    if (value instanceof Const) return alternatives;
-    const parts = [this.current[value.id]!];
+    const parts = value instanceof Const ? [] : [this.current[value.id]!];
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       const or = part < this.first && this.place[part] === PENDING && this.left[part] === 1 ? this.ops[part]! : null;
       if (or === null || or.row.code !== OR_I32 || this.refA[part] === CONST_REF || this.refB[part] === CONST_REF) {

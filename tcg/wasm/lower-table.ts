@@ -3,7 +3,18 @@ import type { Op } from '../ir/block.ts';
 import type { OpName } from '../ir/ops.ts';
 import { Cond, invertCond } from '../ir/types.ts';
 import { Const } from '../ir/value.ts';
-import { call, checkpoint, cold, countRun, exitTb, gotoPtr, gotoTb, insnStart, leaveIf, poll } from './lower-control.ts';
+import {
+  call,
+  checkpoint,
+  cold,
+  countRun,
+  exitTb,
+  gotoPtr,
+  gotoTb,
+  insnStart,
+  leaveIf,
+  poll,
+} from './lower-control.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import * as memory from './lower-memory.ts';
 import { W } from './opcodes.ts';

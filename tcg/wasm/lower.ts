@@ -3,7 +3,7 @@
 import type { Block, Op } from '../ir/block.ts';
 import { OP_LIST, OPS } from '../ir/ops.ts';
 import { Const, type Global, type Value } from '../ir/value.ts';
-import { emitCounter } from './lower-control.ts';
+import { closeEnd, emitCounter, openEnd } from './lower-control.ts';
 import type { Emitter, Rule } from './lower-emitter.ts';
 import type { LoweringOptions } from './lower-options.ts';
 import { CONST_REF, RareCode } from './lower-rare.ts';
@@ -82,6 +82,12 @@ export class Lowering extends RareCode implements Emitter {
   private run = 0;
   private closedBlocks = 0;
   private ifOpen = false;
+  private labelBlocks = 0;
+
+  /** The code of a way out to another block is a quarter of an average block's: those of one function share it. */
+  sharesEnd = false;
+  private endSlot = 0;
+  private endPc = 0;
 
   // ---- computed later
   private readonly loads: number[] = [];
@@ -122,7 +128,9 @@ export class Lowering extends RareCode implements Emitter {
     } else if (this.hasLoops) {
       this.emitStructured();
     } else {
+      this.sharesEnd = this.options.chain && this.goesOnOften();
       this.emitForward();
+      this.sharesEnd = false;
     }
     this.endFunction(this.localType, 1, this.nextLocal);
     if (this.runs > 1) this.crosses.fill(0, 0, block.valueCount);
@@ -130,11 +138,40 @@ export class Lowering extends RareCode implements Emitter {
 
   // ---- control flow
 
+  /** Whether the block goes on with another in more than one place. */
+  private goesOnOften(): boolean {
+    let found = 0;
+    for (let run = 0; run < this.runs; run++) {
+      const end = this.runEnd[run]!;
+      if (end === this.runStart[run]) continue;
+      const { row } = this.ops[end - 1]!;
+      if (row === OPS.goto_tb || row === OPS.goto_ptr) found++;
+    }
+    return found > 1;
+  }
+
+  goToEnd(pc?: number): void {
+    this.opU32(LOCAL_SET, this.endSlot);
+    if (pc !== undefined) {
+      this.i32Const(pc);
+      this.opU32(LOCAL_SET, this.endPc);
+    }
+    this.opU32(W.br, this.labelBlocks - this.closedBlocks + (this.ifOpen ? 1 : 0) + (pc === undefined ? 1 : 0));
+  }
+
   /** Emits a block whose branches all go forward: every label is the end of a wasm block. */
   private emitForward(): void {
     this.startRun(0);
+    if (this.sharesEnd) {
+      this.endSlot = this.newLocal(VALTYPE_NUMBER.i32);
+      this.endPc = this.newLocal(VALTYPE_NUMBER.i32);
+      openEnd(this);
+    }
+    this.labelBlocks = 0;
     for (let run = 1; run < this.runs; run++) {
-      if (this.labelBlock[this.runLabel[run]!]! >= 0) this.open(W.block);
+      if (this.labelBlock[this.runLabel[run]!]! < 0) continue;
+      this.open(W.block);
+      this.labelBlocks++;
     }
     this.closedBlocks = 0;
     this.ifOpen = false;
@@ -150,6 +187,7 @@ export class Lowering extends RareCode implements Emitter {
       else this.closedBlocks++;
       this.startRun(run);
     }
+    if (this.sharesEnd) closeEnd(this, this.endPc, this.endSlot);
   }
 
   private branchForward(op: Op, i: number, cls: number): void {

@@ -129,21 +129,22 @@ describe('exits', () => {
     expect(run(block)).toMatchObject({ exit: Exit.EXCEPTION, pc: 102 });
   });
 
-  test('the counter returns HOT when it reaches 0, with CPU state untouched', () => {
+  test('the counter returns HOT from 0 on, with CPU state untouched', () => {
     const block = make((b) => {
       b.set(R0, 7);
       b.gotoTb(0x2000);
     });
     const counted = (n: number) => run(block, { counter: COUNTER }, (view) => view.setInt32(COUNTER, n, true));
-    const hot = counted(1);
-    expect(hot).toMatchObject({ exit: Exit.HOT, pc: PC });
-    expect(hot.regs[0]).toBe(100);
-    for (const n of [2, 0, -5]) {
-      const cold = counted(n);
-      expect(cold).toMatchObject({ exit: Exit.LOOKUP, pc: 0x2000 });
-      expect(cold.regs[0]).toBe(7);
-      expect(cold.view.getInt32(COUNTER, true)).toBe(n - 1);
+    // Below 0 it may get by `count_run` of other functions.
+    for (const n of [1, 0, -5]) {
+      const hot = counted(n);
+      expect(hot).toMatchObject({ exit: Exit.HOT, pc: PC });
+      expect(hot.regs[0]).toBe(100);
     }
+    const cold = counted(2);
+    expect(cold).toMatchObject({ exit: Exit.LOOKUP, pc: 0x2000 });
+    expect(cold.regs[0]).toBe(7);
+    expect(cold.view.getInt32(COUNTER, true)).toBe(1);
   });
 });
 
