@@ -163,8 +163,10 @@ export class CodeCache {
 
   /** Drops the IR of blocks that hardly ever run; whoever needs it translates again. */
   forgetCold(): void {
-    for (const map of this.byFlags.values()) {
-      for (const entry of map.values()) if (entry.runs <= COLD_IR_RUNS) entry.ir = null;
+    for (const { byFlags } of this.own === null ? [this.base] : [this.base, this.own]) {
+      for (const map of byFlags.values()) {
+        for (const entry of map.values()) if (entry.runs <= COLD_IR_RUNS) entry.ir = null;
+      }
     }
   }
 
@@ -457,5 +459,6 @@ export class CodeCache {
 function forget(entry: Entry): void {
   entry.tier = Tier.NONE;
   entry.ir = null;
+  entry.inner = false;
   entry.pages = null;
 }

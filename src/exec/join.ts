@@ -57,7 +57,7 @@ class Tree {
 
   constructor(
     private readonly cpu: Translator,
-    root: Entry,
+    private readonly root: Entry,
     private readonly flags: number,
     private readonly mayJoin: (entry: Entry) => boolean,
     private readonly take: (entry: Entry) => void,
@@ -93,7 +93,7 @@ class Tree {
     if (jump.imm2 === Jump.CALL || before?.row === OPS.poll) return null;
     if (this.inner.length + 1 >= MAX_BLOCKS || this.ops.length >= MAX_OPS) return null;
     const target = this.cpu.cache.find(jump.imm >>> 0, this.flags);
-    if (target === undefined || !this.mayJoin(target)) return null;
+    if (target === undefined || target.space !== this.root.space || !this.mayJoin(target)) return null;
     // An indirect jump notes its targets for the block that its function begins with.
     const { ops } = target.ir!;
     const last = ops[ops.length - 1]!;
