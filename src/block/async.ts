@@ -72,6 +72,21 @@ export class RangeLock {
     }
   }
 
+  /** Takes everything for the caller alone: nobody who comes later goes first, so that it also ends where there is always something under way. */
+  async acquireAll(): Promise<HeldRange> {
+    const before = [...this.held];
+    const all: HeldRange = { start: 0, end: Infinity, shared: false, waiters: undefined };
+    this.held.add(all);
+    for (const range of before) {
+      while (this.held.has(range)) {
+        await new Promise<void>((resolve) => {
+          (range.waiters ??= []).push(resolve);
+        });
+      }
+    }
+    return all;
+  }
+
   release(range: HeldRange): void {
     this.held.delete(range);
     if (range.waiters) for (const w of range.waiters) w();

@@ -118,7 +118,16 @@ export async function concurrent(q: ConcurrentRequest, dir: string): Promise<voi
       at += units + r.below(3);
     }
     for (let i = 0; i < cuts.length; i += 2) requests.push(one(cuts[i]!, cuts[i + 1]!));
+    // One in their midst, which every request comes before or after as a whole.
+    const amidst = q.snapshots && r.below(4) === 0;
+    if (amidst)
+      requests.splice(
+        r.below(requests.length),
+        0,
+        s.quiet(() => createSnapshot(s, 'amidst')),
+      );
     const results = await Promise.allSettled(requests);
+    if (amidst) await s.quiet(() => deleteSnapshot(s, s.snapshots.find((sn) => sn.name === 'amidst')!));
     for (const result of results)
       if (result.status === 'rejected') throw new Error(`${where(round)}: ${result.reason}`);
     if (q.snapshots && r.below(6) === 0) {

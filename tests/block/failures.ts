@@ -207,14 +207,20 @@ const open = (f: Files, o: Operation, extra: object = {}): Promise<Qcow2Node> =>
     ...extra,
   }) as Promise<Qcow2Node>;
 
-/** Makes the n-th change of a file fail, or that and all after it. Returns how many changes there were. */
-function failAt(file: BlockNode, n: number, from: boolean): { count: () => number; end: () => void } {
+/** What fails: one change of the file, all from one on, or one read. */
+type Mode = 'change' | 'changes from' | 'read';
+
+/** Makes the n-th change or read of a file fail, or that and all after it. Returns how many changes there were. */
+function failAt(file: BlockNode, n: number, mode: Mode): { count: () => number; end: () => void } {
   let seen = 0;
   const strike = (): boolean => {
     seen++;
-    return from ? seen >= n : seen === n;
+    return mode === 'changes from' ? seen >= n : seen === n;
   };
-  const real = { write: file.write, writeZeroes: file.writeZeroes, flush: file.flush, truncate: file.truncate };
+  const real: Partial<BlockNode> =
+    mode === 'read'
+      ? { read: file.read }
+      : { write: file.write, writeZeroes: file.writeZeroes, flush: file.flush, truncate: file.truncate };
   for (const name of Object.keys(real) as (keyof typeof real)[]) {
     (file as unknown as Record<string, unknown>)[name] = (...args: unknown[]) =>
       strike() ? Promise.reject(errnoError(ERRNO.EIO)) : (real[name] as (...a: unknown[]) => unknown).apply(file, args);
@@ -248,13 +254,13 @@ export async function failEach(o: Operation, dir: string, every = 1): Promise<nu
   const initial = readFileSync(f.image);
   let after: Buffer | undefined;
   let tried = 0;
-  for (const from of [false, true]) {
+  for (const mode of ['change', 'changes from', 'read'] as const) {
     for (let n = 1; ; n += every) {
       writeFileSync(f.image, initial);
       writeFileSync(f.base, Buffer.alloc(SIZE, 0xbb));
-      const where = `${o.name}: ${from ? 'all changes from' : 'change'} ${n} ${from ? 'on fail' : 'fails'}`;
+      const where = `${o.name}: ${mode} ${n} failing`;
       node = await open(f, o);
-      const failing = failAt(node.file!, after === undefined ? Infinity : n, from);
+      const failing = failAt(node.file!, after === undefined ? Infinity : n, mode);
       let failed = false;
       try {
         await o.run(node);
@@ -262,7 +268,7 @@ export async function failEach(o: Operation, dir: string, every = 1): Promise<nu
       } catch {
         failed = true;
       }
-      if (!from) failing.end();
+      if (mode !== 'changes from') failing.end();
       if (after === undefined) {
         after = Buffer.from(await contentOf(node));
         n -= every;

@@ -181,7 +181,7 @@ export class Qcow2State {
 
   /** Runs something with the lock held and no request of guests under way. */
   async quiet<T>(body: () => Promise<T>): Promise<T> {
-    const range = await this.ranges.acquire(0, Infinity, false);
+    const range = await this.ranges.acquireAll();
     try {
       return await this.lock.with(body);
     } finally {

@@ -63,6 +63,27 @@ test('range locks exclude where they must and always let go', async () => {
   expect(order).toEqual(['a', 'c']);
 });
 
+test('whoever wants the whole range is not overtaken, and waits for those who were there before', async () => {
+  const lock = new RangeLock();
+  const order: string[] = [];
+  const first = await lock.acquire(0, 10, true);
+  const all = lock.acquireAll().then((range) => {
+    order.push('all');
+    return range;
+  });
+  expect(lock.tryAcquire(100, 110, true)).toBeUndefined();
+  const late = lock.acquire(0, 10, true).then((range) => {
+    order.push('late');
+    lock.release(range);
+  });
+  order.push('first');
+  lock.release(first);
+  lock.release(await all);
+  await late;
+  expect(order).toEqual(['first', 'all', 'late']);
+  expect(lock.tryAcquire(0, Infinity, false)).toBeDefined();
+});
+
 test('a mutex serves in order', async () => {
   const m = new Mutex();
   const out: number[] = [];
