@@ -27,6 +27,7 @@ import { inScratch, stopwatch } from './helpers.ts';
 /** Longest a use of one image may take: two seconds, plus one per megabyte of file; what it is made for goes on for minutes. */
 const limitMs = (bytes: number): number => 2000 + (bytes / (1 << 20)) * 1000;
 const MEMORY_LIMIT = 256 << 20;
+const LARGE_TABLE = 1 << 20;
 /** After so many finds there is enough to do. */
 const MAX_FINDS = 20;
 
@@ -58,6 +59,8 @@ async function useImage(path: string, way: Way): Promise<void> {
         await body(node);
       } finally {
         await attempt(() => closeImage(node));
+        // A process that opens one image after the other has large tables of all of them until they are collected.
+        if (node.s.l1.length > LARGE_TABLE) Bun.gc(true);
       }
     });
   if (way === 'changing') return changeImage(withImage, attempt);

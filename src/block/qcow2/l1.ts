@@ -1,5 +1,5 @@
 // The L1 table: reading, writing and the limits on where it may lie.
-import { MAX_OFFSET, writeU32be } from '../bytes.ts';
+import { MAX_OFFSET } from '../bytes.ts';
 import type { BlockNode } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import type { Header } from './header.ts';
@@ -11,10 +11,9 @@ export const MAX_L1_BYTES = 32 << 20;
 export async function loadL1(s: { file: BlockNode }, offset: number, entries: number): Promise<Uint32Array> {
   const raw = new Uint8Array(entries * 8);
   await s.file.read(offset, raw);
-  const view = new DataView(raw.buffer);
-  const l1 = new Uint32Array(entries * 2);
-  for (let i = 0; i < l1.length; i++) l1[i] = view.getUint32(i * 4);
-  return l1;
+  // In place: a table may have 32 MB.
+  Buffer.from(raw.buffer).swap32();
+  return new Uint32Array(raw.buffer);
 }
 
 /** Loads the L1 table of a snapshot; throws if it is too long or lies where none can. */
@@ -29,9 +28,7 @@ export async function loadSnapshotL1(
 
 /** Writes the words of an L1 table. */
 export function l1Bytes(l1: Uint32Array): Uint8Array {
-  const raw = new Uint8Array(l1.length * 4);
-  for (let i = 0; i < l1.length; i++) writeU32be(raw, i * 4, l1[i]!);
-  return raw;
+  return Buffer.from(l1.slice().buffer).swap32();
 }
 
 /** Checks that a table lies at a cluster boundary and is not unreasonably long. */
