@@ -1,6 +1,6 @@
 // Random operations on two images, one by our nodes and one by qemu-io and qemu-img, which must end with the same content:
 // bun tests/block/differential.ts [seed] [operations] [options]
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
@@ -311,6 +311,8 @@ export async function differential(request: DifferentialRequest): Promise<void> 
         cwd: dir,
         stdin: Buffer.from(`${script}\nquit\n`),
       });
+      // (Which happens to qemu 7.2 with compressed and with small clusters.)
+      if (!oracleBroken && Bun.spawnSync(['qemu-img', 'check', '-q', theirs]).exitCode === 2) oracleBroken = true;
       const action = r.below(16);
       if (canSnapshot && action < 5) {
         // A snapshot cannot be applied under bitmaps.
@@ -414,6 +416,8 @@ export async function differential(request: DifferentialRequest): Promise<void> 
       log(`${done}/${operations}`);
       await compareModel(ours, model.data);
       run(['qemu-img', 'check', ours], dir);
+      // (A shrunk image of small clusters has become petabytes long there.)
+      if (!oracleBroken && statSync(theirs).size > 2 ** 31) oracleBroken = true;
       if (oracleBroken) continue;
       if (!compressed) {
         run(['qemu-img', 'compare', ours, theirs], dir);
