@@ -114,14 +114,15 @@ export class StructSet {
       at = roundUp(at, memberAlign);
       align = Math.max(align, memberAlign);
       if (scalar) {
+        const lowOnly = type === 'nsec64' && this.model.longSize === 4;
         fields.push({
           name: match[2]!,
           offset: at,
           size: size as Field['size'],
-          signed: scalar[1],
+          signed: scalar[1] && !lowOnly,
           count,
           format: match[5] ?? '',
-          lowOnly: type === 'nsec64' && this.model.longSize === 4,
+          lowOnly,
           checked: match[4] === '!',
         });
       } else {
