@@ -69,7 +69,7 @@ test('arithmetic on registers nests and stores once', () => {
   );
 });
 
-test('a conditional end stores in front of the branch', () => {
+test('two ways to other blocks share their end, and registers are stored in front of the branch', () => {
   const ir = `
     insn_start:0x1000:0;
     r0 = add_i32 r0, -1;
@@ -79,29 +79,37 @@ test('a conditional end stores in front of the branch', () => {
     goto_tb:0x1000:plain`;
   expect(lower(ir)).toBe(
     text(`
-      (func (param i32) (result i32) (local i32)
-        local.get 0
-        local.get 0
-        i32.load offset=32
-        i32.const -1
-        i32.add
-        local.tee 1
-        i32.store offset=32
-        local.get 1
-        i32.eqz
-        if
+      (func (param i32) (result i32) (local i32 i32 i32)
+        block
+          block
+            local.get 0
+            local.get 0
+            i32.load offset=32
+            i32.const -1
+            i32.add
+            local.tee 3
+            i32.store offset=32
+            local.get 3
+            i32.eqz
+            if
+              i32.const 8
+              local.set 1
+              i32.const 4104
+              local.set 2
+              br 1
+            end
+            i32.const 0
+            local.set 1
+            i32.const 4096
+            local.set 2
+            br 0
+          end
           local.get 0
-          i32.const 4104
+          local.get 2
           i32.store
-          local.get 0
-          i32.const 8
-          return_call_indirect (type 0)
         end
         local.get 0
-        i32.const 4096
-        i32.store
-        local.get 0
-        i32.const 0
+        local.get 1
         return_call_indirect (type 0)
       )`),
   );
