@@ -240,7 +240,8 @@ async function zeroIfUsed(s: Qcow2State, offset: number, bytes: number): Promise
 
 function isMapped(s: Qcow2State, data: Uint8Array, index: number): boolean {
   const at = index * s.l2EntrySize;
-  for (let i = 0; i < 8; i++) if (data[at + i] !== 0) return true;
+  // (The bitmap, too: what says nothing but that it is zero has no place.)
+  for (let i = 0; i < s.l2EntrySize; i++) if (data[at + i] !== 0) return true;
   return false;
 }
 
