@@ -56,6 +56,8 @@ interface Inherited {
   noBacking: boolean;
   /** Files above in the chain, to find loops. */
   chain: string[];
+  /** Images above in the chain whose own backing names were followed: one that comes again would go on for ever. */
+  followed: readonly string[];
   perm: number;
   shared: number;
   parentKey: unknown;
@@ -81,6 +83,7 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
     flags,
     noBacking: request.noBacking ?? false,
     chain: [],
+    followed: [],
     perm,
     shared: PERM.ALL & ~(request.unshare ?? 0),
     parentKey: 'root',
@@ -423,6 +426,7 @@ async function openBacking(
     flags: childFlagsOfBacking,
     noBacking: false,
     chain: [...chain, ...identities(node)],
+    followed: inherited.followed,
     perm: use.perm,
     shared: use.shared,
     parentKey: node,
@@ -441,6 +445,11 @@ async function openBacking(
       if (subtree.size > 0) throw new BlockError('Could not open backing file: Must specify either driver or file');
       return;
     }
+    // (The name may be options, which do not show that they lead to the same file again.)
+    const self = `${node.driverName} ${identityOf(node.file!.filename)}`;
+    if (inherited.followed.includes(self))
+      throw new BlockError(`Backing file chain of '${node.filename}' contains itself`, ERRNO.ELOOP);
+    below.followed = [...inherited.followed, self];
     name = fullBackingName(node, image.backingFileName);
     if (image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
   }

@@ -205,18 +205,16 @@ export class Qcow2Node extends BlockNode {
       return;
     }
     if (!this.s.hasDataFile) throw new BlockError("'data-file' can only be set for images with an external data file");
-    let name: string | undefined;
     if (!hasSubtree(context.options, 'data-file')) {
-      if (header.dataFile !== undefined && !context.flags.noIo) {
-        const path = this.file!.filename;
-        const absolute = header.dataFile.startsWith('/') || /^[^/]*:/.test(header.dataFile);
-        name = absolute ? header.dataFile : path.slice(0, path.lastIndexOf('/') + 1) + header.dataFile;
-      } else if (context.flags.noIo) {
-        // Metadata queries leave the data file alone.
-        return;
+      // Metadata queries leave the data file alone.
+      if (context.flags.noIo) return;
+      // What an image names is a file, as seen from the current folder, and nothing else: no options, no other protocol.
+      if (header.dataFile !== undefined) {
+        context.options.set('data-file.driver', 'file');
+        context.options.set('data-file.filename', header.dataFile);
       }
     }
-    const child = await context.openChild('data-file', name, context);
+    const child = await context.openChild('data-file', undefined, context);
     if (!child) throw new BlockError("'data-file' is required for this image");
     this.attach('data-file', child.node, child.owned);
   }
