@@ -1,8 +1,8 @@
 // Advanced SIMD on float lanes: always to nearest, single precision flushing to zero, with the default NaN (StandardFPSCRValue).
 import { Cond } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
-import { HALF_OPERATIONS, type HalfOperation } from '../half-operations.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { LANE_OPERATIONS, type LaneOperation } from '../lane-operations.ts';
 import { lanesOf, vectorConst } from '../vector-constants.ts';
 import type { Handler, Translation } from './context.ts';
 import { fastArithmetic, fastComparison } from './neon-fast.ts';
@@ -21,14 +21,14 @@ import {
 } from './neon-registers.ts';
 import { byScalar } from './neon-wide.ts';
 
-type Operation = Exclude<HalfOperation, 'div'>;
+type Operation = Exclude<LaneOperation, 'div'>;
 
 /** Conditions of comparisons; the others compare magnitudes. */
 const CONDITIONS: Partial<Record<Operation, Cond>> = { ceq: Cond.EQ, cge: Cond.GE, cgt: Cond.GT };
 const MAGNITUDES: Partial<Record<Operation, Cond>> = { acge: Cond.GE, acgt: Cond.GT };
 
 function compute(name: Operation): Compute {
-  const number = HALF_OPERATIONS.indexOf(name);
+  const number = LANE_OPERATIONS.indexOf(name);
   return (t, x, y, bits) => {
     const { q } = t.insn;
     const row = vectorHelper(bits === 16 ? 'neon_h2' : 'neon_f2');

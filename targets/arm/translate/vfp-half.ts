@@ -1,8 +1,8 @@
 // Half-precision arithmetic of S registers (FEAT_FP16), all of it by helpers; moves of halves; BFloat16 in one half of a register.
 import { MO_16, MO_ALIGN } from '../../../tcg/ir/types.ts';
 import type { Value } from '../../../tcg/ir/value.ts';
-import { HALF_OPERATIONS, type HalfOperation } from '../half-operations.ts';
 import { vectorHelper } from '../helpers/vector-table.ts';
+import { LANE_OPERATIONS, type LaneOperation } from '../lane-operations.ts';
 import { FPFLAGS } from '../state.ts';
 import { expandImmediate } from '../vector-constants.ts';
 import { type Handler, PC, type Translation } from './context.ts';
@@ -22,11 +22,11 @@ function result(run: (t: Translation) => Value): Handler {
   return dataProcessing((t) => writeS(t, D(t), run(t)));
 }
 
-function compute(t: Translation, name: HalfOperation, x: Value, y: Value): Value {
-  return t.b.call(vectorHelper('vfp_half'), x, y, HALF_OPERATIONS.indexOf(name));
+function compute(t: Translation, name: LaneOperation, x: Value, y: Value): Value {
+  return t.b.call(vectorHelper('vfp_half'), x, y, LANE_OPERATIONS.indexOf(name));
 }
 
-function binary(name: HalfOperation): Handler {
+function binary(name: LaneOperation): Handler {
   return result((t) => compute(t, name, readS(t, N(t)), readS(t, M(t))));
 }
 

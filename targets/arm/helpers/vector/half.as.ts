@@ -2,29 +2,21 @@
 //
 // Only FPSCR.FZ16 flushes here, and does not say so of operands (ARM ARM, FPUnpack: no InputDenorm where N is 16).
 
-import { add, div, fma, mul, sqrt, sub } from '../../../../src/softfloat/ieee-arith.as';
-import { EQUAL, GREATER, MAXIMUM, NUMBER_WINS, compare, minMax } from '../../../../src/softfloat/ieee-compare.as';
+import { fma, sqrt } from '../../../../src/softfloat/ieee-arith.as';
+import { compare } from '../../../../src/softfloat/ieee-compare.as';
 import { fromSigned, fromUnsigned, roundToIntegral, toInteger } from '../../../../src/softfloat/ieee-convert.as';
 import {
-  BY_SNAN, DAZ, FLUSHED_IN, FTZ, IE, OE, PE, RM_MASK, RM_NEAREST, UE, ZE, isInf, isNan, isSignaling, isZero, operand, raise,
-  raised, setRaised,
+  BY_SNAN, DAZ, FTZ, IE, OE, PE, RM_MASK, RM_NEAREST, UE, ZE, isInf, isNan, isSignaling, isZero, operand, raise,
+  setRaised,
 } from '../../../../src/softfloat/ieee-core.as';
+import { lane, noteLane } from './lanes.as';
 import { FPMODE16, STANDARD_MODE } from './layout.as';
 import { recipEstimate, rsqrtEstimate } from './neon-integer.as';
-import { flagsOf, note } from './state.as';
+import { flagsOf } from './state.as';
 
 const SIGN: u32 = 0x8000;
-const TWO: u32 = 0x4000;
-const THREE: u32 = 0x4200;
-const ONE_AND_A_HALF: u32 = 0x3e00;
-const HALF: u32 = 0x3800;
 const NAN: u32 = 0x7e00;
 const INFINITY: u32 = 0x7c00;
-
-function noteHalf(env: usize): void {
-  setRaised(raised & ~FLUSHED_IN);
-  note(env);
-}
 
 /** The mode of S registers. */
 // @ts-ignore: decorator
@@ -40,121 +32,26 @@ function standardMode(env: usize): i32 {
   return (STANDARD_MODE & ~(DAZ | FTZ)) | (load<i32>(env, FPMODE16) & (DAZ | FTZ));
 }
 
-// ---- what the operation number of `vfp_half` and `neon_h2` means; see HALF_OPERATIONS in translate/half.ts
-const ADD: i32 = 0;
-const SUB: i32 = 1;
-const MUL: i32 = 2;
-const ABD: i32 = 3;
-const MAX: i32 = 4;
-const MIN: i32 = 5;
-const MAXNM: i32 = 6;
-const MINNM: i32 = 7;
-const CEQ: i32 = 8;
-const CGE: i32 = 9;
-const CGT: i32 = 10;
-const ACGE: i32 = 11;
-const ACGT: i32 = 12;
-const RECPS: i32 = 13;
-const RSQRTS: i32 = 14;
-const DIV: i32 = 15;
-
-function all(condition: bool): u32 {
-  return condition ? 0xffff : 0;
-}
-
-function atLeast(relation: i32): u32 {
-  return all(relation == EQUAL || relation == GREATER);
-}
-
-function binary(env: usize, a: u32, b: u32, op: i32, mode: i32): u32 {
-  let r: u32 = 0;
-  switch (op) {
-    case ADD:
-      r = u32(add<u16>(a, b, mode));
-      break;
-    case SUB:
-      r = u32(sub<u16>(a, b, mode));
-      break;
-    case MUL:
-      r = u32(mul<u16>(a, b, mode));
-      break;
-    case DIV:
-      r = u32(div<u16>(a, b, mode));
-      break;
-    case ABD:
-      r = u32(sub<u16>(a, b, mode)) & ~SIGN;
-      break;
-    case MAX:
-      r = u32(minMax<u16>(a, b, MAXIMUM, mode));
-      break;
-    case MIN:
-      r = u32(minMax<u16>(a, b, 0, mode));
-      break;
-    case MAXNM:
-      r = u32(minMax<u16>(a, b, MAXIMUM | NUMBER_WINS, mode));
-      break;
-    case MINNM:
-      r = u32(minMax<u16>(a, b, NUMBER_WINS, mode));
-      break;
-    case CEQ:
-      r = all(compare<u16>(a, b, false, mode) == EQUAL);
-      break;
-    case CGE:
-      r = atLeast(compare<u16>(a, b, true, mode));
-      break;
-    case CGT:
-      r = all(compare<u16>(a, b, true, mode) == GREATER);
-      break;
-    case ACGE:
-      r = atLeast(compare<u16>(a & ~SIGN, b & ~SIGN, true, mode));
-      break;
-    case ACGT:
-      r = all(compare<u16>(a & ~SIGN, b & ~SIGN, true, mode) == GREATER);
-      break;
-    default:
-      return step(env, a, b, op == RSQRTS, mode);
-  }
-  noteHalf(env);
-  return r;
-}
-
-/** 2 - a * b or, with `root`, (3 - a * b) / 2. */
-function step(env: usize, a: u32, b: u32, root: bool, mode: i32): u32 {
-  setRaised(0);
-  a = u32(operand<u16>(a, mode));
-  b = u32(operand<u16>(b, mode));
-  if ((isInf<u16>(a) && isZero<u16>(b)) || (isInf<u16>(b) && isZero<u16>(a))) return root ? ONE_AND_A_HALF : TWO;
-  const product = u32(mul<u16>(a, b, mode));
-  noteHalf(env);
-  let r = u32(sub<u16>(root ? THREE : TWO, product, mode));
-  noteHalf(env);
-  if (!root) return r;
-  // The difference is no denormal, nor is its half.
-  r = u32(mul<u16>(r, HALF, mode));
-  noteHalf(env);
-  return r;
-}
-
 // ---- S registers
 
 export function vfp_half(env: usize, a: u32, b: u32, op: i32): u32 {
-  return binary(env, a & 0xffff, b & 0xffff, op, modeOf(env));
+  return lane<u16>(env, a & 0xffff, b & 0xffff, op, modeOf(env));
 }
 export function vfp_sqrt16(env: usize, a: u32): u32 {
   const r = sqrt<u16>(a & 0xffff, modeOf(env));
-  noteHalf(env);
+  noteLane<u16>(env);
   return u32(r);
 }
 /** a * b + c, rounded once. */
 export function vfp_fma16(env: usize, a: u32, b: u32, c: u32): u32 {
   const r = fma<u16>(a & 0xffff, b & 0xffff, c & 0xffff, 0, modeOf(env));
-  noteHalf(env);
+  noteLane<u16>(env);
   return u32(r);
 }
 /** NZCV of comparing a and b; `signals` is 1 for VCMPE. */
 export function vfp_cmp16(env: usize, a: u32, b: u32, signals: i32): i32 {
   const relation = compare<u16>(a & 0xffff, b & 0xffff, signals != 0, modeOf(env));
-  noteHalf(env);
+  noteLane<u16>(env);
   return flagsOf(relation);
 }
 
@@ -167,20 +64,20 @@ function modeFor(env: usize, form: i32): i32 {
 /** As `vfp_toint32`. */
 export function vfp_toint16(env: usize, a: u32, fraction: i32, form: i32): u32 {
   const r = toInteger<u16>(a & 0xffff, fraction, form & 0xff, (form & 0x100) != 0, modeFor(env, form));
-  noteHalf(env);
+  noteLane<u16>(env);
   return u32(r);
 }
 /** As `vfp_fromint32`. */
 export function vfp_fromint16(env: usize, a: i32, fraction: i32, form: i32): u32 {
   const mode = form & 0x200 ? modeOf(env) : (modeOf(env) & ~RM_MASK) | RM_NEAREST;
   const r = form & 0x100 ? fromSigned<u16>(a, fraction, mode) : fromUnsigned<u16>(u32(a), fraction, mode);
-  noteHalf(env);
+  noteLane<u16>(env);
   return u32(r);
 }
 /** As `vfp_rint32`. */
 export function vfp_rint16(env: usize, a: u32, form: i32): u32 {
   const r = roundToIntegral<u16>(a & 0xffff, (form & 1) != 0, modeFor(env, form));
-  noteHalf(env);
+  noteLane<u16>(env);
   return u32(r);
 }
 
@@ -191,7 +88,7 @@ export function neon_h2(env: usize, a: u64, b: u64, op: i32): u64 {
   const mode = standardMode(env);
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
-    result |= u64(binary(env, u32(a >> at) & 0xffff, u32(b >> at) & 0xffff, op, mode)) << at;
+    result |= u64(lane<u16>(env, u32(a >> at) & 0xffff, u32(b >> at) & 0xffff, op, mode)) << at;
   }
   return result;
 }
@@ -203,7 +100,7 @@ export function neon_h3(env: usize, d: u64, a: u64, b: u64, form: i32): u64 {
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
     const r = fma<u16>((a >> at) & 0xffff, (b >> at) & 0xffff, (d >> at) & 0xffff, 0, mode);
-    noteHalf(env);
+    noteLane<u16>(env);
     result |= r << at;
   }
   return result;
@@ -283,9 +180,9 @@ export function neon_hestimate(env: usize, x: u64, root: i32): u64 {
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
     setRaised(0);
-    const lane = u32(x >> at) & 0xffff;
-    result |= u64(root ? rsqrt(lane, mode) : recip(lane, mode)) << at;
-    noteHalf(env);
+    const x16 = u32(x >> at) & 0xffff;
+    result |= u64(root ? rsqrt(x16, mode) : recip(x16, mode)) << at;
+    noteLane<u16>(env);
   }
   return result;
 }
@@ -296,7 +193,7 @@ export function neon_htoint(env: usize, x: u64, fraction: i32, form: i32): u64 {
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
     const r = toInteger<u16>((x >> at) & 0xffff, fraction, 16, (form & 0x100) != 0, mode);
-    noteHalf(env);
+    noteLane<u16>(env);
     result |= (u64(r) & 0xffff) << at;
   }
   return result;
@@ -307,9 +204,9 @@ export function neon_hfromint(env: usize, x: u64, fraction: i32, form: i32): u64
   const mode = standardMode(env);
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
-    const lane = u32(x >> at);
-    const r = form & 0x100 ? fromSigned<u16>(i64(i16(lane)), fraction, mode) : fromUnsigned<u16>(lane & 0xffff, fraction, mode);
-    noteHalf(env);
+    const n = u32(x >> at);
+    const r = form & 0x100 ? fromSigned<u16>(i64(i16(n)), fraction, mode) : fromUnsigned<u16>(n & 0xffff, fraction, mode);
+    noteLane<u16>(env);
     result |= r << at;
   }
   return result;
@@ -321,7 +218,7 @@ export function neon_hrint(env: usize, x: u64, form: i32): u64 {
   let result: u64 = 0;
   for (let at = 0; at < 64; at += 16) {
     const r = roundToIntegral<u16>((x >> at) & 0xffff, (form & 1) != 0, mode);
-    noteHalf(env);
+    noteLane<u16>(env);
     result |= r << at;
   }
   return result;
