@@ -128,6 +128,11 @@ function kindOf(r: CopyRequest, { data, zero, bytes }: ChainStatus, at: number):
   return { kind: 'zero', bytes };
 }
 
+/** Whether the target reads as zeroes from there on without being written: nothing of a backing file shows. */
+function isZeroAlready(r: CopyRequest, at: number): boolean {
+  return r.targetIsZero && (r.targetBacking === undefined || at >= r.targetBacking);
+}
+
 /** Where in storage a range of the source lies in one piece; undefined if nowhere. */
 async function storageUnder(
   source: BlockNode,
@@ -243,7 +248,7 @@ async function writeRuns(
       const last = target.write(at + start, buffer.subarray(start, end), r.targetIsZero ? REQ.FRESH : 0);
       if (end === buffer.length) started();
       if (last) await last;
-    } else if (!r.targetIsZero || r.targetBacking !== undefined) {
+    } else if (!isZeroAlready(r, at + start)) {
       await target.writeZeroes(at + start, -end - start, REQ.MAY_UNMAP);
     }
     start = Math.abs(end);
@@ -295,7 +300,7 @@ class Copy {
       const next = found.next();
       const p = next instanceof Promise ? await next : next;
       if (!p || this.failed) break;
-      const idle = p.kind === 'backing' || (p.kind === 'zero' && r.targetIsZero && r.targetBacking === undefined);
+      const idle = p.kind === 'backing' || (p.kind === 'zero' && isZeroAlready(r, p.at));
       if (idle) {
         this.finish(p);
         continue;

@@ -19,6 +19,7 @@ import {
   reportError,
   SNAPSHOT_PARAM,
   sayError,
+  TOOL,
 } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
 import { imageSize, rateLimit } from './numbers.ts';
@@ -174,6 +175,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
       if (!createOptionsOf(protocol.name)) fail(`Protocol driver '${protocol.name}' does not support image creation`);
       parseCreateOptions(texts, creationOptions(driver, protocol));
       checkTarget(args, driver, backing, options, sources);
+      if (args.has('bitmaps')) await checkBitmaps(sources, args.has('skip-broken-bitmaps'));
       cache = cacheMode(args.last('t') ?? 'unsafe');
       // The size is that of the sources, whatever the options say.
       options.delete('size');
@@ -190,8 +192,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
         throw new BlockError(`${targetName}: error while converting ${format}: ${e.message}`, e.errno, e.hint);
       });
       created = true;
-    } else if (args.has('c') && format !== 'qcow2' && !args.has('target-image-opts')) {
-      fail('Compression not supported for this file format');
+    } else if (args.has('bitmaps')) {
+      await checkBitmaps(sources, args.has('skip-broken-bitmaps'));
     }
     cache ??= cacheMode(args.last('t') ?? 'unsafe');
     target = await openNamed({
@@ -201,9 +203,9 @@ export async function convert(argv: readonly string[]): Promise<number> {
       unmap: true,
       ...cache,
     });
-    if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
-    if (args.has('bitmaps') && target.driverName !== 'qcow2')
+    if (args.has('bitmaps') && (target.driverName !== 'qcow2' || (target as Qcow2Node).s.header.version < 3))
       fail(`Format driver '${format}' does not support bitmaps`);
+    if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
     if (args.has('target-is-zero') && target.backing)
       fail('Cannot use --target-is-zero when the destination image has a backing file');
     if (target.length < total && args.has('n')) fail('output file is smaller than input file');
@@ -228,8 +230,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
       rate,
       progress: (f) => progress.update(f),
     });
-    if (args.has('bitmaps'))
-      await copyBitmaps(sources[0] as Qcow2Node, target as Qcow2Node, args.has('skip-broken-bitmaps'));
+    if (args.has('bitmaps')) await copyBitmaps(sources[0] as Qcow2Node, target as Qcow2Node);
     await closeImage(target);
     target = undefined;
     done = true;
@@ -263,32 +264,46 @@ function checkTarget(
     fail('Use of backing file requires explicit backing format');
   }
   if (args.has('c') && format !== 'qcow2') fail('Compression not supported for this file format');
-  if (args.has('bitmaps') && sources.length > 1) fail('Copying bitmaps only possible with single source');
-  if (args.has('bitmaps') && sources[0]!.driverName !== 'qcow2') fail('Source lacks bitmap support');
   const preallocation = options.get('preallocation');
   if (args.has('c') && preallocation !== undefined && preallocation !== 'off') {
     fail('Compression and preallocation not supported at the same time');
   }
 }
 
-async function copyBitmaps(source: Qcow2Node, target: Qcow2Node, skipBroken: boolean): Promise<void> {
-  const { addBitmap, bitmapState, listBitmaps, markInUse, mergeBitmap } = await import('../../block/qcow2/bitmap.ts');
+/** Refuses sources without bitmaps, and ones with a bitmap that cannot be copied, unless such are skipped. */
+async function checkBitmaps(sources: readonly BlockNode[], skip: boolean): Promise<void> {
+  if (sources.length > 1) fail('Copying bitmaps only possible with single source');
+  const source = sources[0] as Qcow2Node;
+  if (source.driverName !== 'qcow2') fail('Source lacks bitmap support');
+  const { listBitmaps } = await import('../../block/qcow2/bitmap.ts');
+  const broken = (await listBitmaps(source.s)).find((b) => b.inconsistent);
+  if (broken && !skip)
+    throw new BlockError(
+      `Cannot copy inconsistent bitmap '${broken.name}'`,
+      undefined,
+      `Try --skip-broken-bitmaps, or use '${TOOL} bitmap --remove' to delete it`,
+    );
+}
+
+async function copyBitmaps(source: Qcow2Node, target: Qcow2Node): Promise<void> {
+  const { addBitmap, bitmapState, listBitmaps, markInUse, mergeBitmap, removeBitmap } = await import(
+    '../../block/qcow2/bitmap.ts'
+  );
   for (const b of await listBitmaps(source.s)) {
+    const { name } = b;
     if (b.inconsistent) {
-      if (skipBroken) {
-        sayError(`warning: Skipping inconsistent bitmap '${b.name}'`);
-        continue;
-      }
-      throw new BlockError(
-        `Cannot copy inconsistent bitmap '${b.name}'`,
-        undefined,
-        "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove'",
-      );
+      sayError(`warning: Skipping inconsistent bitmap '${name}'`);
+      continue;
     }
     const { enabled, granularity } = bitmapState(b);
     await target.s.lock.with(async () => {
-      await addBitmap(target.s, b.name, granularity, !enabled);
-      await mergeBitmap(target.s, b.name, source.s, b.name);
+      await addBitmap(target.s, name, granularity, !enabled).catch((error) => {
+        throw asBlockError(error).prefixed(`Failed to create bitmap ${name}: `);
+      });
+      await mergeBitmap(target.s, name, source.s, name).catch(async (error) => {
+        await removeBitmap(target.s, name);
+        throw asBlockError(error).prefixed(`Failed to populate bitmap ${name}: `);
+      });
       await markInUse(target.s);
     });
   }
