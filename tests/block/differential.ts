@@ -241,7 +241,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
     let [ourOther, theirOther] = [join(dir, 'oo.qcow2'), join(dir, 'to.qcow2')];
     const deep = seed % 4 === 2;
     const raw = /data_file_raw/.test(options);
-    const withBase = seed % 2 === 0 && !raw;
+    const withBase = seed % 2 === 0 && !raw && !/preallocation/.test(options);
     const optionsOf = (side: string): string => options.replace('DATA', join(dir, `${side}.data`));
     const texts = options ? [optionsOf('ours')] : [];
     if (withBase) {
@@ -388,7 +388,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
             p = Bun.spawnSync(['qemu-img', 'resize', '-q', theirs, String(newSize)]);
           // (What it prepares in space that was free before shows what was there, not zeroes.)
           const from = Math.ceil(size / cluster) * cluster;
-          if (done && command.includes('metadata') && newSize > from)
+          if (done && /metadata|falloc/.test(command) && newSize > from)
             run(['qemu-io', '-c', `write -q -z ${from} ${newSize - from}`, theirs], dir);
           if (p.exitCode !== 0 && done) oracleBroken = brokeItself(p.stderr);
           if (p.exitCode === 0 && !done) throw new Error(`${command}: refused here, done there`);
