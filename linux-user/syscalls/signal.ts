@@ -1,8 +1,10 @@
 // System calls about signals: actions, masks, sending, waiting, alternate stack, returning from handlers.
 
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTSYS } from '../../src/host/errno.ts';
+import { keepSignals } from '../../src/host/signals.ts';
 import { SYS, sys0, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
 import { NO_RESULT } from '../errno.ts';
+import { openProc } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import {
   hostInfoFrom32,
@@ -28,6 +30,7 @@ import {
   SA_RESTART,
   SA_RESTORER,
   SA_SIGINFO,
+  SIG_IGN,
   type Signals,
   SS_AUTODISARM,
   SS_DISABLE,
@@ -42,6 +45,8 @@ const SIG_BLOCK = 0;
 const SIG_UNBLOCK = 1;
 const SIG_SETMASK = 2;
 const SIGSET_SIZE = 8;
+/** Real-time signals below this one are the C libraries' own. */
+const FIRST_FREE_REAL_TIME = 34;
 
 /** SA_EXPOSE_TAGBITS is kept though it means nothing here; bits unknown to Linux read back as 0. */
 const KNOWN_FLAGS =
@@ -49,6 +54,11 @@ const KNOWN_FLAGS =
 
 function signalsOf(p: Process): Signals {
   return p.signals as Signals;
+}
+
+/** For what depends on the order or the number of signals: only the guest takes them from now on. */
+export function keepFromEngine(p: Process): void {
+  keepSignals(openProc, (call) => signalsOf(p).withAllBlocked(call));
 }
 
 /** A signal set as halves: words of `long` in memory, low signals first. */
@@ -104,6 +114,7 @@ function changeAction(structure: 'sigaction' | 'old_sigaction'): Handler {
     }
     if (signal < 1 || signal > NSIG || (act && (signal === SIGKILL || signal === SIGSTOP))) return -EINVAL;
     const old = signals.action(signal);
+    if (act && act.handler > SIG_IGN && signal >= FIRST_FREE_REAL_TIME) keepFromEngine(p);
     if (act) signals.setAction(signal, act);
     if (oldAddress === 0) return 0;
     if (!memory.prepareWrite(oldAddress, layout.size)) return -EFAULT;
@@ -199,6 +210,7 @@ function timedWait(timespec: 'timespec' | 'timespec64'): Handler {
     if (!set) return -EFAULT;
     const low = set[0] & ~UNBLOCKABLE;
     const high = set[1];
+    if (high >>> (FIRST_FREE_REAL_TIME - 33) !== 0) keepFromEngine(p);
     const scratch = p.scratch(256);
     let time = 0;
     if (timeAddress !== 0) {
@@ -348,6 +360,7 @@ function signalfd(p: Process, fd: number, mask: number, size: number, flags: num
   if (size !== SIGSET_SIZE) return -EINVAL;
   const set = readSet(p, mask);
   if (!set) return -EFAULT;
+  keepFromEngine(p);
   const { view, address } = p.scratch(SIGSET_SIZE);
   view.setInt32(0, set[0], true);
   view.setInt32(4, set[1], true);

@@ -4,6 +4,7 @@ import { EFAULT, EINTR } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import type { Rows } from './row.ts';
+import { keepFromEngine } from './signal.ts';
 import { hostCopy, toGuest } from './user-data.ts';
 
 const TIMER_ABSTIME = 1;
@@ -49,6 +50,7 @@ const CLOCK_MONOTONIC = 1;
 
 /** timer_create(2): the structure that says how to notify has the guest's layout. */
 function timerCreate(p: Process, clock: number, event: number, timer: number): number {
+  keepFromEngine(p);
   const result = sys3(SYS.timer_create, clock, hostCopy(p, 'sigevent', event), p.out(timer, 4));
   if (result === 0) p.timers.add(p.readU32(timer)!);
   return result;

@@ -523,6 +523,36 @@ static void freeze(int places) {
   if (clone_parked((THREAD_FLAGS & ~CLONE_SETTLS) | TID_FLAGS, (ulong)top, (ulong)&watch_tid, 0) < 0) thaw_all();
 }
 
+/* Parks all threads but the caller's, with the lock held from here on: those in places[0 .. *places - 1]. 0, or -errno. */
+static int park_all(int proc, int pid, int own, int *places) {
+  int more;
+  lock_thaw();
+  *places = frozen;
+  parked_count = 0;
+  park_epoch++;
+  /* Threads that were not there yet are made by others that were not parked yet. */
+  while ((more = park_more(proc, pid, own, places)) > 0) await_parked(pid, *places);
+  return more;
+}
+
+/* The parked threads go on. */
+static void release_all(void) {
+  park_epoch++;
+  call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
+}
+
+/*
+ * From now on the engine's threads take no signals of the guest's. One that has taken a signal can only send it again, and what
+ * came in between then stands before it, or for it. Returns 0, or -errno when the threads cannot be listed.
+ */
+EXPORT int keep_signals(int proc) {
+  int places, result;
+  result = park_all(proc, (int)call4(SYS_GETPID, 0, 0, 0, 0), (int)call4(SYS_GETTID, 0, 0, 0, 0), &places);
+  release_all();
+  unlock_thaw();
+  return result;
+}
+
 /*
  * clone(2) of the whole process, the calling thread being the child's first. Signals that have handlers must be blocked; the child
  * has all blocked, the parent goes on with `mask`. `proc` is a descriptor of /proc, `told` where the parent or CLONE_PIDFD wants a
@@ -530,26 +560,21 @@ static void freeze(int places) {
  * when the threads cannot be listed.
  */
 EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const ulong *mask) {
-  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, more;
+  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, listed;
   ulong robust_list = 0, robust_size = 0, all = ~0ul;
   const ulong held = *mask | ENGINE_SIGNALS;
   long child;
-  lock_thaw();
-  places = frozen;
   call4(SYS_GET_ROBUST_LIST, 0, (long)&robust_list, (long)&robust_size, 0);
-  parked_count = 0;
-  park_epoch++;
-  /* Threads that were not there yet are made by others that were not parked yet. */
-  while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
+  listed = park_all(proc, pid, own, &places);
   /* The child must be ready for the engine's signals, too: they have to wait for it. */
-  child = more < 0 ? more : clone_process(flags, told, tid_address, &held);
+  child = listed < 0 ? listed : clone_process(flags, told, tid_address, &held);
   if (child != 0) call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)mask, 0, 8);
-  park_epoch++;
   if (child != 0) {
-    call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
+    release_all();
     unlock_thaw();
     return child;
   }
+  park_epoch++;
   /* Threads that are made here are not to take the guest's signals. */
   call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)&all, 0, 8);
   call4(SYS_SET_ROBUST_LIST, (long)robust_list, (long)robust_size, 0, 0);
@@ -570,20 +595,15 @@ static void await_end(int pid, int tid) {
  * handlers must be blocked. Returns what the call does, or -errno when the threads cannot be listed or made.
  */
 EXPORT long call_alone(int proc, long number, long a, long b) {
-  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places = 0, more, k;
+  int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, listed, k;
   int watcher = watch_tid;
   long result;
   if (thaw() != 0) return -EAGAIN;
   if (watcher != 0) await_end(pid, watcher);
-  lock_thaw();
-  parked_count = 0;
-  park_epoch++;
-  while ((more = park_more(proc, pid, own, &places)) > 0) await_parked(pid, places);
-  leaving = more == 0;
-  park_epoch++;
-  call4(SYS_FUTEX, (long)&park_epoch, FUTEX_WAKE_PRIVATE, MAX_PARKED, 0);
-  result = more;
-  if (more == 0) {
+  result = listed = park_all(proc, pid, own, &places);
+  leaving = listed == 0;
+  release_all();
+  if (listed == 0) {
     for (k = 0; k < places; k++) if (parked[k].tid != 0) await_end(pid, parked[k].tid);
     leaving = 0;
     result = call4(number, a, b, 0, 0);

@@ -61,6 +61,7 @@ interface HandlerModule {
   readonly address: number;
   readonly parkAddress: number;
   attach(tid: number, poll: number, mailbox: number): number;
+  keepSignals(proc: number): number;
   forkAll(proc: number, flags: number, told: number, tidAddress: number, mask: number): number;
   shareWithEngine(): void;
   callAlone(proc: number, call: number, a: number, b: number): number;
@@ -100,6 +101,7 @@ function handlerModule(): HandlerModule {
     address: base + OFFSETS.on_signal,
     parkAddress: base + OFFSETS.on_park,
     attach: bind(OFFSETS.attach, ['i32', 'ptr', 'ptr'], 'i32') as HandlerModule['attach'],
+    keepSignals: bind(OFFSETS.keep_signals, ['i32'], 'i32') as HandlerModule['keepSignals'],
     forkAll: bind(OFFSETS.fork_all, ['i32', 'ptr', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['forkAll'],
     shareWithEngine: bind(OFFSETS.share_with_engine, [], 'void') as HandlerModule['shareWithEngine'],
     callAlone: bind(OFFSETS.call_alone, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['callAlone'],
@@ -128,7 +130,9 @@ export function forkAll(
   [low, high]: readonly [low: number, high: number],
 ): number {
   writeSet(scratch.view, low, high);
-  return handlerModule().forkAll(proc, flags, told, tidAddress, scratch.address);
+  const result = handlerModule().forkAll(proc, flags, told, tidAddress, scratch.address);
+  if (result >= 0) kept = true;
+  return result;
 }
 
 /** Stores what of a mask can be on the host. */
@@ -144,6 +148,22 @@ function writeSet(view: DataView, low: number, high: number): void {
  */
 export function callAlone(proc: number, call: number, a: number, b: number): number {
   return handlerModule().callAlone(proc, call, a, b);
+}
+
+/** Whether the engine's threads block the guest's signals already, as they do after `forkAll`, in the child too. */
+let kept = false;
+
+/**
+ * Sees to it that the engine's threads take no signals of the guest's from now on. Those that they take come to the guest all
+ * the same, but behind later ones, and of two that make one (expirations of a timer) the first may not be counted. Without
+ * /proc, which knows the threads, nothing happens.
+ * @param proc gives a descriptor of the directory /proc, or -errno
+ * @param alone runs a function with signals blocked (`setMask(-1, -1)`)
+ */
+export function keepSignals(proc: () => number, alone: (call: () => number) => number): void {
+  if (kept) return;
+  const directory = proc();
+  kept = directory >= 0 && alone(() => handlerModule().keepSignals(directory)) === 0;
 }
 
 /**

@@ -15,6 +15,7 @@ const EXPORTS = [
     'detach',
     'share_with_engine',
     'on_park',
+    'keep_signals',
     'fork_all',
     'call_alone',
     'thaw',
