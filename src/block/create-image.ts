@@ -304,21 +304,17 @@ async function createProtocol(
 }
 
 async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
-  const { readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
+  const { finishImage, readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
   const c = readCreateOptions(options);
-  const file = await openImage({
-    options: protocolOptions(filename),
-    unshare: 8,
-  });
-  try {
-    await writeEmptyImage(file, c);
-    if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
-  } finally {
-    await closeImage(file);
-  }
   // What is written to a raw data file by other means must be seen, so that all of it is mapped.
   const preallocation = c.dataFileRaw && c.preallocation === 'off' ? 'metadata' : c.preallocation;
-  if (preallocation === 'off' && c.dataFile === undefined) return;
+  const plain = preallocation === 'off' && c.dataFile === undefined;
+  await withFile(filename, async (file) => {
+    await writeEmptyImage(file, c);
+    if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
+    if (plain) await finishImage(file, c.version);
+  });
+  if (plain) return;
   // The data file is the one that was just made, wherever its name leads from the image.
   // (Not "no backing": that would leave the data file closed as well.)
   const data = c.dataFile === undefined ? [] : [...protocolOptions(c.dataFile)];
@@ -330,6 +326,7 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
       ...data.map(([name, value]) => [`data-file.${name}`, value] as const),
     ]),
     noFlush: true,
+    unfinished: true,
   });
   try {
     const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
@@ -345,6 +342,18 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
     }
   } finally {
     await closeImage(image);
+  }
+  if (c.dataFile !== undefined) await withFile(c.dataFile, (file) => file.flush());
+  await withFile(filename, (file) => finishImage(file, c.version));
+}
+
+/** Does something with the file of an image that is being created, which others must not resize meanwhile. */
+async function withFile(filename: string, body: (file: BlockNode) => Promise<void>): Promise<void> {
+  const file = await openImage({ options: protocolOptions(filename), unshare: 8 });
+  try {
+    await body(file);
+  } finally {
+    await closeImage(file);
   }
 }
 

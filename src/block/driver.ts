@@ -107,6 +107,8 @@ export interface NodeFlags {
   noIo: boolean;
   /** The open serves a check: a dirty or corrupt image is not refused or repaired. */
   check: boolean;
+  /** An image that creation has not marked as finished is opened too: by creation itself. */
+  unfinished: boolean;
 }
 
 export const DEFAULT_FLAGS: NodeFlags = {
@@ -119,6 +121,7 @@ export const DEFAULT_FLAGS: NodeFlags = {
   autoReadOnly: false,
   noIo: false,
   check: false,
+  unfinished: false,
 };
 
 /** Largest single request handed to a driver; bigger ones are split. */

@@ -4,6 +4,7 @@ import { roundDown, roundUp } from './bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
+  DEFAULT_FLAGS,
   type Ending,
   type NodeFlags,
   type OpenContext,
@@ -606,7 +607,7 @@ export async function createFile(
     const refused = hint > 0 ? setExtentSizeHint(fd, hint) : 0;
     // (Nobody minds that of a hint he did not give.)
     if (refused && extentSizeHint) warn(`Failed to set extent size hint: ${strerror(refused)}`);
-    const node = new FileNode({ ...NO_FLAGS }, 'file', path, dup(fd), false, statFd(fd));
+    const node = new FileNode(DEFAULT_FLAGS, 'file', path, dup(fd), false, statFd(fd));
     try {
       await node.truncate(size, preallocation);
     } finally {
@@ -617,15 +618,3 @@ export async function createFile(
     closeFd(fd);
   }
 }
-
-const NO_FLAGS: NodeFlags = {
-  readOnly: false,
-  cacheDirect: false,
-  noFlush: false,
-  unmap: false,
-  detectZeroes: 'off',
-  forceShare: false,
-  autoReadOnly: false,
-  noIo: false,
-  check: false,
-};

@@ -37,6 +37,7 @@ export interface OpenRequest {
   noIo?: boolean;
   check?: boolean;
   forceShare?: boolean;
+  unfinished?: boolean;
   /** What others may not do while we have the image open, beyond what the format itself forbids. */
   unshare?: number;
   perm?: number;
@@ -75,6 +76,7 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
     noIo: request.noIo ?? false,
     check: request.check ?? false,
     forceShare: request.forceShare ?? false,
+    unfinished: request.unfinished ?? false,
   };
   const perm =
     request.perm ??

@@ -365,6 +365,50 @@ async function runWhole(whole: Whole, node: Qcow2Node, base: string): Promise<vo
   await closeImage(fresh);
 }
 
+/** What a crash could have left: the files' contents, after so many log entries. */
+export interface CrashState {
+  position: number;
+  images: readonly Buffer[];
+  what: string;
+}
+
+/**
+ * States a crash can leave: after every `step`-th entry of the log all that was sent before it, in order, and a random selection
+ * of what was sent since the last flush of its file.
+ */
+export function* crashStates(
+  initial: readonly Buffer[],
+  log: readonly LogEntry[],
+  r: Random,
+  step: number,
+): Generator<CrashState> {
+  const images: Buffer[] = initial.map((b) => Buffer.from(b));
+  let applied = 0;
+  for (let position = 0; position <= log.length; position += step) {
+    for (; applied < position; applied++) {
+      const e = log[applied]!;
+      images[e.file] = applyEntry(images[e.file]!, e);
+    }
+    yield { position, images, what: `after ${position} of ${log.length} writes, in order` };
+    // Since the last flush any selection of writes may have reached the disk, in any order where they do not overlap.
+    const flushed = initial.map((_, file) => {
+      let at = position - 1;
+      while (at >= 0 && !(log[at]!.kind === 'flush' && log[at]!.file === file)) at--;
+      return at;
+    });
+    const partial: Buffer[] = initial.map((b) => Buffer.from(b));
+    // Either any of them, or all of one file's and none of the other's.
+    const favoured = initial.length > 1 && r.below(2) ? r.below(initial.length) : undefined;
+    for (let i = 0; i < position; i++) {
+      const e = log[i]!;
+      const stable = e.done <= flushed[e.file]! || e.kind === 'truncate';
+      if (stable || (favoured === undefined ? r.below(2) === 0 : e.file === favoured))
+        partial[e.file] = applyEntry(partial[e.file]!, e);
+    }
+    yield { position, images: partial, what: `after ${position} of ${log.length} writes, some of them lost` };
+  }
+}
+
 async function checkStates(
   q: CrashRequest,
   r: Random,
@@ -373,40 +417,13 @@ async function checkStates(
   expect: Expectations,
 ): Promise<CrashResult> {
   const step = Math.max(1, Math.floor(log.length / (q.states / 2)));
-  let looked = 0;
-  const images: Buffer[] = files.map((f) => Buffer.from(f.initial));
-  let applied = 0;
-  for (let position = 0; position <= log.length; position += step) {
-    for (; applied < position; applied++) {
-      const e = log[applied]!;
-      images[e.file] = applyEntry(images[e.file]!, e);
-    }
-    await checkState(q, files, images, expect.at(position), `after ${position} of ${log.length} writes, in order`);
-    // Since the last flush any selection of writes may have reached the disk, in any order where they do not overlap.
-    const flushed = files.map((_, file) => {
-      let at = position - 1;
-      while (at >= 0 && !(log[at]!.kind === 'flush' && log[at]!.file === file)) at--;
-      return at;
-    });
-    const partial: Buffer[] = files.map((f) => Buffer.from(f.initial));
-    // Either any of them, or all of one file's and none of the other's.
-    const favoured = files.length > 1 && r.below(2) ? r.below(files.length) : undefined;
-    for (let i = 0; i < position; i++) {
-      const e = log[i]!;
-      const stable = e.done <= flushed[e.file]! || e.kind === 'truncate';
-      if (stable || (favoured === undefined ? r.below(2) === 0 : e.file === favoured))
-        partial[e.file] = applyEntry(partial[e.file]!, e);
-    }
-    await checkState(
-      q,
-      files,
-      partial,
-      expect.at(position),
-      `after ${position} of ${log.length} writes, some of them lost`,
-    );
-    looked += 2;
+  let states = 0;
+  const initial = files.map((f) => f.initial);
+  for (const state of crashStates(initial, log, r, step)) {
+    await checkState(q, files, state.images, expect.at(state.position), state.what);
+    states++;
   }
-  return { entries: log.length, states: looked };
+  return { entries: log.length, states };
 }
 
 async function checkState(

@@ -3,7 +3,16 @@ import { divUp, isPowerOf2, MAX_OFFSET, roundUp, writeU64be } from '../bytes.ts'
 import type { BlockNode, Preallocation } from '../driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
 import { toBool, toEnum, toNumber, toSize } from '../options.ts';
-import { AUTOCLEAR, COMPAT, HEADER_LENGTH, type Header, INCOMPAT, serializeHeader } from './header.ts';
+import {
+  AUTOCLEAR,
+  COMPAT,
+  FIELD,
+  HEADER_LENGTH,
+  type Header,
+  INCOMPAT,
+  serializeHeader,
+  versionField,
+} from './header.ts';
 import { putRefcount } from './refcount.ts';
 
 /** Checked creation options. */
@@ -170,7 +179,8 @@ export function fullyAllocatedBytes(
 }
 
 /**
- * Lays an empty image out in `file` (empty itself): header, refcount table, one refcount block, L1 table.
+ * Lays an empty image out in `file` (empty itself): header, refcount table, one refcount block, L1 table. The header says that
+ * the image is unfinished, until finishImage.
  */
 export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<void> {
   const entry = c.extendedL2 ? 16 : 8;
@@ -192,6 +202,7 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
   const end = (1 + tableClusters + blocks) * c.clusterSize;
   const header: Header = {
     version: c.version,
+    unfinished: true,
     clusterBits: Math.log2(c.clusterSize),
     size: c.size,
     cryptMethod: 0,
@@ -228,12 +239,24 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
     putRefcount(counts.subarray(Math.floor(i / perBlock) * c.clusterSize), header.refcountOrder, i % perBlock, 1);
   }
   try {
+    // On a device, the image that was there before must not outlive its tables.
+    await file.write(0, head);
+    if (!file.growable) await file.flush();
     await file.write(c.clusterSize, table);
     await file.write((1 + tableClusters) * c.clusterSize, counts);
     // The L1 table is all zero, which a longer file is by itself; a device has whatever was there.
     if (file.growable) await file.truncate(end + l1Size * 8);
     else if (l1Size > 0) await file.writeZeroes(end, l1Clusters * c.clusterSize);
-    await file.write(0, head);
+  } catch (error) {
+    throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));
+  }
+}
+
+/** Makes an image that is complete one that can be opened, once all of it is on the disk: a crash leaves it whole or refused. */
+export async function finishImage(file: BlockNode, version: number): Promise<void> {
+  try {
+    await file.flush();
+    await file.write(FIELD.version, versionField(version, false));
     await file.flush();
   } catch (error) {
     throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));

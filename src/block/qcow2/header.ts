@@ -14,6 +14,9 @@ import { BlockError, ERRNO } from '../errors.ts';
 
 const MAGIC = 0x514649fb;
 
+/** Added to the version of an image as long as it is being created: nobody takes it for whole, or for something else. */
+const UNFINISHED = 0x00ffff00;
+
 /** Header lengths: version 2, the least version 3, and version 3 with the compression type. */
 export const V2_HEADER_LENGTH = 72;
 const V3_MIN_HEADER_LENGTH = 104;
@@ -21,6 +24,7 @@ export const HEADER_LENGTH = 112;
 
 /** Byte positions of the fields updated one by one. */
 export const FIELD = {
+  version: 4,
   backingOffset: 8,
   backingSize: 16,
   size: 24,
@@ -79,6 +83,8 @@ export interface BitmapExtension {
 
 export interface Header {
   version: number;
+  /** Creation has not come to its end. */
+  unfinished: boolean;
   clusterBits: number;
   size: number;
   cryptMethod: number;
@@ -112,10 +118,28 @@ function fail(message: string, errno: number = ERRNO.EINVAL): never {
   throw new BlockError(message, errno);
 }
 
-/** How many bytes of the file parseHeader wants: the whole first cluster holds header, extensions and backing name. */
-export function headerClusterBytes(start: Uint8Array): number {
+/** The version in a header, and whether the image is finished. */
+function readVersion(b: Uint8Array): { version: number; unfinished: boolean } {
+  const word = readU32be(b, FIELD.version);
+  const unfinished = (word & ~0xff) === UNFINISHED;
+  return { version: unfinished ? word & 0xff : word, unfinished };
+}
+
+/** The version field of an image. */
+export function versionField(version: number, unfinished: boolean): Uint8Array {
+  const b = new Uint8Array(4);
+  writeU32be(b, 0, unfinished ? UNFINISHED | version : version);
+  return b;
+}
+
+/**
+ * How many bytes of the file parseHeader wants: the whole first cluster holds header, extensions and backing name. Images that
+ * are being created are refused unless `creating`.
+ */
+export function headerClusterBytes(start: Uint8Array, creating = true): number {
   if (start.length < V2_HEADER_LENGTH || readU32be(start, 0) !== MAGIC) fail('Image is not in qcow2 format');
-  const version = readU32be(start, 4);
+  const { version, unfinished } = readVersion(start);
+  if (unfinished && !creating) fail('The creation of this image was not finished');
   if (version < 2 || version > 3) fail(`Unsupported qcow2 version ${version}`, ERRNO.EOPNOTSUPP);
   const bits = readU32be(start, 20);
   if (bits < 9 || bits > 21) fail(`Unsupported cluster size: 2^${bits}`);
@@ -125,9 +149,10 @@ export function headerClusterBytes(start: Uint8Array): number {
 /** Parses the first cluster of an image. */
 export function parseHeader(b: Uint8Array): Header {
   const clusterSize = headerClusterBytes(b);
-  const version = readU32be(b, 4);
+  const { version, unfinished } = readVersion(b);
   const h: Header = {
     version,
+    unfinished,
     clusterBits: readU32be(b, 20),
     size: readU64be(b, 24),
     cryptMethod: readU32be(b, 32),
@@ -285,7 +310,7 @@ export function serializeHeader(h: Header): Uint8Array {
   const b = new Uint8Array(clusterSize);
   const length = h.version >= 3 ? HEADER_LENGTH + h.unknownFields.length : V2_HEADER_LENGTH;
   writeU32be(b, 0, MAGIC);
-  writeU32be(b, 4, h.version);
+  b.set(versionField(h.version, h.unfinished), FIELD.version);
   writeU32be(b, 20, h.clusterBits);
   writeU64be(b, 24, h.size);
   writeU32be(b, 32, h.cryptMethod);

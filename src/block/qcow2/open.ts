@@ -95,7 +95,7 @@ export async function openQcow2(context: OpenContext, file: BlockNode): Promise<
   const { flags } = context;
   const start = new Uint8Array(Math.min(file.length, 512));
   await readOrFail(file, 0, start, 'Could not read qcow2 header');
-  const clusterSize = headerClusterBytes(start);
+  const clusterSize = headerClusterBytes(start, flags.unfinished);
   const cluster = new Uint8Array(clusterSize);
   await readOrFail(file, 0, cluster, 'Could not read qcow2 header');
   const header = parseHeader(cluster);
