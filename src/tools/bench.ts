@@ -98,17 +98,20 @@ interface Options {
   json: string | null;
   /** Each program's own default size, a tenth of a second under QEMU: start-up and warm-up count. */
   short: boolean;
+  /** The disk tool in place of guests (bench-block.ts). */
+  disk: boolean;
   only: string[];
 }
 
 function parse(args: string[]): Options {
-  const options: Options = { guest: 'i386', rounds: 3, json: null, short: false, only: [] };
+  const options: Options = { guest: 'i386', rounds: 3, json: null, short: false, disk: false, only: [] };
   for (let n = 0; n < args.length; n++) {
     const word = args[n]!;
     if (word === '--rounds') options.rounds = Number(args[++n]);
     else if (word === '--json') options.json = args[++n]!;
     else if (word === '--guest') options.guest = args[++n] as GuestName;
     else if (word === '--short') options.short = true;
+    else if (word === '--disk') options.disk = true;
     else if (word === '--help' || word.startsWith('-')) usage();
     else options.only.push(word);
   }
@@ -118,7 +121,8 @@ function parse(args: string[]): Options {
 
 function usage(): never {
   console.log(
-    `usage: npm run bench -- [--rounds N] [--short] [--guest ${Object.keys(GUESTS).join('|')}] [--json FILE] [program...]`,
+    `usage: npm run bench -- [--rounds N] [--short] [--guest ${Object.keys(GUESTS).join('|')}] [--json FILE] [program...]\n` +
+      '       npm run bench -- --disk [--rounds N]',
   );
   process.exit(1);
 }
@@ -182,6 +186,13 @@ function main(): void {
   const guest: Guest = GUESTS[options.guest];
   const wemu = join(ROOT, 'src/cli/bin', guest.wemu);
   execFileSync(process.execPath, [join(ROOT, 'src/tools/build.ts')]);
+  if (options.disk) {
+    const table = [join(import.meta.dir, 'bench-block.ts'), String(options.rounds)];
+    process.exitCode = Bun.spawnSync([process.execPath, ...table], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    }).exitCode;
+    return;
+  }
   const rows: Row[] = [];
   for (const program of PROGRAMS) {
     if (program.guest && program.guest !== options.guest) continue;
