@@ -58,7 +58,8 @@ function signalsOf(p: Process): Signals {
 
 /** For what depends on the order or the number of signals: only the guest takes them from now on. */
 export function keepFromEngine(p: Process): void {
-  keepSignals(openProc, (call) => signalsOf(p).withAllBlocked(call));
+  const { signals } = p;
+  if (signals !== null) keepSignals(openProc, (call) => signals.withAllBlocked(call));
 }
 
 /** A signal set as halves: words of `long` in memory, low signals first. */
