@@ -91,24 +91,34 @@ class Checker {
     }
   }
 
-  private async fixedEntry(
-    table: number,
-    index: number,
-    hi: number,
-    lo: number,
-    zeroBits?: number,
-    allocBits?: number,
-  ): Promise<void> {
+  /** How often the cluster of an L2 table was counted as one. */
+  private readonly tables = new Map<number, number>();
+  private readonly fixedEntries: { table: number; at: number; entry: Uint8Array }[] = [];
+
+  /** Whether an L2 table lies where nothing else does: else changing it would damage that. */
+  private tableIsAlone(table: number): boolean {
+    return this.map.get(table / this.s.clusterSize) === this.tables.get(table);
+  }
+
+  /** Notes an entry that is to be written once it is known what else lies where its table does. */
+  private fixEntry(table: number, index: number, words: readonly number[]): void {
+    const entry = new Uint8Array(words.length * 4);
+    for (const [i, word] of words.entries()) writeU32be(entry, i * 4, word);
+    this.fixedEntries.push({ table, at: table + index * this.s.l2EntrySize, entry });
+    this.r.corruptionsFixed++;
+  }
+
+  async writeFixedEntries(): Promise<void> {
     const { s } = this;
-    const b = new Uint8Array(zeroBits === undefined ? 8 : 16);
-    writeU32be(b, 0, hi);
-    writeU32be(b, 4, lo);
-    if (zeroBits !== undefined) {
-      writeU32be(b, 8, zeroBits);
-      writeU32be(b, 12, allocBits!);
+    for (const { table, at, entry } of this.fixedEntries) {
+      if (this.tableIsAlone(table)) {
+        await s.file.write(at, entry);
+        s.l2Cache.forget(table, s.clusterSize);
+      } else {
+        this.r.corruptionsFixed--;
+        this.r.corruptions++;
+      }
     }
-    await s.file.write(table + index * s.l2EntrySize, b);
-    s.l2Cache.forget(table, s.clusterSize);
   }
 
   /** Counts what an L1 table refers to, directly and through its L2 tables. */
@@ -128,6 +138,7 @@ class Checker {
       if (table === 0) continue;
       if (!(hi & COPIED_HI)) this.unflagged ||= active;
       this.count(table, s.clusterSize);
+      this.tables.set(table, (this.tables.get(table) ?? 0) + 1);
       if (table % s.clusterSize !== 0) {
         this.say(`ERROR l2_offset=0x${hex(table)}: Table is not cluster aligned; L1 entry corrupted`);
         this.r.corruptions++;
@@ -183,9 +194,8 @@ class Checker {
         this.say(`ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`);
         this.r.corruptions++;
         if (this.fixErrors) {
-          await this.fixedEntry(table, i, 0, 0, 0xffffffff, 0);
+          this.fixEntry(table, i, [0, 0, 0xffffffff, 0]);
           this.r.corruptions--;
-          this.r.corruptionsFixed++;
         }
         continue;
       }
@@ -196,8 +206,7 @@ class Checker {
         const what = zero ? 'Preallocated ' : '';
         if (zero && this.fixErrors) {
           this.say(`Repairing offset=${hex(offset)}: ${what}cluster is not properly aligned; L2 entry corrupted.`);
-          await this.fixedEntry(table, i, 0, ZERO_LO);
-          this.r.corruptionsFixed++;
+          this.fixEntry(table, i, [0, ZERO_LO]);
           continue;
         }
         this.say(
@@ -398,6 +407,7 @@ class Checker {
       if (recorded === 0) this.rebuild = true;
       else if (recorded > found) repair = this.fixLeaks;
       else repair = this.fixErrors;
+      repair &&= this.blockIsAlone(c);
       const label = repair ? 'Repairing' : recorded < found ? 'ERROR' : 'Leaked';
       this.say(`${label} cluster ${c} refcount=${recorded} reference=${found}`);
       if (repair) {
@@ -458,6 +468,13 @@ class Checker {
     return out;
   }
 
+  /** Whether the refcount block of a cluster lies where nothing else does: else changing it would damage that. */
+  private blockIsAlone(cluster: number): boolean {
+    const { s } = this;
+    const block = s.refTable[Math.floor(cluster / s.refcountsPerBlock)]!;
+    return block % s.clusterSize === 0 && this.map.get(block / s.clusterSize) === 1;
+  }
+
   private async setRefcount(cluster: number, value: number): Promise<void> {
     const { s } = this;
     const block = s.refTable[Math.floor(cluster / s.refcountsPerBlock)]!;
@@ -479,7 +496,8 @@ class Checker {
     // Every flag is set and every count is one: nothing to find in a second pass.
     if (this.exact && !this.unflagged && !this.map.shared) return;
     // Without trustworthy counts a flag that is set cannot be judged.
-    const repair = this.fixErrors || this.fixLeaks;
+    const repair = this.fixLeaks;
+    const repairL1 = repair && this.isOnce(s.header.l1Offset, s.l1.length * 4);
     let l1Changed = false;
     for (let i = 0; i < s.l1.length / 2; i++) {
       const hi = s.l1[i * 2]!;
@@ -490,22 +508,30 @@ class Checker {
       if ((count === 1) !== ((hi & COPIED_HI) !== 0)) {
         this.r.corruptions++;
         this.say(
-          `${repair ? 'Repairing' : 'ERROR'} OFLAG_COPIED L2 cluster: l1_index=${i} l1_entry=${entryText(hi, s.l1[i * 2 + 1]!)} refcount=${count}`,
+          `${repairL1 ? 'Repairing' : 'ERROR'} OFLAG_COPIED L2 cluster: l1_index=${i} l1_entry=${entryText(hi, s.l1[i * 2 + 1]!)} refcount=${count}`,
         );
-        if (repair) {
+        if (repairL1) {
           s.l1[i * 2] = (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0;
           l1Changed = true;
           this.r.corruptions--;
           this.r.corruptionsFixed++;
         }
       }
-      await this.checkCopiedL2(table, repair);
+      await this.checkCopiedL2(table, repair && this.tableIsAlone(table));
     }
     if (l1Changed) {
       const b = new Uint8Array(s.l1.length * 4);
       for (let i = 0; i < s.l1.length; i++) writeU32be(b, i * 4, s.l1[i]!);
       await s.file.write(s.header.l1Offset, b);
     }
+  }
+
+  /** Whether every cluster of a range was counted once. */
+  private isOnce(offset: number, bytes: number): boolean {
+    const { clusterSize } = this.s;
+    for (let c = Math.floor(offset / clusterSize); c * clusterSize < offset + bytes; c++)
+      if (this.map.get(c) !== 1) return false;
+    return true;
   }
 
   private async checkCopiedL2(table: number, repair: boolean): Promise<void> {
@@ -616,6 +642,7 @@ async function pass(c: Checker): Promise<number> {
   if (s.header.bitmaps)
     await (await import('./bitmap.ts')).countReferences(s, (offset, bytes) => c.count(offset, bytes), c.say, c.r);
   await c.countRefcounts();
+  await c.writeFixedEntries();
   const highest = { cluster: -1 };
   await c.compare(highest);
   return highest.cluster;
@@ -649,6 +676,7 @@ export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string
   }
   c.r.imageEndOffset = (highest + 1) * s.clusterSize;
   if (fix !== 'none' && c.r.corruptions === 0 && c.r.checkErrors === 0) {
+    s.unrepaired = false;
     if (fix === 'all') {
       s.dirtyMarked = false;
       await s.markClean();

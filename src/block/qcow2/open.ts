@@ -228,7 +228,8 @@ export class Qcow2Node extends BlockNode {
       autoclear.lo &= AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW;
       await s.updateHeader();
     }
-    if (s.header.incompatible.lo & INCOMPAT.DIRTY && !this.flags.check) {
+    s.unrepaired = (s.header.incompatible.lo & INCOMPAT.DIRTY) !== 0;
+    if (s.unrepaired && !this.flags.check) {
       const { checkImage } = await import('./check.ts');
       const result = await checkImage(s, 'all', () => {});
       if (result.checkErrors > 0)

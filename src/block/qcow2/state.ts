@@ -123,6 +123,8 @@ export class Qcow2State {
   dirtyMarked = false;
   /** Changes that only a repair can put right, under way or failed half done: the dirty bit stays. */
   private repairable = 0;
+  /** The image was opened with the dirty bit set, and no repair has ended without anything left. */
+  unrepaired = false;
   /** Notes a changed guest range in the dirty bitmaps; set while there are any. */
   recordWrite: ((offset: number, bytes: number) => void) | undefined;
   /** Corruption was found; nothing may be written any more. */
@@ -295,7 +297,7 @@ export class Qcow2State {
 
   /** Takes the dirty mark off once everything is written. */
   async markClean(): Promise<void> {
-    if (!(this.header.incompatible.lo & INCOMPAT.DIRTY) || this.repairable > 0) return;
+    if (!(this.header.incompatible.lo & INCOMPAT.DIRTY) || this.repairable > 0 || this.unrepaired) return;
     await this.l2Cache.flush();
     await this.refcountCache.flush();
     await this.file.flush();
