@@ -16,6 +16,19 @@ interface Connection {
   proxy: string | undefined;
 }
 
+/** Codes of certificates that are not believed. */
+const NOT_TRUSTED = /CERT|CRL|LEAF_SIGNATURE|HOSTNAME_MISMATCH/;
+
+/** The first line of an error, without what the runtime has to say to programmers. */
+function plainReason(error: Error & { code?: string }): string {
+  if (error.code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another host name';
+  return (error.message ?? String(error))
+    .split('\n')[0]!
+    .replace(/^E[A-Z]+: /, '')
+    .replace(/ fetching "[^"]*"/, '')
+    .replace(/\.? For more information.*/, '');
+}
+
 /** What the tools say of a failed connection. */
 function failure(c: Connection, error: unknown): BlockError {
   const e = error as Error & { code?: string };
@@ -30,7 +43,11 @@ function failure(c: Connection, error: unknown): BlockError {
           ? `Failed to connect to ${host.hostname} port ${port}: Couldn't connect to server`
           : e.code === 'ENOTFOUND' || e.code === 'EAI_AGAIN'
             ? `Could not resolve host: ${host.hostname}`
-            : (e.message ?? String(error)).split('\n')[0]!;
+            : e.code === 'ECONNRESET'
+              ? 'Empty reply from server'
+              : NOT_TRUSTED.test(e.code ?? '')
+                ? `server certificate verification failed: ${plainReason(e)}`
+                : plainReason(e);
   return opening(text);
 }
 

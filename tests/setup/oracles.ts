@@ -30,6 +30,7 @@ export const ORACLES = {
   },
   objdump: { program: 'objdump', packages: ['binutils'], asks: 'disassembly' },
   strace: { program: 'strace', packages: ['strace'], asks: 'which system calls qemu-img makes' },
+  openssl: { program: 'openssl', packages: ['openssl'], asks: 'certificates for servers of tests' },
   'qemu-img': { program: 'qemu-img', packages: ['qemu-utils'], asks: 'disk images' },
 } as const satisfies Record<string, OracleRow>;
 
