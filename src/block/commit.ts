@@ -53,7 +53,11 @@ async function copyDown(
   const length = top.length;
   if (base.length < length) await base.truncate(length);
   const buffer = new Uint8Array(CHUNK);
+  // What is copied counts for the rate.
+  let copied = 0;
   for (let at = 0; at < length; ) {
+    const ahead = rate > 0 ? (copied / rate) * 1000 - (performance.now() - started) : 0;
+    if (ahead > 0) await Bun.sleep(ahead);
     const status = await statusAbove(top, base, at, length - at);
     let n = status.bytes;
     if (status.allocated) {
@@ -65,11 +69,10 @@ async function copyDown(
         await top.read(at, part);
         await base.write(at, part);
       }
+      copied += n;
     }
     at += n;
     progress(at / length);
-    const ahead = rate > 0 ? (at / rate) * 1000 - (performance.now() - started) : 0;
-    if (ahead > 0) await Bun.sleep(ahead);
   }
   // The base is safe before the overlay gives its copy up.
   await base.flush();

@@ -307,17 +307,17 @@ class Copy {
       }
       while (running.size >= lanes) await Promise.race(running);
       if (this.failed) break;
+      if (r.rate > 0) {
+        // Nothing waits behind the last request. What is passed over, and what the host copies by itself, takes no part in it.
+        const ahead = (this.limited / r.rate) * 1000 - (performance.now() - this.started);
+        if (ahead > 0) await Bun.sleep(ahead);
+        if (!r.offload) this.limited += p.bytes;
+      }
       this.start(p);
       const now = performance.now();
       if (now - this.lastTurn > TURN) {
         await new Promise<void>((resolve) => setImmediate(resolve));
         this.lastTurn = now;
-      }
-      if (r.rate > 0) {
-        // What is passed over, and what the host copies by itself, takes no part in it.
-        if (!r.offload) this.limited += p.bytes;
-        const ahead = (this.limited / r.rate) * 1000 - (performance.now() - this.started);
-        if (ahead > 0) await Bun.sleep(ahead);
       }
     }
     await Promise.all(running);

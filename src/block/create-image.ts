@@ -14,10 +14,11 @@ import {
   type OptionTable,
   type OptionTree,
   type OptionValue,
+  PREALLOCATION_MODES,
   parseKeyValueList,
   parseSize,
+  plainEnum,
   toBool,
-  toEnum,
   toSize,
   toUint64,
 } from './options.ts';
@@ -104,6 +105,8 @@ export function parseCreateOptions(texts: readonly string[], table: OptionTable)
   const out = new Map<string, string>();
   for (const text of texts) {
     for (const [name, value] of parseKeyValueList(text)) {
+      // The list's own name, which nothing asks for.
+      if (name === 'id') continue;
       const spec = Object.hasOwn(table, name) ? table[name]! : undefined;
       if (!spec) throw new BlockError(`Invalid parameter '${name}'`);
       checkOption(name, value, spec);
@@ -216,15 +219,30 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
   }
 }
 
+/** Devices are not made: there must be one. */
+async function mustBeDevice(filename: string): Promise<void> {
+  const path = protocolOptions(filename).get('filename') ?? filename;
+  try {
+    await closeImage(
+      await openImage({
+        options: new Map([
+          ['driver', 'host_device'],
+          ['filename', path],
+        ]),
+      }),
+    );
+  } catch (error) {
+    throw error instanceof BlockError
+      ? error.prefixed("Protocol driver 'host_device' does not support image creation, and opening the image failed: ")
+      : error;
+  }
+}
+
 async function createWith(driver: Driver, filename: string, options: Map<string, string>): Promise<void> {
   const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
   if (driver.name !== 'qcow2') {
-    const preallocation = toEnum('preallocation', options.get('preallocation') ?? 'off', [
-      'off',
-      'metadata',
-      'falloc',
-      'full',
-    ] as const);
+    const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
+    if (driver.name === 'host_device') await mustBeDevice(filename);
     if (preallocation === 'metadata') throw new BlockError('Unsupported preallocation mode: metadata');
     await createProtocol(filename, roundUp(size, 512), preallocation, options);
     return;

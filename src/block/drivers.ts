@@ -68,7 +68,7 @@ const others = (): readonly Driver[] => [
     (name): Driver => ({
       name,
       kind: 'protocol',
-      parseFilename: parseNullFilename,
+      parseFilename: (filename) => checkNullFilename(name, filename),
       open: async (context) => (await import('./null.ts')).openNull(name, context),
     }),
   ),
@@ -86,6 +86,8 @@ const others = (): readonly Driver[] => [
     childRoles: ['image'],
     parseFilename: (filename, options) => {
       const m = /^blkdebug:([^:]*):(.*)$/s.exec(filename);
+      // What names no blkdebug is the image.
+      if (!filename.startsWith('blkdebug:')) return void options.set('x-image', filename);
       if (!m) throw new BlockError('blkdebug requires both config file and image path');
       if (m[1]) options.set('config', m[1]);
       options.set('x-image', m[2]!);
@@ -130,9 +132,8 @@ function isVmdkDescriptor(head: Uint8Array): boolean {
 }
 
 /** `null-co://` takes no further text. */
-function parseNullFilename(filename: string): void {
-  if (!/^null-(co|aio):\/\/$/.test(filename))
-    throw new BlockError("The only allowed filename for this driver is 'null-co://'");
+function checkNullFilename(name: string, filename: string): void {
+  if (filename !== `${name}://`) throw new BlockError(`The only allowed filename for this driver is '${name}://'`);
 }
 
 let all: readonly Driver[] | undefined;

@@ -570,9 +570,6 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
       node.filename = `blkdebug:${config}:${below.filename}`;
       return;
     }
-  } else if (node.kind === 'filter' && given && given !== '' && !given.startsWith('json:')) {
-    node.filename = given;
-    return;
   }
   node.filename = `json:${compactJson(inDictOrder(fullOptions(node)))}`;
 }

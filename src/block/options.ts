@@ -209,8 +209,7 @@ export class OptionReader {
   enum<T extends string>(name: string, values: readonly T[]): T | undefined {
     const v = this.take(name);
     if (v === undefined) return undefined;
-    if (!values.includes(v as T)) throw new BlockError(`invalid parameter value: ${v}`);
-    return v as T;
+    return plainEnum(v, values);
   }
 }
 
@@ -248,6 +247,15 @@ export function toNumber(name: string, v: OptionValue): number {
 
 export function toEnum<T extends string>(name: string, v: OptionValue, values: readonly T[]): T {
   if (!values.includes(v as T)) throw new BlockError(`Parameter '${name}' does not accept value '${v}'`);
+  return v as T;
+}
+
+/** How space for an image may be set aside. */
+export const PREALLOCATION_MODES = ['off', 'metadata', 'falloc', 'full'] as const;
+
+/** The same where the complaint names no option. */
+export function plainEnum<T extends string>(v: OptionValue, values: readonly T[]): T {
+  if (!values.includes(v as T)) throw new BlockError(`invalid parameter value: ${v}`);
   return v as T;
 }
 

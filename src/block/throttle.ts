@@ -135,7 +135,12 @@ export function readLimits(properties: OptionTree): ThrottleLimits {
     const number = Number(value);
     if (name.endsWith('-length') && (number < 0 || number > 0xffffffff))
       throw new BlockError(`${key} value must be in therange [0, 4294967295]`);
-    if (number < 0) throw new BlockError('Property values cannot be negative');
+    if (number < 0)
+      throw new BlockError(
+        key.startsWith('x-')
+          ? 'Property values cannot be negative'
+          : `bps/iops/max values must be within [0, ${MAX_RATE}]`,
+      );
     values.set(name, number);
   }
   const get = (name: string, otherwise = 0): number => values.get(name) ?? otherwise;

@@ -2,8 +2,13 @@
 
 let sink: (text: string) => void = () => {};
 
-/** Tells of something that is accepted but should be otherwise. */
+/** What was said already. */
+const said = new Set<string>();
+
+/** Tells once of something that is accepted but should be otherwise. */
 export function warn(text: string): void {
+  if (said.has(text)) return;
+  said.add(text);
   sink(text);
 }
 

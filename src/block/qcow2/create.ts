@@ -2,7 +2,7 @@
 import { divUp, isPowerOf2, MAX_OFFSET, roundUp, writeU64be } from '../bytes.ts';
 import type { BlockNode, Preallocation } from '../driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
-import { toBool, toEnum, toNumber, toSize } from '../options.ts';
+import { PREALLOCATION_MODES, plainEnum, toBool, toEnum, toNumber, toSize } from '../options.ts';
 import {
   AUTOCLEAR,
   COMPAT,
@@ -32,6 +32,9 @@ export interface Qcow2Create {
   nocow: boolean;
 }
 
+/** Header versions by the names of `compat`. */
+const COMPAT_VERSIONS: Readonly<Record<string, number>> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
+
 /** Checks options given as texts; what is missing gets its default. */
 export function readCreateOptions(options: Map<string, string>): Qcow2Create {
   const get = <T>(name: string, read: (name: string, v: string) => T, otherwise: T): T => {
@@ -39,22 +42,17 @@ export function readCreateOptions(options: Map<string, string>): Qcow2Create {
     return v === undefined ? otherwise : read(name, v);
   };
   const compat = options.get('compat');
-  const versions: Record<string, number> = { '0.10': 2, v2: 2, '1.1': 3, v3: 3 };
-  if (compat !== undefined && !(compat in versions)) {
+  if (compat !== undefined && !Object.hasOwn(COMPAT_VERSIONS, compat)) {
     throw new BlockError(`Parameter 'version' does not accept value '${compat}'`);
   }
   const size = roundUp(get('size', toSize, 0), 512);
   const create: Qcow2Create = {
     size,
-    version: compat === undefined ? 3 : versions[compat]!,
+    version: compat === undefined ? 3 : COMPAT_VERSIONS[compat]!,
     clusterSize: get('cluster_size', toSize, 65536),
     refcountBits: get('refcount_bits', toNumber, 16),
     lazyRefcounts: get('lazy_refcounts', toBool, false),
-    preallocation: get(
-      'preallocation',
-      (n, v) => toEnum(n, v, ['off', 'metadata', 'falloc', 'full'] as const),
-      'off' as Preallocation,
-    ),
+    preallocation: get('preallocation', (n, v) => toEnum(n, v, PREALLOCATION_MODES), 'off' as Preallocation),
     compressionType: get(
       'compression_type',
       (_n, v) => ['zlib', 'zstd'].indexOf(toEnum('compression-type', v, ['zlib', 'zstd'])),
@@ -92,19 +90,66 @@ function refuseEncryption(options: Map<string, string>, wanted: string): void {
   throw new BlockError(`Encryption format '${wanted}' is not supported`, ERRNO.EOPNOTSUPP);
 }
 
-function checkCreate(c: Qcow2Create): void {
-  if (!isPowerOf2(c.clusterSize) || c.clusterSize < 512 || c.clusterSize > 2 << 20) {
+function checkClusterSize(size: number): void {
+  if (!isPowerOf2(size) || size < 512 || size > 2 << 20)
     throw new BlockError('Cluster size must be a power of two between 512 and 2048k');
+}
+
+/** Extended entries need clusters large enough to be divided by 32. */
+function checkSubclusters(clusterSize: number, extendedL2: boolean): void {
+  if (extendedL2 && clusterSize < 16384)
+    throw new BlockError('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');
+}
+
+function checkRefcountBits(bits: number): void {
+  if (!isPowerOf2(bits) || bits > 64)
+    throw new BlockError('Refcount width must be a power of two and may not exceed 64 bits');
+}
+
+/** What the size of an image depends on. */
+export type Qcow2Measure = Pick<
+  Qcow2Create,
+  'size' | 'version' | 'clusterSize' | 'refcountBits' | 'preallocation' | 'extendedL2' | 'backingFile'
+>;
+
+/**
+ * The options that decide how large an image becomes. Nothing is created, so that what does not matter for the size may be as
+ * it likes; and the complaints are other ones than those of creation.
+ */
+export function readMeasureOptions(options: Map<string, string>): Qcow2Measure {
+  const bool = (name: string): boolean => toBool(name, options.get(name) ?? 'off');
+  // (Only images encrypted with LUKS have more in them.)
+  const encryption = encryptionFormat(options);
+  if (encryption === 'luks') refuseEncryption(options, encryption);
+  const clusterSize = toSize('cluster_size', options.get('cluster_size') ?? '65536');
+  checkClusterSize(clusterSize);
+  const extendedL2 = bool('extended_l2');
+  checkSubclusters(clusterSize, extendedL2);
+  const compat = options.get('compat') ?? 'v3';
+  if (!Object.hasOwn(COMPAT_VERSIONS, compat)) throw new BlockError(`Invalid compatibility level: '${compat}'`);
+  const version = COMPAT_VERSIONS[compat]!;
+  const refcountBits = toNumber('refcount_bits', options.get('refcount_bits') ?? '16');
+  checkRefcountBits(refcountBits);
+  if (version < 3 && refcountBits !== 16) {
+    throw new BlockError(
+      'Different refcount widths than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)',
+    );
   }
-  if (c.extendedL2) {
-    if (c.version < 3)
-      throw new BlockError(
-        'Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)',
-      );
-    if (c.clusterSize < 16384) {
-      throw new BlockError('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');
-    }
+  const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
+  const size = roundUp(toSize('size', options.get('size') ?? '0'), 512);
+  const c = { size, version, clusterSize, refcountBits, preallocation, extendedL2 };
+  checkSize(c);
+  return { ...c, backingFile: options.get('backing_file') };
+}
+
+function checkCreate(c: Qcow2Create): void {
+  checkClusterSize(c.clusterSize);
+  if (c.extendedL2 && c.version < 3) {
+    throw new BlockError(
+      'Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)',
+    );
   }
+  checkSubclusters(c.clusterSize, c.extendedL2);
   if (c.preallocation !== 'off' && c.backingFile !== undefined && !c.extendedL2) {
     throw new BlockError('Backing file and preallocation can only be used at the same time if extended_l2 is on');
   }
@@ -113,9 +158,7 @@ function checkCreate(c: Qcow2Create): void {
       'Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)',
     );
   }
-  if (!isPowerOf2(c.refcountBits) || c.refcountBits > 64) {
-    throw new BlockError('Refcount width must be a power of two and may not exceed 64 bits');
-  }
+  checkRefcountBits(c.refcountBits);
   if (c.version < 3 && c.refcountBits !== 16) {
     throw new BlockError(
       'Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)',
@@ -134,13 +177,16 @@ function checkCreate(c: Qcow2Create): void {
       'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)',
     );
   }
-  if (c.size > maxSize(c)) {
+  checkSize(c);
+}
+
+function checkSize(c: Pick<Qcow2Create, 'size' | 'clusterSize' | 'extendedL2'>): void {
+  if (c.size > maxSize(c))
     throw new BlockError('The image size is too large (try using a larger cluster size)', ERRNO.EFBIG);
-  }
 }
 
 /** Largest disk an L1 table of 32 MiB can map. */
-function maxSize(c: Qcow2Create): number {
+function maxSize(c: Pick<Qcow2Create, 'clusterSize' | 'extendedL2'>): number {
   const l2Span = (c.clusterSize / (c.extendedL2 ? 16 : 8)) * c.clusterSize;
   return Math.min(MAX_OFFSET, ((32 << 20) / 8) * l2Span);
 }

@@ -7,9 +7,11 @@ import { closeImage } from '../../block/graph.ts';
 import type { OptionTable } from '../../block/options.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
+  type Args,
   asBlockError,
   cacheMode,
   FORMAT_OPTIONS,
+  note,
   openNamed,
   parseArgs,
   print,
@@ -67,7 +69,20 @@ export async function amend(argv: readonly string[]): Promise<number> {
   ]);
   if (!args.has('o')) usageError('Must specify options (-o)');
   const texts = args.all('o');
-  if (args.has('f') && wantsHelp(texts)) return printAmendHelp(args.last('f')!);
+  let line = args.has('p') && !args.has('q') && args.last('progress') === undefined;
+  try {
+    if (args.has('f') && wantsHelp(texts)) return printAmendHelp(args.last('f')!);
+    return await amendNamed(args, texts, () => {
+      line = false;
+      return progressOf(args);
+    });
+  } finally {
+    // The line of progress ends, even if it never began.
+    if (line) note('\n');
+  }
+}
+
+async function amendNamed(args: Args, texts: readonly string[], begin: () => Progress): Promise<number> {
   if (args.positional.length !== 1) {
     sayError('Expecting one image file name');
     return 1;
@@ -87,7 +102,7 @@ export async function amend(argv: readonly string[]): Promise<number> {
     const table = amendOptionsOf(node.driverName);
     if (!table) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
     const options = optionsToAmend(texts, table, createOptionsOf(node.driverName)!);
-    progress = progressOf(args);
+    progress = begin();
     const { amendImage } = await import('../../block/qcow2/amend.ts');
     await amendImage(node as Qcow2Node, options, (f) => progress!.update(f));
     done = true;

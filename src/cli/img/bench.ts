@@ -2,7 +2,7 @@
 import { runParallel } from '../../block/async.ts';
 import { ERRNO, errnoError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
-import { toNumber } from '../../block/options.ts';
+import { formatInteger, toNumber } from '../../block/options.ts';
 import { cacheMode, ExitError, note, openNamed, parseArgs, reportError, sayError, usageError } from './common.ts';
 import { MAX_INT64, numberArgument } from './numbers.ts';
 
@@ -88,7 +88,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
   let failed = false;
   try {
     note(
-      `Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${offset}, step size ${step})\n`,
+      `Sending ${count} ${write ? 'write' : 'read'} requests, ${size} bytes each, ${depth} in parallel (starting at offset ${formatInteger(offset)}, step size ${step})\n`,
     );
     if (interval > 0)
       note(

@@ -232,7 +232,13 @@ export const SNAPSHOT_PARAM: OptionRow = {
   argument: true,
   check: (param) => {
     if (!param.startsWith('snapshot.')) return;
-    for (const [key] of parseKeyValueList(param, undefined, warnOfFlag)) {
+    const pairs = parseKeyValueList(param, undefined, warnOfFlag);
+    if (pairs.some(([key, value]) => (key === 'help' || key === '?') && value === 'on')) {
+      print('snapshot options:\n  snapshot.id=<str>      - snapshot id\n  snapshot.name=<str>    - snapshot name\n');
+      sayError(`Failed in parsing snapshot param '${param}'`);
+      throw new ExitError(1);
+    }
+    for (const [key] of pairs) {
       if (key === 'snapshot.id' || key === 'snapshot.name') continue;
       sayError(`Invalid parameter '${key}'`);
       sayError(`Failed in parsing snapshot param '${param}'`);

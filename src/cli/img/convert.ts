@@ -50,8 +50,8 @@ function sparseSize(text: string): number {
 }
 
 function checkParallel(text: string): void {
-  const m = Number(text);
-  if (!Number.isInteger(m) || m < 1 || m > MAX_PARALLEL) {
+  const m = /^\s*\+?(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : 0;
+  if (m < 1 || m > MAX_PARALLEL) {
     fail(`Invalid number of coroutines. Allowed number of coroutines is between 1 and ${MAX_PARALLEL}`);
   }
 }

@@ -34,8 +34,8 @@ async function measureQcow2(
   source: BlockNode | undefined,
   size: number,
 ): Promise<MeasureInfo> {
-  const { fullyAllocatedBytes, readCreateOptions } = await import('../../block/qcow2/create.ts');
-  const c = readCreateOptions(new Map([...options, ['size', formatInteger(size)]]));
+  const { fullyAllocatedBytes, readMeasureOptions } = await import('../../block/qcow2/create.ts');
+  const c = readMeasureOptions(new Map([...options, ['size', formatInteger(size)]]));
   const virtual = roundUp(c.size, c.clusterSize);
   const full = fullyAllocatedBytes(virtual, c.clusterSize, c.refcountBits, c.extendedL2);
   const info: MeasureInfo = { required: 0, fullyAllocated: full };

@@ -6,11 +6,15 @@ import { ExitError, sayError } from './common.ts';
 export const MAX_INT64 = 2 ** 63;
 const MAX_INT64_TEXT = '9223372036854775807';
 
+/** A size, in which the largest number of 63 bits, one too much as a double, comes down to the double below it. */
+function size63(text: string): number | undefined {
+  const size = parseSize(text);
+  return size === MAX_INT64 && /^\d+$/.test(text) && BigInt(text) < 2n ** 63n ? MAX_INT64 - 1024 : size;
+}
+
 /** A number in a range, such as `-s 4k`. */
 export function numberArgument(text: string, name: string, min: number, max: number): number {
-  let size = parseSize(text);
-  // (As a double the largest number would be one too much.)
-  if (size === MAX_INT64 && /^\d+$/.test(text) && BigInt(text) < 2n ** 63n) size = MAX_INT64 - 1024;
+  const size = size63(text);
   if (size === undefined) {
     sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');
@@ -25,7 +29,7 @@ export function numberArgument(text: string, name: string, min: number, max: num
 
 /** A size operand; what is none ends the command. */
 export function imageSize(text: string, name = 'image size'): number {
-  const size = parseSize(text);
+  const size = size63(text);
   if (size === undefined) {
     sayError(`Invalid ${name} specified. You may use k, M, G, T, P or E suffixes for`);
     sayError('kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.');

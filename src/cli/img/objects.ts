@@ -1,9 +1,10 @@
 // Objects given with --object: secrets and throttle groups, as key=value lists or JSON.
 import { BlockError } from '../../block/errors.ts';
 import { parseJson } from '../../block/json-options.ts';
-import { type OptionTree, parseKeyValueList } from '../../block/options.ts';
+import { hasSubtree, type OptionTree } from '../../block/options.ts';
 import { createSecret, type SecretProperties } from '../../block/secret.ts';
 import { createThrottleGroup, GROUP_PROPERTIES } from '../../block/throttle.ts';
+import { parseKeyval } from './keyval.ts';
 
 /** What an object type takes, as its help shows it, and how it is made. */
 interface ObjectType {
@@ -35,31 +36,36 @@ const TYPES: Record<string, ObjectType> = {
 
 const ids = new Set<string>();
 
-/** The help a text asks for, if it asks for any. */
-function help(words: readonly string[]): string | undefined {
-  const asks = (word: string | undefined): boolean => word === 'help' || word === '?';
-  const type = words[0]!;
-  const row = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
-  if (asks(type) || (!row && words.slice(1).some(asks))) {
+/** The help on a type, or on which there are. */
+function helpOn(type: unknown): string {
+  const row = Object.hasOwn(TYPES, String(type)) ? TYPES[String(type)] : undefined;
+  if (!row) {
     return `List of user creatable objects:\n${Object.keys(TYPES)
       .map((name) => `  ${name}\n`)
       .join('')}`;
   }
-  if (!row || !words.slice(1).some(asks)) return undefined;
   const rows = Object.entries(row.help).map(([name, kind]) => `  ${name}=<${kind}>\n`);
   return `${type} options:\n${rows.sort().join('')}`;
 }
 
 function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean): void {
   for (const [name, value] of properties) {
-    const [first, member] = name.split('.') as [string, string?];
+    const [first, member, inner] = name.split('.') as [string, string?, string?];
     const structure = row.structures?.[first];
+    if (inner !== undefined && structure?.includes(member!))
+      throw new BlockError(`Parameters '${first}.${member}.*' are unexpected`);
+    if (!structure && member !== undefined)
+      throw new BlockError(
+        Object.hasOwn(row.help, first)
+          ? `Parameters '${first}.*' are unexpected`
+          : `Parameter '${first}' is unexpected`,
+      );
     if (structure && member === undefined)
       throw new BlockError(`Invalid parameter type for '${name}', expected: object`);
     const kind = structure ? (structure.includes(member!) ? 'int' : undefined) : row.help[name];
     if (kind === undefined) throw new BlockError(`Parameter '${name}' is unexpected`);
     if (kind === 'int') {
-      if (fromJson && typeof value !== 'number')
+      if (fromJson && !Number.isInteger(value))
         throw new BlockError(`Invalid parameter type for '${name}', expected: integer`);
       if (!/^\s*[-+]?(0x[0-9a-f]+|\d+)$/i.test(String(value)) || Math.abs(Number(value)) >= 2 ** 63)
         throw new BlockError(`Parameter '${name}' expects integer`);
@@ -73,12 +79,17 @@ function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean):
 /** Creates the object that a text describes; returns the help if it only asked for that. */
 export function createObject(text: string): string | undefined {
   const fromJson = text.startsWith('{');
-  const wanted = fromJson ? undefined : help(text.split(','));
-  if (wanted !== undefined) return wanted;
-  const properties: OptionTree = fromJson ? parseJson(text) : new Map(parseKeyValueList(text, 'qom-type'));
+  const { values: properties, help } = fromJson
+    ? { values: parseJson(text), help: false }
+    : parseKeyval(text, 'qom-type');
+  if (help) return helpOn(properties.get('qom-type'));
   const take = (name: string): string => {
     const value = properties.get(name);
     properties.delete(name);
+    if (value === undefined && hasSubtree(properties, name))
+      throw new BlockError(
+        fromJson ? `Invalid parameter type for '${name}', expected: string` : `Parameters '${name}.*' are unexpected`,
+      );
     if (value === undefined) throw new BlockError(`Parameter '${name}' is missing`);
     if (typeof value !== 'string') throw new BlockError(`Invalid parameter type for '${name}', expected: string`);
     return value;
