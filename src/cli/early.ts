@@ -1,4 +1,11 @@
 // What runs before the rest of a command for guests is loaded: imported first, and in the executable a script of its own.
-import { makeMemoryEarly } from '../memory/wasm-memory.ts';
+import { makeMemoryEarly, NO_ADDRESS_SPACE } from '../memory/wasm-memory.ts';
 
-makeMemoryEarly();
+try {
+  makeMemoryEarly();
+} catch {
+  // The engine then has none for calls of the system either, with which the rest begins. (Nothing is imported for this: memory
+  // is made much faster while nothing is there.)
+  console.error(`wemu: ${NO_ADDRESS_SPACE}`);
+  process.exit(1);
+}

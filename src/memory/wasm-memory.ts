@@ -11,7 +11,11 @@ function makeMemory(): WebAssembly.Memory {
 const EARLY = Symbol.for('wemu.memory');
 const place = globalThis as { [EARLY]?: WebAssembly.Memory | undefined };
 
-/** A new memory, all zero. */
+/** What to tell of the RangeError with which the functions below answer when the system has not so much address space. */
+export const NO_ADDRESS_SPACE =
+  'cannot reserve 4 GiB of address space for the guest; check the limit of virtual memory (ulimit -v)';
+
+/** A new memory, all zero. Throws RangeError. */
 export function newMemory(): WebAssembly.Memory {
   const memory = place[EARLY] ?? makeMemory();
   place[EARLY] = undefined;
@@ -21,6 +25,7 @@ export function newMemory(): WebAssembly.Memory {
 /**
  * Makes the memory that the next call of `newMemory` returns. The engine takes its 4 GiB for that much allocated and collects
  * garbage at once: half a millisecond while the heap is empty, ten once our code and tables are in it.
+ * Throws RangeError.
  */
 export function makeMemoryEarly(): void {
   place[EARLY] ??= makeMemory();
