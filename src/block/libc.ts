@@ -31,6 +31,7 @@ const NR = {
   stat: 4,
   fstat: 5,
   lseek: 8,
+  rt_sigaction: 13,
   ioctl: 16,
   pread64: 17,
   pwrite64: 18,
@@ -403,6 +404,12 @@ export function writeText(fd: number, text: string): number {
     }
   }
   return 0;
+}
+
+/** Signals that are sent to this process by that number have no effect from now on. */
+export function ignoreSignal(signal: number): void {
+  // struct sigaction as the kernel has it: handler (SIG_IGN is 1), flags, restorer, mask.
+  call(NR.rt_sigaction, signal, at(new BigInt64Array([1n, 0n, 0n, 0n])), 0, 8);
 }
 
 /** A second descriptor for the same open file description; negative errno on failure. */

@@ -2,14 +2,22 @@
 import { writeText } from '../../block/libc.ts';
 import { type Args, ExitError, note, type OptionRow, sayError, twoDecimals } from './common.ts';
 
-/** Progress on the terminal: `-p` prints a line, SIGUSR1 prints it once, --progress=json prints objects. */
+/**
+ * Progress on the terminal: `-p` prints a line, --progress=json prints objects. SIGUSR1 prints how far the command is once, at once,
+ * in the same form to standard error; with `-p`, which tells already, it does nothing.
+ */
 export class Progress {
   private last = -1;
   private readonly onSignal: () => void;
   private fraction = 0;
+  private ended = false;
 
   constructor(private readonly mode: 'off' | 'line' | 'json') {
-    this.onSignal = () => writeText(2, `    (${twoDecimals(this.fraction * 100)}/100%)\n`);
+    this.onSignal = () => {
+      if (this.ended) return;
+      if (this.mode === 'json') writeText(2, this.object());
+      else if (this.mode === 'off') writeText(2, `    (${twoDecimals(this.fraction * 100)}/100%)\n`);
+    };
     process.on('SIGUSR1', this.onSignal);
     this.update(0);
   }
@@ -21,13 +29,18 @@ export class Progress {
     if (this.mode === 'off' || hundredths === this.last) return;
     this.last = hundredths;
     if (this.mode === 'line') note(`    (${twoDecimals(this.fraction * 100)}/100%)\r`);
-    else writeText(2, `${JSON.stringify({ progress: this.fraction })}\n`);
+    else writeText(2, this.object());
+  }
+
+  private object(): string {
+    return `${JSON.stringify({ progress: this.fraction })}\n`;
   }
 
   end(complete: boolean): void {
     if (complete) this.update(1);
     if (this.mode === 'line') note('\n');
-    process.off('SIGUSR1', this.onSignal);
+    // (The handler stays: without one the signal would end what is left to do.)
+    this.ended = true;
   }
 }
 

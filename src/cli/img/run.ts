@@ -1,7 +1,10 @@
 // Runs one wemu-img command: global options, arguments as exact bytes, and errors as one line with an exit code.
 import { nameOfBytes } from '../../block/bytes.ts';
+import { ignoreSignal } from '../../block/libc.ts';
 import { sendWarnings } from '../../block/warnings.ts';
 import { asBlockError, ExitError, finalCode, print, reportError, sayError, setCommand, usageError } from './common.ts';
+
+const SIGUSR1 = 10;
 
 /** A command takes its arguments and returns the exit code. */
 export type Command = (argv: readonly string[]) => Promise<number>;
@@ -85,6 +88,8 @@ async function runImg(argv: readonly string[], commands: CommandTable): Promise<
 
 /** Runs the process's own command line and sets its exit code. */
 export function start(commands: CommandTable): void {
+  // Whoever asks how far a command is must not end one that does not tell.
+  ignoreSignal(SIGUSR1);
   sendWarnings((text) => sayError(`warning: ${text}`));
   // No top-level await: it would keep the file from being compiled ahead.
   void runImg(exactArgs(process.argv.slice(2)), commands).then((code) => {
