@@ -129,12 +129,11 @@ function describe(format: string, options: Map<string, string>, raw: boolean): s
   return parts.join(' ');
 }
 
-function unwrapCreate(error: unknown, format: string): never {
-  if (error instanceof BlockError && error.errno === ERRNO.EFBIG && !/too large for file format/.test(error.message)) {
-    const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
-    throw new BlockError(`The image size is too large for file format '${format}'${hint}`, ERRNO.EFBIG);
-  }
-  throw error;
+/** What the command that only creates says of a size that file or format cannot have; others say what the system says. */
+function tooLarge(error: unknown, format: string): unknown {
+  if (!(error instanceof BlockError) || error.errno !== ERRNO.EFBIG) return error;
+  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+  return new BlockError(`The image size is too large for file format '${format}'${hint}`, ERRNO.EFBIG);
 }
 
 /** Creates an image; a failure leaves no half-made file behind where we made it. */
@@ -168,7 +167,7 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   try {
     await createWith(driver, filename, options);
   } catch (error) {
-    unwrapCreate(error, format);
+    throw request.announce ? tooLarge(error, format) : error;
   }
 }
 

@@ -451,7 +451,7 @@ export class FileNode extends BlockNode {
       return;
     }
     const errno = truncateFd(this.fd, size);
-    if (errno !== 0) throw new BlockError(`Failed to resize file: ${strerror(errno)}`, errno);
+    if (errno !== 0) throw new BlockError(`Could not resize file: ${strerror(errno)}`, errno);
     // A new file gets its first block, as other tools do: without any, direct I/O cannot find out what alignment it needs.
     if (before === 0 && size > 0) writeNow(this.fd, new Uint8Array(Math.min(size, DIRECT_ALIGN)), 0);
     if (preallocation !== 'full') return;

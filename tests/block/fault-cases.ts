@@ -200,6 +200,28 @@ export const FAULT_CASES: CliCase[] = [
     ],
   },
   {
+    name: 'files that may not become long enough',
+    run: [
+      'img create -q -f qcow2 a 1G',
+      'truncate -s 1k r',
+      ...[
+        'create -f raw n 1G',
+        'create -f qcow2 -o preallocation=falloc n 1G',
+        'convert -O raw -S 0 a n',
+        'convert -O raw -o preallocation=full a n',
+        'convert -O raw -o preallocation=falloc a n',
+        'convert -O qcow2 -o preallocation=full a n',
+        'dd if=a of=n bs=1M count=5',
+        'resize -f raw r 10M',
+        'resize -f raw --preallocation=falloc r 10M',
+        'resize -f raw --preallocation=full r 10M',
+        'resize --preallocation=full a 2G',
+      ].map((command) => `ulimit -f 1024 && img ${command}`),
+      'img convert -O qcow2 -o cluster_size=512 \'json:{"driver":"null-co","size":1125899906842624}\' n',
+      'img check a && img info r',
+    ],
+  },
+  {
     name: 'sizes at and beyond the limits',
     run: [
       ...[

@@ -138,7 +138,9 @@ export function readMeasureOptions(options: Map<string, string>): Qcow2Measure {
   const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
   const size = roundUp(toSize('size', options.get('size') ?? '0'), 512);
   const c = { size, version, clusterSize, refcountBits, preallocation, extendedL2 };
-  checkSize(c);
+  if (size > maxSize(c)) {
+    throw new BlockError('The image size is too large (try using a larger cluster size)', ERRNO.EFBIG);
+  }
   return { ...c, backingFile: options.get('backing_file') };
 }
 
@@ -177,12 +179,9 @@ function checkCreate(c: Qcow2Create): void {
       'Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)',
     );
   }
-  checkSize(c);
-}
-
-function checkSize(c: Pick<Qcow2Create, 'size' | 'clusterSize' | 'extendedL2'>): void {
-  if (c.size > maxSize(c))
-    throw new BlockError('The image size is too large (try using a larger cluster size)', ERRNO.EFBIG);
+  if (c.size > maxSize(c)) {
+    throw new BlockError('Could not resize image: Failed to grow the L1 table: File too large', ERRNO.EFBIG);
+  }
 }
 
 /** Largest disk an L1 table of 32 MiB can map. */
