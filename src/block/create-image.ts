@@ -218,18 +218,12 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
   }
 }
 
-/** Devices are not made: there must be one. */
-async function mustBeDevice(filename: string): Promise<void> {
-  const path = protocolOptions(filename).get('filename') ?? filename;
+/** Opens a device, which is not made: there must be one. */
+async function openDevice(filename: string): Promise<BlockNode> {
+  const options = protocolOptions(filename);
+  options.set('driver', 'host_device');
   try {
-    await closeImage(
-      await openImage({
-        options: new Map([
-          ['driver', 'host_device'],
-          ['filename', path],
-        ]),
-      }),
-    );
+    return await openImage({ options });
   } catch (error) {
     throw error instanceof BlockError
       ? error.prefixed("Protocol driver 'host_device' does not support image creation, and opening the image failed: ")
@@ -241,7 +235,7 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
   if (driver.name !== 'qcow2') {
     const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
-    if (driver.name === 'host_device') await mustBeDevice(filename);
+    if (driver.name === 'host_device') await closeImage(await openDevice(filename));
     if (preallocation === 'metadata') throw new BlockError('Unsupported preallocation mode: metadata');
     await createProtocol(filename, roundUp(size, 512), preallocation, options);
     return;
@@ -257,7 +251,11 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
   const fileSize =
     whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
-  if (c.dataFile !== undefined) refuseSameFile(filename, c.dataFile);
+  if (c.dataFile !== undefined) {
+    const { name } = protocolDriver(c.dataFile);
+    if (!createOptionsOf(name)) throw new BlockError(`Driver '${name}' does not support image creation`);
+    refuseSameFile(filename, c.dataFile);
+  }
   let claimed = false;
   const claim = (): void => {
     claimed = true;
@@ -305,7 +303,7 @@ async function createProtocol(
     return;
   }
   // A device is there already; it only has to be large enough.
-  const node = await openImage({ options: protocolOptions(filename) });
+  const node = await openDevice(filename);
   try {
     claimed?.();
     if (preallocation !== 'off') {
@@ -318,6 +316,11 @@ async function createProtocol(
   } finally {
     await closeImage(node);
   }
+}
+
+/** What making room failed with, as it is told. */
+function failedToResize(error: unknown): never {
+  throw error instanceof BlockError ? error.prefixed('Could not resize image: ') : error;
 }
 
 async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
@@ -348,14 +351,14 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   try {
     const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
     if (c.dataFile !== undefined)
-      await s.dataFile.truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false);
+      await s.dataFile
+        .truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false)
+        .catch(failedToResize);
     if (preallocation !== 'off') {
       const { preallocate } = await import('./qcow2/resize.ts');
       await s.lock
         .with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined))
-        .catch((error) => {
-          throw error instanceof BlockError ? error.prefixed('Could not resize image: ') : error;
-        });
+        .catch(failedToResize);
     }
   } finally {
     await closeImage(image);

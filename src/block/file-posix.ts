@@ -517,7 +517,9 @@ function alignedBuffer(bytes: number): Uint8Array {
 
 function readOptions(context: OpenContext): { path: string; locking: boolean } {
   const reader = new OptionReader(context.options);
-  const path = reader.string('filename') ?? '';
+  const given = context.options.get('filename');
+  context.options.delete('filename');
+  const path = typeof given === 'string' ? given : '';
   if (path === '') throw new BlockError("The 'file' block driver requires a file name");
   const aio = reader.enum('aio', AIO);
   if (aio === 'native' && !context.flags.cacheDirect) {
@@ -539,6 +541,9 @@ export async function openFile(context: OpenContext): Promise<BlockNode> {
   try {
     const stat = statFd(fd);
     if (stat.kind !== 'file') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
+    // (Files of /proc have no end that could be found.)
+    if (stat.size === 0 && seekEnd(fd) < 0)
+      throw new BlockError(`Could not refresh total sector count: ${strerror(ERRNO.EINVAL)}`, ERRNO.EINVAL);
     return new FileNode(context.flags, 'file', path, fd, locking, stat);
   } catch (error) {
     closeFd(fd);

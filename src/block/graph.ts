@@ -14,7 +14,7 @@ import { findDriver, probeFormat } from './drivers.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
-import { extractSubtree, hasSubtree, type OptionTree, type OptionValue, toBool, unflatten } from './options.ts';
+import { asText, extractSubtree, hasSubtree, type OptionTree, type OptionValue, toBool, unflatten } from './options.ts';
 import { compactJson, inDictOrder } from './qdict.ts';
 import { warn } from './warnings.ts';
 
@@ -94,27 +94,32 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
   return node;
 }
 
+/** Takes an option as text; undefined if it is absent or null. */
+function takeText(options: OptionTree, name: string): string | undefined {
+  const v = options.get(name) ?? undefined;
+  options.delete(name);
+  return v === undefined ? undefined : asText(v);
+}
+
 function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
   const flags = { ...inherited };
   const bool = (name: string): boolean | undefined => {
     const v = options.get(name);
     options.delete(name);
-    return v === undefined ? undefined : toBool(name, v);
+    return v === undefined || v === null ? undefined : toBool(name, v);
   };
   flags.cacheDirect = bool('cache.direct') ?? flags.cacheDirect;
   flags.noFlush = bool('cache.no-flush') ?? flags.noFlush;
   flags.readOnly = bool('read-only') ?? flags.readOnly;
   flags.autoReadOnly = bool('auto-read-only') ?? flags.autoReadOnly;
   flags.forceShare = bool('force-share') ?? flags.forceShare;
-  const discard = options.get('discard');
-  options.delete('discard');
+  const discard = takeText(options, 'discard');
   if (discard !== undefined) {
     if (discard === 'on' || discard === 'unmap') flags.unmap = true;
     else if (discard === 'off' || discard === 'ignore') flags.unmap = false;
     else throw new BlockError('Invalid discard option');
   }
-  const detect = options.get('detect-zeroes');
-  options.delete('detect-zeroes');
+  const detect = takeText(options, 'detect-zeroes');
   if (detect !== undefined) {
     if (detect !== 'off' && detect !== 'on' && detect !== 'unmap')
       throw new BlockError(`invalid parameter value: ${detect}`);
@@ -191,11 +196,9 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
 }
 
 function takeNodeName(options: OptionTree): string | undefined {
-  const name = options.get('node-name');
-  options.delete('node-name');
+  const name = takeText(options, 'node-name');
   if (name === undefined) return undefined;
-  if (typeof name !== 'string' || !/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name))
-    throw new BlockError(`Invalid node-name: '${name}'`);
+  if (!/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name)) throw new BlockError(`Invalid node-name: '${name}'`);
   if (name.length > 31) throw new BlockError('Node name too long');
   if (findNode(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
   return name;
@@ -268,7 +271,7 @@ async function openChild(
   }
   if (filename === undefined && subtree.size === 0) return undefined;
   const driver = subtree.get('driver');
-  if (driver !== undefined && findDriver(String(driver))?.kind !== 'protocol') {
+  if (typeof driver === 'string' && findDriver(driver)?.kind !== 'protocol') {
     // A format or filter under a format.
     return { node: await openNode(filename, subtree, inherited), owned: true };
   }
@@ -285,6 +288,10 @@ async function openProtocol(
   const nodeName = takeNodeName(options);
   const flags = takeFlags(options, inherited.flags);
   let driver: Driver;
+  // A driver that is no text is none.
+  if (typeof options.get('driver') !== 'string') options.delete('driver');
+  if (!options.has('driver') && filename === undefined && typeof options.get('filename') !== 'string')
+    throw new BlockError('Must specify either driver or file');
   if (options.has('driver')) {
     driver = driverNamed(options.get('driver')!);
     options.delete('driver');
@@ -435,13 +442,14 @@ async function openBacking(
   };
   if (typeof reference === 'string') {
     options.delete('backing');
-    const other = referred(reference);
+    const other = await failingBelow(() => referred(reference));
     refuseCycle(node, other);
     node.attach('backing', other, false);
     return;
   }
   let name: string | undefined;
   const overridden = subtree.has('driver') || hasSubtree(subtree, 'file');
+  if (overridden && image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
   if (!overridden) {
     if (!image.backingFileName) {
       if (subtree.size > 0) throw new BlockError('Could not open backing file: Must specify either driver or file');
@@ -458,7 +466,7 @@ async function openBacking(
   if (below.chain.length > MAX_CHAIN)
     throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);
   const loop = name !== undefined && below.chain.includes(identityOf(name));
-  try {
+  await failingBelow(async () => {
     if (loop) throw new BlockError(`Backing file '${name}' is already part of the chain`, ERRNO.ELOOP);
     const backing = await openNode(name, subtree, below);
     try {
@@ -468,6 +476,13 @@ async function openBacking(
       throw error;
     }
     node.attach('backing', backing);
+  });
+}
+
+/** Does something about the backing file; what goes wrong says so. */
+async function failingBelow<T>(action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action();
   } catch (error) {
     throw error instanceof BlockError ? error.prefixed('Could not open backing file: ') : error;
   }

@@ -122,10 +122,13 @@ export function escapeCommas(value: string): string {
 }
 
 /** A nested JSON object as a flat tree; lists become keys `0`, `1`, … */
-export function flatten(value: unknown, prefix = '', into: OptionTree = new Map()): OptionTree {
+export function flatten(value: unknown, prefix = '', into: OptionTree = new Map(), keepEmpty = false): OptionTree {
   for (const [key, v] of Object.entries(value as object)) {
     const name = prefix + key;
-    if (v !== null && typeof v === 'object') flatten(v, `${name}.`, into);
+    if (keepEmpty && v !== null && typeof v === 'object' && Object.keys(v).length === 0) {
+      // Known options are as if not given, unknown ones are refused; "no backing file" is said by null alone.
+      if (!/(^|\.)(file|image)$/.test(name)) into.set(name, /(^|\.)backing$/.test(name) ? false : null);
+    } else if (v !== null && typeof v === 'object') flatten(v, `${name}.`, into, keepEmpty);
     else into.set(name, v as OptionValue);
   }
   return into;
@@ -172,6 +175,21 @@ export function extractSubtree(tree: OptionTree, prefix: string): OptionTree {
   return out;
 }
 
+/** A value as text, where a text is wanted. */
+export function asText(v: OptionValue): string {
+  return typeof v === 'boolean' ? (v ? 'on' : 'off') : String(v);
+}
+
+/** Refuses names that are no identifiers. */
+export function checkIdentifier(name: string, value: string): void {
+  if (/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(value)) return;
+  throw new BlockError(
+    `Parameter '${name}' expects an identifier`,
+    undefined,
+    "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+  );
+}
+
 /** Reads options out of a tree, each at most once; what is left over nobody knows. */
 export class OptionReader {
   constructor(readonly tree: OptionTree) {}
@@ -183,12 +201,12 @@ export class OptionReader {
   private take(name: string): OptionValue | undefined {
     const value = this.tree.get(name);
     this.tree.delete(name);
-    return value;
+    return value ?? undefined;
   }
 
   string(name: string): string | undefined {
     const v = this.take(name);
-    return v === undefined || v === null ? undefined : String(v);
+    return v === undefined ? undefined : asText(v);
   }
 
   bool(name: string): boolean | undefined {
@@ -209,7 +227,7 @@ export class OptionReader {
   enum<T extends string>(name: string, values: readonly T[]): T | undefined {
     const v = this.take(name);
     if (v === undefined) return undefined;
-    return plainEnum(v, values);
+    return plainEnum(asText(v), values);
   }
 }
 

@@ -6,6 +6,7 @@ import { closeImage, openImage } from '../../src/block/graph.ts';
 import { CLI_CASES } from './cli-cases.ts';
 import { EDGE_CASES } from './cli-edges.ts';
 import { MISTAKE_CASES } from './cli-mistakes.ts';
+import { TREE_CASES } from './cli-trees.ts';
 import { differential, VARIANTS } from './differential.ts';
 import { FAULT_CASES } from './fault-cases.ts';
 import { eventually, freshQcow2, hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
@@ -15,7 +16,7 @@ import { randomCommands } from './random-commands.ts';
 
 const SECONDS = 1000;
 
-for (const c of [...FAULT_CASES, ...CLI_CASES, ...EDGE_CASES, ...MISTAKE_CASES]) {
+for (const c of [...FAULT_CASES, ...CLI_CASES, ...EDGE_CASES, ...MISTAKE_CASES, ...TREE_CASES]) {
   test.skipIf(!hasQemu)(
     `says and does what qemu-img does: ${c.name}${QEMU_NOTE}`,
     () => {

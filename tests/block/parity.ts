@@ -6,6 +6,7 @@ import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { CLI_CASES, type CliCase } from './cli-cases.ts';
 import { EDGE_CASES } from './cli-edges.ts';
 import { MISTAKE_CASES } from './cli-mistakes.ts';
+import { TREE_CASES } from './cli-trees.ts';
 import { FAULT_CASES } from './fault-cases.ts';
 
 /** One command's result, with the tool's name made neutral. */
@@ -76,7 +77,7 @@ export function compareCase(c: CliCase): string {
 
 if (import.meta.main) {
   const wanted = process.argv[2] ?? '';
-  for (const c of [...FAULT_CASES, ...CLI_CASES, ...EDGE_CASES, ...MISTAKE_CASES]) {
+  for (const c of [...FAULT_CASES, ...CLI_CASES, ...EDGE_CASES, ...MISTAKE_CASES, ...TREE_CASES]) {
     if (!c.name.includes(wanted)) continue;
     const text = compareCase(c);
     console.log(text === '' ? `ok   ${c.name}` : `DIFF ${c.name}\n${text}`);

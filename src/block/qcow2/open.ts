@@ -73,11 +73,18 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
     if (refcount !== undefined && refcount > total)
       throw new BlockError('refcount-cache-size may not exceed cache-size');
   }
+  const l2CacheBytes = l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5));
+  const refcountCacheBytes = refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5));
+  const most = 0x7fffffff;
+  // (A disk's own size limits the cache of L2 tables, not that of refcounts, which gets the rest.)
+  if (total !== undefined && refcount !== undefined && (total - refcount) / (entry ?? clusterSize) > most)
+    throw new BlockError('L2 cache size too big');
+  if ((refcount ?? (total ?? 0) - (l2 ?? 0)) / clusterSize > most) throw new BlockError('Refcount cache size too big');
   return {
     cleanInterval: interval,
     l2SliceBytes: entry,
-    l2CacheBytes: l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5)),
-    refcountCacheBytes: refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5)),
+    l2CacheBytes,
+    refcountCacheBytes,
     lazyRefcounts: lazy,
     discardPass: {
       never: false,
@@ -198,7 +205,7 @@ export class Qcow2Node extends BlockNode {
 
   private async openDataFile(context: OpenContext): Promise<void> {
     const { header } = this.s;
-    if (!this.s.hasDataFile && context.flags.noIo) {
+    if (context.flags.noIo && (!this.s.hasDataFile || typeof context.options.get('data-file') === 'string')) {
       // Whoever reads no data does not mind which file it would be in.
       context.options.delete('data-file');
       extractSubtree(context.options, 'data-file');

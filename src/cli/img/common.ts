@@ -3,7 +3,13 @@ import type { BlockNode } from '../../block/driver.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { type OpenRequest, openImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
-import { checkOptionTexts, type OptionTree, type OptionValue, parseKeyValueList } from '../../block/options.ts';
+import {
+  checkIdentifier,
+  checkOptionTexts,
+  type OptionTree,
+  type OptionValue,
+  parseKeyValueList,
+} from '../../block/options.ts';
 
 export const TOOL = 'wemu-img';
 
@@ -251,6 +257,9 @@ export const SNAPSHOT_PARAM: OptionRow = {
 export function imageOptions(text: string): OptionTree {
   const tree: OptionTree = new Map();
   for (const [key, value] of parseKeyValueList(text, 'file', warnOfFlag)) tree.set(key, value as OptionValue);
+  // (Lists could have names themselves, which must be names before they are refused as options.)
+  const id = tree.get('id');
+  if (id !== undefined) checkIdentifier('id', String(id));
   return tree;
 }
 
@@ -268,8 +277,9 @@ export async function openNamed(request: ImageRequest): Promise<BlockNode> {
     sayError('--image-opts and --format are mutually exclusive');
     throw new ExitError(1);
   }
+  const tree = imageOpts ? imageOptions(name) : undefined;
   try {
-    if (imageOpts) return await openImage({ ...flags, options: imageOptions(name) });
+    if (tree) return await openImage({ ...flags, options: tree });
     return await openImage({
       ...flags,
       filename: name,

@@ -1,7 +1,7 @@
 // Objects given with --object: secrets and throttle groups, as key=value lists or JSON.
 import { BlockError } from '../../block/errors.ts';
 import { parseJson } from '../../block/json-options.ts';
-import { hasSubtree, type OptionTree } from '../../block/options.ts';
+import { checkIdentifier, hasSubtree, type OptionTree } from '../../block/options.ts';
 import { createSecret, type SecretProperties } from '../../block/secret.ts';
 import { createThrottleGroup, GROUP_PROPERTIES } from '../../block/throttle.ts';
 import { parseKeyval } from './keyval.ts';
@@ -99,13 +99,7 @@ export function createObject(text: string): string | undefined {
   if (!row) throw new BlockError(`Parameter 'qom-type' does not accept value '${type}'`);
   const id = take('id');
   checkTypes(row, properties, fromJson);
-  if (!/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(id)) {
-    throw new BlockError(
-      "Parameter 'id' expects an identifier",
-      undefined,
-      "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
-    );
-  }
+  checkIdentifier('id', id);
   if (ids.has(id)) throw new BlockError(`attempt to add duplicate property '${id}' to object (type 'container')`);
   row.create(id, properties);
   ids.add(id);
