@@ -157,6 +157,7 @@ async function anyCompressed(s: Qcow2State): Promise<boolean> {
 /** Turns zero clusters, which version 2 lacks, into data or nothing, in the active image and the snapshots. */
 async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
   const { putEntry, sliceEntries } = await import('./cluster.ts');
+  const { freeClusters, refcountOf, updateRefcount } = await import('./refcount.ts');
   const done = new Set<number>();
   const trees = s.snapshots.length + 1;
   for (let t = 0; t < trees; t++) {
@@ -167,17 +168,17 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
       if (table === 0 || done.has(table)) continue;
       done.add(table);
       const shared = !(l1[i * 2]! & 0x80000000);
+      const users = await refcountOf(s, table / s.clusterSize);
       for (let e = 0; e < s.l2Entries; e++) {
         const per = sliceEntries(s);
         const where = table + Math.floor(e / per) * s.l2Cache.sliceBytes;
-        let slice = await s.l2Cache.get(where);
+        const got = s.l2Cache.get(where);
+        let slice = got instanceof Promise ? await got : got;
         const at = (e % per) * 8;
         const hi = readU32be(slice.data, at);
         const lo = readU32be(slice.data, at + 4);
         if (hi & COMPRESSED_HI || !(lo & ZERO_LO)) continue;
         let host = entryOffset(hi, lo);
-        const { freeClusters, refcountOf, updateRefcount } = await import('./refcount.ts');
-        const users = await refcountOf(s, table / s.clusterSize);
         if (host !== 0 && (await refcountOf(s, host / s.clusterSize)) > users) {
           // Others see data in that cluster: it is theirs, and this table gets something else.
           slice = await s.l2Cache.get(where);
@@ -203,7 +204,6 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
           putEntry(s, slice, e % per, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
           if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
         } else {
-          slice = await s.l2Cache.get(where);
           putEntry(s, slice, e % per, 0, 0);
         }
       }

@@ -363,24 +363,59 @@ export async function freeEntry(
   await freeClusters(s, offset, s.clusterSize, discard);
 }
 
-/** Runs `change` on every L2 entry of a cluster-aligned range, table by table. */
+/** The two words of an L2 entry that is no longer there. */
+interface GoneEntry {
+  hi: number;
+  lo: number;
+}
+
+/**
+ * Runs `change` on every L2 entry of a cluster-aligned range, slice by slice, and gives up what the old entries it returns referred
+ * to.
+ */
 async function eachEntry(
   s: Qcow2State,
   offset: number,
   bytes: number,
-  change: (place: L2Place, index: number, guest: number) => Promise<void>,
+  discard: DiscardType,
+  change: (slice: Slice, index: number) => GoneEntry | undefined,
 ): Promise<void> {
   const end = offset + bytes;
+  const given = new DataDiscards();
   for (let at = offset; at < end; ) {
     const n = Math.min(end - at, bytesInSlice(s, at));
-    const count = Math.ceil(n / s.clusterSize);
-    for (let i = 0; i < count; i++) {
-      // Looked up each time: freeing clusters may push the slice out of the cache.
-      const place = await writableEntry(s, at + i * s.clusterSize);
-      await change(place, place.index, at + i * s.clusterSize);
+    const { slice, index } = await writableEntry(s, at);
+    const gone: GoneEntry[] = [];
+    for (let i = 0; i * s.clusterSize < n; i++) {
+      const old = change(slice, index + i);
+      if (old) gone.push(old);
     }
+    for (let i = 0; i < gone.length; ) i += await freeRow(s, gone, i, discard, given);
     at += n;
   }
+  await given.process(s);
+}
+
+/** Gives up what entries from the `first` on referred to, as many as had clusters in a row. Returns how many those were. */
+async function freeRow(
+  s: Qcow2State,
+  gone: readonly GoneEntry[],
+  first: number,
+  discard: DiscardType,
+  given: DataDiscards,
+): Promise<number> {
+  const { hi, lo } = gone[first]!;
+  const offset = entryOffset(hi, lo);
+  let n = 1;
+  if (!(hi & COMPRESSED_HI) && !s.hasDataFile && offset !== 0 && offset % s.clusterSize === 0) {
+    for (let e = gone[first + n]; e && !(e.hi & COMPRESSED_HI); e = gone[first + n]) {
+      if (entryOffset(e.hi, e.lo) !== offset + n * s.clusterSize) break;
+      n++;
+    }
+  }
+  if (n > 1) await freeClusters(s, offset, n * s.clusterSize, discard);
+  else await freeEntry(s, hi, lo, discard, given);
+  return n;
 }
 
 export const ALL_SUBCLUSTERS = 0xffffffff;
@@ -397,7 +432,6 @@ export async function discardClusters(
   full: boolean,
 ): Promise<void> {
   const end = offset + bytes;
-  const given = new DataDiscards();
   for (let at = offset; at < end; ) {
     const n = Math.min(end - at, bytesInSlice(s, at));
     // Nothing to do where there is no table, unless a backing file would show.
@@ -405,28 +439,26 @@ export async function discardClusters(
       at += n;
       continue;
     }
-    await eachEntry(s, at, n, async ({ slice }, index) => {
+    await eachEntry(s, at, n, type, (slice, index) => {
       const e = index * s.l2EntrySize;
       const hi = readU32be(slice.data, e);
       const lo = readU32be(slice.data, e + 4);
       const zeroBits = s.extendedL2 ? readU32be(slice.data, e + 8) : lo & ZERO_LO;
       const allocated =
         entryOffset(hi, lo) !== 0 || (hi & COMPRESSED_HI) !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
-      if (!allocated && zeroBits === 0 && (full || !s.node.backing)) return;
-      if (!allocated && !full && zeroBits === (s.extendedL2 ? ALL_SUBCLUSTERS : ZERO_LO)) return;
+      if (!allocated && zeroBits === 0 && (full || !s.node.backing)) return undefined;
+      if (!allocated && !full && zeroBits === (s.extendedL2 ? ALL_SUBCLUSTERS : ZERO_LO)) return undefined;
       const zero = !full && s.header.version >= 3;
       putEntry(s, slice, index, 0, zero && !s.extendedL2 ? ZERO_LO : 0, zero ? ALL_SUBCLUSTERS : 0, 0);
-      await freeEntry(s, hi, lo, type, given);
+      return { hi, lo };
     });
     at += n;
   }
-  await given.process(s);
 }
 
 /** Makes whole clusters read as zeroes (version 3); `unmap` also frees them. */
 export async function zeroClusters(s: Qcow2State, offset: number, bytes: number, unmap: boolean): Promise<void> {
-  const given = new DataDiscards();
-  await eachEntry(s, offset, bytes, async ({ slice }, index) => {
+  await eachEntry(s, offset, bytes, 'request', (slice, index) => {
     const e = index * s.l2EntrySize;
     const hi = readU32be(slice.data, e);
     const lo = readU32be(slice.data, e + 4);
@@ -438,9 +470,8 @@ export async function zeroClusters(s: Qcow2State, offset: number, bytes: number,
     const newLo = drop ? 0 : lo & ~ZERO_LO;
     if (s.extendedL2) putEntry(s, slice, index, newHi, newLo >>> 0, ALL_SUBCLUSTERS, 0);
     else putEntry(s, slice, index, newHi, (newLo | ZERO_LO) >>> 0);
-    if (drop) await freeEntry(s, hi, lo, 'request', given);
+    return drop ? { hi, lo } : undefined;
   });
-  await given.process(s);
 }
 
 /** Makes whole subclusters within one cluster read as zeroes (extended L2 entries). */

@@ -130,6 +130,28 @@ export async function refcountOf(s: Qcow2State, cluster: number): Promise<number
   return getRefcount(data, s.header.refcountOrder, at.index);
 }
 
+/** The refcounts of `count` clusters from `first` on. */
+export async function refcountsOf(s: Qcow2State, first: number, count: number): Promise<number[]> {
+  const perSlice = (s.refcountCache.sliceBytes * 8) / s.refcountBits;
+  const order = s.header.refcountOrder;
+  const out: number[] = [];
+  while (out.length < count) {
+    const cluster = first + out.length;
+    const t = Math.floor(cluster / s.refcountsPerBlock);
+    const block = t < s.refTable.length ? s.refTable[t]! : 0;
+    const { offset, index } = sliceOf(s, block, cluster % s.refcountsPerBlock);
+    const n = Math.min(count - out.length, perSlice - index);
+    if (block === 0) {
+      for (let i = 0; i < n; i++) out.push(0);
+      continue;
+    }
+    await checkedBlock(s, block);
+    const { data } = await s.refcountCache.get(offset);
+    for (let i = 0; i < n; i++) out.push(getRefcount(data, order, index + i));
+  }
+  return out;
+}
+
 /** How many clusters before `end` are in use, counted no further than just above `limit`. */
 export async function countUsed(s: Qcow2State, end: number, limit: number): Promise<number> {
   const order = s.header.refcountOrder;
@@ -379,20 +401,21 @@ export async function updateRefcount(
       throw error;
     }
   }
-  for (const c of emptied) await released(s, c, discard);
+  for (const c of emptied) {
+    released(s, c, discard);
+    // (If that fails they are held back for longer.)
+    if (s.freedSinceFlush.size > MAX_HELD_BACK) await s.sync().catch(() => {});
+  }
 }
 
-async function released(s: Qcow2State, cluster: number, discard: DiscardType): Promise<void> {
+/** What has to be known of a cluster that nothing uses any more. */
+function released(s: Qcow2State, cluster: number, discard: DiscardType): void {
   const offset = cluster * s.clusterSize;
   s.l2Cache.forget(offset, s.clusterSize);
   s.refcountCache.forget(offset, s.clusterSize);
   if (cluster < s.freeIndex) s.freeIndex = cluster;
   if (s.freeByteOffset !== 0 && Math.floor(s.freeByteOffset / s.clusterSize) === cluster) s.freeByteOffset = 0;
-  if (!s.flags.noFlush) {
-    s.freedSinceFlush.add(cluster);
-    // (If that fails they are held back for longer.)
-    if (s.freedSinceFlush.size > MAX_HELD_BACK) await s.sync().catch(() => {});
-  }
+  if (!s.flags.noFlush) s.freedSinceFlush.add(cluster);
   if (s.settings.discardPass[discard]) queueDiscard(s, cluster);
 }
 
@@ -416,7 +439,9 @@ export async function processDiscards(s: Qcow2State): Promise<void> {
   if (!list || list.length === 0) return;
   pendingDiscards.delete(s);
   if (!s.flags.noFlush) await s.sync();
-  for (const { start, end } of list) {
+  for (const { start, end: wanted } of list) {
+    // (Nothing is left of what was behind the place where the file was cut.)
+    const end = Math.min(wanted, divUp(s.file.length, s.clusterSize));
     for (let c = start; c < end; ) {
       // Skip what has been given out again meanwhile.
       if ((await refcountOf(s, c)) !== 0) {

@@ -130,9 +130,10 @@ async function shrink(s: Qcow2State, size: number): Promise<void> {
   await failingAs('Failed to reduce the number of L2 tables', () => dropTables(s, divUp(size, s.l2Span)));
   await failingAs('Failed to discard unused refblocks', async () => {
     await s.sync();
+    // What is cut off the file needs no holes.
+    await cutFile(s);
     await processDiscards(s);
   });
-  await cutFile(s);
 }
 
 /** Frees the L2 tables from `first` on. */
@@ -212,14 +213,14 @@ async function preallocateSlice(
     }
   }
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
-  for (let off = 0; off < length; off += s.clusterSize) {
-    const { slice, index } = await writableEntry(s, first + off);
-    const where = host + off;
+  const { slice, index } = await writableEntry(s, first);
+  for (let k = 0; k * s.clusterSize < length; k++) {
+    const where = host + k * s.clusterSize;
     // With subclusters the data may stay unallocated, so that a backing file goes on showing.
     putEntry(
       s,
       slice,
-      index,
+      index + k,
       (COPIED_HI | Math.floor(where / TWO32)) >>> 0,
       where >>> 0,
       0,
@@ -255,7 +256,8 @@ export async function emptyImage(s: Qcow2State): Promise<void> {
     forgetInflated(s);
     if (s.snapshots.length === 0 && !s.header.bitmaps) await dropTables(s, 0);
     await s.sync();
-    await processDiscards(s);
+    // What is cut off the file needs no holes.
     if (!s.flags.readOnly) await cutFile(s);
+    await processDiscards(s);
   });
 }

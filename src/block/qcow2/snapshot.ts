@@ -1,11 +1,11 @@
 // Internal snapshots: creating, applying, deleting them.
 import { bytesOfName, divUp, nameOfBytes, readU32be, writeU32be, writeU64be } from '../bytes.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, failingAs, strerror } from '../errors.ts';
-import { compressedPlace, KIND, kindOf, sliceEntries } from './cluster.ts';
+import { compressedPlace, sliceEntries } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
 import { l1Bytes, loadSnapshotL1, MAX_L1_BYTES } from './l1.ts';
-import { allocClusters, freeClusters, processDiscards, refcountOf, updateRefcount } from './refcount.ts';
+import { allocClusters, freeClusters, processDiscards, refcountOf, refcountsOf, updateRefcount } from './refcount.ts';
 import { EXTRA_KNOWN, MAX_SNAPSHOT_TABLE_BYTES, serializeSnapshots, snapshotTableBytes } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, type DiscardType, entryOffset, type Qcow2State, type Snapshot } from './state.ts';
 
@@ -49,6 +49,65 @@ export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): 
   if (oldBytes > 0) await freeClusters(s, oldOffset, oldBytes, 'snapshot');
 }
 
+/** Entries from `index` on that refer to host clusters in a row, the first of which is at `offset`. */
+function entriesInRow(s: Qcow2State, data: Uint8Array, index: number, offset: number): number {
+  let n = 1;
+  for (let at = (index + n) * s.l2EntrySize; at < data.length; at += s.l2EntrySize, n++) {
+    const hi = readU32be(data, at);
+    if (hi & COMPRESSED_HI || entryOffset(hi, readU32be(data, at + 4)) !== offset + n * s.clusterSize) break;
+  }
+  return n;
+}
+
+/**
+ * The part of addToTree for entries of the slice of an L2 table at `where`, from `index` on: as many as can be handled together.
+ * Returns how many those were.
+ */
+async function addToRun(
+  s: Qcow2State,
+  where: number,
+  index: number,
+  delta: number,
+  discard: DiscardType,
+): Promise<number> {
+  const got = s.l2Cache.get(where);
+  const { data } = got instanceof Promise ? await got : got;
+  let at = index * s.l2EntrySize;
+  const hi = readU32be(data, at);
+  const lo = readU32be(data, at + 4);
+  if (hi === 0 && lo === 0) {
+    // Nothing to be done up to the next entry that says something.
+    do at += s.l2EntrySize;
+    while (at < data.length && readU32be(data, at) === 0 && readU32be(data, at + 4) === 0);
+    return at / s.l2EntrySize - index;
+  }
+  // Neither compressed clusters nor ones that have no place are ever written in place.
+  let counts: readonly number[] = [0];
+  const offset = entryOffset(hi, lo);
+  if (hi & COMPRESSED_HI) {
+    const c = compressedPlace(s, hi, lo);
+    if (delta !== 0) await updateRefcount(s, c.offset, c.bytes, delta, discard);
+  } else if (offset !== 0) {
+    if (offset % s.clusterSize !== 0)
+      throw await s.corruption(`Cluster allocation offset 0x${offset.toString(16)} unaligned`);
+    const n = entriesInRow(s, data, index, offset);
+    if (delta !== 0) await updateRefcount(s, offset, n * s.clusterSize, delta, discard);
+    counts = await refcountsOf(s, offset / s.clusterSize, n);
+  }
+  const flagged = (from: Uint8Array, k: number): number => {
+    const word = readU32be(from, (index + k) * s.l2EntrySize);
+    return (counts[k] === 1 ? word | COPIED_HI : word & ~COPIED_HI) >>> 0;
+  };
+  if (counts.every((_, k) => flagged(data, k) === readU32be(data, (index + k) * s.l2EntrySize))) return counts.length;
+  if (delta > 0 && s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
+  // The counting may have pushed the slice out.
+  const again = s.l2Cache.get(where);
+  const slice = again instanceof Promise ? await again : again;
+  for (let k = 0; k < counts.length; k++) writeU32be(slice.data, (index + k) * s.l2EntrySize, flagged(slice.data, k));
+  s.l2Cache.markDirty(slice);
+  return counts.length;
+}
+
 /**
  * Adds `delta` to the refcount of everything an L1 table refers to, and brings the COPIED flags of the tables in line with
  * the counts. `l1` is changed in place; the caller writes it.
@@ -59,40 +118,8 @@ async function addToTree(s: Qcow2State, l1: Uint32Array, delta: number, discard:
     if (table === 0) continue;
     if (table % s.clusterSize !== 0)
       throw await s.corruption(`L2 table offset 0x${table.toString(16)} unaligned (L1 index: 0x${i.toString(16)})`);
-    const per = sliceEntries(s);
-    for (let entry = 0; entry < s.l2Entries; entry++) {
-      const where = table + Math.floor(entry / per) * s.l2Cache.sliceBytes;
-      const index = entry % per;
-      const got = s.l2Cache.get(where);
-      let slice = got instanceof Promise ? await got : got;
-      const at = index * s.l2EntrySize;
-      const hi = readU32be(slice.data, at);
-      const lo = readU32be(slice.data, at + 4);
-      if (hi === 0 && lo === 0) continue;
-      let count = 0;
-      if (hi & COMPRESSED_HI) {
-        const c = compressedPlace(s, hi, lo);
-        if (delta !== 0) await updateRefcount(s, c.offset, c.bytes, delta, discard);
-        // Compressed clusters are never written in place.
-        count = 2;
-      } else {
-        const kind = s.extendedL2 ? KIND.NORMAL : kindOf(s, slice.data, index, 0);
-        const offset = entryOffset(hi, lo);
-        if (kind !== KIND.UNALLOCATED && offset !== 0) {
-          if (offset % s.clusterSize !== 0)
-            throw await s.corruption(`Cluster allocation offset 0x${offset.toString(16)} unaligned`);
-          if (delta !== 0) await updateRefcount(s, offset, s.clusterSize, delta, discard);
-          count = await refcountOf(s, offset / s.clusterSize);
-        }
-      }
-      const flagged = (count === 1 ? hi | COPIED_HI : hi & ~COPIED_HI) >>> 0;
-      if (flagged === hi) continue;
-      if (delta > 0 && s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
-      // The counting may have pushed the slice out.
-      const again = s.l2Cache.get(where);
-      slice = again instanceof Promise ? await again : again;
-      writeU32be(slice.data, at, flagged);
-      s.l2Cache.markDirty(slice);
+    for (let at = 0; at < s.clusterSize; at += s.l2Cache.sliceBytes) {
+      for (let index = 0; index < sliceEntries(s); ) index += await addToRun(s, table + at, index, delta, discard);
     }
     if (delta !== 0) await updateRefcount(s, table, s.clusterSize, delta, discard);
     const count = await refcountOf(s, table / s.clusterSize);
