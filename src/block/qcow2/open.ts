@@ -333,6 +333,8 @@ export class Qcow2Node extends BlockNode {
       if (!(await zeroSubclusters(s, start, headEnd - start))) throw errnoError(ERRNO.EOPNOTSUPP);
       start = headEnd;
     }
+    // (At the end of the disk nothing more must be done to the cluster the head is in.)
+    if (start >= end) return;
     const middleEnd = end >= this.length ? roundUp(end, s.clusterSize) : roundDown(end, s.clusterSize);
     if (middleEnd > start) {
       await zeroClusters(s, start, middleEnd - start, unmap);
