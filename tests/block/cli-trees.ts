@@ -143,4 +143,18 @@ export const TREE_CASES: CliCase[] = [
       'img amend -p -q -o foo=1 a',
     ],
   },
+  {
+    name: 'check: what is wrong is told before it is repaired',
+    run: [
+      'img create -q -f qcow2 a 1M',
+      "io -c 'w 0 128k' a",
+      "cp a b; printf '\\000\\002' | dd of=b bs=1 seek=131082 conv=notrunc status=none",
+      'cp b c; img check -r leaks c',
+      'cp b c; img check -r all --output=json c',
+      "printf '\\000\\000' | dd of=b bs=1 seek=131084 conv=notrunc status=none",
+      'cp b c; img check -r leaks c',
+      'img check c',
+      'img create -q -f raw e 0 && img map --output=json -f raw -s 64k e',
+    ],
+  },
 ];

@@ -1,7 +1,7 @@
 // Consistency check and repair: counts every reference to every cluster and compares with the recorded refcounts.
 import { divUp, isZero, MAX_OFFSET, readU32be, writeU32be } from '../bytes.ts';
 import type { CheckResult, FixMode } from '../driver.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, errnoError } from '../errors.ts';
 import { compressedPlace } from './cluster.ts';
 
 import { loadL1, MAX_L1_BYTES } from './l1.ts';
@@ -387,8 +387,23 @@ class Checker {
     }
   }
 
-  /** Compares the recorded counts with the references found. */
+  /** Compares the recorded counts with the references found; what differs is told first, then repaired and told so. */
   async compare(highest: { cluster: number }): Promise<void> {
+    const { leaks, corruptions, checkErrors } = this.r;
+    await this.compareOnce(highest, false);
+    if (!this.fixLeaks && !this.fixErrors) return;
+    if (this.rebuild) {
+      // (All is written anew elsewhere; leaks alone cannot be mended here.)
+      if (this.fixErrors) return;
+      this.say('ERROR need to rebuild refcount structures');
+      throw errnoError(ERRNO.EIO);
+    } else if (this.r.leaks > leaks || this.r.corruptions > corruptions) {
+      Object.assign(this.r, { leaks, corruptions, checkErrors });
+      await this.compareOnce(highest, true);
+    }
+  }
+
+  private async compareOnce(highest: { cluster: number }, repairing: boolean): Promise<void> {
     const { s } = this;
     const clusters = divUp(this.fileBytes, s.clusterSize);
     let next = 0;
@@ -407,7 +422,7 @@ class Checker {
       if (recorded === 0) this.rebuild = true;
       else if (recorded > found) repair = this.fixLeaks;
       else repair = this.fixErrors;
-      repair &&= this.blockIsAlone(c);
+      repair &&= repairing && this.blockIsAlone(c);
       const label = repair ? 'Repairing' : recorded < found ? 'ERROR' : 'Leaked';
       this.say(`${label} cluster ${c} refcount=${recorded} reference=${found}`);
       if (repair) {

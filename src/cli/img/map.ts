@@ -133,7 +133,7 @@ export async function map(argv: readonly string[]): Promise<number> {
         pending = e;
       }
       // A list is never empty.
-      out.add(jsonLine(pending ?? NOTHING, true));
+      out.add(jsonLine(pending ?? { ...NOTHING, start }, true));
       out.add(']\n');
     }
     return 0;
