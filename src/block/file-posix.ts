@@ -27,6 +27,7 @@ import {
   fileSystemOf,
   findExtent,
   getFlags,
+  isReadOnlyDevice,
   OPEN,
   openPath,
   readCached,
@@ -560,6 +561,12 @@ export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
     if (stat.kind !== 'block' && stat.kind !== 'char') {
       throw new BlockError(`'host_device' driver requires '${path}' to be either a character or block device`);
     }
+    // The kernel lets such a device be opened for writing, and refuses each write.
+    if (stat.kind === 'block' && !context.flags.readOnly && isReadOnlyDevice(fd)) {
+      if (context.writes || !context.flags.autoReadOnly)
+        throw new BlockError(`The device is not writable: ${strerror(ERRNO.EACCES)}`, ERRNO.EACCES);
+      context.flags.readOnly = true;
+    }
     return new FileNode(context.flags, 'host_device', path, fd, locking, stat);
   } catch (error) {
     closeFd(fd);
@@ -604,9 +611,7 @@ export async function createFile(
     const lock = new ImageLock(fd, path);
     lock.set(2 | 8, 15 & ~8);
     claimed();
-    const errno = truncateFd(fd, 0);
-    // Devices cannot be cut; there is nothing to empty.
-    if (errno !== ERRNO.EINVAL) check(errno);
+    check(truncateFd(fd, 0), 'Could not resize file');
     if (nocow) setNoCow(fd);
     const hint = extentSizeHint ?? DEFAULT_EXTENT_SIZE_HINT;
     const refused = hint > 0 ? setExtentSizeHint(fd, hint) : 0;

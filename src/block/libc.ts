@@ -233,6 +233,7 @@ export function testOfdLock(fd: number, start: number, length: number): boolean 
   return flock.getInt16(0, true) !== F_UNLCK;
 }
 
+const BLKROGET = 0x125e;
 const BLKGETSIZE64 = 0x80081272;
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
@@ -389,6 +390,12 @@ export function readWhole(path: string): Uint8Array | number {
   } finally {
     closeFd(fd);
   }
+}
+
+/** Whether a block device refuses writes (BLKROGET). */
+export function isReadOnlyDevice(fd: number): boolean {
+  const out = new Int32Array(1);
+  return call(NR.ioctl, fd, BLKROGET, at(out)) >= 0 && out[0] !== 0;
 }
 
 /** Writes text to a descriptor such as standard output, waiting as long as it takes; returns 0 or the errno. */

@@ -51,19 +51,53 @@ const COMMANDS: string[][] = [
   ['measure', '-f', 'raw', '-O', 'qcow2', 'DEV'],
   ['convert', '-O', 'qcow2', 'SRC', 'DEV'],
   ['check', '-f', 'qcow2', 'DEV'],
+  ['resize', '-f', 'qcow2', 'DEV', '12M'],
+  ['resize', '-f', 'qcow2', '--preallocation=full', 'DEV', '13M'],
+  ['resize', '-f', 'qcow2', '--preallocation=metadata', 'DEV', '13M'],
+  ['resize', '-f', 'qcow2', '--shrink', 'DEV', '2M'],
+  ['check', '-q', '-f', 'qcow2', 'DEV'],
+  ['amend', '-f', 'qcow2', '-o', 'compat=0.10', 'DEV'],
+  ['map', '-f', 'qcow2', 'DEV'],
+  ['create', '-f', 'raw', 'host_device:DEV', '4M'],
+  ['create', '-f', 'raw', 'host_device:DEV', '65M'],
+  ['create', '-f', 'raw', 'file:DEV', '4M'],
+  ['create', '-f', 'qcow2', 'file:DEV', '4M'],
+  ['info', 'file:DEV'],
+  ['info', '--image-opts', 'driver=raw,file.driver=host_device,file.filename=DEV'],
+  ['resize', '-f', 'raw', '--preallocation=full', 'DEV', '65M'],
+  ['resize', '-f', 'raw', 'DEV', '64M'],
+  ['convert', '-n', '-S', '0', '-f', 'qcow2', '-O', 'raw', 'SRC', 'DEV'],
+  ['compare', '-f', 'qcow2', '-F', 'raw', 'SRC', 'DEV'],
+  ['convert', '-n', '-W', '-m', '4', '-t', 'none', '-f', 'qcow2', '-O', 'raw', 'SRC', 'DEV'],
+  ['compare', '-f', 'qcow2', '-F', 'raw', 'SRC', 'DEV'],
+  ['dd', '-f', 'qcow2', '-O', 'raw', 'if=SRC', 'of=DEV'],
+  ['compare', '-f', 'qcow2', '-F', 'raw', 'SRC', 'DEV'],
+];
+
+/** On a device that is read-only. */
+const READ_ONLY: string[][] = [
+  ['create', '-f', 'qcow2', 'DEV', '1M'],
+  ['create', '-f', 'raw', 'DEV', '1M'],
+  ['resize', '-f', 'raw', 'DEV', '64M'],
+  ['convert', '-n', '-f', 'qcow2', '-O', 'raw', 'SRC', 'DEV'],
+  ['snapshot', '-c', 'a', 'DEV'],
+  ['info', '-f', 'raw', 'DEV'],
+  ['compare', '-f', 'qcow2', '-F', 'raw', 'SRC', 'DEV'],
 ];
 
 /** Output and exit codes of all commands, one tool's name made the other's. */
-function transcript(tool: string[], source: string): string {
-  return COMMANDS.map((command) => {
-    // What is created shows nothing of it; what only covers a part leaves the rest.
-    if (command[0] === 'create' || command.includes('SRC'))
-      if (!command.includes('-n') && command[0] !== 'compare') soil();
-    const args = command.map((word) => (word === 'DEV' ? device! : word === 'SRC' ? source : word));
-    const p = Bun.spawnSync([...tool, ...args]);
-    const text = `${p.stdout}${p.stderr}`.replaceAll('wemu-img', 'qemu-img');
-    return `$ ${command.join(' ')}\n${text}exit ${p.exitCode}`;
-  }).join('\n');
+function transcript(tool: string[], source: string, commands = COMMANDS): string {
+  return commands
+    .map((command) => {
+      // What is created shows nothing of it; what only covers a part leaves the rest.
+      if (commands !== READ_ONLY && (command[0] === 'create' || command.includes('SRC')))
+        if (!command.includes('-n') && command[0] !== 'compare') soil();
+      const args = command.map((word) => word.replace('DEV', device!).replace('SRC', source));
+      const p = Bun.spawnSync([...tool, ...args]);
+      const text = `${p.stdout}${p.stderr}`.replaceAll('wemu-img', 'qemu-img');
+      return `$ ${command.join(' ')}\n${text}exit ${p.exitCode}`;
+    })
+    .join('\n');
 }
 
 test.skipIf(!device || !hasQemu)(
@@ -74,6 +108,13 @@ test.skipIf(!device || !hasQemu)(
     await node.write(100000, new Uint8Array(900000).fill(5));
     await closeImage(node);
     expect(transcript([process.execPath, IMG], source)).toBe(transcript(['qemu-img'], source));
+    run(['blockdev', '--setro', device!]);
+    try {
+      const ours = transcript([process.execPath, IMG], source, READ_ONLY);
+      expect(ours).toBe(transcript(['qemu-img'], source, READ_ONLY));
+    } finally {
+      run(['blockdev', '--setrw', device!]);
+    }
   },
   TEST_LIMIT,
 );

@@ -108,6 +108,11 @@ async function resizeLocked(s: Qcow2State, size: number, wanted: Preallocation, 
     if (s.hasDataFile && exact) await s.dataFile.truncate(size);
     return;
   }
+  if ((preallocation === 'falloc' || preallocation === 'full') && !s.dataFile.growable)
+    throw new BlockError(
+      `Failed to resize underlying file: Preallocation mode '${preallocation}' unsupported for this non-regular file`,
+      ERRNO.EOPNOTSUPP,
+    );
   const entries = divUp(size, s.l2Span);
   await failingAs('Failed to grow the L1 table', () => growL1(s, entries, true));
   if (s.hasDataFile && (preallocation === 'off' ? s.dataFile.length !== size : s.dataFile.length < size)) {
@@ -161,7 +166,7 @@ async function dropTables(s: Qcow2State, first: number): Promise<void> {
 async function cutFile(s: Qcow2State): Promise<void> {
   const before = divUp(s.file.length, s.clusterSize);
   const last = await endOfUsed(s, before);
-  if (last < before) await s.file.truncate(last * s.clusterSize);
+  if (last < before) await s.file.truncate(last * s.clusterSize, 'off', false);
 }
 
 /** Maps [from, to) to newly allocated clusters that read as zeroes. Called with the lock held. */
