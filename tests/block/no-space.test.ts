@@ -40,6 +40,18 @@ const COMMANDS = [
   'check -r all ro/image',
   'dd if=small of=ro/x',
   'bench -w -c 1 -f raw ro/raw',
+  'info ro/dirty',
+  'check ro/dirty',
+  'check -r leaks ro/dirty',
+  'convert -O raw ro/dirty copy',
+  'convert -O raw small ro/raw',
+  'convert -n -f raw -O raw small ro/raw',
+  'create -f raw ro/raw 1M',
+  'create -f qcow2 ro/image 1M',
+  'resize -f raw ro/raw 4M',
+  'rebase -b "" ro/overlay',
+  'snapshot -d s ro/image',
+  'snapshot -a s ro/image',
 ];
 
 /** What a tool says in a folder of its own, without the note about half-written targets, which only ours gives. */
@@ -49,7 +61,10 @@ function said(tool: string): string[] {
     `cd ${dir} && mkdir full ro`,
     'head -c 8M /dev/urandom > random && head -c 1M /dev/urandom > small',
     'mount -t tmpfs none ro && qemu-img create -q -f qcow2 ro/image 1M && cp small ro/raw',
-    'qemu-img create -q -f qcow2 -b $PWD/small -F raw ro/overlay && mount -o remount,ro ro',
+    'qemu-img snapshot -c s ro/image && qemu-img create -q -f qcow2 -b $PWD/small -F raw ro/overlay',
+    // Its refcounts are said not to be up to date.
+    'qemu-img create -q -f qcow2 -o lazy_refcounts=on ro/dirty 1M',
+    "printf '\\001' | dd of=ro/dirty bs=1 seek=79 conv=notrunc status=none && mount -o remount,ro ro",
     ...COMMANDS.flatMap((command, i) => [
       `echo "=== ${i}"`,
       'mount -t tmpfs -o size=4M none full',
