@@ -271,7 +271,12 @@ class Extras {
         const old = s.snapshots;
         if (old.length < 3) {
           this.contents.set(`s${i}`, expect.newest);
-          await s.quiet(() => createSnapshot(s, `s${i}`));
+          // With narrow refcounts, to which amend may have come, there may be no room for another user.
+          await s
+            .quiet(() => createSnapshot(s, `s${i}`))
+            .catch((error) => {
+              if (s.refcountBits > 2 || !/would exceed/.test((error as Error).message)) throw error;
+            });
         } else await s.quiet(() => deleteSnapshot(s, old[r.below(old.length)]!));
         break;
       }
