@@ -3,7 +3,7 @@ import { roundUp } from './bytes.ts';
 import { createOptionsOf } from './create-options.ts';
 import type { BlockNode, Driver, Preallocation } from './driver.ts';
 import { findDriver } from './drivers.ts';
-import { BlockError, ERRNO } from './errors.ts';
+import { BlockError, ERRNO, prefixing } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';
 import { closeImage, combineNames, openImage, protocolOf } from './graph.ts';
 import { statPath, unlinkPath } from './libc.ts';
@@ -222,13 +222,10 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
 async function openDevice(filename: string): Promise<BlockNode> {
   const options = protocolOptions(filename);
   options.set('driver', 'host_device');
-  try {
-    return await openImage({ options });
-  } catch (error) {
-    throw error instanceof BlockError
-      ? error.prefixed("Protocol driver 'host_device' does not support image creation, and opening the image failed: ")
-      : error;
-  }
+  return prefixing(
+    "Protocol driver 'host_device' does not support image creation, and opening the image failed: ",
+    () => openImage({ options }),
+  );
 }
 
 async function createWith(driver: Driver, filename: string, options: Map<string, string>): Promise<void> {
@@ -318,11 +315,6 @@ async function createProtocol(
   }
 }
 
-/** What making room failed with, as it is told. */
-function failedToResize(error: unknown): never {
-  throw error instanceof BlockError ? error.prefixed('Could not resize image: ') : error;
-}
-
 async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
   const { finishImage, readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
   const c = readCreateOptions(options);
@@ -350,16 +342,13 @@ async function layoutQcow2(filename: string, options: Map<string, string>, fileS
   });
   try {
     const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
-    if (c.dataFile !== undefined)
-      await s.dataFile
-        .truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false)
-        .catch(failedToResize);
-    if (preallocation !== 'off') {
+    await prefixing('Could not resize image: ', async () => {
+      if (c.dataFile !== undefined)
+        await s.dataFile.truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false);
+      if (preallocation === 'off') return;
       const { preallocate } = await import('./qcow2/resize.ts');
-      await s.lock
-        .with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined))
-        .catch(failedToResize);
-    }
+      await s.lock.with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined));
+    });
   } finally {
     await closeImage(image);
   }

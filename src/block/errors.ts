@@ -126,6 +126,15 @@ export async function failingAs<T>(what: string, action: () => T | Promise<T>): 
   }
 }
 
+/** Does something; what goes wrong is told behind `prefix`, which ends with a colon and a space. */
+export async function prefixing<T>(prefix: string, action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof BlockError ? error.prefixed(prefix) : error;
+  }
+}
+
 /** Turns Node's system errors into BlockError; lets programming errors through unchanged. */
 export function toBlockError(error: unknown): BlockError {
   if (error instanceof BlockError) return error;

@@ -617,7 +617,7 @@ export async function createFile(
     const refused = hint > 0 ? setExtentSizeHint(fd, hint) : 0;
     // (Nobody minds that of a hint he did not give.)
     if (refused && extentSizeHint) warn(`Failed to set extent size hint: ${strerror(refused)}`);
-    const node = new FileNode(DEFAULT_FLAGS, 'file', path, dup(fd), false, statFd(fd));
+    const node = new FileNode({ ...DEFAULT_FLAGS }, 'file', path, dup(fd), false, statFd(fd));
     try {
       await node.truncate(size, preallocation);
     } finally {

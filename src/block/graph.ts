@@ -11,10 +11,19 @@ import {
   PERM,
 } from './driver.ts';
 import { findDriver, probeFormat } from './drivers.ts';
-import { BlockError, ERRNO, errnoOf, strerror } from './errors.ts';
+import { BlockError, ERRNO, errnoOf, prefixing, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
-import { asText, extractSubtree, hasSubtree, type OptionTree, type OptionValue, toBool, unflatten } from './options.ts';
+import {
+  asText,
+  extractSubtree,
+  hasSubtree,
+  isIdentifier,
+  type OptionTree,
+  type OptionValue,
+  toBool,
+  unflatten,
+} from './options.ts';
 import { compactJson, inDictOrder } from './qdict.ts';
 import { warn } from './warnings.ts';
 
@@ -23,6 +32,9 @@ const PROBE_BYTES = 512;
 
 /** A chain longer than this is a mistake (or an attack), even without a loop. */
 const MAX_CHAIN = 200;
+
+/** Before what went wrong with a backing file. */
+const IN_BACKING = 'Could not open backing file: ';
 
 /** How to open a root node. */
 export interface OpenRequest {
@@ -198,7 +210,7 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
 function takeNodeName(options: OptionTree): string | undefined {
   const name = takeText(options, 'node-name');
   if (name === undefined) return undefined;
-  if (!/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name)) throw new BlockError(`Invalid node-name: '${name}'`);
+  if (!isIdentifier(name)) throw new BlockError(`Invalid node-name: '${name}'`);
   if (name.length > 31) throw new BlockError('Node name too long');
   if (findNode(name)) throw new BlockError(`Duplicate nodes with node-name='${name}'`);
   return name;
@@ -442,7 +454,7 @@ async function openBacking(
   };
   if (typeof reference === 'string') {
     options.delete('backing');
-    const other = await failingBelow(() => referred(reference));
+    const other = await prefixing(IN_BACKING, () => referred(reference));
     refuseCycle(node, other);
     node.attach('backing', other, false);
     return;
@@ -452,7 +464,7 @@ async function openBacking(
   if (overridden && image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
   if (!overridden) {
     if (!image.backingFileName) {
-      if (subtree.size > 0) throw new BlockError('Could not open backing file: Must specify either driver or file');
+      if (subtree.size > 0) throw new BlockError(`${IN_BACKING}Must specify either driver or file`);
       return;
     }
     // (The name may be options, which do not show that they lead to the same file again.)
@@ -466,7 +478,7 @@ async function openBacking(
   if (below.chain.length > MAX_CHAIN)
     throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);
   const loop = name !== undefined && below.chain.includes(identityOf(name));
-  await failingBelow(async () => {
+  await prefixing(IN_BACKING, async () => {
     if (loop) throw new BlockError(`Backing file '${name}' is already part of the chain`, ERRNO.ELOOP);
     const backing = await openNode(name, subtree, below);
     try {
@@ -477,15 +489,6 @@ async function openBacking(
     }
     node.attach('backing', backing);
   });
-}
-
-/** Does something about the backing file; what goes wrong says so. */
-async function failingBelow<T>(action: () => T | Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    throw error instanceof BlockError ? error.prefixed('Could not open backing file: ') : error;
-  }
 }
 
 /** Whether a node is another, or has it somewhere below. */

@@ -135,7 +135,7 @@ class JsonParser {
     }
   }
 
-  /** The character of `\uXXXX`, or of two of them; the `\u` has been read. */
+  /** The character that four digits after a `\u` mean, or two such escapes; the first `\u` has been read. */
   private escaped(): string {
     const start = this.at - 2;
     const unit = (): number => {

@@ -102,7 +102,8 @@ export function checkOptionTexts(texts: readonly string[]): void {
   }
 }
 
-function takeValue(text: string, start: number): { value: string; end: number } {
+/** The value of a key=value list at a place, up to a comma that is not doubled, and where the next pair starts. */
+export function takeValue(text: string, start: number): { value: string; end: number } {
   let value = '';
   let at = start;
   while (at < text.length) {
@@ -180,9 +181,14 @@ export function asText(v: OptionValue): string {
   return typeof v === 'boolean' ? (v ? 'on' : 'off') : String(v);
 }
 
+/** Whether a name is one that nodes, groups and objects may have. */
+export function isIdentifier(name: string): boolean {
+  return /^[a-zA-Z][-a-zA-Z0-9._]*$/.test(name);
+}
+
 /** Refuses names that are no identifiers. */
 export function checkIdentifier(name: string, value: string): void {
-  if (/^[a-zA-Z][-a-zA-Z0-9._]*$/.test(value)) return;
+  if (isIdentifier(value)) return;
   throw new BlockError(
     `Parameter '${name}' expects an identifier`,
     undefined,

@@ -3,7 +3,8 @@ import { makeMemoryEarly, NO_ADDRESS_SPACE } from '../memory/wasm-memory.ts';
 
 try {
   makeMemoryEarly();
-} catch {
+} catch (error) {
+  if (!(error instanceof RangeError)) throw error;
   // The engine then has none for calls of the system either, with which the rest begins. (Nothing is imported for this: memory
   // is made much faster while nothing is there.)
   console.error(`wemu: ${NO_ADDRESS_SPACE}`);

@@ -115,6 +115,8 @@ function parse(args: string[]): Options {
     else if (word === '--help' || word.startsWith('-')) usage();
     else options.only.push(word);
   }
+  // Of the others only the rounds mean something to the disk tool.
+  if (options.disk && args.some((word) => !/^(--disk|--rounds|\d+)$/.test(word))) usage();
   if (!Object.hasOwn(GUESTS, options.guest) || !(options.rounds >= 1)) usage();
   return options;
 }

@@ -1,7 +1,7 @@
 // Changing sizes: the virtual disk, the L1 table, preallocation, emptying an overlay.
 import { divUp, roundUp, writeU32be, writeU64be } from '../bytes.ts';
 import type { Preallocation } from '../driver.ts';
-import { BlockError, ERRNO, failingAs } from '../errors.ts';
+import { BlockError, ERRNO, failingAs, prefixing } from '../errors.ts';
 import { bytesInSlice, discardClusters, findEntry, putEntry, writableEntry } from './cluster.ts';
 import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
@@ -212,9 +212,9 @@ async function preallocateSlice(
     // Space that was free inside the file may hold old data.
     if (host < oldEnd && !s.hasDataFile && !transparent) await zeroIfUsed(s, host, Math.min(hostEnd, oldEnd) - host);
     if (hostEnd > oldEnd) {
-      await file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode).catch((error) => {
-        throw error instanceof BlockError ? error.prefixed('Failed to resize underlying file: ') : error;
-      });
+      await prefixing('Failed to resize underlying file: ', () =>
+        file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode),
+      );
     }
   }
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);

@@ -1,6 +1,6 @@
 // The key=value lists of objects: stricter than those of images, every key must have a value and a proper name.
 import { BlockError } from '../../block/errors.ts';
-import type { OptionTree } from '../../block/options.ts';
+import { type OptionTree, takeValue } from '../../block/options.ts';
 
 /** Parts of a key between its dots: names, or numbers in lists. */
 const FRAGMENT = /^([a-zA-Z_][-\w]*|\d+)$/;
@@ -26,13 +26,9 @@ export function parseKeyval(text: string, implied: string): { values: OptionTree
     }
     if (!word.split('.').every((part) => FRAGMENT.test(part))) throw new BlockError(`Invalid parameter '${word}'`);
     if (text[end] !== '=') throw new BlockError(`Expected '=' after parameter '${word}'`);
-    let value = '';
-    for (at = end + 1; at < text.length; at++) {
-      // A doubled comma stands for one.
-      if (text[at] === ',' && text[++at] !== ',') break;
-      value += text[at];
-    }
-    values.set(word, value);
+    const taken = takeValue(text, end + 1);
+    values.set(word, taken.value);
+    at = taken.end;
   }
   for (const key of values.keys()) {
     for (let dot = key.indexOf('.'); dot >= 0; dot = key.indexOf('.', dot + 1)) {
