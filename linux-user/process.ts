@@ -1,11 +1,12 @@
 // One guest process as system calls see it: memory, ABI, names, and what Linux keeps per process for the guest.
 
-import { EINTR } from '../src/host/errno.ts';
+import { EINTR, ERESTARTSYS } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
 import type { ExecTarget } from './exec-target.ts';
+import { decideUnbegun } from './late-signals.ts';
 import { badAddress, Paths } from './paths.ts';
 import type { ProgramLayout } from './program-layout.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
@@ -223,8 +224,8 @@ export class Process {
   }
 
   /**
-   * A host call that may wait: a signal interrupts it (-EINTR; -ERESTARTSYS: what follows is up to the guest's action) or
-   * keeps it from beginning (-ERESTARTNOINTR).
+   * A host call that may wait: a signal interrupts it (-EINTR and -ERESTARTNOHAND; -ERESTARTSYS: what follows is up to the
+   * guest's action) or keeps it from beginning (-ERESTARTNOINTR).
    */
   wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
     const { signals } = this;
@@ -232,6 +233,7 @@ export class Process {
     for (;;) {
       signals.beforeWait(call, a);
       const result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+      if (result <= -ERESTARTSYS) return decideUnbegun(result, call, a, b, c, d, e, f);
       if (result !== -EINTR || !signals.interruptedInVain()) return result;
     }
   }

@@ -125,7 +125,7 @@ const BRIEF_CALLS: ReadonlySet<number> = new Set([
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
-  /** ERESTARTSYS or ERESTARTNOINTR. */
+  /** ERESTARTSYS, ERESTARTNOINTR or ERESTARTNOHAND. */
   readonly error: number;
 }
 
@@ -593,7 +593,8 @@ export class Signals implements SignalHooks {
       }
       if (call) {
         const again =
-          call.error === ERESTARTNOINTR || NEVER_RESTARTED.has(call.name) || (action.flags & SA_RESTART) !== 0;
+          call.error === ERESTARTNOINTR ||
+          (call.error === ERESTARTSYS && (NEVER_RESTARTED.has(call.name) || (action.flags & SA_RESTART) !== 0));
         if (again) this.abi.restartSyscall(this.memory, this.env);
         else finish(-EINTR);
         call = null;

@@ -1,0 +1,85 @@
+/*
+ * Waits only while a flag is not set that a handler sets, with the signal coming at about that moment. A timer that expires again
+ * 50 ms later ends what would wait for ever; how often that was needed is printed for every call.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int came;
+static int ends[2], sockets[2], listener, epoll;
+static pid_t child;
+
+static void on_alarm(int signal) { (void)signal; came++; }
+
+static long in_epoll(void) { struct epoll_event event; return epoll_wait(epoll, &event, 1, -1); }
+static long in_poll(void) { struct pollfd fd = {ends[0], POLLIN, 0}; return poll(&fd, 1, -1); }
+static long in_select(void) { fd_set set; FD_ZERO(&set); FD_SET(ends[0], &set); return select(ends[0] + 1, &set, 0, 0, 0); }
+static long in_read(void) { char byte; return read(ends[0], &byte, 1); }
+static long in_recv(void) { char byte; return recv(sockets[0], &byte, 1, 0); }
+static long in_accept(void) { return accept(listener, 0, 0); }
+static long in_wait(void) { return waitpid(child, 0, 0); }
+static long in_waitid(void) { siginfo_t info; return waitid(P_PID, child, &info, WEXITED); }
+static long in_futex(void) { static int word = 7; return syscall(SYS_futex, &word, FUTEX_WAIT, 7, 0, 0, 0); }
+static long in_sleep(void) {
+  struct timespec time = {1000, 0}, rest = {-1, -1};
+  long result = nanosleep(&time, &rest);
+  if (result == -1 && (rest.tv_sec < 999 || rest.tv_sec > 1000 || rest.tv_nsec < 0)) printf("left: %ld\n", (long)rest.tv_sec);
+  return result;
+}
+
+static const struct { const char *name; long (*call)(void); } CALLS[] = {
+  {"epoll_wait", in_epoll}, {"poll", in_poll}, {"select", in_select}, {"pause", (long (*)(void))pause}, {"read", in_read},
+  {"recv", in_recv}, {"accept", in_accept}, {"waitpid", in_wait}, {"waitid", in_waitid}, {"futex", in_futex},
+  {"nanosleep", in_sleep},
+};
+
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? atoi(argv[1]) : 500, k, n;
+  struct sigaction action = {.sa_handler = on_alarm};
+  struct epoll_event event = {.events = EPOLLIN};
+  const struct sockaddr anywhere = {.sa_family = AF_UNIX};
+  const struct itimerval none = {{0, 0}, {0, 0}};
+  sigaction(SIGALRM, &action, 0);
+  pipe(ends);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+  listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  bind(listener, &anywhere, sizeof anywhere.sa_family);
+  listen(listener, 1);
+  epoll = epoll_create1(0);
+  epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event);
+  child = fork();
+  if (child == 0) for (;;) pause();
+  srand(1);
+  for (k = 0; k < (int)(sizeof CALLS / sizeof *CALLS); k++) {
+    int late = 0, other = 0, waited = 0;
+    for (n = 0; n < rounds; n++) {
+      const struct itimerval soon = {{0, 50000}, {0, 1 + rand() % 40}};
+      volatile int spin = rand() % 2000;
+      came = 0;
+      setitimer(ITIMER_REAL, &soon, 0);
+      while (spin > 0) spin--;
+      if (came == 0) {
+        waited++;
+        if (CALLS[k].call() != -1 || errno != EINTR) other++;
+        if (came > 1) late++;
+      }
+      setitimer(ITIMER_REAL, &none, 0);
+    }
+    printf("%s: %d late of %d, %d not EINTR\n", CALLS[k].name, late, waited, other);
+  }
+  kill(child, SIGKILL);
+  return 0;
+}
