@@ -135,15 +135,6 @@ export async function prefixing<T>(prefix: string, action: () => T | Promise<T>)
   }
 }
 
-/** Turns Node's system errors into BlockError; lets programming errors through unchanged. */
-export function toBlockError(error: unknown): BlockError {
-  if (error instanceof BlockError) return error;
-  const e = error as { errno?: number; code?: string; syscall?: string };
-  if (typeof e?.code === 'string' && (typeof e.errno === 'number' || e.code in ERRNO))
-    return errnoError(errnoOf(error));
-  throw error;
-}
-
 /** True for the error a driver raises for an operation it does not have; callers fall back on it. */
 export function isUnsupported(error: unknown): boolean {
   return error instanceof BlockError && error.errno === ERRNO.EOPNOTSUPP;

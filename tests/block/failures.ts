@@ -22,6 +22,8 @@ interface Operation {
   prepare?: (node: Qcow2Node) => Promise<void>;
   run: (node: Qcow2Node) => unknown;
   backing?: boolean;
+  /** Options it is opened with. */
+  open?: Record<string, string>;
   /** What the disk shows may be partly old and partly new: requests of guests promise no more. */
   partial?: boolean;
 }
@@ -29,6 +31,9 @@ interface Operation {
 const snapshot = (node: Qcow2Node, name: string): Promise<void> => node.s.quiet(() => createSnapshot(node.s, name));
 const fill = async (node: BlockNode, at: number, bytes: number, value: number): Promise<void> =>
   node.write(at, new Uint8Array(bytes).fill(value));
+
+const fillPacked = async (node: BlockNode, at: number, bytes: number): Promise<void> =>
+  node.write(at, new Uint8Array(bytes).fill(3), REQ.COMPRESSED);
 
 /** A snapshot of a larger or smaller disk with other content. */
 const otherSize =
@@ -169,6 +174,14 @@ export const OPERATIONS: readonly Operation[] = [
     run: (node) => node.write(SIZE / 2, new Uint8Array(SIZE / 4).fill(9), REQ.COMPRESSED),
   },
   {
+    name: 'write over compressed clusters, whose space is given back at once',
+    options: 'cluster_size=4096',
+    open: { 'pass-discard-other': 'on' },
+    partial: true,
+    prepare: (node) => fillPacked(node, SIZE / 2, SIZE / 16),
+    run: (node) => fill(node, SIZE / 2 + 1000, SIZE / 16 - 5000, 9),
+  },
+  {
     name: 'zero',
     options: 'cluster_size=512',
     partial: true,
@@ -196,6 +209,7 @@ const open = (f: Files, o: Operation, extra: object = {}): Promise<Qcow2Node> =>
       ['file.image.driver', 'file'],
       ['file.image.filename', f.image],
       ['file.image.cache.no-flush', 'on'],
+      ...Object.entries(o.open ?? {}),
       ...(o.backing
         ? ([
             ['backing.driver', 'raw'],

@@ -687,7 +687,7 @@ export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string
   if (fix !== 'none') {
     await s.refcountCache.flush();
     await s.file.flush();
-    s.freedSinceFlush.clear();
+    s.reuseFreed();
   }
   c.r.imageEndOffset = (highest + 1) * s.clusterSize;
   if (fix !== 'none' && c.r.corruptions === 0 && c.r.checkErrors === 0) {

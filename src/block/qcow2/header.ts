@@ -1,7 +1,6 @@
 // The qcow2 header: fields, feature bits and header extensions, parsed with every field checked, and written back.
 import {
   bytesOfName,
-  equalBytes,
   MAX_OFFSET,
   nameOfBytes,
   readU32be,
@@ -383,9 +382,4 @@ function featureNameTable(): Uint8Array {
     b.set(Buffer.from(name), i * FEATURE_ROW + 2);
   });
   return b;
-}
-
-/** Whether two serialised headers differ, so that an unchanged one is not written. */
-export function sameHeader(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && equalBytes(a, b);
 }

@@ -19,7 +19,6 @@ import {
   mapAt,
   mapNow,
   putEntry,
-  sliceEntries,
   writableEntry,
 } from './cluster.ts';
 import { compressCluster, decompressCluster } from './compress.ts';
@@ -217,10 +216,10 @@ async function linkLater(
 ): Promise<void> {
   try {
     await writing;
+    // (Nothing was there before, so that nothing is to be given up.)
     await s.lock.with(() => linkClusters(s, offset, bytes / s.clusterSize, host, offset, offset + bytes, true, false));
   } catch (error) {
-    if (!(error as { linked?: boolean }).linked)
-      await s.lock.with(() => freeClusters(s, host, bytes, 'never')).catch(() => {});
+    await s.lock.with(() => freeClusters(s, host, bytes, 'never')).catch(() => {});
     throw error;
   } finally {
     s.ranges.release(range);
@@ -346,18 +345,19 @@ interface OldEntry {
   allocBits: number;
 }
 
-async function readOldEntry(s: Qcow2State, offset: number): Promise<OldEntry> {
-  const place = await findEntry(s, offset);
-  if (!place) return { hi: 0, lo: 0, zeroBits: 0, allocBits: 0 };
-  const at = place.index * s.l2EntrySize;
-  const { data } = place.slice;
-  const extended = s.extendedL2;
+function oldEntryAt(s: Qcow2State, data: Uint8Array, index: number): OldEntry {
+  const at = index * s.l2EntrySize;
   return {
     hi: readU32be(data, at),
     lo: readU32be(data, at + 4),
-    zeroBits: extended ? readU32be(data, at + 8) : 0,
-    allocBits: extended ? readU32be(data, at + 12) : 0,
+    zeroBits: s.extendedL2 ? readU32be(data, at + 8) : 0,
+    allocBits: s.extendedL2 ? readU32be(data, at + 12) : 0,
   };
+}
+
+async function readOldEntry(s: Qcow2State, offset: number): Promise<OldEntry> {
+  const place = await findEntry(s, offset);
+  return place ? oldEntryAt(s, place.slice.data, place.index) : { hi: 0, lo: 0, zeroBits: 0, allocBits: 0 };
 }
 
 /** Whether a partly overwritten cluster must become whole, or (extended L2) only its touched subclusters. */
@@ -383,6 +383,8 @@ async function writeUpdating(
   const end = offset + part.length;
   const clusters = Math.ceil((end - start) / s.clusterSize);
   const lastStart = start + (clusters - 1) * s.clusterSize;
+  /** New clusters that nothing refers to: a failure gives them up. */
+  let unlinked = fresh && !s.hasDataFile;
   try {
     let firstOld: OldEntry;
     let lastOld: OldEntry;
@@ -399,15 +401,15 @@ async function writeUpdating(
     const wait = s.lock.acquire();
     if (wait) await wait;
     try {
-      await linkClusters(s, start, clusters, host, from, to, fresh, copied || unchanged);
+      const gone = await linkClusters(s, start, clusters, host, from, to, fresh, copied || unchanged);
+      unlinked = false;
+      for (const { hi, lo } of gone) await freeEntry(s, hi, lo, 'other');
       await processDiscards(s);
     } finally {
       s.lock.release();
     }
   } catch (error) {
-    if (fresh && !s.hasDataFile && !(error as { linked?: boolean }).linked) {
-      await s.lock.with(() => freeClusters(s, host, clusters * s.clusterSize, 'never')).catch(() => {});
-    }
+    if (unlinked) await s.lock.with(() => freeClusters(s, host, clusters * s.clusterSize, 'never')).catch(() => {});
     throw error;
   }
 }
@@ -490,7 +492,10 @@ async function readInside(s: Qcow2State, offset: number, buffer: Uint8Array): Pr
   if (inside > 0) await readLocked(s, offset, buffer.subarray(0, inside));
 }
 
-/** Points the L2 entries at the written clusters and frees what they pointed at before. Called with the lock held. */
+/**
+ * Points the L2 entries of a write, which lie in one slice, at the written clusters: all of them, or none if it fails. Returns the
+ * old entries that referred to other clusters, which the caller gives up. Called with the lock held.
+ */
 async function linkClusters(
   s: Qcow2State,
   start: number,
@@ -500,54 +505,31 @@ async function linkClusters(
   to: number,
   fresh: boolean,
   copied: boolean,
-): Promise<void> {
+): Promise<OldEntry[]> {
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);
   // What was copied was perhaps flushed once; it must be there again before the mapping changes. With lazy refcounts nothing
   // else makes sure that the file is long enough for what the mapping says.
   if (copied || !s.accurateRefcounts) s.l2Cache.dependOnFlush();
-  const freed: OldEntry[] = [];
-  for (let i = 0; i < clusters; ) {
+  const gone: OldEntry[] = [];
+  const { slice, index } = await writableEntry(s, start);
+  for (let i = 0; i < clusters; i++) {
+    const old = oldEntryAt(s, slice.data, index + i);
     const guest = start + i * s.clusterSize;
-    const { slice, index } = await writableEntry(s, guest);
-    const run = Math.min(clusters - i, sliceEntries(s) - index);
-    for (let k = 0; k < run; k++, i++) {
-      const at = (index + k) * s.l2EntrySize;
-      const guestCluster = start + i * s.clusterSize;
-      const clusterHost = host + i * s.clusterSize;
-      const old: OldEntry = {
-        hi: readU32be(slice.data, at),
-        lo: readU32be(slice.data, at + 4),
-        zeroBits: s.extendedL2 ? readU32be(slice.data, at + 8) : 0,
-        allocBits: s.extendedL2 ? readU32be(slice.data, at + 12) : 0,
-      };
-      let allocBits = 0;
-      let zeroBits = 0;
-      if (s.extendedL2) {
-        const first = Math.max(0, Math.floor((from - guestCluster) / s.subclusterSize));
-        const last = Math.min(32, Math.ceil((to - guestCluster) / s.subclusterSize));
-        const mask = bitRange(first, last - first);
-        const keep = fresh && (old.hi & COMPRESSED_HI) !== 0 ? 0 : ~mask;
-        allocBits = ((fresh ? 0 : old.allocBits & keep) | mask) >>> 0;
-        zeroBits = (old.zeroBits & keep) >>> 0;
-      }
-      putEntry(
-        s,
-        slice,
-        index + k,
-        (COPIED_HI | Math.floor(clusterHost / TWO32)) >>> 0,
-        clusterHost >>> 0,
-        zeroBits,
-        allocBits,
-      );
-      if (fresh && !s.hasDataFile && (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0)) freed.push(old);
+    const at = host + i * s.clusterSize;
+    let allocBits = 0;
+    let zeroBits = 0;
+    if (s.extendedL2) {
+      const first = Math.max(0, Math.floor((from - guest) / s.subclusterSize));
+      const last = Math.min(32, Math.ceil((to - guest) / s.subclusterSize));
+      const mask = bitRange(first, last - first);
+      const keep = fresh && (old.hi & COMPRESSED_HI) !== 0 ? 0 : ~mask;
+      allocBits = ((fresh ? 0 : old.allocBits & keep) | mask) >>> 0;
+      zeroBits = (old.zeroBits & keep) >>> 0;
     }
+    putEntry(s, slice, index + i, (COPIED_HI | Math.floor(at / TWO32)) >>> 0, at >>> 0, zeroBits, allocBits);
+    if (fresh && !s.hasDataFile && (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0)) gone.push(old);
   }
-  try {
-    for (const old of freed) await freeEntry(s, old.hi, old.lo, 'other');
-  } catch (error) {
-    // The new clusters are in use by now: they must not be given up with the failed request.
-    throw Object.assign(error as Error, { linked: true });
-  }
+  return gone;
 }
 
 /** Writes one whole cluster (or the last, shorter one) compressed; falls back to a normal write when that saves nothing. */

@@ -245,9 +245,17 @@ async function writeTableEntry(s: Qcow2State, t: number, offset: number): Promis
   s.guard.note('refcount-block', offset, true);
 }
 
+/** Throws where clusters whose counts are zero hold a table or the header all the same: the counts are wrong then. */
+async function refuseTables(s: Qcow2State, first: number, count: number): Promise<void> {
+  const refused = s.guard.check(first * s.clusterSize, count * s.clusterSize);
+  if (refused) await refused;
+  if (first === 0) throw await s.corruption('Preventing invalid allocation of the cluster at offset 0');
+}
+
 /** Allocates refcount block `t`; it may describe its own cluster. */
 async function makeBlock(s: Qcow2State, t: number): Promise<void> {
   const cluster = await findFree(s, 1);
+  await refuseTables(s, cluster, 1);
   s.freeIndex = cluster + 1;
   const owner = Math.floor(cluster / s.refcountsPerBlock);
   const offset = cluster * s.clusterSize;
@@ -462,10 +470,8 @@ export async function allocClusters(s: Qcow2State, bytes: number): Promise<numbe
   s.file.event('cluster_alloc');
   for (;;) {
     const first = await findFree(s, count);
+    await refuseTables(s, first, count);
     if (await ensureBlocks(s, first, count)) continue;
-    // A count of zero for a cluster that holds a table is wrong.
-    const refused = s.guard.check(first * s.clusterSize, count * s.clusterSize);
-    if (refused) await refused;
     await updateRefcount(s, first * s.clusterSize, count * s.clusterSize, 1);
     s.freeIndex = first + count;
     return first * s.clusterSize;
@@ -481,7 +487,7 @@ export function allocNow(s: Qcow2State, bytes: number): number {
   const first = s.freeIndex;
   const t = Math.floor(first / s.refcountsPerBlock);
   const block = t < s.refTable.length ? s.refTable[t]! : 0;
-  if (block === 0 || block % s.clusterSize !== 0 || s.freedSinceFlush.size > 0) return -1;
+  if (first === 0 || block === 0 || block % s.clusterSize !== 0 || s.freedSinceFlush.size > 0) return -1;
   const { offset, index } = sliceOf(s, block, first % s.refcountsPerBlock);
   const slice = s.refcountCache.peek(offset);
   if (!slice || (index + count) * s.refcountBits > s.refcountCache.sliceBytes * 8) return -1;
@@ -493,19 +499,6 @@ export function allocNow(s: Qcow2State, bytes: number): number {
   s.refcountCache.markDirty(slice);
   s.freeIndex = first + count;
   return first * s.clusterSize;
-}
-
-/** Claims the clusters at `offset` as far as they are free; returns how many were. */
-export async function allocClustersAt(s: Qcow2State, offset: number, count: number): Promise<number> {
-  const first = offset / s.clusterSize;
-  for (;;) {
-    let n = 0;
-    while (n < count && !s.freedSinceFlush.has(first + n) && (await refcountOf(s, first + n)) === 0) n++;
-    if (n === 0) return 0;
-    if (await ensureBlocks(s, first, n)) continue;
-    await updateRefcount(s, offset, n * s.clusterSize, 1);
-    return n;
-  }
 }
 
 /**

@@ -358,6 +358,12 @@ export class Qcow2State {
   async sync(): Promise<void> {
     await this.flushCaches();
     await this.flushData();
+    this.reuseFreed();
+  }
+
+  /** Lets freed clusters be given out again: what no longer uses them is stable. */
+  reuseFreed(): void {
+    for (const cluster of this.freedSinceFlush) if (cluster < this.freeIndex) this.freeIndex = cluster;
     this.freedSinceFlush.clear();
   }
 
