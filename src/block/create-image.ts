@@ -232,8 +232,10 @@ async function createWith(driver: Driver, filename: string, options: Map<string,
   const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
   if (driver.name !== 'qcow2') {
     const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
-    if (driver.name === 'host_device') await closeImage(await openDevice(filename));
-    if (preallocation === 'metadata') throw new BlockError('Unsupported preallocation mode: metadata');
+    if (driver.name === 'host_device' || protocolDriver(filename).name === 'host_device') {
+      await closeImage(await openDevice(filename));
+      if (preallocation !== 'off') throw new BlockError(`Unsupported preallocation mode '${preallocation}'`);
+    }
     await createProtocol(filename, roundUp(size, 512), preallocation, options);
     return;
   }
@@ -316,13 +318,16 @@ async function createProtocol(
 }
 
 async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
-  const { finishImage, readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
+  const { finishImage, isBottomless, readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
   const c = readCreateOptions(options);
   // What is written to a raw data file by other means must be seen, so that all of it is mapped.
   const preallocation = c.dataFileRaw && c.preallocation === 'off' ? 'metadata' : c.preallocation;
   const plain = preallocation === 'off' && c.dataFile === undefined;
   await withFile(filename, async (file) => {
+    file.writesBeyondEnd = true;
     await writeEmptyImage(file, c);
+    // (What such a device takes is not there afterwards.)
+    if (isBottomless(file)) throw new BlockError('Image is not in qcow2 format', ERRNO.EINVAL);
     if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
     if (plain) await finishImage(file, c.version);
   });

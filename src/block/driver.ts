@@ -201,6 +201,9 @@ export abstract class BlockNode {
     return false;
   }
 
+  /** A device is left to find out itself what lies behind its end (while an image is laid out on it). */
+  writesBeyondEnd = false;
+
   /** Alignment that makes zero writes and discards possible without copying. */
   get zeroAlignment(): number {
     return 1;
@@ -256,7 +259,7 @@ export abstract class BlockNode {
     if (this.flags.readOnly) throw errnoError(ERRNO.EPERM);
     if (!(offset >= 0) || offset + bytes > MAX_OFFSET || !isExact(offset) || !isExact(offset + bytes))
       throw errnoError(ERRNO.EIO);
-    if (offset + bytes > this.length && !this.growable) throw errnoError(ERRNO.EIO);
+    if (offset + bytes > this.length && !this.growable && !this.writesBeyondEnd) throw errnoError(ERRNO.EIO);
   }
 
   /** Makes [offset, offset+bytes) read as zeroes by the cheapest means the driver has. */

@@ -39,6 +39,7 @@ import {
   statPath,
   syncFd,
   truncateFd,
+  unlinkPath,
   writeNow,
 } from './libc.ts';
 import { ImageLock } from './lock.ts';
@@ -269,7 +270,7 @@ export class FileNode extends BlockNode {
   private noteChange(end: number, failed = false): void {
     this.changes++;
     if (failed && !this.isDevice) end = Math.min(end, statFd(this.fd).size);
-    if (!failed || !this.isDevice) this.size = Math.max(this.size, end);
+    if (!this.isDevice) this.size = Math.max(this.size, end);
   }
 
   /** Notes the file's length when a write that a thread does has ended. */
@@ -604,12 +605,17 @@ export async function createFile(
   claimed: () => void = () => {},
 ): Promise<void> {
   const path = filename.replace(/^file:/, '');
+  const existed = statPath(path) !== undefined;
   const fd = openPath(path, OPEN.RDWR | OPEN.CREAT);
   if (fd < 0) throw new BlockError(`Could not create '${path}': ${strerror(-fd)}`, -fd);
   try {
     // Others may have the file open, but not with the right to resize it, nor count on its content.
     const lock = new ImageLock(fd, path);
     lock.set(2 | 8, 15 & ~8);
+    if (preallocation === 'metadata') {
+      if (!existed) unlinkPath(path);
+      throw new BlockError('Unsupported preallocation mode: metadata');
+    }
     claimed();
     check(truncateFd(fd, 0), 'Could not resize file');
     if (nocow) setNoCow(fd);

@@ -148,4 +148,118 @@ export const MISTAKE_CASES: CliCase[] = [
       ...['a c', 'a o', 'c o', 'a r', 'o r', 'z1 z2', 'z3 z4', 'z4 a'].map((pair) => `img compare -s ${pair}`),
     ],
   },
+  {
+    name: 'check -r: counts that are written anew',
+    run: [
+      ...['0 8', '8 2', '8 4'].flatMap((range, i) => {
+        const [at, bytes] = range.split(' ') as [string, string];
+        // The entry of the refcount table, or counts in the block.
+        const poke = `dd if=/dev/zero of=c bs=1 seek=$((${i === 0 ? 0x10000 : 0x20000} + ${at})) count=${bytes} conv=notrunc`;
+        return [
+          'img create -q -f qcow2 c 1M',
+          "io -c 'w -P 1 0 300k' c",
+          `${poke} status=none`,
+          'img check c',
+          'img check -r leaks c',
+          `img check -r all ${i === 2 ? '--output=json ' : ''}c`,
+          'img check c',
+        ];
+      }),
+      'img create -q -f qcow2 -o cluster_size=512 c 1M',
+      "io -c 'w -P 1 0 300k' c",
+      'dd if=/dev/zero of=c bs=1 seek=512 count=16 conv=notrunc status=none',
+      'img check -r all c',
+      'img create -q -f qcow2 c 1M',
+      "printf '\\3' | dd of=c bs=1 seek=$((0x10007)) conv=notrunc status=none",
+      'img check c',
+    ],
+  },
+  {
+    name: 'bitmap: which of several mistakes is told',
+    run: [
+      ...CHAIN,
+      ...['-g 5', '-g 8G', '-g 64k', ''].map((o) => `img bitmap --add ${o} -f raw r n`),
+      "img bitmap --add -f raw r ''",
+      'img bitmap --add --add --disable a n',
+      'img info --output=json a',
+      'img bitmap --add --disable a m',
+      'img bitmap --add --clear --disable --enable a k',
+      'img info --output=json a',
+    ],
+  },
+  {
+    name: 'devices that keep nothing, files of a few bytes',
+    run: [
+      'img create -q -f qcow2 a 1M',
+      ...['/dev/null', '/dev/full', '/dev/zero', '-o data_file=d /dev/null', '-o preallocation=metadata /dev/null'].map(
+        (rest) => `img create -f qcow2 ${rest} 1M`,
+      ),
+      'img convert -O qcow2 a /dev/null',
+      ...['metadata', 'full'].map((mode) => `img create -f raw -o preallocation=${mode} /dev/null 1M`),
+      ...['.', 'no/n'].map((name) => `img create -f raw -o preallocation=metadata ${name} 1M`),
+      'img convert -o preallocation=metadata a no/n',
+      ...["'QFI\\373'", "'QFI\\373\\0\\0\\0\\3'", "'QFI\\373\\0\\0\\0\\2'", 'QFI', 'abcd', "''"].flatMap((bytes) => [
+        `printf ${bytes} >few`,
+        'img info -f qcow2 few',
+        'img info few',
+      ]),
+    ],
+  },
+  {
+    name: 'bench: requests beyond the end',
+    run: [
+      ...['-o 1000000', '-S 100000', '-d 1 -S 100000', '-d 20', '-d 1 -o 983040', '-d 1 --flush-interval=5 -S 100000'],
+      ...['-d 5 --flush-interval=5 -S 100000', '-d 1 --flush-interval=5 --no-drain -S 100000'],
+    ].flatMap((options) => [
+      'img create -q -f raw r 1M',
+      `img bench -w -c 20 -s 64k ${options} -f raw --pattern=5 r`,
+      'cksum r',
+    ]),
+  },
+  {
+    name: 'limits of memory and of the size of files',
+    run: [
+      'img create -q -f qcow2 a 1M',
+      ...['cache-size=127T', 'cache-size=128T', 'cache-size=129T', 'refcount-cache-size=32T', 'l2-cache-size=32T'].map(
+        (o) => `img info --image-opts driver=qcow2,file.filename=a,${o}`,
+      ),
+      ...['refcount-cache-size=1M', 'l2-cache-size=1M'].map(
+        (o) => `img info --image-opts driver=qcow2,file.filename=a,cache-size=32T,${o}`,
+      ),
+      ...['metadata', 'falloc', 'full'].flatMap((mode) => [
+        'img create -q -f qcow2 b 1M',
+        `ulimit -f 1000 && img resize --preallocation=${mode} b 10M`,
+        `ulimit -f 1000 && img create -f qcow2 -o preallocation=${mode} n 10M`,
+        `rm -f d b && ulimit -f 1000 && img create -f qcow2 -o preallocation=${mode},data_file=d b 10M`,
+      ]),
+    ],
+  },
+  {
+    name: 'lines of progress before mistakes',
+    run: [
+      ...CHAIN,
+      ...['-t foo', '-T foo', '-f foo', '-F foo', '-u'].map((o) => `img rebase -p -b a ${o} o | od -c`),
+      'img rebase -p -b a none | od -c',
+      ...['none', '-b foo o', 'a'].map((rest) => `img commit -p ${rest} | od -c`),
+      ...['a no/n', '-O foo a n', 'none n'].map((rest) => `img convert -p ${rest} | od -c`),
+      ...['a none', '-f foo a none', '-T foo a r'].map((rest) => `img compare -p ${rest} | od -c`),
+      'img create -q -f qcow2 -o data_file=dd d 1M',
+      'img snapshot -a none d',
+    ],
+  },
+  {
+    name: 'secrets that say whether they are loaded',
+    run: [
+      'img create -q -f raw r 1M',
+      ...['x', 'on', 'no', 'ON', "''", 'q,foo=1', 'on,foo=1', 'on,format=x', 'on,file=x'].map(
+        (value) => `img info -f raw --object secret,id=s,data=x,loaded=${value} r`,
+      ),
+      ...['id=1s,data=x,loaded=on', 'id=s,loaded=on', 'id=s,data=x,loaded.x=on', 'id=s,data=x,loaded'].map(
+        (list) => `img info -f raw --object secret,${list} r`,
+      ),
+      ...['true', 'false', '"on"', '1', 'null'].map(
+        (value) => `img info -f raw --object '{"qom-type":"secret","id":"s","data":"x","loaded":${value}}' r`,
+      ),
+    ],
+  },
 ];

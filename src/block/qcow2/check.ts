@@ -18,6 +18,12 @@ import { CHUNK, ReferenceCounts } from './reference-counts.ts';
 import { snapshotTableBytes } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 
+/** A file may have been cut: references this far behind twice its length are believed. */
+const BELIEVED_BEYOND = 2 ** 30;
+
+/** How often refcounts are written anew: the first time can make a cut file long enough for more to be counted. */
+const MAX_REBUILDS = 3;
+
 const hex = (n: number): string => n.toString(16);
 const hex64 = (hi: number, lo: number): string => hex(hi >>> 0) + (lo >>> 0).toString(16).padStart(8, '0');
 const entryText = (hi: number, lo: number): string => (hi === 0 ? hex(lo >>> 0) : hex64(hi, lo));
@@ -76,6 +82,7 @@ class Checker {
         `ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x${hex(offset)} size 0x${hex(bytes)}`,
       );
       this.r.corruptions++;
+      if (offset + bytes <= 2 * this.fileBytes + BELIEVED_BEYOND) this.reach = Math.max(this.reach, offset + bytes);
       return;
     }
     const first = Math.floor(offset / s.clusterSize);
@@ -90,6 +97,9 @@ class Checker {
       }
     }
   }
+
+  /** Where what is referenced behind the end of the file (because that was cut) ends. */
+  private reach = 0;
 
   /** How often the cluster of an L2 table was counted as one. */
   private readonly tables = new Map<number, number>();
@@ -361,8 +371,16 @@ class Checker {
   async countRefcounts(): Promise<void> {
     const { s } = this;
     this.count(s.header.refTableOffset, s.header.refTableClusters * s.clusterSize);
-    for (let i = 0, end = usedEntries(s.refTable); i < end; i++) {
+    const end = s.reservedEntries.size > 0 ? s.refTable.length : usedEntries(s.refTable);
+    for (let i = 0; i < end; i++) {
       const offset = s.refTable[i]!;
+      if (offset === 0 && s.reservedEntries.size === 0) continue;
+      if (s.reservedEntries.has(i)) {
+        this.say(`ERROR refcount table entry ${i} has reserved bits set`);
+        this.r.corruptions++;
+        this.rebuild = true;
+        continue;
+      }
       if (offset === 0) continue;
       if (offset % s.clusterSize !== 0) {
         this.say(`ERROR refcount block ${i} is not cluster aligned; refcount table entry corrupted`);
@@ -403,7 +421,7 @@ class Checker {
     }
   }
 
-  private async compareOnce(highest: { cluster: number }, repairing: boolean): Promise<void> {
+  async compareOnce(highest: { cluster: number }, repairing: boolean): Promise<void> {
     const { s } = this;
     const clusters = divUp(this.fileBytes, s.clusterSize);
     let next = 0;
@@ -588,8 +606,8 @@ class Checker {
     this.say('Rebuilding refcount structure');
     s.refcountCache.discardAll();
     const per = s.refcountsPerBlock;
-    const end = divUp(s.file.length, s.clusterSize);
-    // Old tables go; only what is in use apart from them is counted again.
+    // Nothing is put where an image that was cut still refers to.
+    const end = divUp(Math.max(s.file.length, this.reach), s.clusterSize);
     const counts = new Map<number, Map<number, number>>();
     const note = (cluster: number, count: number): void => {
       const t = Math.floor(cluster / per);
@@ -597,13 +615,8 @@ class Checker {
       if (!block) counts.set(t, (block = new Map()));
       block.set(cluster % per, count);
     };
-    const old = new Set<number>();
-    for (let i = 0; i < s.header.refTableClusters; i++) old.add(s.header.refTableOffset / s.clusterSize + i);
-    for (const offset of s.refTable) if (offset !== 0 && offset % s.clusterSize === 0) old.add(offset / s.clusterSize);
-    for (let c = this.map.next(0); c >= 0; c = this.map.next(c + 1)) {
-      const n = this.map.get(c) - (old.has(c) ? 1 : 0);
-      if (n > 0) note(c, n);
-    }
+    // Old tables are counted with the rest, and leak until all are compared once more.
+    for (let c = this.map.next(0); c >= 0; c = this.map.next(c + 1)) note(c, this.map.get(c));
     // Blocks are put behind the file; each may itself need a block.
     let at = end;
     const placed = new Map<number, number>();
@@ -649,7 +662,8 @@ class Checker {
   }
 }
 
-async function pass(c: Checker): Promise<number> {
+/** Counts all references and compares; after a rebuild, what was left of the old counts goes. */
+async function pass(c: Checker, rebuilt = false): Promise<number> {
   const { s } = c;
   c.count(0, s.clusterSize);
   await c.countTree(s.header.l1Offset, s.l1, true);
@@ -659,7 +673,8 @@ async function pass(c: Checker): Promise<number> {
   await c.countRefcounts();
   await c.writeFixedEntries();
   const highest = { cluster: -1 };
-  await c.compare(highest);
+  if (rebuilt) await c.compareOnce(highest, true);
+  else await c.compare(highest);
   return highest.cluster;
 }
 
@@ -671,18 +686,18 @@ export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string
   let c = new Checker(s, fix, say);
   c.r.totalClusters = divUp(s.size, s.clusterSize);
   let highest = await pass(c);
-  if (c.rebuild && fix === 'all') {
+  for (let n = 0; c.rebuild && fix === 'all' && n < MAX_REBUILDS; n++) {
     const before = c.r;
     await c.rebuildRefcounts();
     // What is left is found by looking again.
     c = new Checker(s, fix, say);
     c.r.totalClusters = before.totalClusters;
-    highest = await pass(c);
+    highest = await pass(c, true);
     c.r.corruptionsFixed += before.corruptions + before.corruptionsFixed;
-    c.r.leaksFixed += before.leaks + before.leaksFixed;
-  } else if (fix !== 'none') {
-    await s.refcountCache.flush();
+    // (What leaked only by the rebuild itself is not counted.)
+    c.r.leaksFixed = before.leaks + before.leaksFixed;
   }
+  if (fix !== 'none') await s.refcountCache.flush();
   await c.checkCopied();
   if (fix !== 'none') {
     await s.refcountCache.flush();

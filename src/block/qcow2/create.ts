@@ -223,6 +223,11 @@ export function fullyAllocatedBytes(
   return meta + data;
 }
 
+/** Whether a device keeps nothing of what is written to it, as /dev/null (which cannot be flushed, either). */
+export function isBottomless(file: BlockNode): boolean {
+  return !file.growable && file.length === 0;
+}
+
 /**
  * Lays an empty image out in `file` (empty itself): header, refcount table, one refcount block, L1 table. The header says that
  * the image is unfinished, until finishImage.
@@ -286,12 +291,12 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
   try {
     // On a device, the image that was there before must not outlive its tables.
     await file.write(0, head);
-    if (!file.growable) await file.flush();
+    if (!file.growable && !isBottomless(file)) await file.flush();
     await file.write(c.clusterSize, table);
     await file.write((1 + tableClusters) * c.clusterSize, counts);
     // The L1 table is all zero, which a longer file is by itself; a device has whatever was there.
     if (file.growable) await file.truncate(end + l1Size * 8);
-    else if (l1Size > 0) await file.writeZeroes(end, l1Clusters * c.clusterSize);
+    else if (l1Size > 0 && !isBottomless(file)) await file.writeZeroes(end, l1Clusters * c.clusterSize);
   } catch (error) {
     throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));
   }

@@ -33,13 +33,17 @@ import { type Qcow2Settings, Qcow2State } from './state.ts';
 
 const MAX_SNAPSHOTS = 65536;
 
+/** Caches of this size can be had without asking how much memory there is. */
+const SURELY_THERE = 2 ** 28;
+
 /** Seconds after which tables that nobody used leave the memory. */
 const DEFAULT_CLEAN_INTERVAL = 600;
 
 /** Longest a timer can wait, in seconds. */
 const MAX_TIMER = 2 ** 31 / 1000 - 1;
 
-function readSettings(context: OpenContext, clusterSize: number, cryptMethod: number): Qcow2Settings {
+function readSettings(context: OpenContext, clusterSize: number, header: Header): Qcow2Settings {
+  const { cryptMethod } = header;
   const r = new OptionReader(context.options);
   const lazy = r.bool('lazy-refcounts');
   const request = r.bool('pass-discard-request');
@@ -77,9 +81,16 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
   const refcountCacheBytes = refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5));
   const most = 0x7fffffff;
   // (A disk's own size limits the cache of L2 tables, not that of refcounts, which gets the rest.)
+  const entryBytes = header.incompatible.lo & INCOMPAT.EXTENDED_L2 ? 16 : 8;
+  const allTables = roundUp(Math.ceil(header.size / clusterSize) * entryBytes, clusterSize);
+  const rest = refcount ?? (total === undefined ? 0 : total - Math.min(l2 ?? Infinity, allTables));
   if (total !== undefined && refcount !== undefined && (total - refcount) / (entry ?? clusterSize) > most)
     throw new BlockError('L2 cache size too big');
-  if ((refcount ?? (total ?? 0) - (l2 ?? 0)) / clusterSize > most) throw new BlockError('Refcount cache size too big');
+  if (rest / clusterSize > most) throw new BlockError('Refcount cache size too big');
+  // (What the cache of L2 tables does not need goes to that of refcounts, which is asked for as a whole.)
+  const asked = total ?? refcount ?? 0;
+  if (asked > SURELY_THERE && asked > process.getBuiltinModule('node:os').totalmem())
+    throw new BlockError('Could not allocate metadata caches', ERRNO.ENOMEM);
   return {
     cleanInterval: interval,
     l2SliceBytes: entry,
@@ -100,13 +111,14 @@ function readSettings(context: OpenContext, clusterSize: number, cryptMethod: nu
 /** Opens an image whose file is already open. */
 export async function openQcow2(context: OpenContext, file: BlockNode): Promise<BlockNode> {
   const { flags } = context;
-  const start = new Uint8Array(Math.min(file.length, 512));
+  // (Files have whole sectors; what is missing of the last one reads as zeroes.)
+  const start = new Uint8Array(Math.min(roundUp(file.length, 512), 512));
   await readOrFail(file, 0, start, 'Could not read qcow2 header');
   const clusterSize = headerClusterBytes(start, flags.unfinished);
   const cluster = new Uint8Array(clusterSize);
   await readOrFail(file, 0, cluster, 'Could not read qcow2 header');
   const header = parseHeader(cluster);
-  const settings = readSettings(context, clusterSize, header.cryptMethod);
+  const settings = readSettings(context, clusterSize, header);
   if (header.cryptMethod !== 0) {
     const kind = header.cryptMethod === 1 ? 'AES' : 'LUKS';
     if (!flags.noIo) throw new BlockError(`qcow2 images encrypted with ${kind} are not supported`, ERRNO.EOPNOTSUPP);

@@ -85,7 +85,9 @@ export async function loadRefcountTable(s: Qcow2State): Promise<void> {
   // Most of a table is empty.
   for (let i = 0, end = usedEntries(raw); i < end; i++) {
     // The low nine bits are reserved.
-    s.refTable[i] = readU32be(raw, i * 8) * 2 ** 32 + ((readU32be(raw, i * 8 + 4) & 0xfffffe00) >>> 0);
+    const low = readU32be(raw, i * 8 + 4);
+    if (low & 0x1ff) s.reservedEntries.add(i);
+    s.refTable[i] = readU32be(raw, i * 8) * 2 ** 32 + ((low & 0xfffffe00) >>> 0);
   }
 }
 
@@ -343,6 +345,7 @@ export async function switchTable(s: Qcow2State, offset: number, clusters: numbe
   s.header.refTableOffset = offset;
   s.header.refTableClusters = clusters;
   s.refTable = table;
+  s.reservedEntries.clear();
 }
 
 /**

@@ -212,9 +212,9 @@ async function preallocateSlice(
     // Space that was free inside the file may hold old data.
     if (host < oldEnd && !s.hasDataFile && !transparent) await zeroIfUsed(s, host, Math.min(hostEnd, oldEnd) - host);
     if (hostEnd > oldEnd) {
-      await prefixing('Failed to resize underlying file: ', () =>
-        file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode),
-      );
+      const grow = (): Promise<void> => file.truncate(hostEnd, mode === 'metadata' ? 'off' : mode);
+      // (Who only maps gets the file's own words.)
+      await (mode === 'metadata' ? grow() : prefixing('Failed to resize underlying file: ', grow));
     }
   }
   if (s.accurateRefcounts) await s.l2Cache.dependOn(s.refcountCache);

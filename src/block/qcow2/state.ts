@@ -99,6 +99,8 @@ export class Qcow2State {
   refcountMax: number;
 
   private l1Words: Uint32Array = new Uint32Array(0);
+  /** Entries of the refcount table that had reserved bits set when it was read. */
+  readonly reservedEntries = new Set<number>();
   private refTableOffsets: Float64Array = new Float64Array(0);
   /** Keeps writes off metadata; set when the image is opened. */
   guard!: Guard;

@@ -20,7 +20,7 @@ import {
   usageError,
 } from './common.ts';
 import { wantsHelp } from './create.ts';
-import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
+import { PROGRESS_ROWS, type Progress, progressOf, wantsLine } from './progress.ts';
 
 const TYPE_TEXT = { string: 'str', bool: 'bool (on/off)', size: 'size', number: 'num', enum: 'str' };
 
@@ -69,7 +69,7 @@ export async function amend(argv: readonly string[]): Promise<number> {
   ]);
   if (!args.has('o')) usageError('Must specify options (-o)');
   const texts = args.all('o');
-  let line = args.has('p') && !args.has('q') && args.last('progress') === undefined;
+  let line = wantsLine(args);
   try {
     if (args.has('f') && wantsHelp(texts)) return printAmendHelp(args.last('f')!);
     return await amendNamed(args, texts, () => {
@@ -77,7 +77,6 @@ export async function amend(argv: readonly string[]): Promise<number> {
       return progressOf(args);
     });
   } finally {
-    // The line of progress ends, even if it never began.
     if (line) note('\n');
   }
 }

@@ -97,10 +97,18 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const length = node.length;
     const start = performance.now();
     const buffers = Array.from({ length: Math.min(depth, count) }, () => new Uint8Array(size).fill(pattern));
-    const one = async (i: number): Promise<void> => {
-      // Places wrap around at the end of the image; a request that reaches over it fails.
-      const at = i === 0 || length === 0 ? offset : (offset + i * step) % length;
-      if (at + size > length) throw errnoError(ERRNO.EIO);
+    // Places wrap around at the end of the image; a request that reaches over it fails as soon as it is sent, and with it all
+    // that are not done by then.
+    const placeOf = (i: number): number => (i === 0 || length === 0 ? offset : (offset + i * step) % length);
+    let refused = false;
+    const send = (i: number): void => {
+      refused ||= placeOf(i) + size > length;
+      if (refused) throw errnoError(ERRNO.EIO);
+    };
+    const one = async (i: number, end: number): Promise<void> => {
+      // (The last that is sent before this one must be done.)
+      if (i + depth <= end) send(i + depth - 1);
+      const at = placeOf(i);
       const buffer = buffers.pop()!;
       try {
         if (write) await node.write(at, buffer);
@@ -110,13 +118,12 @@ export async function bench(argv: readonly string[]): Promise<number> {
       }
       if (interval > 0 && (i + 1) % interval === 0 && args.has('no-drain')) await node.flush();
     };
-    if (interval > 0 && !args.has('no-drain')) {
-      for (let at = 0; at < count; at += interval) {
-        await runParallel(Math.min(interval, count - at), depth, (i) => one(at + i));
-        await node.flush();
-      }
-    } else {
-      await runParallel(count, depth, one);
+    const drained = interval > 0 && !args.has('no-drain');
+    for (let first = 0; first < count; first += drained ? interval : count) {
+      const end = drained ? Math.min(first + interval, count) : count;
+      for (let i = first; i < Math.min(first + depth, end); i++) send(i);
+      await runParallel(end - first, depth, (i) => one(first + i, end));
+      if (drained) await node.flush();
     }
     note(`Run completed in ${((performance.now() - start) / 1000).toFixed(3)} seconds.\n`);
     return 0;

@@ -1,5 +1,5 @@
 // wemu-img bitmap: adds, removes, clears, enables, disables and merges persistent bitmaps.
-import { bytesOfName } from '../../block/bytes.ts';
+import { bytesOfName, isPowerOf2 } from '../../block/bytes.ts';
 import { BlockError, ERRNO, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
@@ -68,6 +68,7 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
     const ops = await import('../../block/qcow2/bitmap.ts');
     for (const [i, { action, source: from }] of actions.entries()) {
       try {
+        if (action === 'add') checkNew(name, granularity);
         if (node.driverName !== 'qcow2') {
           throw new BlockError(
             action === 'add'
@@ -78,7 +79,7 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
         }
         if (source && source.driverName !== 'qcow2') throw new BlockError(`Dirty bitmap '${from}' not found`);
         // `--add --disable` makes the bitmap disabled from the start.
-        const disabled = action === 'add' && actions.slice(i + 1).some((x) => x.action === 'disable');
+        const disabled = action === 'add' && actions[i + 1]?.action === 'disable';
         await node.s.lock.with(() => run(ops, node, action, name, from, source, granularity, disabled));
       } catch (error) {
         if (!(error instanceof BlockError)) throw error;
@@ -91,6 +92,13 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
     if (source) await closeImage(source);
     await closeImage(node);
   }
+}
+
+/** What must be right of a new bitmap, wherever it is to be. */
+function checkNew(name: string, granularity: number | undefined): void {
+  if (name === '') throw new BlockError('Bitmap name cannot be empty');
+  if (granularity !== undefined && (granularity < 512 || granularity > 2 ** 31 || !isPowerOf2(granularity)))
+    throw new BlockError('Granularity must be power of 2 and at least 512');
 }
 
 async function run(
@@ -107,9 +115,6 @@ async function run(
   switch (action) {
     case 'add': {
       const g = granularity ?? ops.defaultGranularity(s);
-      if (name === '') throw new BlockError('Bitmap name cannot be empty');
-      if (g < 512 || (g & (g - 1)) !== 0 || g > 2 ** 31)
-        throw new BlockError('Granularity must be power of 2 and at least 512');
       const refused = `Can't make bitmap '${name}' persistent in '${node.nodeName}': `;
       if (s.header.version < 3) throw new BlockError(`${refused}Cannot store dirty bitmaps in qcow2 v2 files`);
       if (bytesOfName(name).length > ops.MAX_BITMAP_NAME)

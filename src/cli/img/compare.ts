@@ -17,7 +17,7 @@ import {
   sayError,
   usageError,
 } from './common.ts';
-import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
+import { PROGRESS_ROWS, type Progress, progressOf, wantsLine } from './progress.ts';
 
 const EXIT = { SAME: 0, DIFFERENT: 1, OPEN: 2, STATUS: 3, READ: 4 } as const;
 const CHUNK = 2 << 20;
@@ -149,6 +149,7 @@ export async function compare(argv: readonly string[]): Promise<number> {
   try {
     cache = cacheMode(args.last('T') ?? 'writeback', 'source cache option');
   } catch {
+    if (wantsLine(args)) note('\n');
     return EXIT.OPEN;
   }
   const opened: { node: BlockNode; name: string }[] = [];
@@ -168,6 +169,7 @@ export async function compare(argv: readonly string[]): Promise<number> {
   } catch (error) {
     for (const { node } of opened) await closeImage(node);
     if (!(error instanceof ExitError)) reportError(error);
+    if (wantsLine(args)) note('\n');
     return EXIT.OPEN;
   }
   const progress = progressOf(args);

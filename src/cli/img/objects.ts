@@ -1,7 +1,7 @@
 // Objects given with --object: secrets and throttle groups, as key=value lists or JSON.
 import { BlockError } from '../../block/errors.ts';
 import { parseJson } from '../../block/json-options.ts';
-import { checkIdentifier, hasSubtree, type OptionTree } from '../../block/options.ts';
+import { checkIdentifier, hasSubtree, type OptionTree, toBool } from '../../block/options.ts';
 import { createSecret, type SecretProperties } from '../../block/secret.ts';
 import { createThrottleGroup, GROUP_PROPERTIES } from '../../block/throttle.ts';
 import { parseKeyval } from './keyval.ts';
@@ -9,6 +9,8 @@ import { parseKeyval } from './keyval.ts';
 /** What an object type takes, as its help shows it, and how it is made. */
 interface ObjectType {
   help: Record<string, string>;
+  /** Properties that are no longer there to be set, and not in the help: they must be booleans all the same. */
+  unwritable?: readonly string[];
   /** Names of properties that stand for a structure of this many members, each given as `name.member`. */
   structures?: Record<string, readonly string[]>;
   create: (id: string, properties: OptionTree) => void;
@@ -17,10 +19,12 @@ interface ObjectType {
 const TYPES: Record<string, ObjectType> = {
   secret: {
     help: { data: 'string', file: 'string', format: 'QCryptoSecretFormat', iv: 'string', keyid: 'string' },
+    unwritable: ['loaded'],
     create: (id, properties) => {
       const format = properties.get('format');
       if (format !== undefined && format !== 'raw' && format !== 'base64')
         throw new BlockError(`Parameter 'format' does not accept value '${format}'`);
+      if (properties.has('loaded')) throw new BlockError("Property 'secret.loaded' is not writable");
       createSecret(id, Object.fromEntries(properties) as SecretProperties);
     },
   },
@@ -56,12 +60,18 @@ function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean):
       throw new BlockError(`Parameters '${first}.${member}.*' are unexpected`);
     if (!structure && member !== undefined)
       throw new BlockError(
-        Object.hasOwn(row.help, first)
+        Object.hasOwn(row.help, first) || row.unwritable?.includes(first)
           ? `Parameters '${first}.*' are unexpected`
           : `Parameter '${first}' is unexpected`,
       );
     if (structure && member === undefined)
       throw new BlockError(`Invalid parameter type for '${name}', expected: object`);
+    if (row.unwritable?.includes(name)) {
+      if (fromJson && typeof value !== 'boolean')
+        throw new BlockError(`Invalid parameter type for '${name}', expected: boolean`);
+      toBool(name, value);
+      continue;
+    }
     const kind = structure ? (structure.includes(member!) ? 'int' : undefined) : row.help[name];
     if (kind === undefined) throw new BlockError(`Parameter '${name}' is unexpected`);
     if (kind === 'int') {

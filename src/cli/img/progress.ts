@@ -46,6 +46,9 @@ export class Progress {
 
 export const PROGRESS_ROWS: readonly OptionRow[] = [{ short: 'p' }, { long: 'progress', argument: true }];
 
+/** Whether the options ask for a line of progress, which ends even where it never began. */
+export const wantsLine = (args: Args): boolean => args.has('p') && !args.has('q') && !args.has('progress');
+
 /** The progress display the options ask for. */
 export function progressOf(args: Args): Progress {
   const machine = args.last('progress');
@@ -54,5 +57,5 @@ export function progressOf(args: Args): Progress {
     throw new ExitError(1);
   }
   if (machine) return new Progress('json');
-  return new Progress(args.has('p') && !args.has('q') ? 'line' : 'off');
+  return new Progress(wantsLine(args) ? 'line' : 'off');
 }

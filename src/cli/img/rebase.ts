@@ -6,6 +6,7 @@ import { findDriver } from '../../block/drivers.ts';
 import { BlockError, ERRNO, errnoOf, strerror } from '../../block/errors.ts';
 import { closeImage, fullBackingName, openImage } from '../../block/graph.ts';
 import {
+  type Args,
   asBlockError,
   cacheMode,
   ExitError,
@@ -15,7 +16,7 @@ import {
   sayError,
   usageError,
 } from './common.ts';
-import { PROGRESS_ROWS, progressOf } from './progress.ts';
+import { PROGRESS_ROWS, type Progress, progressOf } from './progress.ts';
 
 export async function rebase(argv: readonly string[]): Promise<number> {
   const args = await parseArgs(argv, [
@@ -31,8 +32,20 @@ export async function rebase(argv: readonly string[]): Promise<number> {
     ...PROGRESS_ROWS,
   ]);
   if (args.positional.length !== 1) usageError('Expecting one image file name');
+  if (!args.has('u') && !args.has('b')) usageError('Must specify backing file (-b) or use unsafe mode (-u)');
+  const progress = progressOf(args);
+  let done = false;
+  try {
+    const code = await rebaseNamed(args, progress);
+    done = code === 0;
+    return code;
+  } finally {
+    progress.end(done);
+  }
+}
+
+async function rebaseNamed(args: Args, progress: Progress): Promise<number> {
   const unsafe = args.has('u');
-  if (!unsafe && !args.has('b')) usageError('Must specify backing file (-b) or use unsafe mode (-u)');
   const cache = cacheMode(args.last('t') ?? 'writeback');
   // What is written to cannot be shared; -U is about the new backing file.
   const sourceCache = { ...cacheMode(args.last('T') ?? 'writeback', 'source cache option'), forceShare: args.has('U') };
@@ -43,9 +56,7 @@ export async function rebase(argv: readonly string[]): Promise<number> {
     noBacking: unsafe,
     ...cache,
   });
-  const progress = progressOf(args);
   let fresh: BlockNode | undefined;
-  let done = false;
   const name = args.last('b');
   try {
     const format = args.last('F');
@@ -57,15 +68,14 @@ export async function rebase(argv: readonly string[]): Promise<number> {
     if (args.has('c') && node.driverName !== 'qcow2')
       throw new BlockError('Compression not supported for this file format');
     if (!unsafe) await rebaseImage(node, fresh, args.has('c'), (f) => progress.update(f));
+    else progress.update(1);
     await change(node, name, format);
-    done = true;
     return 0;
   } catch (error) {
     if (error instanceof ExitError || !(error instanceof BlockError)) throw error;
     reportError(error);
     return 1;
   } finally {
-    progress.end(done);
     if (fresh) await closeImage(fresh);
     await closeImage(node);
   }

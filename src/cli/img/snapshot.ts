@@ -53,6 +53,8 @@ async function change(node: Qcow2Node, action: string, name: string): Promise<nu
     }
     // They would not know what the snapshot changes.
     if (action === 'a' && node.s.header.bitmaps) throw new BlockError('Device has active dirty bitmaps', ERRNO.EBUSY);
+    if (action === 'a' && node.s.hasDataFile)
+      throw new BlockError(`Failed to load snapshot: ${strerror(ERRNO.EOPNOTSUPP)}`, ERRNO.EOPNOTSUPP);
     // Only a name says what is deleted: an id could be the name of another snapshot.
     const found = action === 'd' ? ops.findSnapshotByName(node.s, name) : ops.findSnapshot(node.s, name);
     if (!found) {
