@@ -25,14 +25,7 @@ export async function commitImage(
   progress: (fraction: number) => void,
 ): Promise<void> {
   const over = layersAbove(top, base);
-  try {
-    await base.setReadOnly(false);
-  } catch (error) {
-    throw new BlockError(
-      `Could not reopen '${base.filename}' for writing: ${(error as Error).message}`,
-      errnoOf(error),
-    );
-  }
+  await base.setReadOnly(false);
   base.flags.unmap = true;
   try {
     await failingAs('Block job failed', () => copyDown(top, base, rate, progress));

@@ -244,7 +244,7 @@ export abstract class BlockNode {
     this.checkWritable(offset, buffer.length);
     if (this.flags.detectZeroes !== 'off' && !(flags & REQ.COMPRESSED) && isZero(buffer)) {
       const unmap = this.flags.detectZeroes === 'unmap' && this.flags.unmap ? REQ.MAY_UNMAP : 0;
-      return this.writeZeroes(offset, buffer.length, (flags & REQ.FUA) | unmap);
+      return this.writeZeroes(offset, buffer.length, (flags & (REQ.FUA | REQ.UNCHANGED)) | unmap);
     }
     if (this.writethrough || flags & REQ.FUA) return this.writeAndFlush(offset, buffer, flags);
     return this.doWrite(offset, buffer, flags);
@@ -281,7 +281,7 @@ export abstract class BlockNode {
         if (!isUnsupported(error) || flags & REQ.NO_FALLBACK) throw error;
         const zeros = new Uint8Array(Math.min(n, ZERO_CHUNK));
         for (let done = 0; done < n; done += zeros.length) {
-          await this.doWrite(at + done, zeros.subarray(0, Math.min(zeros.length, n - done)), flags & REQ.FUA);
+          await this.doWrite(at + done, zeros.subarray(0, Math.min(zeros.length, n - done)), flags & REQ.UNCHANGED);
         }
       }
       at += n;
@@ -416,11 +416,6 @@ export abstract class BlockNode {
     return false;
   }
 
-  /** Whether writeZeroes with MAY_UNMAP is done by metadata. */
-  canWriteZeroesByUnmap(): boolean {
-    return false;
-  }
-
   /** Frees all data of an overlay; the content is then the backing layer's. */
   makeEmpty(): Promise<void> {
     return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
@@ -436,16 +431,37 @@ export abstract class BlockNode {
     return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
   }
 
-  /** Reopens for reading and writing, or for reading only. */
+  /** Reopens for reading and writing, or for reading only. A node that cannot be reopened for writing stays as it was. */
   async setReadOnly(readOnly: boolean): Promise<void> {
     if (this.flags.readOnly === readOnly) return;
-    if (!readOnly) for (const [role, { node }] of this.children) if (role !== 'backing') await node.setReadOnly(false);
-    await this.doSetReadOnly(readOnly);
-    this.flags.readOnly = readOnly;
-    this.refreshPermissions();
-    if (readOnly) for (const [role, { node }] of this.children) if (role !== 'backing') await node.setReadOnly(true);
+    if (readOnly) await this.doSetReadOnly(true);
+    else {
+      try {
+        await this.setFilesReadOnly(false);
+        this.flags.readOnly = false;
+        // Nothing may be written before the locks for that are held.
+        this.refreshPermissions();
+        await this.doSetReadOnly(false);
+        return;
+      } catch (error) {
+        await this.becomeReadOnly().catch(() => {});
+        throw error;
+      }
+    }
+    await this.becomeReadOnly();
   }
 
+  private async becomeReadOnly(): Promise<void> {
+    this.flags.readOnly = true;
+    this.refreshPermissions();
+    await this.setFilesReadOnly(true);
+  }
+
+  private async setFilesReadOnly(readOnly: boolean): Promise<void> {
+    for (const [role, { node }] of this.children) if (role !== 'backing') await node.setReadOnly(readOnly);
+  }
+
+  /** What the driver does to be written to (with permissions taken already), or before it is only read. */
   protected async doSetReadOnly(_readOnly: boolean): Promise<void> {}
 
   // Graph.
@@ -500,6 +516,10 @@ export abstract class BlockNode {
     } catch (error) {
       if (known) Object.assign(known, before);
       else this.users.splice(this.users.indexOf(wanted), 1);
+      // Children that went along with it go back.
+      try {
+        this.refreshPermissions();
+      } catch {}
       throw error;
     }
   }
@@ -561,22 +581,27 @@ export abstract class BlockNode {
   /** Takes locks for the permissions; only storage has something to do here. */
   protected applyPermissions(_perm: number, _shared: number): void {}
 
+  /** Writes what is left and closes the node and its own children, all of them, whatever fails; throws the first error. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.forgetName();
-    try {
-      await this.doClose();
-    } finally {
-      for (const { node, owned } of this.children.values()) {
-        if (owned) await node.close();
-        else node.dropUse(this);
+    let failed: { error: unknown } | undefined;
+    const attempt = async (step: () => unknown): Promise<void> => {
+      try {
+        await step();
+      } catch (error) {
+        failed ??= { error };
       }
-      this.children.clear();
-    }
+    };
+    await attempt(() => this.doClose());
+    for (const { node, owned } of this.children.values())
+      await attempt(() => (owned ? node.close() : node.dropUse(this)));
+    this.children.clear();
+    if (failed) throw failed.error;
   }
 
-  /** Gives the node up after a failed open: closes everything and lets the first error stand. */
+  /** Gives the node and its own children up without writing anything: after a failed open, for one. */
   async abandon(): Promise<void> {
     this.closed = true;
     this.forgetName();

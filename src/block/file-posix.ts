@@ -409,11 +409,10 @@ export class FileNode extends BlockNode {
     // The kernel would stop at the end of the source.
     const inside = Math.min(bytes, source.length - from);
     if (inside !== bytes) return false;
-    this.changes++;
     const errno = copyFileRange(source.fd, from, this.fd, offset, bytes);
+    this.noteChange(offset + bytes, errno !== 0);
     if (CANNOT_COPY.includes(errno)) return false;
     check(errno);
-    this.size = Math.max(this.size, offset + bytes);
     return true;
   }
 
@@ -477,18 +476,14 @@ export class FileNode extends BlockNode {
     return !this.isDevice;
   }
 
-  override canWriteZeroesByUnmap(): boolean {
-    return !this.isDevice && !this.noPunch;
-  }
-
-  protected override doSetReadOnly(readOnly: boolean): Promise<void> {
+  protected override async doSetReadOnly(readOnly: boolean): Promise<void> {
     const flags = { ...this.flags, readOnly };
     const fd = openHost(this.path, flags);
     closeFd(this.fd);
     this.fd = fd;
-    // Locks went with the old description; refreshPermissions takes them anew.
+    // Locks went with the old description.
     if (this.locking) this.lock = new ImageLock(fd, this.path);
-    return Promise.resolve();
+    this.refreshPermissions();
   }
 
   protected override doClose(): Promise<void> {
@@ -539,6 +534,8 @@ function readOptions(context: OpenContext): { path: string; locking: boolean } {
 /** Opens an existing file. */
 export async function openFile(context: OpenContext): Promise<BlockNode> {
   const { path, locking } = readOptions(context);
+  // Opening one would wait until somebody writes to it.
+  if (statPath(path)?.kind === 'fifo') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
   const fd = openHost(path, context.flags, !context.writes);
   try {
     const stat = statFd(fd);

@@ -85,10 +85,6 @@ export abstract class FilterNode extends BlockNode {
   override hasZeroInit(): boolean {
     return this.base.hasZeroInit();
   }
-
-  override canWriteZeroesByUnmap(): boolean {
-    return this.base.canWriteZeroesByUnmap();
-  }
 }
 
 /** copy-on-read: what is read from a backing file is written into the image on the way. */
@@ -205,15 +201,19 @@ class PreallocateNode extends FilterNode {
 
   /** Writes up to `end`, behind the end of the file only where the file was made longer before, or alone. */
   private async extending(end: number, write: () => Ending): Promise<void> {
-    if (end > this.base.length) {
-      const written = await this.lengthening.with(async () => {
-        if (await this.lengthen(end)) return false;
-        await write();
-        return true;
-      });
-      if (!written) await write();
-    } else await write();
-    if (end > this.dataEnd) this.dataEnd = end;
+    try {
+      if (end > this.base.length) {
+        const written = await this.lengthening.with(async () => {
+          if (await this.lengthen(end)) return false;
+          await write();
+          return true;
+        });
+        if (!written) await write();
+      } else await write();
+    } finally {
+      // (A write that failed may have left a part of it.)
+      this.dataEnd = Math.max(this.dataEnd, Math.min(end, this.base.length));
+    }
   }
 
   /** Makes room behind the end; false if there is none to be had, or not without writing zeroes. */

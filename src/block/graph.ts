@@ -357,6 +357,11 @@ async function openWith(
     if (typeof path === 'string') checkLoop(path, chain);
   }
   const dataToken = {};
+  let dataChild: OpenedChild | undefined;
+  // (One that is the node's own is closed with it.)
+  const dropData = (): void => {
+    if (dataChild && !dataChild.owned) dataChild.node.dropUse(dataToken);
+  };
   const context: OpenContext = {
     flags,
     options,
@@ -364,18 +369,19 @@ async function openWith(
     guessed,
     writes: (inherited.perm & PERM.WRITE) !== 0,
     noBacking: inherited.noBacking,
-    openChild: (role, name, parent) =>
-      openChild(role, name, parent.options, {
+    openChild: async (role, name, parent) =>
+      (dataChild = await openChild(role, name, parent.options, {
         ...inherited,
         flags: childFlags(flags),
         ...childPermissions('format', role, inherited.perm, inherited.shared, flags),
         parentKey: dataToken,
-      }),
+      })),
   };
   let node: BlockNode;
   try {
     node = await driver.open(context, file);
   } catch (error) {
+    dropData();
     if (!given) await giveUp(child, token);
     throw error;
   }
@@ -391,10 +397,11 @@ async function openWith(
     rejectLeftOver(driver, options);
     // The node's own use of its children replaces the one the opening held.
     if (token) node.file?.passUse(token, node, 'file');
-    node.children.get('data-file')?.node.passUse(dataToken, node, 'data-file');
+    dataChild?.node.passUse(dataToken, node, 'data-file');
     node.use(inherited.parentKey, inherited.perm, inherited.shared);
     await node.opened();
   } catch (error) {
+    dropData();
     if (given) node.detach('file');
     await node.abandon();
     throw error;

@@ -309,7 +309,7 @@ export function closeFd(fd: number): void {
 
 /** What fstat(2) tells of a file. */
 export interface FileStat {
-  kind: 'file' | 'block' | 'char' | 'directory' | 'other';
+  kind: 'file' | 'block' | 'char' | 'directory' | 'fifo' | 'other';
   size: number;
   /** Units of 512 bytes in use. */
   blocks: number;
@@ -324,6 +324,7 @@ const KINDS = new Map<number, FileStat['kind']>([
   [0o060000, 'block'],
   [0o020000, 'char'],
   [0o040000, 'directory'],
+  [0o010000, 'fifo'],
 ]);
 
 /** struct stat of x86-64 in words: device 0, inode 2, mode 6, size 12, blocks 16. Numbers of 64 bits are two of them. */

@@ -136,10 +136,6 @@ export class RawNode extends BlockNode {
   override hasZeroInit(): boolean {
     return this.base.hasZeroInit();
   }
-
-  override canWriteZeroesByUnmap(): boolean {
-    return this.base.canWriteZeroesByUnmap();
-  }
 }
 
 export async function openRaw(

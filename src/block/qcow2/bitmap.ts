@@ -15,10 +15,12 @@ import type { CheckResult } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { AUTOCLEAR } from './header.ts';
 import { allocClusters, freeClusters } from './refcount.ts';
-import type { Qcow2State } from './state.ts';
+import { entryOffset, type Qcow2State, type Section } from './state.ts';
 
 const FLAG = { IN_USE: 1, AUTO: 2, EXTRA_DATA_COMPATIBLE: 4 } as const;
 const TYPE_DIRTY_TRACKING = 1;
+/** Low bit of a table entry without a cluster: its bits are all set. */
+const ALL_ONES = 1;
 const ENTRY_HEAD = 24;
 const MAX_TABLE_ENTRIES = 0x8000000 / 8;
 export const MAX_BITMAP_NAME = 1023;
@@ -161,7 +163,7 @@ async function storeDirectory(s: Qcow2State, list: Bitmap[]): Promise<void> {
 }
 
 async function rewriteFlags(s: Qcow2State, list: Bitmap[]): Promise<void> {
-  await s.file.write(s.header.bitmaps!.directoryOffset, serialize(list));
+  await writeChecked(s, s.header.bitmaps!.directoryOffset, serialize(list), ['bitmap-directory']);
   await s.file.flush();
 }
 
@@ -218,13 +220,29 @@ async function readTable(s: Qcow2State, b: Bitmap): Promise<Uint8Array> {
   return table;
 }
 
+/** Where the bits of a table entry are; 0 if they have no cluster, being all alike. */
+function bitsOffset(table: Uint8Array, index: number): number {
+  return entryOffset(readU32be(table, index * 8), readU32be(table, index * 8 + 4));
+}
+
+/** Writes bits or tables where the image says that they are, unless something else is there. */
+async function writeChecked(
+  s: Qcow2State,
+  offset: number,
+  bytes: Uint8Array,
+  ignore: readonly Section[] = [],
+): Promise<void> {
+  const refused = s.guard.check(offset, bytes.length, ignore);
+  if (refused) await refused;
+  await s.file.write(offset, bytes);
+}
+
 /** Bits of one table entry. */
 async function readEntry(s: Qcow2State, table: Uint8Array, index: number): Promise<Uint8Array> {
   const data = new Uint8Array(s.clusterSize);
   if (index * 8 >= table.length) return data;
-  const lo = readU32be(table, index * 8 + 4);
-  const offset = (readU32be(table, index * 8) & 0x00ffffff) * 2 ** 32 + ((lo & 0xfffffe00) >>> 0);
-  if (offset === 0) return lo & 1 ? data.fill(0xff) : data;
+  const offset = bitsOffset(table, index);
+  if (offset === 0) return readU32be(table, index * 8 + 4) & ALL_ONES ? data.fill(0xff) : data;
   await s.file.read(offset, data);
   return data;
 }
@@ -236,18 +254,17 @@ async function storeFresh(s: Qcow2State, b: Bitmap): Promise<void> {
     if (index >= b.tableSize) continue;
     const data = await readEntry(s, table, index);
     for (let i = 0; i < data.length; i++) data[i] |= bits[i]!;
-    const hi = readU32be(table, index * 8);
-    const lo = readU32be(table, index * 8 + 4);
-    let offset = (hi & 0x00ffffff) * 2 ** 32 + ((lo & 0xfffffe00) >>> 0);
+    let offset = bitsOffset(table, index);
+    if (offset % s.clusterSize !== 0) fail(`Bitmap '${b.name}' has an invalid table entry ${index}`);
     if (offset === 0) {
       offset = await allocClusters(s, s.clusterSize);
       writeU64be(table, index * 8, offset);
     }
-    await s.file.write(offset, data);
+    await writeChecked(s, offset, data);
   }
   await s.refcountCache.flush();
   await s.file.flush();
-  await s.file.write(b.tableOffset, table);
+  await writeChecked(s, b.tableOffset, table);
   b.fresh.clear();
 }
 
@@ -255,8 +272,7 @@ async function storeFresh(s: Qcow2State, b: Bitmap): Promise<void> {
 async function freeTable(s: Qcow2State, b: Bitmap): Promise<void> {
   const table = await readTable(s, b);
   for (let i = 0; i < b.tableSize; i++) {
-    const offset =
-      (readU32be(table, i * 8) & 0x00ffffff) * 2 ** 32 + ((readU32be(table, i * 8 + 4) & 0xfffffe00) >>> 0);
+    const offset = bitsOffset(table, i);
     if (offset !== 0) await freeClusters(s, offset, s.clusterSize, 'other');
   }
   await freeClusters(s, b.tableOffset, b.tableSize * 8, 'other');
@@ -275,10 +291,9 @@ async function newTable(
   return { offset, entries };
 }
 
-function find(list: readonly Bitmap[], name: string, node: string): Bitmap {
+function find(list: readonly Bitmap[], name: string): Bitmap {
   const b = list.find((other) => other.name === name);
   if (!b) fail(`Dirty bitmap '${name}' not found`, ERRNO.ENOENT);
-  void node;
   return b;
 }
 
@@ -313,7 +328,7 @@ export async function addBitmap(s: Qcow2State, name: string, granularity: number
 
 export async function removeBitmap(s: Qcow2State, name: string): Promise<void> {
   const list = await listBitmaps(s);
-  const b = find(list, name, '');
+  const b = find(list, name);
   await storeDirectory(
     s,
     list.filter((other) => other !== b),
@@ -332,7 +347,7 @@ function refuseInconsistent(b: Bitmap): void {
 
 export async function clearBitmap(s: Qcow2State, name: string): Promise<void> {
   const list = await listBitmaps(s);
-  const b = find(list, name, '');
+  const b = find(list, name);
   refuseInconsistent(b);
   const { offset, entries } = await newTable(s, b.granularityBits);
   const old = { ...b };
@@ -350,7 +365,7 @@ export async function clearBitmap(s: Qcow2State, name: string): Promise<void> {
 /** Enables or disables the recording of writes. */
 export async function enableBitmap(s: Qcow2State, name: string, enabled: boolean): Promise<void> {
   const list = await listBitmaps(s);
-  const b = find(list, name, '');
+  const b = find(list, name);
   refuseInconsistent(b);
   b.flags = enabled ? b.flags | FLAG.AUTO : b.flags & ~FLAG.AUTO;
   await rewriteFlags(s, list);
@@ -380,8 +395,8 @@ async function eachDirty(s: Qcow2State, b: Bitmap, dirty: (offset: number, bytes
 /** Sets every bit in `name` that is set in the source bitmap (of this or another image). */
 export async function mergeBitmap(s: Qcow2State, name: string, from: Qcow2State, source: string): Promise<void> {
   const list = await listBitmaps(s);
-  const b = find(list, name, '');
-  const other = find(await listBitmaps(from), source, '');
+  const b = find(list, name);
+  const other = find(await listBitmaps(from), source);
   refuseInconsistent(b);
   refuseInconsistent(other);
   if (from.size !== s.size) {
@@ -425,7 +440,7 @@ export async function resizeBitmaps(s: Qcow2State, size: number): Promise<void> 
   for (const [k, { entries, old }] of changes.entries()) {
     const { tableOffset, tableSize } = before[k]!;
     for (let i = entries; i < tableSize; i++) {
-      const at = (readU32be(old, i * 8) & 0x00ffffff) * 2 ** 32 + ((readU32be(old, i * 8 + 4) & 0xfffffe00) >>> 0);
+      const at = bitsOffset(old, i);
       if (at !== 0) await freeClusters(s, at, s.clusterSize, 'other');
     }
     await freeClusters(s, tableOffset, tableSize * 8, 'other');
@@ -468,8 +483,8 @@ export async function countReferences(
     for (let i = 0; i < b.tableSize; i++) {
       const hi = readU32be(table, i * 8);
       const lo = readU32be(table, i * 8 + 4);
-      const offset = (hi & 0x00ffffff) * 2 ** 32 + ((lo & 0xfffffe00) >>> 0);
-      if (hi & 0xff000000 || lo & 0x1fe || (offset !== 0 && (offset % s.clusterSize !== 0 || lo & 1))) {
+      const offset = entryOffset(hi, lo);
+      if (hi & 0xff000000 || lo & 0x1fe || (offset !== 0 && (offset % s.clusterSize !== 0 || lo & ALL_ONES))) {
         say(`ERROR bitmap '${b.name}' has an invalid table entry ${i}`);
         r.corruptions++;
         continue;

@@ -1,6 +1,6 @@
 // The in-memory state of an open qcow2 image, shared by the modules that each handle one on-disk structure.
 import { Mutex, RangeLock } from '../async.ts';
-import { divUp } from '../bytes.ts';
+import { divUp, writeU32be } from '../bytes.ts';
 import type { BlockNode, NodeFlags, SnapshotInfo } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { writeText } from '../libc.ts';
@@ -281,19 +281,22 @@ export class Qcow2State {
     await this.file.write(0, serializeHeader(this.header));
   }
 
-  /** Writes the three feature words. */
-  private async writeFeatures(): Promise<void> {
-    if (this.header.version < 3) return;
-    const b = serializeHeader(this.header);
-    await this.file.write(FIELD.incompatible, b.subarray(FIELD.incompatible, FIELD.incompatible + 24));
+  /** Sets or clears an incompatible feature bit on disk; the header in memory says so only once it is written. */
+  private async writeIncompatible(bit: number, on: boolean): Promise<void> {
+    const { hi, lo } = this.header.incompatible;
+    const changed = on ? lo | bit : lo & ~bit;
+    const b = new Uint8Array(8);
+    writeU32be(b, 0, hi);
+    writeU32be(b, 4, changed);
+    await this.file.write(FIELD.incompatible, b);
+    if (on) await this.file.flush();
+    this.header.incompatible.lo = changed;
   }
 
   /** Notes in the header that refcounts may be behind; stable before anything that makes it true. */
   async markDirty(): Promise<void> {
     if (this.dirtyMarked) return;
-    this.header.incompatible.lo |= INCOMPAT.DIRTY;
-    await this.writeFeatures();
-    await this.file.flush();
+    await this.writeIncompatible(INCOMPAT.DIRTY, true);
     this.dirtyMarked = true;
   }
 
@@ -303,8 +306,7 @@ export class Qcow2State {
     await this.l2Cache.flush();
     await this.refcountCache.flush();
     await this.file.flush();
-    this.header.incompatible.lo &= ~INCOMPAT.DIRTY;
-    await this.writeFeatures();
+    await this.writeIncompatible(INCOMPAT.DIRTY, false);
     this.dirtyMarked = false;
   }
 
@@ -312,9 +314,7 @@ export class Qcow2State {
   async markCorrupt(): Promise<void> {
     this.corrupted = true;
     if (this.flags.readOnly || this.header.version < 3) return;
-    this.header.incompatible.lo |= INCOMPAT.CORRUPT;
-    await this.writeFeatures();
-    await this.file.flush();
+    await this.writeIncompatible(INCOMPAT.CORRUPT, true);
   }
 
   /** Takes the corrupt mark off (after a repair). */
@@ -323,8 +323,7 @@ export class Qcow2State {
     if (!(this.header.incompatible.lo & INCOMPAT.CORRUPT)) return;
     await this.flushCaches();
     await this.file.flush();
-    this.header.incompatible.lo &= ~INCOMPAT.CORRUPT;
-    await this.writeFeatures();
+    await this.writeIncompatible(INCOMPAT.CORRUPT, false);
     await this.file.flush();
   }
 
@@ -338,11 +337,9 @@ export class Qcow2State {
    * flags that no longer fit the refcounts); version 2 has no such bit.
    */
   async beginRepairable(): Promise<void> {
+    if (this.header.version >= 3 && !(this.header.incompatible.lo & INCOMPAT.DIRTY))
+      await this.writeIncompatible(INCOMPAT.DIRTY, true);
     this.repairable++;
-    if (this.header.version < 3 || this.header.incompatible.lo & INCOMPAT.DIRTY) return;
-    this.header.incompatible.lo |= INCOMPAT.DIRTY;
-    await this.writeFeatures();
-    await this.file.flush();
   }
 
   async endRepairable(): Promise<void> {
