@@ -125,6 +125,11 @@ export function decideUnbegun(
     case SYS.wait4:
       if (!(c & WNOHANG)) return unless(0, sys4(call, a, b, c | WNOHANG, d), ERESTARTSYS);
       break;
+    case SYS.mq_timedsend:
+    case SYS.mq_timedreceive:
+      // The time is absolute: it has passed.
+      if (e === 0) return unless(-ETIMEDOUT, sys5(call, a, b, c, d, zeros().address), ERESTARTSYS);
+      break;
     case SYS.flock:
       if (!(b & LOCK_NB)) return unless(-EAGAIN, sys2(call, a, b | LOCK_NB), ERESTARTSYS);
       break;

@@ -66,8 +66,11 @@ export interface SignalHooks {
   trampolinePage: number;
   /** Called before every wait in the kernel, with the host call: the thread's mask there must be the guest's from here on. */
   beforeWait(call: number, descriptor: number): void;
-  /** Whether a wait was interrupted by a signal that the guest blocks: those that the engine needs cannot be blocked. */
-  interruptedInVain(): boolean;
+  /**
+   * Whether a wait was interrupted by signals that the kernel would not have interrupted it by: the guest blocks them (those that
+   * the engine needs cannot be blocked on the host), or they do nothing, but were still caught because the guest had blocked them.
+   */
+  interruptedInVain(call: number): boolean;
   /** Runs `call` with all signals blocked that can be. */
   withAllBlocked(call: () => number): number;
   /** Makes actions, mask and queue on the host what a host program that this process becomes must inherit. */
@@ -234,7 +237,7 @@ export class Process {
       signals.beforeWait(call, a);
       const result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
       if (result <= -ERESTARTSYS) return decideUnbegun(result, call, a, b, c, d, e, f);
-      if (result !== -EINTR || !signals.interruptedInVain()) return result;
+      if (result !== -EINTR || !signals.interruptedInVain(call)) return result;
     }
   }
 

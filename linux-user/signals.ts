@@ -122,6 +122,11 @@ const BRIEF_CALLS: ReadonlySet<number> = new Set([
   ...[SYS.getdents64, SYS.fcntl, SYS.ioctl],
 ]);
 
+/** Host calls that are interrupted when the process was stopped and goes on, though no handler has run (signal(7)). */
+const ENDED_BY_STOPS: ReadonlySet<number> = new Set([
+  ...[SYS.epoll_wait, SYS.epoll_pwait2, SYS.semtimedop, SYS.rt_sigtimedwait],
+]);
+
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
   readonly name: string;
@@ -229,6 +234,12 @@ export class Signals implements SignalHooks {
     };
   }
 
+  /** Whether nothing happens when the signal is delivered. */
+  private isIgnored(signal: number): boolean {
+    const { handler } = this.action(signal);
+    return handler === SIG_IGN || (handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
+  }
+
   /** @param keepPending what an ignored signal has pending is not thrown away (exec) */
   setAction(signal: number, action: Action, keepPending = false): void {
     const at = signal * ACTION_WORDS;
@@ -238,8 +249,7 @@ export class Signals implements SignalHooks {
     a[at + RESTORER] = action.restorer;
     a[at + MASK_LOW] = action.maskLow;
     a[at + MASK_HIGH] = action.maskHigh;
-    const ignored = action.handler === SIG_IGN || (action.handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(signal));
-    if (ignored && !keepPending) this.waiting.forget(signal);
+    if (this.isIgnored(signal) && !keepPending) this.waiting.forget(signal);
     this.updateHost(signal);
   }
 
@@ -421,21 +431,40 @@ export class Signals implements SignalHooks {
     if (this.hostLow !== this.blockedLow || this.hostHigh !== this.blockedHigh) this.setHostMask();
   }
 
-  interruptedInVain(): boolean {
+  interruptedInVain(call: number): boolean {
     const before = this.waiting.length;
     this.memory.write32(this.pollAt, 0);
     this.collect();
-    if (!this.next(false)) return this.waiting.length > before;
-    this.requestPoll();
-    return false;
+    let inVain = this.waiting.length > before;
+    for (let info = this.next(false); info; info = this.next(false)) {
+      const stops = STOPS.includes(info.signal) && this.action(info.signal).handler === SIG_DFL;
+      if (!stops && !this.isIgnored(info.signal)) {
+        this.requestPoll();
+        return false;
+      }
+      this.next();
+      inVain = !(stops && ENDED_BY_STOPS.has(call));
+      if (stops) this.defaultAction(info);
+      else this.updateHost(info.signal);
+      this.collect();
+      if (!inVain) {
+        if (this.next(false)) this.requestPoll();
+        break;
+      }
+    }
+    return inVain;
   }
 
   withMask(low: number, high: number, wait: () => number, look?: () => number | null): number {
-    // What arrived under the old mask is delivered first.
-    if (this.memory.read32(this.pollAt) !== 0) return -ERESTARTNOINTR;
+    // What the new mask keeps back is delivered first. What it lets through interrupts the wait, as if it had come later.
+    if (this.memory.read32(this.pollAt) !== 0) {
+      this.collect();
+      if (!this.next(false, low, high)) return -ERESTARTNOINTR;
+    }
     const before: [number, number] = [this.blockedLow, this.blockedHigh];
     this.setBlocked(low, high);
     let result = wait();
+    while (result <= -ERESTARTSYS && this.interruptedInVain(-1)) result = wait();
     const interrupted = result === -EINTR || result <= -ERESTARTSYS;
     if (interrupted && this.memory.read32(this.pollAt) !== 0) {
       const seen = look?.() ?? null;
@@ -506,9 +535,7 @@ export class Signals implements SignalHooks {
   /** Queues a signal that the kernel is not told of; it is delivered before guest code runs again. */
   queue(info: SigInfo): void {
     this.discardOpposite(info.signal);
-    const { handler } = this.action(info.signal);
-    const ignored = handler === SIG_IGN || (handler === SIG_DFL && IGNORED_BY_DEFAULT.includes(info.signal));
-    if (ignored && !this.isBlocked(info.signal)) return;
+    if (this.isIgnored(info.signal) && !this.isBlocked(info.signal)) return;
     if (this.isBlocked(info.signal) && isHostBlockable(info.signal)) {
       // What came before it is pending before it.
       if (this.kernelQueue) this.pull(this.blockedLow, this.blockedHigh);
@@ -586,7 +613,10 @@ export class Signals implements SignalHooks {
         continue;
       }
       const action = this.action(info.signal);
-      if (action.handler === SIG_IGN) continue;
+      if (this.isIgnored(info.signal)) {
+        this.updateHost(info.signal);
+        continue;
+      }
       if (action.handler === SIG_DFL) {
         this.defaultAction(info);
         continue;
@@ -613,9 +643,9 @@ export class Signals implements SignalHooks {
     }
   }
 
-  /** The next signal to deliver, taken out of the waiting ones unless `take` is false. */
-  private next(take = true): SigInfo | undefined {
-    const best = this.waiting.find((signal) => !this.isBlocked(signal));
+  /** The next signal to deliver that no mask holds, taken out of the waiting ones unless `take` is false. */
+  private next(take = true, low = 0, high = 0): SigInfo | undefined {
+    const best = this.waiting.find((signal) => !this.isBlocked(signal) && !inMask(low, high, signal));
     if (best < 0) return undefined;
     const { signal, code } = this.waiting.all[best]!;
     if (!take) return this.waiting.all[best];
@@ -629,7 +659,6 @@ export class Signals implements SignalHooks {
   }
 
   private defaultAction(info: SigInfo): void {
-    if (IGNORED_BY_DEFAULT.includes(info.signal)) return;
     if (!STOPS.includes(info.signal)) this.die(info);
     // Stopping is the kernel's business; this returns when the process is continued.
     this.host.raiseDefault(info.signal);

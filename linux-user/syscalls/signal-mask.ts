@@ -1,7 +1,8 @@
 // The signal mask that some waiting calls replace for their duration.
 
-import { EFAULT, EINVAL } from '../../src/host/errno.ts';
+import { EFAULT, EINVAL, ERESTARTSYS } from '../../src/host/errno.ts';
 import { sys6 } from '../../src/host/syscall.ts';
+import { ERESTARTNOHAND } from '../errno.ts';
 import type { Process } from '../process.ts';
 
 /** Bytes of a signal set: 64 signals on every ABI but MIPS, which has 128. */
@@ -20,7 +21,14 @@ type Wait = (call: Call, look: boolean) => number;
  */
 export function withSignalMask(p: Process, mask: number, size: number, wait: Wait, interruptible = true): number {
   const waits: Call = (...args) => p.wait(...args);
-  if (mask === 0) return wait(waits, false);
+  const look = (): number | null => {
+    const result = wait(sys6, true);
+    return result === 0 && interruptible ? null : result;
+  };
+  if (mask === 0) {
+    const result = wait(waits, false);
+    return p.signals === null || result > -ERESTARTSYS ? result : (look() ?? -ERESTARTNOHAND);
+  }
   if (size !== SIGSET_SIZE) return -EINVAL;
   if (!p.memory.checkRead(mask, SIGSET_SIZE)) return -EFAULT;
   mask >>>= 0;
@@ -29,9 +37,5 @@ export function withSignalMask(p: Process, mask: number, size: number, wait: Wai
   const low = p.view.getUint32(swap ? mask + 4 : mask, p.little);
   const high = p.view.getUint32(swap ? mask : mask + 4, p.little);
   if (p.signals === null) return wait(waits, false);
-  const look = (): number | null => {
-    const result = wait(sys6, true);
-    return result === 0 && interruptible ? null : result;
-  };
   return p.signals.withMask(low, high, () => wait(waits, false), look);
 }

@@ -1,16 +1,19 @@
 /*
  * Waits only while a flag is not set that a handler sets, with the signal coming at about that moment. A timer that expires again
- * 50 ms later ends what would wait for ever; how often that was needed is printed for every call.
+ * 300 ms later ends what would wait for ever; how often that was needed is printed for every call.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/msg.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -19,7 +22,9 @@
 #include <unistd.h>
 
 static volatile int came;
-static int ends[2], sockets[2], listener, epoll;
+static int ends[2], sockets[2], listener, epoll, queue, semaphores, posix_queue;
+static sigset_t none, usr2;
+static const struct timespec LONG = {1000, 0};
 static pid_t child;
 
 static void on_alarm(int signal) { (void)signal; came++; }
@@ -33,6 +38,14 @@ static long in_accept(void) { return accept(listener, 0, 0); }
 static long in_wait(void) { return waitpid(child, 0, 0); }
 static long in_waitid(void) { siginfo_t info; return waitid(P_PID, child, &info, WEXITED); }
 static long in_futex(void) { static int word = 7; return syscall(SYS_futex, &word, FUTEX_WAIT, 7, 0, 0, 0); }
+static long in_suspend(void) { return sigsuspend(&none); }
+static long in_ppoll(void) { struct pollfd fd = {ends[0], POLLIN, 0}; return ppoll(&fd, 1, 0, &none); }
+static long in_pselect(void) { fd_set set; FD_ZERO(&set); FD_SET(ends[0], &set); return pselect(ends[0] + 1, &set, 0, 0, 0, &none); }
+static long in_epoll_pwait(void) { struct epoll_event event; return epoll_pwait(epoll, &event, 1, -1, &none); }
+static long in_timedwait(void) { return sigtimedwait(&usr2, 0, &LONG); }
+static long in_msgrcv(void) { char message[64]; return msgrcv(queue, message, 8, 0, 0); }
+static long in_semop(void) { struct sembuf down = {0, -1, 0}; return semop(semaphores, &down, 1); }
+static long in_mq_receive(void) { char message[64]; return syscall(SYS_mq_timedreceive, posix_queue, message, 64, 0, 0); }
 static long in_sleep(void) {
   struct timespec time = {1000, 0}, rest = {-1, -1};
   long result = nanosleep(&time, &rest);
@@ -43,7 +56,8 @@ static long in_sleep(void) {
 static const struct { const char *name; long (*call)(void); } CALLS[] = {
   {"epoll_wait", in_epoll}, {"poll", in_poll}, {"select", in_select}, {"pause", (long (*)(void))pause}, {"read", in_read},
   {"recv", in_recv}, {"accept", in_accept}, {"waitpid", in_wait}, {"waitid", in_waitid}, {"futex", in_futex},
-  {"nanosleep", in_sleep},
+  {"nanosleep", in_sleep}, {"sigsuspend", in_suspend}, {"ppoll", in_ppoll}, {"pselect", in_pselect}, {"epoll_pwait", in_epoll_pwait},
+  {"sigtimedwait", in_timedwait}, {"msgrcv", in_msgrcv}, {"semop", in_semop}, {"mq_receive", in_mq_receive},
 };
 
 int main(int argc, char **argv) {
@@ -52,7 +66,15 @@ int main(int argc, char **argv) {
   struct epoll_event event = {.events = EPOLLIN};
   const struct sockaddr anywhere = {.sa_family = AF_UNIX};
   const struct itimerval none = {{0, 0}, {0, 0}};
+  struct { long flags, most, size, now, rest[4]; } attributes = {0, 1, 8};
   sigaction(SIGALRM, &action, 0);
+  sigemptyset(&none);
+  sigemptyset(&usr2);
+  sigaddset(&usr2, SIGUSR2);
+  queue = msgget(IPC_PRIVATE, 0600);
+  semaphores = semget(IPC_PRIVATE, 1, 0600);
+  posix_queue = syscall(SYS_mq_open, "wemu-signals-before-waits", 0102, 0600, &attributes);
+  syscall(SYS_mq_unlink, "wemu-signals-before-waits");
   pipe(ends);
   socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
   listener = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -66,7 +88,7 @@ int main(int argc, char **argv) {
   for (k = 0; k < (int)(sizeof CALLS / sizeof *CALLS); k++) {
     int late = 0, other = 0, waited = 0;
     for (n = 0; n < rounds; n++) {
-      const struct itimerval soon = {{0, 50000}, {0, 1 + rand() % 40}};
+      const struct itimerval soon = {{0, 300000}, {0, 1 + rand() % 40}};
       volatile int spin = rand() % 2000;
       came = 0;
       setitimer(ITIMER_REAL, &soon, 0);
@@ -81,5 +103,7 @@ int main(int argc, char **argv) {
     printf("%s: %d late of %d, %d not EINTR\n", CALLS[k].name, late, waited, other);
   }
   kill(child, SIGKILL);
+  msgctl(queue, IPC_RMID, 0);
+  semctl(semaphores, 0, IPC_RMID);
   return 0;
 }
