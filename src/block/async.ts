@@ -46,8 +46,11 @@ export interface HeldRange {
 /** Byte-range lock with shared and exclusive holders; waiting is in no particular order but always ends. */
 export class RangeLock {
   private readonly held = new Set<HeldRange>();
+  /** How many of them are held by one alone. */
+  private exclusive = 0;
 
   private conflict(start: number, end: number, shared: boolean): HeldRange | undefined {
+    if (shared && this.exclusive === 0) return undefined;
     for (const r of this.held) {
       if (r.start < end && start < r.end && !(shared && r.shared)) return r;
     }
@@ -59,6 +62,7 @@ export class RangeLock {
     if (this.held.size > 0 && this.conflict(start, end, shared)) return undefined;
     const range: HeldRange = { start, end, shared, waiters: undefined };
     this.held.add(range);
+    if (!shared) this.exclusive++;
     return range;
   }
 
@@ -77,6 +81,7 @@ export class RangeLock {
     const before = [...this.held];
     const all: HeldRange = { start: 0, end: Infinity, shared: false, waiters: undefined };
     this.held.add(all);
+    this.exclusive++;
     for (const range of before) {
       while (this.held.has(range)) {
         await new Promise<void>((resolve) => {
@@ -89,6 +94,7 @@ export class RangeLock {
 
   release(range: HeldRange): void {
     this.held.delete(range);
+    if (!range.shared) this.exclusive--;
     if (range.waiters) for (const w of range.waiters) w();
   }
 }

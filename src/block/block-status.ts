@@ -32,26 +32,38 @@ function statusFrom(
   eof: boolean,
 ): Soon<ChainStatus> {
   for (let at = from; at && at !== base; at = at.layerBelow(), depth++) {
-    const layer = at;
-    const deep = depth;
-    /** The answer, if this layer has one. */
-    const take = (status: BlockStatus): ChainStatus | undefined => {
-      if (layer === top && status.eof) eof = true;
-      if (layer !== top && status.bytes === 0) {
-        // This layer ends before the range: what is above reads zeroes here.
-        return { bytes: limit, data: false, zero: true, allocated: true, offset: -1, file: null, depth: deep, eof };
-      }
-      limit = Math.min(limit, status.bytes);
-      return status.allocated || status.data || status.zero ? { ...status, bytes: limit, depth: deep, eof } : undefined;
-    };
     const got = at.blockStatus(offset, limit, wantZero);
     if (got instanceof Promise) {
-      return got.then(
-        (status) => take(status) ?? statusFrom(layer.layerBelow(), top, base, offset, limit, wantZero, deep + 1, eof),
-      );
+      const layer = at;
+      const deep = depth;
+      return got.then((status) => {
+        const end = eof || (layer === top && status.eof === true);
+        return (
+          answerOf(status, layer === top, limit, deep, end) ??
+          statusFrom(layer.layerBelow(), top, base, offset, Math.min(limit, status.bytes), wantZero, deep + 1, end)
+        );
+      });
     }
-    const answer = take(got);
+    if (at === top && got.eof) eof = true;
+    const answer = answerOf(got, at === top, limit, depth, eof);
     if (answer) return answer;
+    limit = Math.min(limit, got.bytes);
   }
   return { bytes: limit, data: false, zero: false, allocated: false, offset: -1, file: null, depth, eof };
+}
+
+/** What a layer says of a range of `limit` bytes, if that is an answer. */
+function answerOf(
+  status: BlockStatus,
+  isTop: boolean,
+  limit: number,
+  depth: number,
+  eof: boolean,
+): ChainStatus | undefined {
+  if (!isTop && status.bytes === 0) {
+    // This layer ends before the range: what is above reads zeroes here.
+    return { bytes: limit, data: false, zero: true, allocated: true, offset: -1, file: null, depth, eof };
+  }
+  if (!status.allocated && !status.data && !status.zero) return undefined;
+  return { ...status, bytes: Math.min(limit, status.bytes), depth, eof };
 }

@@ -117,6 +117,10 @@ async function readOr(from: BlockNode | undefined, at: number, into: Uint8Array,
 
 const SECTOR = 512;
 
+/** What becomes of a cluster when its backing file changes. */
+type Change = 'same' | 'zero' | 'data';
+
+/** Writes what is in `a` and not in `b`: cluster by cluster if it is compressed, else as many together as are alike. */
 async function writeDifferences(
   node: BlockNode,
   at: number,
@@ -125,18 +129,24 @@ async function writeDifferences(
   compressed: boolean,
 ): Promise<void> {
   if (equalBytes(a, b)) return;
+  const { length } = a;
   const unit = Math.max(SECTOR, node.clusterSize);
-  for (let i = 0; i < a.length; ) {
-    const n = Math.min(unit - ((at + i) % unit), a.length - i);
-    const part = a.subarray(i, i + n);
-    if (!equalBytes(part, b.subarray(i, i + n))) {
-      if (isZero(part)) await node.writeZeroes(at + i, n);
-      else {
-        // Only whole clusters can be compressed.
-        const whole = (at + i) % unit === 0 && (n === unit || at + i + n === node.length);
-        await node.write(at + i, part, REQ.UNCHANGED | (compressed && whole ? REQ.COMPRESSED : 0));
-      }
+  const endOf = (i: number): number => Math.min(i + unit - ((at + i) % unit), length);
+  const changeOf = (i: number, end: number): Change => {
+    const part = a.subarray(i, end);
+    return equalBytes(part, b.subarray(i, end)) ? 'same' : isZero(part) ? 'zero' : 'data';
+  };
+  for (let i = 0; i < length; ) {
+    let end = endOf(i);
+    const change = changeOf(i, end);
+    if (change !== 'data' || !compressed) while (end < length && changeOf(end, endOf(end)) === change) end = endOf(end);
+    if (change === 'zero') await node.writeZeroes(at + i, end - i);
+    else if (change === 'data') {
+      // Only whole clusters can be compressed.
+      const whole = (at + i) % unit === 0 && (end - i === unit || at + end === node.length);
+      const packed = compressed && whole ? REQ.COMPRESSED : 0;
+      await node.write(at + i, a.subarray(i, end), REQ.UNCHANGED | packed);
     }
-    i += n;
+    i = end;
   }
 }

@@ -3,7 +3,7 @@
 import { type ChainStatus, statusAbove } from './block-status.ts';
 import { isZero } from './bytes.ts';
 import { type BlockNode, type Ending, REQ, type Soon } from './driver.ts';
-import { BlockError, errnoOf, strerror } from './errors.ts';
+import { errnoOf, failureOf, strerror } from './errors.ts';
 
 /** How to copy. */
 export interface CopyRequest {
@@ -34,6 +34,9 @@ export interface CopyRequest {
 /** Copied at a time: large enough that calls and turns of the event loop cost little, and still in the processor's cache when written. */
 const CHUNK = 1 << 20;
 
+/** Parts at most of which a piece is made: all that are compressed are expanded at the same time. */
+const MAX_PARTS = 256;
+
 type Kind = 'data' | 'zero' | 'backing';
 
 /** One piece of work: a range of the target that is handled alike. */
@@ -45,6 +48,14 @@ interface Piece {
   /** Offset in the target. */
   at: number;
   bytes: number;
+  /** Where the parts end, counted from the piece's beginning, if the source has it in several places. */
+  parts?: number[];
+}
+
+/** What a range of a source is, and how far that goes. */
+interface Found {
+  kind: Kind;
+  bytes: number;
 }
 
 /** Finds the pieces one after the other. */
@@ -53,6 +64,8 @@ class Pieces {
   /** Where the present source begins in the target, and how far it has been looked at. */
   private start = 0;
   private from = 0;
+  /** What is at that place, where it was looked at already. */
+  private ahead: Soon<Found> | undefined;
 
   constructor(private readonly r: CopyRequest) {}
 
@@ -63,7 +76,8 @@ class Pieces {
       const source = r.sources[this.index]!;
       const left = Math.min(source.length, r.length - this.start) - this.from;
       if (left > 0) {
-        const found = kindAt(r, source, this.from, left, this.start + this.from);
+        const found = this.ahead ?? kindAt(r, source, this.from, left, this.start + this.from);
+        this.ahead = undefined;
         return found instanceof Promise
           ? found.then((f) => this.piece(source, f.kind, f.bytes, left))
           : this.piece(source, found.kind, found.bytes, left);
@@ -91,24 +105,43 @@ class Pieces {
       else if (bytes < left) bytes -= (at + bytes) % unit;
     }
     this.from += bytes;
-    return { kind, source, from, at, bytes };
+    const found: Piece = { kind, source, from, at, bytes };
+    if (kind === 'data' && unit === 0 && !r.offload && !r.salvage) this.extend(found, left);
+    return found;
+  }
+
+  /** Takes in what follows in other places of the source, as far as that is known at once: one write is cheaper than many. */
+  private extend(p: Piece, left: number): void {
+    const { r } = this;
+    while (p.bytes < Math.min(CHUNK, left) && (p.parts?.length ?? 0) < MAX_PARTS) {
+      let next: Soon<Found>;
+      try {
+        next = kindAt(r, p.source, this.from, left - p.bytes, p.at + p.bytes);
+      } catch (error) {
+        next = Promise.reject(error);
+      }
+      if (next instanceof Promise || next.kind !== 'data') {
+        // An error is that of the next piece.
+        if (next instanceof Promise) next.catch(() => {});
+        this.ahead = next;
+        return;
+      }
+      const bytes = Math.min(next.bytes, CHUNK - p.bytes);
+      p.parts ??= [p.bytes];
+      p.bytes += bytes;
+      p.parts.push(p.bytes);
+      this.from += bytes;
+    }
   }
 }
 
-function kindAt(
-  r: CopyRequest,
-  source: BlockNode,
-  from: number,
-  bytes: number,
-  at: number,
-): Soon<{ kind: Kind; bytes: number }> {
+function kindAt(r: CopyRequest, source: BlockNode, from: number, bytes: number, at: number): Soon<Found> {
   const { targetBacking } = r;
   const base = targetBacking === undefined ? undefined : source.backing;
   if (targetBacking !== undefined && at < targetBacking) bytes = Math.min(bytes, targetBacking - at);
-  const fail = (error: unknown): { kind: Kind; bytes: number } => {
+  const fail = (error: unknown): Found => {
     if (r.salvage) return { kind: 'data', bytes: Math.min(bytes, 512) };
-    const errno = errnoOf(error);
-    throw new BlockError(`error while reading block status at offset ${from}: ${strerror(errno)}`, errno);
+    throw failureOf(`error while reading block status at offset ${from}`, error);
   };
   try {
     const status = statusAbove(source, base, from, bytes);
@@ -118,7 +151,7 @@ function kindAt(
   }
 }
 
-function kindOf(r: CopyRequest, { data, zero, bytes }: ChainStatus, at: number): { kind: Kind; bytes: number } {
+function kindOf(r: CopyRequest, { data, zero, bytes }: ChainStatus, at: number): Found {
   const { targetBacking } = r;
   // Without zero detection everything is written out.
   if (r.minSparse === 0 && targetBacking === undefined && !data) return { kind: 'data', bytes };
@@ -173,15 +206,42 @@ class Buffers {
 }
 
 function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Ending {
+  if (p.parts) return readParts(p, p.parts, buffer);
+  const { salvage } = r;
+  return readPart(p, 0, buffer, salvage && (() => salvagePiece(p, buffer, salvage)));
+}
+
+/** Reads what lies `start` bytes behind the beginning of a piece; `otherwise` is done where that fails. */
+function readPart(p: Piece, start: number, buffer: Uint8Array, otherwise?: () => Promise<void>): Ending {
   const fail = (error: unknown): Ending => {
-    if (r.salvage) return salvagePiece(p, buffer, r.salvage);
-    throw new BlockError(`error while reading at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
+    if (otherwise) return otherwise();
+    throw failureOf(`error while reading at byte ${p.at + start}`, error);
   };
   try {
-    return p.source.read(p.from, buffer)?.catch(fail);
+    return p.source.read(p.from + start, buffer)?.catch(fail);
   } catch (error) {
     return fail(error);
   }
+}
+
+/** Reads the parts of a piece at the same time; fails with the error of the first that fails, once all have ended. */
+function readParts(p: Piece, parts: readonly number[], buffer: Uint8Array): Ending {
+  const waiting: Promise<void>[] = [];
+  let start = 0;
+  for (const end of parts) {
+    try {
+      const reading = readPart(p, start, buffer.subarray(start, end));
+      if (reading) waiting.push(reading);
+    } catch (error) {
+      waiting.push(Promise.reject(error));
+    }
+    start = end;
+  }
+  return waiting.length > 0 ? allOf(waiting) : undefined;
+}
+
+async function allOf(waiting: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(waiting)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Reads sector by sector; those that cannot be read become zeroes. */
@@ -200,7 +260,7 @@ async function salvagePiece(p: Piece, buffer: Uint8Array, tell: NonNullable<Copy
 /** Writes a piece: the buffer, or zeroes if there is none. `started` as for writeRuns. */
 function writePiece(r: CopyRequest, p: Piece, buffer: Uint8Array | undefined, started: () => void): Ending {
   const fail = (error: unknown): never => {
-    throw new BlockError(`error while writing at byte ${p.at}: ${strerror(errnoOf(error))}`, errnoOf(error));
+    throw failureOf(`error while writing at byte ${p.at}`, error);
   };
   try {
     return (buffer ? writeData(r, p.at, buffer, started) : r.target.writeZeroes(p.at, p.bytes, REQ.MAY_UNMAP))?.catch(

@@ -359,18 +359,27 @@ export abstract class BlockNode {
       const below = this.backing;
       if (!this.readsThrough() || (below && below.length <= offset)) status.zero = true;
     }
-    const file = status.file;
-    const finish = (under?: BlockStatus): BlockStatus => {
-      // Past the end of the file means zeroes; a hole inside it too.
-      if (under?.zero || under?.bytes === 0) status.zero = true;
-      if (under && under.bytes > 0) status.bytes = Math.min(status.bytes, under.bytes);
-      if (offset + status.bytes >= length) status.eof = true;
-      return status;
-    };
-    if (!wantZero || !status.recurse || !status.data || status.offset < 0 || status.zero || !file || file === this)
-      return finish();
-    const under = file.blockStatus(status.offset, status.bytes, true);
-    return under instanceof Promise ? under.then(finish) : finish(under);
+    const { file } = status;
+    if (wantZero && status.recurse && status.data && status.offset >= 0 && !status.zero && file && file !== this) {
+      const under = file.blockStatus(status.offset, status.bytes, true);
+      if (under instanceof Promise)
+        return under.then((u) => this.endStatus(offset, length, this.joinStatus(status, u)));
+      this.joinStatus(status, under);
+    }
+    return this.endStatus(offset, length, status);
+  }
+
+  /** Adds what the file says of the place. */
+  private joinStatus(status: BlockStatus, under: BlockStatus): BlockStatus {
+    // Past the end of the file means zeroes; a hole inside it too.
+    if (under.zero || under.bytes === 0) status.zero = true;
+    if (under.bytes > 0) status.bytes = Math.min(status.bytes, under.bytes);
+    return status;
+  }
+
+  private endStatus(offset: number, length: number, status: BlockStatus): BlockStatus {
+    if (offset + status.bytes >= length) status.eof = true;
+    return status;
   }
 
   /** Whether unallocated ranges show another layer; without one they read as zero. */

@@ -116,13 +116,18 @@ export function errnoOf(error: unknown): number {
   return ERRNO.EIO;
 }
 
+/** An error that tells what could not be done, and the errno's text of why. */
+export function failureOf(what: string, error: unknown): BlockError {
+  const errno = errnoOf(error);
+  return new BlockError(`${what}: ${strerror(errno)}`, errno);
+}
+
 /** Does something; what goes wrong is told as `what` with the errno's text. */
 export async function failingAs<T>(what: string, action: () => T | Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    const errno = errnoOf(error);
-    throw new BlockError(`${what}: ${strerror(errno)}`, errno);
+    throw failureOf(what, error);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   switchTable,
 } from './refcount.ts';
 import { COMPRESSED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
+import type { Slice } from './table-cache.ts';
 
 /** Options that can only be given at creation: they must name what the image has already. */
 function checkUnchanged(s: Qcow2State, name: string, value: string): void {
@@ -169,46 +170,66 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
       done.add(table);
       const shared = !(l1[i * 2]! & 0x80000000);
       const users = await refcountOf(s, table / s.clusterSize);
-      for (let e = 0; e < s.l2Entries; e++) {
-        const per = sliceEntries(s);
-        const where = table + Math.floor(e / per) * s.l2Cache.sliceBytes;
-        const got = s.l2Cache.get(where);
-        let slice = got instanceof Promise ? await got : got;
-        const at = (e % per) * 8;
-        const hi = readU32be(slice.data, at);
-        const lo = readU32be(slice.data, at + 4);
-        if (hi & COMPRESSED_HI || !(lo & ZERO_LO)) continue;
-        let host = entryOffset(hi, lo);
-        if (host !== 0 && (await refcountOf(s, host / s.clusterSize)) > users) {
-          // Others see data in that cluster: it is theirs, and this table gets something else.
-          slice = await s.l2Cache.get(where);
-          putEntry(s, slice, e % per, 0, ZERO_LO);
-          for (let i = 0; i < users; i++) await freeClusters(s, host, s.clusterSize, 'never');
-          host = 0;
-        }
-        if (host !== 0) {
-          if (host % s.clusterSize !== 0)
-            throw await s.corruption(`Cluster allocation offset 0x${host.toString(16)} unaligned`);
-          await s.guard.check(host, s.clusterSize);
-          await s.file.writeZeroes(host, s.clusterSize);
-          s.l2Cache.dependOnFlush();
-          slice = await s.l2Cache.get(where);
-          putEntry(s, slice, e % per, hi, (lo & ~ZERO_LO) >>> 0);
-        } else if (s.node.backing) {
-          const offset = await allocClusters(s, s.clusterSize);
-          await s.file.writeZeroes(offset, s.clusterSize);
-          await s.l2Cache.dependOn(s.refcountCache);
-          s.l2Cache.dependOnFlush();
-          slice = await s.l2Cache.get(where);
-          // A table shared by snapshots refers to the cluster once for each of them; the flags follow.
-          putEntry(s, slice, e % per, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
-          if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
-        } else {
-          putEntry(s, slice, e % per, 0, 0);
+      const per = sliceEntries(s);
+      for (let first = 0; first < s.l2Entries; first += per) {
+        const where = table + (first / per) * s.l2Cache.sliceBytes;
+        for (let e = 0; e < per; e++) {
+          const got = s.l2Cache.get(where);
+          let slice = got instanceof Promise ? await got : got;
+          e = nextZeroEntry(s, slice, e, per);
+          if (e === per) break;
+          const hi = readU32be(slice.data, e * 8);
+          const lo = readU32be(slice.data, e * 8 + 4);
+          let host = entryOffset(hi, lo);
+          if (host !== 0 && (await refcountOf(s, host / s.clusterSize)) > users) {
+            // Others see data in that cluster: it is theirs, and this table gets something else.
+            slice = await s.l2Cache.get(where);
+            putEntry(s, slice, e, 0, ZERO_LO);
+            for (let i = 0; i < users; i++) await freeClusters(s, host, s.clusterSize, 'never');
+            host = 0;
+          }
+          if (host !== 0) {
+            if (host % s.clusterSize !== 0)
+              throw await s.corruption(`Cluster allocation offset 0x${host.toString(16)} unaligned`);
+            await s.guard.check(host, s.clusterSize);
+            await s.file.writeZeroes(host, s.clusterSize);
+            s.l2Cache.dependOnFlush();
+            slice = await s.l2Cache.get(where);
+            putEntry(s, slice, e, hi, (lo & ~ZERO_LO) >>> 0);
+          } else if (s.node.backing) {
+            const offset = await allocClusters(s, s.clusterSize);
+            await s.file.writeZeroes(offset, s.clusterSize);
+            await s.l2Cache.dependOn(s.refcountCache);
+            s.l2Cache.dependOnFlush();
+            slice = await s.l2Cache.get(where);
+            // A table shared by snapshots refers to the cluster once for each of them; the flags follow.
+            putEntry(s, slice, e, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
+            if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
+          } else {
+            slice = await s.l2Cache.get(where);
+            putEntry(s, slice, e, 0, 0);
+          }
         }
       }
     }
   }
+}
+
+/**
+ * The first zero cluster among the entries [from, end) of a slice that takes more than dropping it; `end` if there is none. Those
+ * before it that have no host cluster are dropped where no backing file would show.
+ */
+function nextZeroEntry(s: Qcow2State, slice: Slice, from: number, end: number): number {
+  const { data } = slice;
+  for (let e = from; e < end; e++) {
+    const hi = readU32be(data, e * 8);
+    const lo = readU32be(data, e * 8 + 4);
+    if (hi & COMPRESSED_HI || !(lo & ZERO_LO)) continue;
+    if (entryOffset(hi, lo) !== 0 || s.node.backing) return e;
+    data.fill(0, e * 8, e * 8 + 8);
+    s.l2Cache.markDirty(slice);
+  }
+  return end;
 }
 
 /** Rewrites all refcounts with another width. */

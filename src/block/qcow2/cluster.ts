@@ -1,6 +1,6 @@
 // L1 and L2 tables: what lies where, and changing it.
 
-import { readU32be, writeU32be } from '../bytes.ts';
+import { isZero, readU32be, writeU32be } from '../bytes.ts';
 import type { Soon } from '../driver.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 import { allocClusters, freeClusters } from './refcount.ts';
@@ -203,12 +203,39 @@ function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Ma
         base += s.clusterSize;
         const e = index * s.l2EntrySize;
         if (entryOffset(readU32be(data, e), readU32be(data, e + 4)) !== base) break;
+      } else if (kind === KIND.UNALLOCATED) {
+        const empty = emptyEntries(
+          data,
+          index * s.l2EntrySize,
+          Math.ceil((limit - length) / s.clusterSize),
+          s.l2EntrySize,
+        );
+        if (empty > 0) {
+          length += empty * s.clusterSize;
+          index += empty - 1;
+          sub = s.subclusters - 1;
+          continue;
+        }
       }
     }
     if (kindOf(s, data, index, sub) !== kind) break;
     length += s.subclusterSize;
   }
   return { kind, host, bytes: Math.min(length, limit), compressedBytes: 0 };
+}
+
+/** How many of `count` entries from byte `at` on are zero, the first ones: found in steps that grow and shrink. */
+function emptyEntries(data: Uint8Array, at: number, count: number, size: number): number {
+  let empty = 0;
+  for (let step = 1; empty < count; ) {
+    const n = Math.min(step, count - empty);
+    if (isZero(data, at + empty * size, at + (empty + n) * size)) {
+      empty += n;
+      step = n * 4;
+    } else if (n === 1) break;
+    else step = n >>> 2 || 1;
+  }
+  return empty;
 }
 
 /** Place of compressed data: byte offset and the bytes up to the end of its last sector. */

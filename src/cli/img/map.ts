@@ -1,7 +1,7 @@
 // wemu-img map: which parts of the disk hold data, in which layer, at which place.
-import { statusAbove } from '../../block/block-status.ts';
+import { type ChainStatus, statusAbove } from '../../block/block-status.ts';
 import type { BlockNode } from '../../block/driver.ts';
-import { failingAs } from '../../block/errors.ts';
+import { failureOf } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
 import { ExitError, openNamed, outputFormat, parseArgs, print, sayError, usageError } from './common.ts';
@@ -23,7 +23,7 @@ class Output {
   private lines: string[] = [];
   add(line: string): void {
     this.lines.push(line);
-    if (this.lines.length > 4096) this.flush();
+    if (this.lines.length >= 512) this.flush();
   }
   flush(): void {
     if (this.lines.length > 0) print(this.lines.join(''));
@@ -69,10 +69,17 @@ function continues(a: Entry, b: Entry): boolean {
   );
 }
 
-async function* entries(node: BlockNode, start: number, end: number): AsyncGenerator<Entry> {
+/** Entries of one kind are put together; each is told when the next one begins. */
+async function eachEntry(node: BlockNode, start: number, end: number, tell: (e: Entry) => void): Promise<void> {
   let current: Entry | undefined;
   for (let at = start; at < end; ) {
-    const s = await failingAs('Could not read file metadata', () => statusAbove(node, undefined, at, end - at));
+    let s: ChainStatus;
+    try {
+      const found = statusAbove(node, undefined, at, end - at);
+      s = found instanceof Promise ? await found : found;
+    } catch (error) {
+      throw failureOf('Could not read file metadata', error);
+    }
     const next: Entry = {
       start: at,
       length: s.bytes,
@@ -86,12 +93,12 @@ async function* entries(node: BlockNode, start: number, end: number): AsyncGener
     };
     if (current && continues(current, next)) current.length += next.length;
     else {
-      if (current) yield current;
+      if (current) tell(current);
       current = next;
     }
     at += s.bytes;
   }
-  if (current) yield current;
+  if (current) tell(current);
 }
 
 const startOffset = (text: string): number => numberArgument(text, 'start offset', 0, MAX_INT64);
@@ -121,17 +128,16 @@ export async function map(argv: readonly string[]): Promise<number> {
     const end = Math.min(node.length, start + max);
     if (output === 'human') {
       out.add(`${'Offset'.padEnd(16)}${'Length'.padEnd(16)}${'Mapped to'.padEnd(16)}File\n`);
-      for await (const e of entries(node, start, end)) {
-        if (!e.data || e.zero) continue;
-        out.add(humanLine(e));
-      }
+      await eachEntry(node, start, end, (e) => {
+        if (e.data && !e.zero) out.add(humanLine(e));
+      });
     } else {
       out.add('[');
       let pending: Entry | undefined;
-      for await (const e of entries(node, start, end)) {
+      await eachEntry(node, start, end, (e) => {
         if (pending) out.add(jsonLine(pending, false));
         pending = e;
-      }
+      });
       // A list is never empty.
       out.add(jsonLine(pending ?? { ...NOTHING, start }, true));
       out.add(']\n');

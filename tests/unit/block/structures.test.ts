@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import { Mutex, RangeLock, runParallel } from '../../../src/block/async.ts';
 import { isPowerOf2, isZero, readU64be, roundUp, writeU64be } from '../../../src/block/bytes.ts';
-import { zstdFrameLength } from '../../../src/block/qcow2/compress.ts';
+import { zstdFrame } from '../../../src/block/qcow2/compress.ts';
 import { getRefcount, putRefcount } from '../../../src/block/qcow2/refcount.ts';
 import { humanSize, twoDecimals } from '../../../src/cli/img/common.ts';
 
@@ -108,13 +108,13 @@ test('a failing lane stops the others from starting more', async () => {
   expect(started).toBeLessThan(10);
 });
 
-test('zstd frames are measured by their block headers', async () => {
+test('zstd frames are measured by their block headers and say how much is in them', async () => {
   const { zstdCompressSync } = await import('node:zlib');
-  for (const size of [1, 1000, 300000]) {
+  for (const size of [1, 255, 256, 1000, 65791, 65792, 300000]) {
     const frame = zstdCompressSync(Buffer.from(Array.from({ length: size }, (_, i) => (i * 7919) & 255)));
     const padded = Buffer.concat([frame, Buffer.alloc(100, 0xaa)]);
-    expect(zstdFrameLength(padded)).toBe(frame.length);
-    expect(zstdFrameLength(frame.subarray(0, frame.length - 1))).toBeUndefined();
+    expect(zstdFrame(padded)).toEqual({ length: frame.length, content: size });
+    expect(zstdFrame(frame.subarray(0, frame.length - 1))).toBeUndefined();
   }
 });
 
