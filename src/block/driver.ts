@@ -96,6 +96,8 @@ export interface Child {
 export interface NodeFlags {
   readOnly: boolean;
   cacheDirect: boolean;
+  /** aio=native for files that say nothing else. */
+  nativeAio: boolean;
   noFlush: boolean;
   /** discard=unmap: discards are passed on instead of ignored. */
   unmap: boolean;
@@ -114,6 +116,7 @@ export interface NodeFlags {
 export const DEFAULT_FLAGS: NodeFlags = {
   readOnly: false,
   cacheDirect: false,
+  nativeAio: false,
   noFlush: false,
   unmap: false,
   detectZeroes: 'off',

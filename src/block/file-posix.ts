@@ -512,32 +512,37 @@ function alignedBuffer(bytes: number): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(roundUp(bytes, 65536))).subarray(0, bytes);
 }
 
-function readOptions(context: OpenContext): { path: string; locking: boolean } {
+function readOptions(context: OpenContext): { path: string; locking: boolean; nativeAio: boolean } {
   const reader = new OptionReader(context.options);
   const given = context.options.get('filename');
   context.options.delete('filename');
   const path = typeof given === 'string' ? given : '';
   if (path === '') throw new BlockError("The 'file' block driver requires a file name");
   const aio = reader.enum('aio', AIO);
-  if (aio === 'native' && !context.flags.cacheDirect) {
-    throw new BlockError('aio=native was specified, but it requires cache.direct=on, which was not specified.');
-  }
+  const nativeAio = aio === undefined ? context.flags.nativeAio : aio === 'native';
   const locking = reader.enum('locking', ['on', 'off', 'auto'] as const) ?? 'auto';
   reader.number('aio-max-batch');
   const manager = reader.string('pr-manager');
   if (manager !== undefined) throw new BlockError(`No persistent reservation manager with id '${manager}'`);
   reader.bool('drop-cache');
   reader.bool('x-check-cache-dropped');
-  return { path, locking: locking !== 'off' };
+  return { path, locking: locking !== 'off', nativeAio };
+}
+
+/** What must be right of a file that is open, before it is looked at. */
+function checkAio(context: OpenContext, nativeAio: boolean): void {
+  if (nativeAio && !context.flags.cacheDirect)
+    throw new BlockError('aio=native was specified, but it requires cache.direct=on, which was not specified.');
 }
 
 /** Opens an existing file. */
 export async function openFile(context: OpenContext): Promise<BlockNode> {
-  const { path, locking } = readOptions(context);
+  const { path, locking, nativeAio } = readOptions(context);
   // Opening one would wait until somebody writes to it.
   if (statPath(path)?.kind === 'fifo') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
   const fd = openHost(path, context.flags, !context.writes);
   try {
+    checkAio(context, nativeAio);
     const stat = statFd(fd);
     if (stat.kind !== 'file') throw new BlockError(`'file' driver requires '${path}' to be a regular file`);
     // (Files of /proc have no end that could be found.)
@@ -552,9 +557,10 @@ export async function openFile(context: OpenContext): Promise<BlockNode> {
 
 /** Opens a block or character device. */
 export async function openHostDevice(context: OpenContext): Promise<BlockNode> {
-  const { path, locking } = readOptions(context);
+  const { path, locking, nativeAio } = readOptions(context);
   const fd = openHost(path, context.flags, !context.writes);
   try {
+    checkAio(context, nativeAio);
     const stat = statFd(fd);
     if (stat.kind !== 'block' && stat.kind !== 'char') {
       throw new BlockError(`'host_device' driver requires '${path}' to be either a character or block device`);

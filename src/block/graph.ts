@@ -42,6 +42,7 @@ export interface OpenRequest {
   options?: OptionTree;
   readOnly?: boolean;
   cacheDirect?: boolean;
+  nativeAio?: boolean;
   noFlush?: boolean;
   writethrough?: boolean;
   unmap?: boolean;
@@ -83,6 +84,7 @@ export async function openImage(request: OpenRequest): Promise<BlockNode> {
     ...DEFAULT_FLAGS,
     readOnly: request.readOnly ?? false,
     cacheDirect: request.cacheDirect ?? false,
+    nativeAio: request.nativeAio ?? false,
     noFlush: request.noFlush ?? false,
     unmap: request.unmap ?? false,
     noIo: request.noIo ?? false,

@@ -188,6 +188,33 @@ export const MISTAKE_CASES: CliCase[] = [
     ],
   },
   {
+    name: 'amend: which of several mistakes is told',
+    run: [
+      ...CHAIN,
+      ...['refcount_bits=3,compat=0.10', 'refcount_bits=3,data_file_raw=on', 'backing_file=r,data_file=d'],
+      ...['encrypt.state=active,data_file=d', 'encrypt.state=active,refcount_bits=3', 'data_file=d,data_file_raw=on'],
+      ...['encrypt.state=active,compat=x', 'backing_fmt=raw,refcount_bits=3', 'compat=0.10,refcount_bits=8'],
+      ...['backing_file=a', 'backing_file=a,backing_fmt=qcow2', 'backing_fmt=qcow2', 'backing_file=,backing_fmt='],
+      ...['compat=0.10,backing_file=x', 'size=2M,backing_file=x', 'refcount_bits=0', 'lazy_refcounts=on,compat=0.10'],
+    ].map((line) => (line.startsWith('img') ? line : `img amend -o ${line} o`)),
+  },
+  {
+    name: 'snapshots named twice',
+    run: [
+      ...CHAIN,
+      'img snapshot -c one a',
+      ...['-l -l -f foo', '-l -l -z', '-c x -z -c y', '-c x -a y', '-a x --object secret,id=s', '-lc x'].map(
+        (o) => `img snapshot ${o} a`,
+      ),
+      ...[
+        '-l snapshot.name=one -l none',
+        '-l none -l snapshot.id=1',
+        '-l snapshot.id=9 -l one',
+        '-l none -l one',
+      ].flatMap((o) => [`img measure ${o} a`, `img convert ${o} a n`]),
+    ],
+  },
+  {
     name: 'devices that keep nothing, files of a few bytes',
     run: [
       'img create -q -f qcow2 a 1M',
@@ -204,6 +231,27 @@ export const MISTAKE_CASES: CliCase[] = [
         'img info few',
       ]),
     ],
+  },
+  {
+    name: 'bench -i native: what is told first',
+    run: [
+      ...CHAIN,
+      ...[
+        '-i native none',
+        '-i native -f foo a',
+        '-n --image-opts a',
+        '-i native -i threads a',
+        '-n -f raw null-co://',
+      ],
+      ...['-i native --image-opts driver=qcow2,file.filename=a,file.aio=threads', '-i native /', '-n -t none none'],
+    ].map((line) => (line.startsWith('img') ? line : `img bench -c 3 ${line}`)),
+  },
+  {
+    name: 'files with aio=native',
+    run: [
+      ...['none,aio=native', '/,aio=native', '/dev/null,aio=native', 'x,aio=native,aio-max-batch=x'],
+      ...['x,aio=native', 'x,aio=native,cache.direct=on', 'x,aio=native,locking=x'],
+    ].flatMap((list) => ['touch x', `img info --image-opts driver=file,filename=${list}`]),
   },
   {
     name: 'bench: requests beyond the end',

@@ -11,6 +11,7 @@ import { differential, VARIANTS } from './differential.ts';
 import { FAULT_CASES } from './fault-cases.ts';
 import { eventually, freshQcow2, hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
 import { combinations, interop } from './interop.ts';
+import { compareLines, someLines } from './pairs.ts';
 import { compareCase } from './parity.ts';
 import { randomCommands } from './random-commands.ts';
 
@@ -53,6 +54,16 @@ test.skipIf(!hasQemu)(
   async () => {
     const differences: string[] = [];
     await randomCommands(300, 4, (text) => differences.push(text));
+    expect(differences).toEqual([]);
+  },
+  120 * SECONDS,
+);
+
+test.skipIf(!hasQemu)(
+  `pairs of options and mistakes give the same (all of them: pairs.ts)${QEMU_NOTE}`,
+  () => {
+    const differences: string[] = [];
+    compareLines(someLines('-', 123, 601), (line, text) => differences.push(`${line}: ${text}`));
     expect(differences).toEqual([]);
   },
   120 * SECONDS,

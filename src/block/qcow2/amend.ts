@@ -16,16 +16,6 @@ import {
 import { COMPRESSED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 import type { Slice } from './table-cache.ts';
 
-/** Options that can only be given at creation: they must name what the image has already. */
-function checkUnchanged(s: Qcow2State, name: string, value: string): void {
-  const h = s.header;
-  if (name === 'cluster_size' && toSize(name, value) !== s.clusterSize)
-    fail('Changing the cluster size is not supported');
-  if (name === 'compression_type' && value !== (h.compressionType === 1 ? 'zstd' : 'zlib')) {
-    fail('Changing the compression type is not supported');
-  }
-}
-
 function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
   throw new BlockError(message, errno);
 }
@@ -38,6 +28,8 @@ export async function amendImage(
 ): Promise<void> {
   const { s } = node;
   const h = s.header;
+  if ([...options.keys()].some((name) => name.startsWith('encrypt.')))
+    fail("Can't amend encryption options - encryption not present", ERRNO.EINVAL);
   let version = h.version;
   const compat = options.get('compat');
   if (compat !== undefined) {
@@ -45,26 +37,24 @@ export async function amendImage(
     else if (compat === '1.1' || compat === 'v3') version = 3;
     else fail(`Unknown compatibility level ${compat}`, ERRNO.EINVAL);
   }
-  if ([...options.keys()].some((name) => name.startsWith('encrypt.')))
-    fail("Can't amend encryption options - encryption not present", ERRNO.EINVAL);
   const lazy = options.has('lazy_refcounts') ? toBool('lazy_refcounts', options.get('lazy_refcounts')!) : undefined;
   const bits = options.has('refcount_bits') ? toNumber('refcount_bits', options.get('refcount_bits')!) : s.refcountBits;
+  const raw = options.has('data_file_raw') ? toBool('data_file_raw', options.get('data_file_raw')!) : undefined;
+  if (options.has('data_file') && !s.hasDataFile)
+    fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
+  if (raw && !s.dataFileRaw) fail('data-file-raw cannot be set on existing images', ERRNO.EINVAL);
+  if (bits > 64 || !isPowerOf2(bits))
+    fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
   if (bits !== s.refcountBits && version < 3) {
     fail(
       'Refcount widths other than 16 bits require compatibility level 1.1 or above (use compat=1.1 or greater)',
       ERRNO.EINVAL,
     );
   }
-  if (bits > 64 || !isPowerOf2(bits))
-    fail('Refcount width must be a power of two and may not exceed 64 bits', ERRNO.EINVAL);
-  if (options.has('backing_file') || options.has('backing_fmt')) {
+  // (All that can be refused is refused before anything is changed.)
+  const backing = [options.get('backing_file'), options.get('backing_fmt')];
+  if (backing.some((given) => given !== undefined) && (backing[0] !== h.backingFile || backing[1] !== h.backingFormat))
     throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'qemu-img rebase' instead.");
-  }
-  for (const [name, value] of options) checkUnchanged(s, name, value);
-  const raw = options.has('data_file_raw') ? toBool('data_file_raw', options.get('data_file_raw')!) : undefined;
-  if (options.has('data_file') && !s.hasDataFile)
-    fail('data-file can only be set for images that use an external data file', ERRNO.EINVAL);
-  if (raw && !s.dataFileRaw) fail('data-file-raw cannot be set on existing images', ERRNO.EINVAL);
   await s.quiet(async () => {
     if (version > h.version) await upgrade(s);
     if (bits !== s.refcountBits) await changeRefcountWidth(s, bits, version, progress);

@@ -66,23 +66,18 @@ export async function bench(argv: readonly string[]): Promise<number> {
   const interval = number('flush-interval', 0);
   const pattern = number('pattern', 0);
   const cache = benchCache(args.last('t') ?? 'writeback');
-  const aio = args.last('i');
   if (args.positional.length !== 1) usageError('Expecting one image file name');
   const write = args.has('w');
   if (!write && interval > 0) fail('--flush-interval is only available in write tests');
   if (interval > 0 && interval < depth) fail("Flush interval can't be smaller than depth");
   const name = args.positional[0]!;
-  if ((args.has('n') || aio === 'native') && !cache.cacheDirect) {
-    fail(
-      `Could not open '${name}': aio=native was specified, but it requires cache.direct=on, which was not specified.`,
-    );
-  }
   const node = await openNamed({
     name,
     format: args.last('f'),
     imageOpts: args.has('image-opts'),
     readOnly: !write,
     forceShare: args.has('U'),
+    nativeAio: args.has('n') || args.all('i').includes('native'),
     ...cache,
   });
   let failed = false;

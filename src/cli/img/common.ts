@@ -154,7 +154,7 @@ export async function parseArgs(
     const key = row.key ?? row.short ?? row.long!;
     if (key === 'object') return defineObject(value, failure);
     if (key === 'help') {
-      print((await import('./help.ts')).helpText());
+      print((await import('./help.ts')).helpText(commandName));
       throw new ExitError(0);
     }
     row.check?.(value);
@@ -252,6 +252,11 @@ export const SNAPSHOT_PARAM: OptionRow = {
     }
   },
 };
+
+/** The snapshot that is meant, when the option was given; a list goes before ids and names, wherever it was given. */
+export function snapshotParam(args: Args): string | undefined {
+  return args.all('l').findLast((param) => param.startsWith('snapshot.')) ?? args.last('l');
+}
 
 /** Options of `--image-opts`; a first value without a name is the file. */
 export function imageOptions(text: string): OptionTree {

@@ -19,6 +19,7 @@ import {
   reportError,
   SNAPSHOT_PARAM,
   sayError,
+  snapshotParam,
   TOOL,
 } from './common.ts';
 import { printOptionHelp, wantsHelp } from './create.ts';
@@ -163,7 +164,7 @@ export async function convert(argv: readonly string[]): Promise<number> {
   let done = false;
   try {
     sources = await openSources(args, names);
-    if (args.has('l')) await selectSnapshot(sources, args.last('l')!);
+    if (args.has('l')) await selectSnapshot(sources, snapshotParam(args)!);
     const driver = findDriver(format);
     const options = optionMap(texts);
     const backing = args.last('B') ?? options.get('backing_file');

@@ -1,34 +1,51 @@
-// What wemu-img --help and --version say.
+// What wemu-img --help, wemu-img COMMAND --help and --version say.
 import { allDrivers } from '../../block/drivers.ts';
+import { COMMAND_HELP, type CommandHelp } from './command-help.ts';
 
 const VERSION_LINE = 'wemu-img version 7.2.0 (wemu)';
-
-const SYNTAX = `  amend [--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [-t cache] [--force] -o options filename
-  bench [-c count] [-d depth] [-f fmt] [--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] [-o offset] [--pattern=pattern] [-q] [-s buffer_size] [-S step_size] [-t cache] [-w] [-U] filename
-  bitmap (--merge SOURCE | --add | --remove | --clear | --enable | --disable)... [-b source_file [-F source_fmt]] [-g granularity] [--object objectdef] [--image-opts | -f fmt] filename bitmap
-  check [--object objectdef] [--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] filename
-  commit [--object objectdef] [--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] [-p] filename
-  compare [--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-p] [-q] [-s] [-U] filename1 filename2
-  convert [--object objectdef] [--image-opts] [--target-image-opts] [--target-is-zero] [--bitmaps] [-U] [-C] [-c] [-p] [-q] [-n] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B backing_file [-F backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] [-r rate_limit] [-m num_coroutines] [-W] [--salvage] filename [filename2 [...]] output_filename
-  create [--object objectdef] [-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]
-  dd [--image-opts] [-U] [-f fmt] [-O output_fmt] [bs=block_size] [count=blocks] [skip=blocks] if=input of=output
-  info [--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [--safe] [-U] filename
-  map [--object objectdef] [--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] filename
-  measure [--output=ofmt] [-O output_fmt] [-o options] [--size N | [--object objectdef] [--image-opts] [-f fmt] [-l snapshot_param] filename]
-  snapshot [--object objectdef] [--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename
-  rebase [--object objectdef] [--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] [-c] -b backing_file [-F backing_fmt] filename
-  resize [--object objectdef] [--image-opts] [-f fmt] [--preallocation=prealloc] [-q] [--shrink] filename [+ | -]size`;
 
 export function versionText(): string {
   return `${VERSION_LINE}\n`;
 }
 
-export function helpText(): string {
-  const formats = allDrivers()
+/** (Scripts look for this line to see what there is.) */
+function formatsLine(): string {
+  const names = allDrivers()
     .filter((d) => !d.recognisedOnly)
     .map((d) => d.name)
-    .sort()
-    .join(' ');
+    .sort();
+  return `Supported formats: ${names.join(' ')}\n`;
+}
+
+/** Two columns; a row whose first one is too wide has the second on a line of its own. */
+function columns(rows: readonly (readonly [string, string])[], width: number): string {
+  return rows
+    .map(([name, text]) =>
+      name.length < width ? `  ${name.padEnd(width)}${text}\n` : `  ${name}\n  ${' '.repeat(width)}${text}\n`,
+    )
+    .join('');
+}
+
+/** The help on one command. */
+function commandText(name: string, h: CommandHelp): string {
+  const notes = h.notes ? `\n${h.notes.join('\n')}\n` : '';
+  return `usage: wemu-img ${name} ${h.syntax}
+
+${h.about}
+
+Options
+${columns(h.options, 24)}${notes}
+Examples
+${h.examples.map((line) => `  ${line}\n`).join('')}
+'wemu-img --help' says what may stand in the place of filename, fmt, size, cache and the like.
+${formatsLine()}`;
+}
+
+/** The help on a command, or on wemu-img as a whole. */
+export function helpText(command?: string): string {
+  if (command !== undefined && Object.hasOwn(COMMAND_HELP, command))
+    return `${VERSION_LINE}\n${commandText(command, COMMAND_HELP[command]!)}`;
+  const commands = Object.entries(COMMAND_HELP);
   return `${VERSION_LINE}
 usage: wemu-img [standard options] command [command options]
 Disk image utility: creates, converts and inspects images; options, output and exit codes as in qemu-img 7.2.
@@ -38,33 +55,36 @@ Disk image utility: creates, converts and inspects images; options, output and e
     '-T', '--trace'      [[enable=]<pattern>][,events=<file>][,file=<file>]
                          accepted for scripts; there are no trace events
 
+Commands ('wemu-img COMMAND --help' says what the options of one are)
+${columns(
+  commands.map(([name, { about }]) => [name, about] as const),
+  10,
+)}
 Command syntax:
-${SYNTAX}
-
+${commands.map(([name, { syntax }]) => `  ${name} ${syntax}\n`).join('')}
 What stands in the place of
-  filename          a file, protocol:name, json:{...}, or with --image-opts a list of options (driver=qcow2,file.filename=...)
-  fmt, output_fmt   a format; images to be read are looked at to find theirs where it is not given
-  size, N, offset   bytes, or with one of the suffixes k, M, G, T, P, E (powers of 1024)
-  options           name=value,name=value; '-o help' lists those of a format
-  cache, src_cache  none, writeback, writethrough, directsync or unsafe; convert writes with unsafe unless told otherwise
-  snapshot_param    the id or name of a snapshot, or snapshot.id=...,snapshot.name=...
-  objectdef         secret,id=... or throttle-group,id=...; '--object help' lists the kinds, '--object secret,help' properties
-  ofmt              human or json
+${columns(
+  [
+    ['filename', 'a file, protocol:name, json:{...}, or with --image-opts a list of options'],
+    ['fmt, output_fmt', 'a format; images to be read are looked at to find theirs where it is not given'],
+    ['size, N, offset', 'bytes, or with one of the suffixes k, M, G, T, P, E (powers of 1024)'],
+    ['options', "name=value,name=value; '-o help' lists those of a format; a comma in a value is doubled"],
+    ['cache, src_cache', 'how the page cache is used, and what a flush is:'],
+    ['  writeback', 'cached; a flush brings all to the disk (the default but for convert)'],
+    ['  none', 'not cached (O_DIRECT); a flush brings all to the disk'],
+    ['  writethrough', 'cached; each write is on the disk when it ends'],
+    ['  directsync', 'not cached; each write is on the disk when it ends'],
+    ['  unsafe', 'cached; never flushed (the default of convert)'],
+    ['snapshot_param', 'the id or name of a snapshot, or snapshot.id=...,snapshot.name=...'],
+    ['objectdef', "secret,id=... or throttle-group,id=...; '--object help' and '--object secret,help' list them"],
+    ['ofmt', 'human or json'],
+  ],
+  18,
+)}
+Examples
+  wemu-img create -f qcow2 disk.qcow2 20G
+  wemu-img info disk.qcow2
+  wemu-img convert -p -f raw -O qcow2 disk.raw disk.qcow2
 
-Options of several commands
-  -q                say nothing but errors
-  -p                show progress (SIGUSR1 does once; --progress=json writes it to standard error as lines of JSON)
-  -U                open images others write to; what is read may be inconsistent
-  -u                create, rebase: take the backing file's name as it is, without opening it
-  -c                convert, rebase: compress what is written
-  -n                convert: the target is there already
-  -S size           convert: runs of zeroes from this size on become holes (4k); 0 writes everything
-  -W, -m number     convert: write in any order; requests in flight (8)
-  -r leaks|all      check: mend leaked clusters only, or all that is wrong
-  -s                compare: sizes and allocation count too
-  -g size           bitmap: bytes that one bit stands for
-  --safe            info: open no second file, whatever the image says
-
-Supported formats: ${formats}
-`;
+${formatsLine()}`;
 }

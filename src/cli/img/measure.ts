@@ -21,6 +21,7 @@ import {
   reportError,
   SNAPSHOT_PARAM,
   sayError,
+  snapshotParam,
 } from './common.ts';
 import { imageSize } from './numbers.ts';
 
@@ -104,7 +105,7 @@ export async function measure(argv: readonly string[]): Promise<number> {
     });
   }
   try {
-    if (source && args.has('l')) await (await import('./convert.ts')).selectSnapshot([source], args.last('l')!);
+    if (source && args.has('l')) await (await import('./convert.ts')).selectSnapshot([source], snapshotParam(args)!);
     const driver = findDriver(format);
     if (!driver) fail(`Unknown file format '${format}'`);
     if (!createOptionsOf(driver.name)) fail(`Format driver '${format}' does not support image creation`);

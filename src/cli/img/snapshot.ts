@@ -2,23 +2,28 @@
 import { BlockError, ERRNO, errnoOf, failingAs, strerror } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { Qcow2Node } from '../../block/qcow2/open.ts';
-import { openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
+import { type OptionRow, openNamed, parseArgs, print, reportError, sayError, usageError } from './common.ts';
 import { snapshotTable } from './snapshot-list.ts';
 
 export async function snapshot(argv: readonly string[]): Promise<number> {
+  let action: 'l' | 'a' | 'c' | 'd' | undefined;
+  const only = (short: 'l' | 'a' | 'c' | 'd'): OptionRow => ({
+    short,
+    argument: short !== 'l',
+    check: () => {
+      if (action !== undefined) usageError("Cannot mix '-l', '-a', '-c', '-d'");
+      action = short;
+    },
+  });
   const args = await parseArgs(argv, [
-    { short: 'l' },
-    { short: 'a', argument: true },
-    { short: 'c', argument: true },
-    { short: 'd', argument: true },
+    only('l'),
+    only('a'),
+    only('c'),
+    only('d'),
     { short: 'q' },
     { short: 'U', long: 'force-share' },
   ]);
-  const actions = ['l', 'a', 'c', 'd'].filter((k) => args.has(k));
-  if (actions.length > 1 || actions.some((k) => args.all(k).length > 1))
-    usageError("Cannot mix '-l', '-a', '-c', '-d'");
   if (args.positional.length !== 1) usageError('Expecting one image file name');
-  const action = actions[0];
   const node = await openNamed({
     name: args.positional[0]!,
     imageOpts: args.has('image-opts'),
