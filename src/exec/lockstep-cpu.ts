@@ -33,6 +33,9 @@ interface Step {
  */
 const MAX_STEPS = 300;
 
+/** What the poll word is while generated code is to leave at its first poll. */
+const TO_LEAVE = 2;
+
 /** So many writes that the reference did later are looked for in memory: generated code must not have done them yet. */
 const LATER_WRITES = 64;
 
@@ -64,8 +67,15 @@ export class LockstepCpu extends Cpu {
     return this.guest.layout.size;
   }
 
+  /** CPU state but for the poll word. */
   private snapshot(): Uint8Array {
-    return this.memory.u8.slice(this.env, this.env + this.stateSize);
+    return this.memory.u8.slice(this.env, this.env + this.stateSize).fill(0, HEADER.poll, HEADER.poll + 4);
+  }
+
+  private restore(state: Uint8Array): void {
+    const { memory, env } = this;
+    memory.u8.set(state.subarray(0, HEADER.poll), env);
+    memory.u8.set(state.subarray(HEADER.poll + 4), env + HEADER.poll + 4);
   }
 
   private readonly journalWrite = (address: number, length: number): void => {
@@ -81,13 +91,15 @@ export class LockstepCpu extends Cpu {
   }
 
   protected override enterAt(pc: number, flags: number): Exit {
-    const { view, env, memory } = this;
-    const poll = view.getUint32(env + HEADER.poll, true);
-    view.setUint32(env + HEADER.poll, 1, true);
+    const { env, memory } = this;
+    // A signal that comes meanwhile sets it to 1.
+    const words = new Int32Array(memory.u8.buffer);
+    const poll = (env + HEADER.poll) / 4;
+    const polled = Atomics.exchange(words, poll, TO_LEAVE);
     const before = this.snapshot();
     const steps = this.runReference(pc, flags);
     for (let n = this.journal.length - 1; n >= 0; n--) memory.u8.set(this.journal[n]!.before, this.journal[n]!.address);
-    memory.u8.set(before, env);
+    this.restore(before);
     let exit: Exit;
     let fault: unknown = null;
     try {
@@ -99,9 +111,7 @@ export class LockstepCpu extends Cpu {
     const stuck = exit === Exit.POLL && sameBytes(before, this.snapshot());
     this.compare(pc, steps, fault !== null, exit);
     this.comparisons++;
-    const pending =
-      view.getUint32(env + HEADER.pendingSignals, true) | view.getUint32(env + HEADER.pendingSignalsHigh, true);
-    view.setUint32(env + HEADER.poll, poll || pending ? 1 : 0, true);
+    Atomics.compareExchange(words, poll, TO_LEAVE, polled);
     if (fault !== null) return this.recover(fault);
     if (stuck) return this.stepOver(pc, flags);
     return exit === Exit.POLL ? Exit.LOOKUP : exit;

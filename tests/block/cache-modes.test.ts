@@ -1,6 +1,7 @@
 // The five cache modes: how the file is opened and how often it is flushed, seen from outside for qemu-img and for us.
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
 
 const IMG = join(import.meta.dir, '../../src/cli/img.ts');
@@ -30,6 +31,6 @@ for (const mode of ['writeback', 'none', 'writethrough', 'directsync', 'unsafe']
         const theirs = traced(dir, ['qemu-img', ...command], 'image');
         expect(traced(dir, [process.execPath, IMG, ...command], 'image')).toEqual(theirs);
       }),
-    60_000,
+    TEST_LIMIT,
   );
 }

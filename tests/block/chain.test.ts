@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { hasQemu, QEMU_NOTE } from './helpers.ts';
 
 const WEMU = [process.execPath, join(import.meta.dir, '../../src/cli/img.ts')];
@@ -29,7 +30,7 @@ beforeAll(async () => {
       await node.write(at * CLUSTER, new Uint8Array(CLUSTER).fill(i + 1));
     await closeImage(node);
   }
-}, 60_000);
+}, TEST_LIMIT);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Runs a command in a copy of the chain. */
@@ -77,7 +78,7 @@ for (const { command, images } of COMMANDS)
       expect(ours.memory).toBeLessThan(MEMORY);
       for (const [i, image] of images.entries()) expect(shown[i]!.equals(content(theirs.folder, image))).toBe(true);
     },
-    60_000,
+    TEST_LIMIT,
   );
 
 test('a chain of more than 200 is refused by name', async () => {

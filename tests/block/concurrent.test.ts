@@ -1,5 +1,6 @@
 // Many requests at once in few clusters (a share of what concurrent.ts does by command).
 import { test } from 'bun:test';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { CONCURRENT, concurrent } from './concurrent.ts';
 import { inScratch } from './helpers.ts';
 
@@ -10,6 +11,6 @@ for (const [i, q] of CONCURRENT.entries()) {
       inScratch(async (dir) => {
         for (let k = 0; k < 3; k++) await concurrent({ ...q, seed: 500 + i * 10 + k, rounds: 30 }, dir);
       }),
-    60_000,
+    TEST_LIMIT,
   );
 }

@@ -1,5 +1,6 @@
 // Crashes while images are created: every kind of image, and every point.
 import { expect, test } from 'bun:test';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { CREATED, crashCreation, crashOverOld } from './crash-create.ts';
 import { inScratch } from './helpers.ts';
 
@@ -7,7 +8,7 @@ for (const [i, options] of CREATED.entries()) {
   test(
     `an image whose creation ends in a crash is refused or whole: ${options || 'no options'}`,
     () => inScratch(async (dir) => void expect(await crashCreation(options, dir, i)).toBeGreaterThan(3)),
-    60_000,
+    TEST_LIMIT,
   );
 }
 

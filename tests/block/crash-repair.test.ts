@@ -1,5 +1,6 @@
 // Crashes of `check -r`: a share of what crash-repair.ts does by command.
 import { expect, test } from 'bun:test';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { crashMutants, crashRepairs, REPAIRED } from './crash-repair.ts';
 import { inScratch } from './helpers.ts';
 
@@ -14,7 +15,7 @@ for (const [i, options] of REPAIRED.entries()) {
         const { states } = await crashRepairs(options, dir, 40 + i, 6);
         expect(states).toBeGreaterThan(60);
       }),
-    60_000,
+    TEST_LIMIT,
   );
 }
 
@@ -24,5 +25,5 @@ test(
     inFolder(async (dir) => {
       for (const [i, options] of REPAIRED.entries()) await crashMutants(options, dir, 900 + 10 * i, 2);
     }),
-  60_000,
+  TEST_LIMIT,
 );

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test';
 import fs from 'node:fs';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import { parseKeyValueList } from '../../src/block/options.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { hasQemu, inScratch, QEMU_NOTE, run } from './helpers.ts';
 
 /** Options of what is opened; @ stands for the folder. */
@@ -110,5 +111,5 @@ test.skipIf(!hasQemu)(
         }
       }
     }),
-  60_000,
+  TEST_LIMIT,
 );

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { hasQemu, inScratch, QEMU_NOTE } from './helpers.ts';
 
 const WEMU = [process.execPath, join(import.meta.dir, '../../src/cli/img.ts')];
@@ -70,7 +71,7 @@ for (const [name, program, there] of PROGRAMS) {
         expect(numbers(err)).toEqual(numbers(err).toSorted((a, b) => a - b));
       }
     },
-    60_000,
+    TEST_LIMIT,
   );
 
   test.concurrent.skipIf(!there)(
@@ -82,7 +83,7 @@ for (const [name, program, there] of PROGRAMS) {
       expect(numbers(out).at(-1)).toBe(100);
       expect(err).toBe('');
     },
-    60_000,
+    TEST_LIMIT,
   );
 
   test.concurrent.skipIf(!there)(
@@ -96,17 +97,21 @@ for (const [name, program, there] of PROGRAMS) {
         expect(told).toEqual({ code: 0, out: '', err: '' });
         expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
       }),
-    60_000,
+    TEST_LIMIT,
   );
 }
 
-test.concurrent('with --progress=json, SIGUSR1 gives one more object', async () => {
-  const { out, err } = await convert(WEMU, ['--progress=json']);
-  expect(out).toBe('');
-  const told = err
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { progress: number });
-  expect(told[0]).toEqual({ progress: 0 });
-  expect(told.at(-1)).toEqual({ progress: 1 });
-}, 60_000);
+test.concurrent(
+  'with --progress=json, SIGUSR1 gives one more object',
+  async () => {
+    const { out, err } = await convert(WEMU, ['--progress=json']);
+    expect(out).toBe('');
+    const told = err
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { progress: number });
+    expect(told[0]).toEqual({ progress: 0 });
+    expect(told.at(-1)).toEqual({ progress: 1 });
+  },
+  TEST_LIMIT,
+);
