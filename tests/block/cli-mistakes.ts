@@ -199,6 +199,28 @@ export const MISTAKE_CASES: CliCase[] = [
     ].map((line) => (line.startsWith('img') ? line : `img amend -o ${line} o`)),
   },
   {
+    name: 'before the command',
+    run: [
+      ...CHAIN,
+      ...[
+        '-- info a',
+        '-- foo',
+        '-- info',
+        '-Tx -- info a',
+        '-- -- info a',
+        '-zV info a',
+        '-T x -zV',
+        '- info a',
+        '-- --help',
+      ],
+      ...['-T -x info a', '-T ,x info a', '-T x,y=1 info a', '-T events=none info a', '--tr=x info a', '--t x info a'],
+    ].map((line) => (line.startsWith('img') ? line : `img ${line}`)),
+  },
+  {
+    name: 'names of trace events in a file',
+    run: [...CHAIN, "printf 'x\\n-y\\n#no\\nz*\\n\\nlast\\n' >events", 'img -T events=events info a'],
+  },
+  {
     name: 'snapshots named twice',
     run: [
       ...CHAIN,

@@ -65,7 +65,8 @@ function runCase(c: CliCase, tool: string): Result[] {
 /** Differences of one case, as text; empty if there are none. */
 export function compareCase(c: CliCase): string {
   const theirs = runCase(c, 'qemu-img');
-  const ours = runCase(c, `${BUN} ${IMG}`);
+  // (Bun takes the first -- for itself.)
+  const ours = runCase(c, `${BUN} ${IMG} --`);
   let text = '';
   for (const [i, t] of theirs.entries()) {
     const o = ours[i]!;

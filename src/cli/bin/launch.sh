@@ -49,6 +49,8 @@ export BUN_JSC_maxNumberOfWorklistThreads BUN_JSC_largeHeapSize \
 
 [ -n "$wemu_program" ] && exec "$wemu_program" "$@"
 shift
+# Bun takes a first -- for itself (docs/runtime.md).
+[ "${1-}" != -- ] || set -- -- "$@"
 
 # A package of the same name inside ours wins over the one beside ours (installed flat). The platform package holds the
 # real binary until bun's install script moves it to bun/bin/bun.exe, so either place works, scripts allowed or not.

@@ -2,7 +2,17 @@
 import { nameOfBytes } from '../../block/bytes.ts';
 import { ignoreSignal } from '../../block/libc.ts';
 import { sendWarnings } from '../../block/warnings.ts';
-import { asBlockError, ExitError, finalCode, print, reportError, sayError, setCommand, usageError } from './common.ts';
+import {
+  asBlockError,
+  ExitError,
+  finalCode,
+  print,
+  reportError,
+  sayError,
+  setCommand,
+  TOOL,
+  usageError,
+} from './common.ts';
 
 const SIGUSR1 = 10;
 
@@ -16,13 +26,17 @@ export type CommandTable = Record<string, () => Promise<Command>>;
 const STANDARD = { h: 'help', V: 'version', T: 'trace' } as const;
 
 /** Handles one standard option; returns how many words it took, or the exit code if it ends the command. */
-async function standardOption(word: string, next: string | undefined): Promise<{ words: number } | number> {
+async function standardOption(
+  word: string,
+  next: string | undefined,
+  shown: string,
+): Promise<{ words: number } | number> {
   const eq = word.startsWith('--') ? word.indexOf('=') : -1;
   const long = word.startsWith('--') ? word.slice(2, eq < 0 ? undefined : eq) : undefined;
   const names = Object.values(STANDARD);
   const name = long === undefined ? STANDARD[word[1] as keyof typeof STANDARD] : names.find((n) => n.startsWith(long));
   const takesNone = name === 'help' || name === 'version';
-  if (!name || long === '' || (takesNone && eq >= 0)) usageError(`unrecognized option '${word}'`);
+  if (!name || long === '' || (takesNone && eq >= 0)) usageError(`unrecognized option '${shown}'`);
   if (takesNone) {
     const { helpText, versionText } = await import('./help.ts');
     print(name === 'help' ? helpText() : versionText());
@@ -38,7 +52,14 @@ async function standardOption(word: string, next: string | undefined): Promise<{
 async function main(argv: readonly string[], commands: CommandTable): Promise<number> {
   let at = 0;
   while (at < argv.length && argv[at]!.startsWith('-') && argv[at] !== '-') {
-    const done = await standardOption(argv[at]!, argv[at + 1]);
+    const word = argv[at]!;
+    if (word === '--') {
+      at++;
+      break;
+    }
+    // (getopt names the word before the one it is not done with.)
+    const shown = word.length > 2 && word[1] !== '-' ? (argv[at - 1] ?? TOOL) : word;
+    const done = await standardOption(word, argv[at + 1], shown);
     if (typeof done === 'number') return done;
     at += done.words;
   }

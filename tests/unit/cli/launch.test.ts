@@ -57,6 +57,16 @@ test('arguments arrive as given, after the guest name', () => {
   expect([general.entry, ...general.args]).toEqual(['wemu.ts', ...latin1(AWKWARD)]);
 });
 
+test('a first -- arrives, too', () => {
+  // What the program sees as its arguments counts here: Bun takes one from there.
+  writeFileSync(join(installed, 'src/cli/img.ts'), 'console.log(JSON.stringify(process.argv.slice(2)));\n');
+  symlinkSync('../wemu/src/cli/bin/wemu-img', join(top, 'node_modules/.bin/wemu-img'));
+  for (const args of [['--', 'info', 'x'], ['--', '--', 'x'], ['--'], ['-T', 'x', '--', 'info'], []]) {
+    const run = Bun.spawnSync([join(top, 'node_modules/.bin/wemu-img'), ...args], { cwd: top });
+    expect(JSON.parse(run.stdout.toString())).toEqual(args);
+  }
+});
+
 test('bytes that are not UTF-8 survive', () => {
   const script = `exec node_modules/.bin/wemu-i386 "$(printf '\\377\\200')"`;
   const run = Bun.spawnSync(['sh', '-c', script], { cwd: top });
