@@ -3,6 +3,7 @@
 import { expect } from 'bun:test';
 import { ARM_MODELS } from '../../targets/arm/models.ts';
 import { ARM_GROUPS, armReport, fuzzArm } from '../fuzz/arm-run.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 /** Cases of one model; more by WEMU_FUZZ_RUNS. */
@@ -28,6 +29,6 @@ for (const { name } of ARM_MODELS) {
       if (result.differences.size > 0) throw new Error(armReport(result, seed));
       expect(result.agreed).toBeGreaterThan(CASES * 0.9);
     },
-    120_000,
+    TEST_LIMIT,
   );
 }

@@ -12,6 +12,7 @@ import { runOnWemu } from '../fuzz/arm-compare.ts';
 import { type ArmCase, type ArmResult, BUFFER } from '../fuzz/arm-program.ts';
 import { thumbForm } from '../fuzz/arm-vector-cases.ts';
 import { Random } from '../oracle/random.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 
 /** T32_VFP: floating point in Thumb's form. */
 type Set = keyof typeof DECODERS | 'T32_VFP';
@@ -284,36 +285,40 @@ for (const options of [
   ['-engine', 'interp'],
 ]) {
   for (const [set, rows] of sets()) {
-    test(`${set}: what is said to happen happens, ${options.join(' ')}`, () => {
-      const random = new Random(set.length);
-      const drawn: [Drawn, Twin][] = [];
-      const missing: string[] = [];
-      for (const row of rows) {
-        for (const named of row.unpredictable) {
-          const rule = named.split('-', 1)[0]!;
-          if (ruleOf(named).rule.does === null || ONE_BY_ONE.includes(rule) || row.name === 'ADR') continue;
-          if (set.startsWith('VFP') && ONLY_T32.includes(rule)) continue;
-          if (set === 'T32_VFP' && ONLY_A32.includes(rule)) continue;
-          for (let n = 0; n < PER_RULE; n++) {
-            const one = draw(set, row, rule, random);
-            if (one) drawn.push([one, LAWS[rule as keyof typeof LAWS](one)]);
-            else if (n === 0) missing.push(`${row.name} ${row.pattern} ${rule}`);
+    test(
+      `${set}: what is said to happen happens, ${options.join(' ')}`,
+      () => {
+        const random = new Random(set.length);
+        const drawn: [Drawn, Twin][] = [];
+        const missing: string[] = [];
+        for (const row of rows) {
+          for (const named of row.unpredictable) {
+            const rule = named.split('-', 1)[0]!;
+            if (ruleOf(named).rule.does === null || ONE_BY_ONE.includes(rule) || row.name === 'ADR') continue;
+            if (set.startsWith('VFP') && ONLY_T32.includes(rule)) continue;
+            if (set === 'T32_VFP' && ONLY_A32.includes(rule)) continue;
+            for (let n = 0; n < PER_RULE; n++) {
+              const one = draw(set, row, rule, random);
+              if (one) drawn.push([one, LAWS[rule as keyof typeof LAWS](one)]);
+              else if (n === 0) missing.push(`${row.name} ${row.pattern} ${rule}`);
+            }
           }
         }
-      }
-      expect(missing).toEqual([]);
-      if (drawn.length === 0) return;
-      const cases = drawn.flatMap(([one, twin]) => pairOf(one, twin));
-      const memory = [...Array<number>(8).fill(0), ...randomMemory(random).slice(8)];
-      const results = runOnWemu(cases, memory, { options });
-      expect(results.length).toBe(cases.length);
-      const wrong = drawn.flatMap(([one, twin], n) => {
-        const found = differences(one, twin, results[2 * n]!, results[2 * n + 1]!);
-        const text = `${one.row.name} ${one.word.toString(16)}, twin ${twin.word.toString(16)}, ${unpredictableRules(one.insn)}`;
-        return found.length > 0 ? [`${text}: ${found.slice(0, 3).join('; ')}`] : [];
-      });
-      expect(wrong.slice(0, 10)).toEqual([]);
-    }, 120_000);
+        expect(missing).toEqual([]);
+        if (drawn.length === 0) return;
+        const cases = drawn.flatMap(([one, twin]) => pairOf(one, twin));
+        const memory = [...Array<number>(8).fill(0), ...randomMemory(random).slice(8)];
+        const results = runOnWemu(cases, memory, { options });
+        expect(results.length).toBe(cases.length);
+        const wrong = drawn.flatMap(([one, twin], n) => {
+          const found = differences(one, twin, results[2 * n]!, results[2 * n + 1]!);
+          const text = `${one.row.name} ${one.word.toString(16)}, twin ${twin.word.toString(16)}, ${unpredictableRules(one.insn)}`;
+          return found.length > 0 ? [`${text}: ${found.slice(0, 3).join('; ')}`] : [];
+        });
+        expect(wrong.slice(0, 10)).toEqual([]);
+      },
+      TEST_LIMIT,
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 // between, the kernel kept that later signal alone, and up to all expirations of a starved process were not counted. Queued
 // signals changed their order in the same way. From the first call on for which this matters the engine's threads take none.
 import { expect } from 'bun:test';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { wemuCommand } from '../oracle/runner.ts';
 import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
 import { testWith } from '../setup/needs.ts';
@@ -15,10 +15,15 @@ const GUEST_SIGNALS = (1n << 9n) | (1n << 34n);
 /** The masks of a process's threads other than the first. */
 function masksOfEngineThreads(pid: number): bigint[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
-    const status = `/proc/${pid}/task/${tid}/status`;
-    // Idle threads may end at any time.
-    if (tid === String(pid) || !existsSync(status)) return [];
-    return [BigInt(`0x${/^SigBlk:\s*(\S+)/m.exec(readFileSync(status, 'latin1'))![1]}`)];
+    if (tid === String(pid)) return [];
+    try {
+      const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'latin1');
+      return [BigInt(`0x${/^SigBlk:\s*(\S+)/m.exec(status)![1]}`)];
+    } catch (error) {
+      // Idle threads may end at any time.
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+      throw error;
+    }
   });
 }
 

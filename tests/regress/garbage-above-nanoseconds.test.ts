@@ -4,6 +4,7 @@
 import { expect } from 'bun:test';
 import { wemuCommand } from '../oracle/runner.ts';
 import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const programs = new CPrograms(import.meta.dir);
@@ -24,5 +25,5 @@ testWith(
       expect(programs.run([...wemu.command, program])).toBe(native);
     }
   },
-  120_000,
+  TEST_LIMIT,
 );

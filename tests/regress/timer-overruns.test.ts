@@ -4,6 +4,7 @@
 import { expect } from 'bun:test';
 import { wemuCommand } from '../oracle/runner.ts';
 import { CPrograms, NATIVE_I386 } from '../programs/c-programs.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { testWith } from '../setup/needs.ts';
 
 const programs = new CPrograms(import.meta.dir);
@@ -19,5 +20,5 @@ testWith(
     expect(native).toBe(`${'signal: 1, overrun of 20: 1, asked: 1\n'.repeat(2)}status 0\n`);
     for (let k = 0; k < 5; k++) expect(programs.run([...wemu.command, program])).toBe(native);
   },
-  120_000,
+  TEST_LIMIT,
 );
