@@ -1,7 +1,6 @@
-// Creating images: option checks, backing files, the protocol file, then the format's layout in it.
-import { roundUp } from './bytes.ts';
+// Creating images: option checks, backing files, and what formats need to lay themselves out in a new file.
 import { createOptionsOf } from './create-options.ts';
-import type { BlockNode, Driver, Preallocation } from './driver.ts';
+import { type BlockNode, type CreateContext, type Driver, PERM, type Preallocation } from './driver.ts';
 import { findDriver } from './drivers.ts';
 import { BlockError, ERRNO, prefixing } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';
@@ -14,10 +13,8 @@ import {
   type OptionTable,
   type OptionTree,
   type OptionValue,
-  PREALLOCATION_MODES,
   parseKeyValueList,
   parseSize,
-  plainEnum,
   toBool,
   toSize,
   toUint64,
@@ -39,43 +36,6 @@ export interface CreateImageRequest {
   announce?: (line: string) => void;
 }
 
-/** Order in which options are shown. */
-const SHOW_ORDER = [
-  'encryption',
-  'encrypt.format',
-  'encrypt.key-secret',
-  'encrypt.cipher-alg',
-  'encrypt.cipher-mode',
-  'encrypt.ivgen-alg',
-  'encrypt.ivgen-hash-alg',
-  'encrypt.hash-alg',
-  'encrypt.iter-time',
-  'cluster_size',
-  'extended_l2',
-  'preallocation',
-  'compression_type',
-  'size',
-  'compat',
-  'backing_file',
-  'backing_fmt',
-  'data_file',
-  'data_file_raw',
-  'lazy_refcounts',
-  'refcount_bits',
-  'nocow',
-  'extent_size_hint',
-];
-const RAW_SHOW_ORDER = ['size', 'nocow', 'preallocation', 'extent_size_hint'];
-
-/** Values options have when nothing is said. */
-const QCOW2_DEFAULTS: Record<string, string> = {
-  cluster_size: '65536',
-  extended_l2: 'off',
-  compression_type: 'zlib',
-  lazy_refcounts: 'off',
-  refcount_bits: '16',
-};
-
 /** The driver that stores a file of that name. */
 export function protocolDriver(filename: string): Driver {
   const protocol = protocolOf(filename);
@@ -94,10 +54,15 @@ function protocolOptions(filename: string): OptionTree {
   return options;
 }
 
-/** All creation options of a format, with those of the protocol under it where a file is named. */
+/** All creation options of a format, with those of the protocol under it where a file is named, in the order they are shown in. */
+function optionRows(format: Driver, protocol: Driver | undefined): OptionTable {
+  const own = createOptionsOf(format.name);
+  return { ...own, ...(protocol && createOptionsOf(protocol.name)), ...own };
+}
+
+/** The same in the order of help texts. */
 export function creationOptions(format: Driver, protocol: Driver | undefined): OptionTable {
-  const merged = { ...(protocol && createOptionsOf(protocol.name)), ...createOptionsOf(format.name) };
-  return Object.fromEntries(Object.entries(merged).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(optionRows(format, protocol)).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Parses `-o` texts against a table of options; the first that is wrong is complained about. */
@@ -118,21 +83,20 @@ export function parseCreateOptions(texts: readonly string[], table: OptionTable)
   return out;
 }
 
-function describe(format: string, options: Map<string, string>, raw: boolean): string {
-  const order = raw ? RAW_SHOW_ORDER : SHOW_ORDER;
-  const defaults = format === 'qcow2' ? QCOW2_DEFAULTS : {};
+/** The options of a new image as they are told, with defaults that matter. */
+function describe(table: OptionTable, options: Map<string, string>): string {
   const parts: string[] = [];
-  for (const name of order) {
-    const value = options.get(name) ?? defaults[name];
+  for (const [name, { shown }] of Object.entries(table)) {
+    const value = options.get(name) ?? shown;
     if (value !== undefined) parts.push(`${name}=${escapeCommas(value)}`);
   }
   return parts.join(' ');
 }
 
 /** What the command that only creates says of a size that file or format cannot have; others say what the system says. */
-function tooLarge(error: unknown, format: string): unknown {
+function tooLarge(error: unknown, format: string, table: OptionTable): unknown {
   if (!(error instanceof BlockError) || error.errno !== ERRNO.EFBIG) return error;
-  const hint = format === 'qcow2' ? ' (try using a larger cluster size)' : '';
+  const hint = Object.hasOwn(table, 'cluster_size') ? ' (try using a larger cluster size)' : '';
   return new BlockError(`The image size is too large for file format '${format}'${hint}`, ERRNO.EFBIG);
 }
 
@@ -145,7 +109,7 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   if (!createOptionsOf(driver.name)) throw new BlockError(`Format driver '${format}' does not support image creation`);
   if (!createOptionsOf(protocol.name))
     throw new BlockError(`Protocol driver '${protocol.name}' does not support image creation`);
-  const table = creationOptions(driver, protocol);
+  const table = optionRows(driver, protocol);
   const options = parseCreateOptions(request.optionTexts ?? [], table);
   if (request.size !== undefined) {
     if (options.has('size')) throw new BlockError('The image size must be specified only once');
@@ -161,13 +125,12 @@ export async function createImage(request: CreateImageRequest): Promise<void> {
   }
   await resolveBacking(request, options);
   if (!options.has('size')) throw new BlockError('Image creation needs a size parameter');
-  request.announce?.(
-    `Formatting '${filename}', fmt=${format} ${describe(format, options, format !== 'qcow2')}`.trimEnd(),
-  );
+  request.announce?.(`Formatting '${filename}', fmt=${format} ${describe(table, options)}`.trimEnd());
   try {
-    await createWith(driver, filename, options);
+    if (driver.supportsBacking) checkBackingFormat(options);
+    await driver.create!(creationContext(driver, filename, options));
   } catch (error) {
-    throw request.announce ? tooLarge(error, format) : error;
+    throw request.announce ? tooLarge(error, format, table) : error;
   }
 }
 
@@ -228,151 +191,77 @@ async function openDevice(filename: string): Promise<BlockNode> {
   );
 }
 
-async function createWith(driver: Driver, filename: string, options: Map<string, string>): Promise<void> {
-  const size = options.has('size') ? toSize('size', options.get('size')!) : 0;
-  if (driver.name !== 'qcow2') {
-    const preallocation = plainEnum(options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
-    if (driver.name === 'host_device' || protocolDriver(filename).name === 'host_device') {
-      await closeImage(await openDevice(filename));
-      if (preallocation !== 'off') throw new BlockError(`Unsupported preallocation mode '${preallocation}'`);
-    }
-    await createProtocol(filename, roundUp(size, 512), preallocation, options);
-    return;
-  }
-  const { readCreateOptions, fullyAllocatedBytes } = await import('./qcow2/create.ts');
-  const backingFormat = options.get('backing_fmt');
-  if (backingFormat !== undefined && findDriver(backingFormat) && !options.has('backing_file'))
-    throw new BlockError('Backing format cannot be used without backing file');
-  if (backingFormat !== undefined && !findDriver(backingFormat)) {
-    throw new BlockError(`Parameter 'backing-fmt' does not accept value '${backingFormat}'`);
-  }
-  const c = readCreateOptions(options);
-  const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
-  const fileSize =
-    whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
-  if (c.dataFile !== undefined) {
-    const { name } = protocolDriver(c.dataFile);
-    if (!createOptionsOf(name)) throw new BlockError(`Driver '${name}' does not support image creation`);
-    refuseSameFile(filename, c.dataFile);
-  }
-  let claimed = false;
-  const claim = (): void => {
-    claimed = true;
+function checkBackingFormat(options: Map<string, string>): void {
+  const format = options.get('backing_fmt');
+  if (format === undefined) return;
+  if (!findDriver(format)) throw new BlockError(`Parameter 'backing-fmt' does not accept value '${format}'`);
+  if (!options.has('backing_file')) throw new BlockError('Backing format cannot be used without backing file');
+}
+
+/** What a driver's create is given. */
+function creationContext(driver: Driver, filename: string, options: Map<string, string>): CreateContext {
+  const onDevice = driver.name === 'host_device' || protocolDriver(filename).name === 'host_device';
+  return {
+    filename,
+    options,
+    onDevice,
+    size: options.has('size') ? toSize('size', options.get('size')!) : 0,
+    checkFile: (name) => {
+      const protocol = protocolDriver(name);
+      if (!createOptionsOf(protocol.name))
+        throw new BlockError(`Driver '${protocol.name}' does not support image creation`);
+    },
+    makeFile: (name, ...rest) => makeFile(name, name === filename && onDevice, ...rest),
+    removeFile: (name) => {
+      const path = name.replace(/^file:/, '');
+      if (protocolDriver(name).name === 'file' && statPath(path)?.kind === 'file') unlinkPath(path);
+    },
+    withFile,
+    fileOptions: protocolOptions,
+    openUnfinished: (given) =>
+      openImage({
+        filename,
+        // (Not "no backing": that would leave data files closed as well.)
+        options: new Map<string, OptionValue>([['driver', driver.name], ['backing', null], ...given]),
+        noFlush: true,
+        unfinished: true,
+      }),
   };
-  try {
-    await createProtocol(filename, fileSize, whole ? c.preallocation : 'off', options, claim).catch((error) => {
-      throw whole && claimed && error instanceof BlockError
-        ? error.prefixed('Could not resize image: Failed to resize underlying file: ')
-        : error;
-    });
-    if (c.dataFile !== undefined) {
-      refuseSameFile(filename, c.dataFile);
-      await createProtocol(c.dataFile, 0, 'off', new Map());
-    }
-    await layoutQcow2(filename, options, fileSize);
-  } catch (error) {
-    // What was begun is of no use to anybody; a file somebody else has locked was not begun.
-    if (claimed && protocolDriver(filename).name === 'file') removeUnfinished(filename);
-    throw error;
-  }
 }
 
-/** An image in its own data file would be overwritten by the data. */
-function refuseSameFile(image: string, data: string): void {
-  const identity = statPath(data)?.identity;
-  if (identity !== undefined && identity === statPath(image)?.identity)
-    throw new BlockError('Data file and image cannot be the same file', ERRNO.EINVAL);
-}
-
-async function createProtocol(
+/** Makes an empty file; a device is there already and only has to be large enough. */
+async function makeFile(
   filename: string,
-  size: number,
+  onDevice: boolean,
+  bytes: number,
   preallocation: Preallocation,
-  options: Map<string, string>,
+  options: Map<string, string> = new Map(),
   claimed?: () => void,
 ): Promise<void> {
-  const driver = protocolDriver(filename);
-  if (driver.name === 'file') {
-    const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
-    const hint = options.get('extent_size_hint');
-    const extentSizeHint = hint === undefined ? undefined : toSize('extent_size_hint', hint);
-    if (extentSizeHint !== undefined && extentSizeHint > 0xffffffff)
-      throw new BlockError('Extent size hint is too large', ERRNO.EINVAL);
-    await createFile(filename, size, preallocation, nocow, extentSizeHint, claimed);
+  if (onDevice || protocolDriver(filename).name !== 'file') {
+    const node = await openDevice(filename);
+    try {
+      claimed?.();
+      await node.truncate(bytes, preallocation, false);
+    } finally {
+      await closeImage(node);
+    }
     return;
   }
-  // A device is there already; it only has to be large enough.
-  const node = await openDevice(filename);
-  try {
-    claimed?.();
-    if (preallocation !== 'off') {
-      throw new BlockError(
-        `Preallocation mode '${preallocation}' unsupported for this non-regular file`,
-        ERRNO.EOPNOTSUPP,
-      );
-    }
-    if (node.length < size) throw new BlockError('Cannot grow device files', ERRNO.EINVAL);
-  } finally {
-    await closeImage(node);
-  }
-}
-
-async function layoutQcow2(filename: string, options: Map<string, string>, fileSize: number): Promise<void> {
-  const { finishImage, isBottomless, readCreateOptions, writeEmptyImage } = await import('./qcow2/create.ts');
-  const c = readCreateOptions(options);
-  // What is written to a raw data file by other means must be seen, so that all of it is mapped.
-  const preallocation = c.dataFileRaw && c.preallocation === 'off' ? 'metadata' : c.preallocation;
-  const plain = preallocation === 'off' && c.dataFile === undefined;
-  await withFile(filename, async (file) => {
-    file.writesBeyondEnd = true;
-    await writeEmptyImage(file, c);
-    // (What such a device takes is not there afterwards.)
-    if (isBottomless(file)) throw new BlockError('Image is not in qcow2 format', ERRNO.EINVAL);
-    if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
-    if (plain) await finishImage(file, c.version);
-  });
-  if (plain) return;
-  // The data file is the one that was just made, wherever its name leads from the image.
-  // (Not "no backing": that would leave the data file closed as well.)
-  const data = c.dataFile === undefined ? [] : [...protocolOptions(c.dataFile)];
-  const image = await openImage({
-    filename,
-    options: new Map<string, OptionValue>([
-      ['driver', 'qcow2'],
-      ['backing', null],
-      ...data.map(([name, value]) => [`data-file.${name}`, value] as const),
-    ]),
-    noFlush: true,
-    unfinished: true,
-  });
-  try {
-    const { s } = image as BlockNode & { s: import('./qcow2/state.ts').Qcow2State };
-    await prefixing('Could not resize image: ', async () => {
-      if (c.dataFile !== undefined)
-        await s.dataFile.truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false);
-      if (preallocation === 'off') return;
-      const { preallocate } = await import('./qcow2/resize.ts');
-      await s.lock.with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined));
-    });
-  } finally {
-    await closeImage(image);
-  }
-  if (c.dataFile !== undefined) await withFile(c.dataFile, (file) => file.flush());
-  await withFile(filename, (file) => finishImage(file, c.version));
+  const nocow = options.has('nocow') ? toBool('nocow', options.get('nocow')!) : false;
+  const hint = options.get('extent_size_hint');
+  const extentSizeHint = hint === undefined ? undefined : toSize('extent_size_hint', hint);
+  if (extentSizeHint !== undefined && extentSizeHint > 0xffffffff)
+    throw new BlockError('Extent size hint is too large', ERRNO.EINVAL);
+  await createFile(filename, bytes, preallocation, nocow, extentSizeHint, claimed);
 }
 
 /** Does something with the file of an image that is being created, which others must not resize meanwhile. */
 async function withFile(filename: string, body: (file: BlockNode) => Promise<void>): Promise<void> {
-  const file = await openImage({ options: protocolOptions(filename), unshare: 8 });
+  const file = await openImage({ options: protocolOptions(filename), unshare: PERM.RESIZE });
   try {
     await body(file);
   } finally {
     await closeImage(file);
   }
-}
-
-/** Removes a file that creation left unfinished; keeps quiet about failures. */
-function removeUnfinished(filename: string): void {
-  const path = filename.replace(/^file:/, '');
-  if (statPath(path)?.kind === 'file') unlinkPath(path);
 }

@@ -3,38 +3,39 @@ import type { OptionTable } from './options.ts';
 
 const SIZE_OPTION = { size: { type: 'size', help: 'Virtual disk size' } } as const;
 
+/** (Rows stand in the order in which options are shown when an image is created.) */
 const FILE_CREATE = {
-  extent_size_hint: { type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
+  ...SIZE_OPTION,
   nocow: { type: 'bool', help: 'Turn off copy-on-write (valid only on btrfs)' },
   preallocation: { type: 'string', help: 'Preallocation mode (allowed values: off, falloc, full)' },
-  ...SIZE_OPTION,
+  extent_size_hint: { type: 'size', help: 'Extent size hint for the image file, 0 to disable' },
 } as const;
 
 const QCOW2_CREATE = {
-  backing_file: { type: 'string', help: 'File name of a base image' },
-  backing_fmt: { type: 'string', help: 'Image format of the base image' },
-  cluster_size: { type: 'size', help: 'qcow2 cluster size' },
-  compat: { type: 'string', help: 'Compatibility level (v2 [0.10] or v3 [1.1])' },
-  compression_type: { type: 'string', help: 'Compression method used for image cluster compression' },
-  data_file: { type: 'string', help: 'File name of an external data file' },
-  data_file_raw: { type: 'bool', help: 'The external data file must stay valid as a raw image' },
-  'encrypt.cipher-alg': { type: 'string', help: 'Name of encryption cipher algorithm' },
-  'encrypt.cipher-mode': { type: 'string', help: 'Name of encryption cipher mode' },
-  'encrypt.format': { type: 'string', help: "Encrypt the image, format choices: 'aes', 'luks'" },
-  'encrypt.hash-alg': { type: 'string', help: 'Name of encryption hash algorithm' },
-  'encrypt.iter-time': { type: 'number', help: 'Time to spend in PBKDF in milliseconds' },
-  'encrypt.ivgen-alg': { type: 'string', help: 'Name of IV generator algorithm' },
-  'encrypt.ivgen-hash-alg': { type: 'string', help: 'Name of IV generator hash algorithm' },
-  'encrypt.key-secret': { type: 'string', help: 'ID of secret providing qcow AES key or LUKS passphrase' },
   encryption: {
     type: 'bool',
     help: "Encrypt the image with format 'aes'. (Deprecated in favor of encrypt.format=aes)",
   },
-  extended_l2: { type: 'bool', help: 'Extended L2 tables' },
-  lazy_refcounts: { type: 'bool', help: 'Postpone refcount updates' },
+  'encrypt.format': { type: 'string', help: "Encrypt the image, format choices: 'aes', 'luks'" },
+  'encrypt.key-secret': { type: 'string', help: 'ID of secret providing qcow AES key or LUKS passphrase' },
+  'encrypt.cipher-alg': { type: 'string', help: 'Name of encryption cipher algorithm' },
+  'encrypt.cipher-mode': { type: 'string', help: 'Name of encryption cipher mode' },
+  'encrypt.ivgen-alg': { type: 'string', help: 'Name of IV generator algorithm' },
+  'encrypt.ivgen-hash-alg': { type: 'string', help: 'Name of IV generator hash algorithm' },
+  'encrypt.hash-alg': { type: 'string', help: 'Name of encryption hash algorithm' },
+  'encrypt.iter-time': { type: 'number', help: 'Time to spend in PBKDF in milliseconds' },
+  cluster_size: { type: 'size', help: 'qcow2 cluster size', shown: '65536' },
+  extended_l2: { type: 'bool', help: 'Extended L2 tables', shown: 'off' },
   preallocation: { type: 'string', help: 'Preallocation mode (allowed values: off, metadata, falloc, full)' },
-  refcount_bits: { type: 'number', help: 'Width of a reference count entry in bits' },
+  compression_type: { type: 'string', help: 'Compression method used for image cluster compression', shown: 'zlib' },
   ...SIZE_OPTION,
+  compat: { type: 'string', help: 'Compatibility level (v2 [0.10] or v3 [1.1])' },
+  backing_file: { type: 'string', help: 'File name of a base image' },
+  backing_fmt: { type: 'string', help: 'Image format of the base image' },
+  data_file: { type: 'string', help: 'File name of an external data file' },
+  data_file_raw: { type: 'bool', help: 'The external data file must stay valid as a raw image' },
+  lazy_refcounts: { type: 'bool', help: 'Postpone refcount updates', shown: 'off' },
+  refcount_bits: { type: 'number', help: 'Width of a reference count entry in bits', shown: '16' },
 } as const;
 
 /** What qcow2's amend takes, beside some options of creation. */
@@ -54,8 +55,8 @@ const CREATE: Readonly<Record<string, OptionTable>> = {
   qcow2: QCOW2_CREATE,
   file: FILE_CREATE,
   host_device: {
-    preallocation: { type: 'string', help: 'Preallocation mode (allowed values: off)' },
     ...SIZE_OPTION,
+    preallocation: { type: 'string', help: 'Preallocation mode (allowed values: off)' },
   },
 };
 

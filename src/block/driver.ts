@@ -673,6 +673,38 @@ export interface OpenContext {
   openChild: (role: string, filename: string | undefined, parent: OpenContext) => Promise<OpenedChild | undefined>;
 }
 
+/** What an image is created with, and the means its format has for it. */
+export interface CreateContext {
+  filename: string;
+  /** Options by name as texts, checked against the driver's table (create-options.ts). */
+  options: Map<string, string>;
+  /** Bytes of the disk. */
+  size: number;
+  /** The image lies on a device, which is there already. */
+  onDevice: boolean;
+  /** Throws unless files of that name can be made. */
+  checkFile: (filename: string) => void;
+  /**
+   * Makes an empty file of that many bytes, or sees that there is a device that is large enough. `claimed` is called once nobody
+   * else can have anything against its content being changed.
+   */
+  makeFile: (
+    filename: string,
+    bytes: number,
+    preallocation: Preallocation,
+    options?: Map<string, string>,
+    claimed?: () => void,
+  ) => Promise<void>;
+  /** Removes what was made, as far as it is a file; keeps quiet about failures. */
+  removeFile: (filename: string) => void;
+  /** Does something with a file that was made, which others must not resize meanwhile. */
+  withFile: (filename: string, body: (file: BlockNode) => Promise<void>) => Promise<void>;
+  /** The options that name a file to its protocol's driver. */
+  fileOptions: (filename: string) => OptionTree;
+  /** Opens the image as far as it has been made, without its backing file and without anything being flushed. */
+  openUnfinished: (options: OptionTree) => Promise<BlockNode>;
+}
+
 /** A format, protocol or filter: one row of the registry. */
 export interface Driver {
   name: string;
@@ -684,6 +716,8 @@ export interface Driver {
   /** Turns `proto:rest` into options of a protocol driver. */
   parseFilename?: (filename: string, options: OptionTree) => void;
   open: (context: OpenContext, file: BlockNode | undefined) => Promise<BlockNode>;
+  /** Makes an image of a format, or storage alone. What it can be told is a table in create-options.ts. */
+  create?: (context: CreateContext) => Promise<void>;
   supportsBacking?: boolean;
   /** Known by its signature, and refused by name. */
   recognisedOnly?: boolean;

@@ -1,5 +1,5 @@
 // The registry of drivers: one row per format, protocol and filter. A driver's code is loaded when it is first used.
-import type { Driver } from './driver.ts';
+import type { CreateContext, Driver } from './driver.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { openFile, openHostDevice, parseFileFilename } from './file-posix.ts';
 
@@ -23,6 +23,11 @@ function recognised(name: string, probe: Driver['probe']): Driver {
   };
 }
 
+/** Makes storage that has no structure of its own. */
+async function createPlain(context: CreateContext): Promise<void> {
+  await (await import('./raw.ts')).createRaw(context);
+}
+
 /** What most images need. */
 const USUAL: readonly Driver[] = [
   {
@@ -36,6 +41,7 @@ const USUAL: readonly Driver[] = [
         file,
         context.guessed ? (head) => probeFormat(head, '').name === 'raw' : undefined,
       ),
+    create: createPlain,
   },
   {
     name: 'qcow2',
@@ -43,6 +49,7 @@ const USUAL: readonly Driver[] = [
     childRoles: ['file', 'backing', 'data-file'],
     probe: (head) => (magicIs('QFI\xfb')(head) && head[4] === 0 && head[7]! >= 2 ? 100 : 0),
     open: async (context, file) => (await import('./qcow2/open.ts')).openQcow2(context, file!),
+    create: async (context) => (await import('./qcow2/create.ts')).createQcow2(context),
     supportsBacking: true,
   },
   {
@@ -50,12 +57,14 @@ const USUAL: readonly Driver[] = [
     kind: 'protocol',
     parseFilename: parseFileFilename,
     open: openFile,
+    create: createPlain,
   },
   {
     name: 'host_device',
     kind: 'protocol',
     parseFilename: parseFileFilename,
     open: openHostDevice,
+    create: createPlain,
   },
 ];
 

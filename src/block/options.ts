@@ -14,6 +14,8 @@ export interface OptionSpec {
   values?: readonly string[];
   /** Text for `-o help`. */
   help?: string;
+  /** The value shown of a new image where none was given; nothing is shown if absent. */
+  shown?: string;
 }
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;

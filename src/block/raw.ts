@@ -4,6 +4,7 @@ import { roundUp } from './bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
+  type CreateContext,
   type Ending,
   type NodeFlags,
   type OpenContext,
@@ -12,7 +13,7 @@ import {
   type Soon,
 } from './driver.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
-import { OptionReader } from './options.ts';
+import { OptionReader, PREALLOCATION_MODES, plainEnum } from './options.ts';
 
 const SECTOR = 512;
 
@@ -157,4 +158,14 @@ export async function openRaw(
   }
   if (size !== undefined && size % SECTOR !== 0) throw new BlockError(`Specified size is not multiple of ${SECTOR}`);
   return new RawNode(context.flags, file!, offset, size, guess);
+}
+
+/** Makes a file of the disk's size, in whole sectors; it is all there is to a raw image, or to storage without a format. */
+export async function createRaw(c: CreateContext): Promise<void> {
+  const preallocation = plainEnum(c.options.get('preallocation') ?? 'off', PREALLOCATION_MODES);
+  if (c.onDevice && preallocation !== 'off') {
+    await c.makeFile(c.filename, 0, 'off');
+    throw new BlockError(`Unsupported preallocation mode '${preallocation}'`);
+  }
+  await c.makeFile(c.filename, roundUp(c.size, SECTOR), preallocation, c.options);
 }

@@ -1,8 +1,9 @@
 // Creating qcow2 images: option checks, the empty image's layout, preallocation.
 import { divUp, isPowerOf2, MAX_OFFSET, roundUp, writeU64be } from '../bytes.ts';
-import type { BlockNode, Preallocation } from '../driver.ts';
-import { BlockError, ERRNO, errnoOf, strerror } from '../errors.ts';
-import { PREALLOCATION_MODES, plainEnum, toBool, toEnum, toNumber, toSize } from '../options.ts';
+import type { BlockNode, CreateContext, Preallocation } from '../driver.ts';
+import { BlockError, ERRNO, failingAs, prefixing } from '../errors.ts';
+import { statPath } from '../libc.ts';
+import { type OptionTree, PREALLOCATION_MODES, plainEnum, toBool, toEnum, toNumber, toSize } from '../options.ts';
 import {
   AUTOCLEAR,
   COMPAT,
@@ -13,7 +14,10 @@ import {
   serializeHeader,
   versionField,
 } from './header.ts';
+import type { Qcow2Node } from './open.ts';
 import { putRefcount } from './refcount.ts';
+
+const HEADER_FAILURE = 'Could not write qcow2 header';
 
 /** Checked creation options. */
 export interface Qcow2Create {
@@ -224,7 +228,7 @@ export function fullyAllocatedBytes(
 }
 
 /** Whether a device keeps nothing of what is written to it, as /dev/null (which cannot be flushed, either). */
-export function isBottomless(file: BlockNode): boolean {
+function isBottomless(file: BlockNode): boolean {
   return !file.growable && file.length === 0;
 }
 
@@ -288,7 +292,7 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
   for (let i = 0; i < total; i++) {
     putRefcount(counts.subarray(Math.floor(i / perBlock) * c.clusterSize), header.refcountOrder, i % perBlock, 1);
   }
-  try {
+  await failingAs(HEADER_FAILURE, async () => {
     // On a device, the image that was there before must not outlive its tables.
     await file.write(0, head);
     if (!file.growable && !isBottomless(file)) await file.flush();
@@ -297,18 +301,91 @@ export async function writeEmptyImage(file: BlockNode, c: Qcow2Create): Promise<
     // The L1 table is all zero, which a longer file is by itself; a device has whatever was there.
     if (file.growable) await file.truncate(end + l1Size * 8);
     else if (l1Size > 0 && !isBottomless(file)) await file.writeZeroes(end, l1Clusters * c.clusterSize);
-  } catch (error) {
-    throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));
-  }
+  });
 }
 
 /** Makes an image that is complete one that can be opened, once all of it is on the disk: a crash leaves it whole or refused. */
 export async function finishImage(file: BlockNode, version: number): Promise<void> {
-  try {
+  await failingAs(HEADER_FAILURE, async () => {
     await file.flush();
     await file.write(FIELD.version, versionField(version, false));
     await file.flush();
-  } catch (error) {
-    throw new BlockError(`Could not write qcow2 header: ${strerror(errnoOf(error))}`, errnoOf(error));
+  });
+}
+
+/** An image in its own data file would be overwritten by the data. */
+function refuseSameFile(image: string, data: string): void {
+  const identity = statPath(data)?.identity;
+  if (identity !== undefined && identity === statPath(image)?.identity)
+    throw new BlockError('Data file and image cannot be the same file', ERRNO.EINVAL);
+}
+
+/** Creates an image; a failure leaves no half-made file behind where we made it. */
+export async function createQcow2(context: CreateContext): Promise<void> {
+  const { filename } = context;
+  const c = readCreateOptions(context.options);
+  const whole = c.preallocation === 'full' || c.preallocation === 'falloc';
+  const fileSize =
+    whole && c.dataFile === undefined ? fullyAllocatedBytes(c.size, c.clusterSize, c.refcountBits, c.extendedL2) : 0;
+  if (c.dataFile !== undefined) {
+    context.checkFile(c.dataFile);
+    refuseSameFile(filename, c.dataFile);
   }
+  let claimed = false;
+  const claim = (): void => {
+    claimed = true;
+  };
+  try {
+    const preallocation = whole ? c.preallocation : 'off';
+    await context.makeFile(filename, fileSize, preallocation, context.options, claim).catch((error) => {
+      throw whole && claimed && error instanceof BlockError
+        ? error.prefixed('Could not resize image: Failed to resize underlying file: ')
+        : error;
+    });
+    if (c.dataFile !== undefined) {
+      refuseSameFile(filename, c.dataFile);
+      await context.makeFile(c.dataFile, 0, 'off');
+    }
+    await layOut(context, c, fileSize);
+  } catch (error) {
+    // What was begun is of no use to anybody; a file somebody else has locked was not begun.
+    if (claimed) context.removeFile(filename);
+    throw error;
+  }
+}
+
+/** Fills a file that was made. */
+async function layOut(context: CreateContext, c: Qcow2Create, fileSize: number): Promise<void> {
+  const { filename } = context;
+  // What is written to a raw data file by other means must be seen, so that all of it is mapped.
+  const preallocation = c.dataFileRaw && c.preallocation === 'off' ? 'metadata' : c.preallocation;
+  const plain = preallocation === 'off' && c.dataFile === undefined;
+  await context.withFile(filename, async (file) => {
+    file.writesBeyondEnd = true;
+    await writeEmptyImage(file, c);
+    // (What such a device takes is not there afterwards.)
+    if (isBottomless(file)) throw new BlockError('Image is not in qcow2 format', ERRNO.EINVAL);
+    if (fileSize > file.length && file.growable) await file.truncate(fileSize, c.preallocation);
+    if (plain) await finishImage(file, c.version);
+  });
+  if (plain) return;
+  // The data file is the one that was just made, wherever its name leads from the image.
+  const options: OptionTree = new Map();
+  if (c.dataFile !== undefined)
+    for (const [name, value] of context.fileOptions(c.dataFile)) options.set(`data-file.${name}`, value);
+  const image = (await context.openUnfinished(options)) as Qcow2Node;
+  try {
+    const { s } = image;
+    await prefixing('Could not resize image: ', async () => {
+      if (c.dataFile !== undefined)
+        await s.dataFile.truncate(c.size, preallocation === 'metadata' ? 'off' : preallocation, false);
+      if (preallocation === 'off') return;
+      const { preallocate } = await import('./resize.ts');
+      await s.lock.with(() => preallocate(s, 0, c.size, preallocation, undefined, c.backingFile !== undefined));
+    });
+  } finally {
+    await image.close();
+  }
+  if (c.dataFile !== undefined) await context.withFile(c.dataFile, (file) => file.flush());
+  await context.withFile(filename, (file) => finishImage(file, c.version));
 }
