@@ -12,6 +12,11 @@ function bucketOf(key: string): number {
   return ((Math.imul(1103515243, value) + 12345) >>> 0) % 512;
 }
 
+/** Keys in the order in which an object is gone through. */
+export function inKeyOrder(keys: readonly string[]): string[] {
+  return Object.keys(inDictOrder(Object.fromEntries(keys.map((key) => [key, 0]))) as object);
+}
+
 /** The same value with every object's keys in output order. */
 export function inDictOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inDictOrder);

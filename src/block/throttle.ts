@@ -3,11 +3,12 @@ import type { BlockNode, NodeFlags, OpenContext } from './driver.ts';
 import { BlockError } from './errors.ts';
 import { FilterNode } from './filters.ts';
 import { OptionReader, type OptionTree } from './options.ts';
+import { inKeyOrder } from './qdict.ts';
 
-const UNITS = ['bps', 'iops'] as const;
+const UNITS = ['iops', 'bps'] as const;
 const DIRECTIONS = ['total', 'read', 'write'] as const;
 
-/** Names of a group's properties: rates, their maxima during bursts, and how many seconds a burst may last. */
+/** Names of a group's properties: rates, their maxima during bursts, and how many seconds a burst may last; in QEMU's order. */
 export const GROUP_PROPERTIES: readonly string[] = [
   ...UNITS.flatMap((unit) =>
     DIRECTIONS.flatMap((d) => [`${unit}-${d}`, `${unit}-${d}-max`, `${unit}-${d}-max-length`]),
@@ -130,9 +131,9 @@ function checkLimit({ average, max, length }: RateLimit): void {
 /** Limits from properties with or without `x-` or `limits.` before their names. */
 export function readLimits(properties: OptionTree): ThrottleLimits {
   const values = new Map<string, number>();
-  for (const [key, value] of properties) {
+  const take = (key: string): void => {
     const name = key.replace(/^(x-|limits\.)/, '');
-    const number = Number(value);
+    const number = Number(properties.get(key));
     if (name.endsWith('-length') && (number < 0 || number > 0xffffffff))
       throw new BlockError(`${key} value must be in therange [0, 4294967295]`);
     if (number < 0)
@@ -142,10 +143,26 @@ export function readLimits(properties: OptionTree): ThrottleLimits {
           : `bps/iops/max values must be within [0, ${MAX_RATE}]`,
       );
     values.set(name, number);
+  };
+  // Properties are set one after the other; the structure is looked at as a whole when its turn comes.
+  const keys = [...properties.keys()];
+  const members = keys.filter((key) => key.startsWith('limits.'));
+  const single = keys.filter((key) => !key.startsWith('limits.'));
+  for (const key of inKeyOrder(members.length > 0 ? ['limits', ...single] : single)) {
+    if (key !== 'limits') take(key);
+    else {
+      members.forEach(take);
+      checkedLimits(values);
+    }
   }
+  return checkedLimits(values);
+}
+
+/** The limits of these values together. */
+function checkedLimits(values: ReadonlyMap<string, number>): ThrottleLimits {
   const get = (name: string, otherwise = 0): number => values.get(name) ?? otherwise;
   for (const suffix of ['', '-max']) {
-    for (const unit of UNITS) {
+    for (const unit of UNITS.toReversed()) {
       if (get(`${unit}-total${suffix}`) > 0 && get(`${unit}-read${suffix}`) + get(`${unit}-write${suffix}`) > 0) {
         throw new BlockError('bps/iops/max total values and read/write values cannot be used at the same time');
       }
@@ -154,7 +171,7 @@ export function readLimits(properties: OptionTree): ThrottleLimits {
   if (get('iops-size') > 0 && DIRECTIONS.every((d) => get(`iops-${d}`) === 0))
     throw new BlockError('iops size requires an iops value to be set');
   const limits: ThrottleLimits = { rates: [], requestSize: get('iops-size') };
-  for (const unit of UNITS) {
+  for (const unit of UNITS.toReversed()) {
     for (const d of DIRECTIONS) {
       const limit = {
         average: get(`${unit}-${d}`),

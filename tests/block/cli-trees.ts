@@ -11,6 +11,14 @@ const withOption = (text: string): string => `img info 'json:{"driver":"qcow2",$
 
 const list = (text: string): string => `img info --image-opts '${text}'`;
 
+/** Sixteen bytes of 9, and a key of 32 bytes of 7. */
+const IV = 'iv=CQkJCQkJCQkJCQkJCQkJCQ==';
+const KEY = 'secret,id=k,format=base64,data=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=';
+
+/** Data alone are the 16 bytes of a cipher in base64. */
+const padded = (text: string): string =>
+  text.includes('=') && !/^[\w/+]{22}==$/.test(text) ? text : `format=base64,${IV},data=${text}`;
+
 export const TREE_CASES: CliCase[] = [
   {
     name: 'JSON: values of the wrong type',
@@ -155,6 +163,52 @@ export const TREE_CASES: CliCase[] = [
       'cp b c; img check -r leaks c',
       'img check c',
       'img create -q -f raw e 0 && img map --output=json -f raw -s 64k e',
+    ],
+  },
+  {
+    name: 'objects: which of several mistakes is told',
+    run: [
+      'img create -q -f raw r 1M',
+      ...['secret,id=s,format=x,foo=1', 'secret,id=s,foo=1,format=x,iv.x=1', 'secret,id=s,data=%,format=base64'],
+      ...['secret,id=s,file=r,format=base64', 'throttle-group,id=t,x-bps-total=x,x-iops-total=1.5'],
+      ...['throttle-group,id=t,x-bps-total=x,limits=x', 'throttle-group,id=t,x-bps-total=1k,limits.foo=1'],
+      ...['throttle-group,id=t,x-bps-read=x,x-bps-total=x', 'throttle-group,id=t,x-iops-total=1.5,limits.bps-total=x'],
+      ...['throttle-group,id=t,x-bps-total-max=500,limits.iops-total-max-length=0'],
+      ...['throttle-group,id=t,x-bps-total-max=2000,limits.bps-read=1000000000000001'],
+      ...['throttle-group,id=t,limits.iops-total-max-length=0,limits.bps-read=1000000000000001'],
+    ].map((text, i) => (i === 0 ? text : `img info -f raw --object '${text}' r`)),
+  },
+  {
+    name: 'secrets that are encrypted',
+    run: [
+      'img create -q -f raw r 1M',
+      ...[
+        `format=base64,${IV},data=8M6ybS9236/Kv2RAf/0mMw==`,
+        `format=raw,${IV},data=8M6ybS9236/Kv2RAf/0mMw==`,
+        `${IV},data=xxxxxxxxxxxxxxxx`,
+        `${IV},data=x`,
+        `${IV},data=`,
+        `${IV},format=base64,data=%`,
+        `${IV},format=base64,data=eA==`,
+        // Padding of 200, 16, 0 and 5.
+        ...[
+          'GecMUby4HzvO3pUbW8ARWQ==',
+          'gIs4fT1UHgNrMpLGSCkgOQ==',
+          'B7n4IvUy3F/eYM/3c8GT0A==',
+          'ZDf8dd/2M07m+clSsguLRQ==',
+        ],
+        'format=base64,data=eA==',
+        ...['eA==', '%', ''].map((iv) => `format=base64,iv=${iv},data=eA==`),
+      ].map((text) => `img info -f raw --object ${KEY} --object 'secret,id=s,keyid=k,${padded(text)}' r`),
+      `img info -f raw --object ${KEY} --object secret,id=s,keyid=s,data=x r`,
+      `img info -f raw --object throttle-group,id=k --object secret,id=s,keyid=k,data=x r`,
+      `img info -f raw --object secret,id=k,data=abcdefghabcdefghabcdefghabcdefgh --object secret,id=s,keyid=k,${IV},data=x r`,
+      ...['eA=', 'eA==', 'eA\\n==', 'e A==', 'eA==\\r\\n', 'eHh4eHh', '=eA='].flatMap((text) => [
+        `printf '${text}' >b64`,
+        'img info -f raw --object secret,id=s,format=base64,file=b64 r',
+        // How long it is shows by its use as a key.
+        'img info -f raw --object secret,id=k,format=base64,file=b64 --object secret,id=s,keyid=k,data=x r',
+      ]),
     ],
   },
 ];

@@ -1,10 +1,11 @@
 // Every pair of pieces of a command line, good and wrong ones, with wemu-img and qemu-img: which of two mistakes is told, its words
-// and exit code, and what becomes of the images: bun tests/block/pairs.ts [command or -] [part] [of parts]
+// and exit code, and what becomes of the images: bun tests/block/pairs.ts [command, list or -] [part] [of parts]
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import { run } from './helpers.ts';
+import { PAIR_LISTS, type PairList } from './pair-lists.ts';
 import { neutral } from './parity.ts';
 
 const IMG = process.env['WEMU_IMG']?.split(' ') ?? [process.execPath, join(import.meta.dir, '../../src/cli/img.ts')];
@@ -444,10 +445,19 @@ export function compareLines(lines: Iterable<string>, found: (line: string, text
   }
 }
 
-/** Every `parts`-th line of a command, or of all of them (`-`). */
+/** All lines with one or two items of a list. */
+function listLines({ before, items, after }: PairList): string[] {
+  const one = items.map((a) => `${before},${a}${after}`);
+  return [...one, ...items.flatMap((a) => items.map((b) => `${before},${a},${b}${after}`))];
+}
+
+/** Every `parts`-th line of a command or a list, or of all of them (`-`). */
 export function someLines(name: string, part: number, parts: number): string[] {
-  const names = Object.keys(COMMANDS).filter((n) => name === '-' || n === name);
-  return names.flatMap(pairLines).filter((_, i) => i % parts === part);
+  const lines = [
+    ...Object.keys(COMMANDS).flatMap((n) => (name === '-' || n === name ? pairLines(n) : [])),
+    ...Object.entries(PAIR_LISTS).flatMap(([n, list]) => (name === '-' || n === name ? listLines(list) : [])),
+  ];
+  return lines.filter((_, i) => i % parts === part);
 }
 
 if (import.meta.main) {

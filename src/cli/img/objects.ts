@@ -2,7 +2,7 @@
 import { BlockError } from '../../block/errors.ts';
 import { parseJson } from '../../block/json-options.ts';
 import { checkIdentifier, hasSubtree, type OptionTree, toBool } from '../../block/options.ts';
-import { createSecret, type SecretProperties } from '../../block/secret.ts';
+import { createSecret, noteOtherObject, type SecretProperties } from '../../block/secret.ts';
 import { createThrottleGroup, GROUP_PROPERTIES } from '../../block/throttle.ts';
 import { parseKeyval } from './keyval.ts';
 
@@ -18,12 +18,9 @@ interface ObjectType {
 
 const TYPES: Record<string, ObjectType> = {
   secret: {
-    help: { data: 'string', file: 'string', format: 'QCryptoSecretFormat', iv: 'string', keyid: 'string' },
     unwritable: ['loaded'],
+    help: { format: 'QCryptoSecretFormat', iv: 'string', keyid: 'string', data: 'string', file: 'string' },
     create: (id, properties) => {
-      const format = properties.get('format');
-      if (format !== undefined && format !== 'raw' && format !== 'base64')
-        throw new BlockError(`Parameter 'format' does not accept value '${format}'`);
       if (properties.has('loaded')) throw new BlockError("Property 'secret.loaded' is not writable");
       createSecret(id, Object.fromEntries(properties) as SecretProperties);
     },
@@ -34,7 +31,10 @@ const TYPES: Record<string, ObjectType> = {
       ...Object.fromEntries(GROUP_PROPERTIES.map((name) => [`x-${name}`, 'int'])),
     },
     structures: { limits: GROUP_PROPERTIES },
-    create: createThrottleGroup,
+    create: (id, properties) => {
+      createThrottleGroup(id, properties);
+      noteOtherObject(id);
+    },
   },
 };
 
@@ -52,8 +52,25 @@ function helpOn(type: unknown): string {
   return `${type} options:\n${rows.sort().join('')}`;
 }
 
+/** Names in the order in which they are looked at: as they are declared, unknown ones last. */
+function inOrder(row: ObjectType, names: Iterable<string>): string[] {
+  const declared = [...(row.unwritable ?? []), ...Object.keys(row.help)];
+  const rank = (list: readonly string[], name: string): number => {
+    const at = list.indexOf(name);
+    return at < 0 ? list.length : at;
+  };
+  const place = (name: string): number => {
+    const [first, member] = name.split('.') as [string, string?];
+    return rank(declared, first) * 1000 + rank(row.structures?.[first] ?? [], member ?? '');
+  };
+  return [...names].sort((a, b) => place(a) - place(b));
+}
+
+const ENUMS: Readonly<Record<string, readonly string[]>> = { QCryptoSecretFormat: ['raw', 'base64'] };
+
 function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean): void {
-  for (const [name, value] of properties) {
+  for (const name of inOrder(row, properties.keys())) {
+    const value = properties.get(name)!;
     const [first, member, inner] = name.split('.') as [string, string?, string?];
     const structure = row.structures?.[first];
     if (inner !== undefined && structure?.includes(member!))
@@ -82,6 +99,8 @@ function checkTypes(row: ObjectType, properties: OptionTree, fromJson: boolean):
       properties.set(name, Number(value));
     } else if (typeof value !== 'string') {
       throw new BlockError(`Invalid parameter type for '${name}', expected: string`);
+    } else if (ENUMS[kind] && !ENUMS[kind].includes(value)) {
+      throw new BlockError(`Parameter '${name}' does not accept value '${value}'`);
     }
   }
 }
