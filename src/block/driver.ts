@@ -78,9 +78,11 @@ export interface CheckResult {
 
 export type FixMode = 'none' | 'leaks' | 'all';
 
+/** Bytes of a file that an image would take: with the content asked about, and when all of it is written. */
 export interface MeasureInfo {
   required: number;
   fullyAllocated: number;
+  /** For the bitmaps of the source, where they could be copied. */
   bitmaps?: number;
 }
 
@@ -153,7 +155,8 @@ interface User extends Use {
   role: string;
 }
 
-const PERM_TEXTS = ['consistent read', 'write', 'write unchanged', 'resize'];
+/** Names of the permissions by bit number, as messages have them. */
+export const PERM_TEXTS = ['consistent read', 'write', 'write unchanged', 'resize'];
 
 /** Names of permissions, as messages list them. */
 function permissionNames(perm: number): string {
@@ -433,10 +436,47 @@ export abstract class BlockNode {
     return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
   }
 
-  /** Format-specific facts for `info`, already in output order; undefined where there are none. */
-  specificInfo(): { type: string; data: Record<string, unknown> } | undefined {
+  // What an image says of itself.
+
+  /** The backing file the image names, as it stands there; undefined if it names none. */
+  get backingFileName(): string | undefined {
     return undefined;
   }
+
+  /** The format the image says its backing file has. */
+  get backingFormatName(): string | undefined {
+    return undefined;
+  }
+
+  /** Whether the image says that it was not closed properly; undefined where a format has no way to say so. */
+  get isDirty(): boolean | undefined {
+    return undefined;
+  }
+
+  get isEncrypted(): boolean {
+    return false;
+  }
+
+  /** Internal snapshots in the order they are listed. */
+  get snapshotList(): readonly SnapshotInfo[] {
+    return [];
+  }
+
+  /** Format-specific facts for `info`, already in output order; undefined where there are none. */
+  specificInfo(): Soon<{ type: string; data: Record<string, unknown> } | undefined> {
+    return undefined;
+  }
+
+  // What only some formats have.
+
+  /**
+   * Compares metadata with what it should be, and repairs what `fix` allows; `report` is told each finding. Waits for requests that
+   * are under way.
+   */
+  check?(fix: FixMode, report: (line: string) => void): Promise<CheckResult>;
+
+  /** Changes options of an existing image, given as texts and checked against the format's table (create-options.ts). */
+  amend?(options: Map<string, string>, progress: (fraction: number) => void): Promise<void>;
 
   /** Changes which backing file the image names; undefined makes it name none. */
   changeBackingFile(_name: string | undefined, _format: string | undefined): Promise<void> {
@@ -718,7 +758,11 @@ export interface Driver {
   open: (context: OpenContext, file: BlockNode | undefined) => Promise<BlockNode>;
   /** Makes an image of a format, or storage alone. What it can be told is a table in create-options.ts. */
   create?: (context: CreateContext) => Promise<void>;
+  /** Bytes an image of `size` bytes with the content of `source` would take. Options as for create. */
+  measure?: (options: Map<string, string>, source: BlockNode | undefined, size: number) => Promise<MeasureInfo>;
   supportsBacking?: boolean;
+  /** Takes writes of whole clusters with REQ.COMPRESSED. */
+  supportsCompression?: boolean;
   /** Known by its signature, and refused by name. */
   recognisedOnly?: boolean;
 }

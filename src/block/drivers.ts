@@ -42,6 +42,7 @@ const USUAL: readonly Driver[] = [
         context.guessed ? (head) => probeFormat(head, '').name === 'raw' : undefined,
       ),
     create: createPlain,
+    measure: async (_options, _source, size) => (await import('./raw.ts')).measureRaw(size),
   },
   {
     name: 'qcow2',
@@ -50,7 +51,9 @@ const USUAL: readonly Driver[] = [
     probe: (head) => (magicIs('QFI\xfb')(head) && head[4] === 0 && head[7]! >= 2 ? 100 : 0),
     open: async (context, file) => (await import('./qcow2/open.ts')).openQcow2(context, file!),
     create: async (context) => (await import('./qcow2/create.ts')).createQcow2(context),
+    measure: async (...request) => (await import('./qcow2/measure.ts')).measureQcow2(...request),
     supportsBacking: true,
+    supportsCompression: true,
   },
   {
     name: 'file',

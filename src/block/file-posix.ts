@@ -205,7 +205,7 @@ export class FileNode extends BlockNode {
   }
 
   protected override applyPermissions(perm: number, shared: number): void {
-    this.lock?.set(perm, this.flags.forceShare ? 15 : shared);
+    this.lock?.set(perm, this.flags.forceShare ? PERM.ALL : shared);
   }
 
   protected override doRead(offset: number, buffer: Uint8Array): Ending {
@@ -614,7 +614,7 @@ export async function createFile(
   try {
     // Others may have the file open, but not with the right to resize it, nor count on its content.
     const lock = new ImageLock(fd, path);
-    lock.set(2 | 8, 15 & ~8);
+    lock.set(PERM.WRITE | PERM.RESIZE, PERM.ALL & ~PERM.RESIZE);
     if (preallocation === 'metadata') {
       if (!existed) unlinkPath(path);
       throw new BlockError('Unsupported preallocation mode: metadata');
@@ -632,7 +632,7 @@ export async function createFile(
     } finally {
       await node.close();
     }
-    lock.set(0, 15);
+    lock.set(0, PERM.ALL);
   } finally {
     closeFd(fd);
   }

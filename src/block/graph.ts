@@ -443,7 +443,6 @@ async function openBacking(
   inherited: Inherited,
   chain: string[],
 ): Promise<void> {
-  const image = node as BlockNode & { backingFileName?: string; backingFormatName?: string };
   const reference = options.get('backing');
   if (reference === null) {
     options.delete('backing');
@@ -470,9 +469,9 @@ async function openBacking(
   }
   let name: string | undefined;
   const overridden = subtree.has('driver') || hasSubtree(subtree, 'file');
-  if (overridden && image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
+  if (overridden && node.backingFormatName && !subtree.has('driver')) subtree.set('driver', node.backingFormatName);
   if (!overridden) {
-    if (!image.backingFileName) {
+    if (!node.backingFileName) {
       if (subtree.size > 0) throw new BlockError(`${IN_BACKING}Must specify either driver or file`);
       return;
     }
@@ -481,8 +480,8 @@ async function openBacking(
     if (inherited.followed.includes(self))
       throw new BlockError(`Backing file chain of '${node.filename}' contains itself`, ERRNO.ELOOP);
     below.followed = [...inherited.followed, self];
-    name = fullBackingName(node, image.backingFileName);
-    if (image.backingFormatName && !subtree.has('driver')) subtree.set('driver', image.backingFormatName);
+    name = fullBackingName(node, node.backingFileName);
+    if (node.backingFormatName && !subtree.has('driver')) subtree.set('driver', node.backingFormatName);
   }
   if (below.chain.length > MAX_CHAIN)
     throw new BlockError(`Backing chain is longer than ${MAX_CHAIN} images`, ERRNO.ELOOP);

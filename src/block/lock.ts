@@ -1,13 +1,12 @@
 // Image locks: shared OFD locks on single bytes, one byte per permission taken and one per permission not shared.
 // The byte numbers are those other tools use (seen in /proc/locks): 100 + bit for a permission held, 200 + bit for one denied.
-import { PERM } from './driver.ts';
+import { PERM, PERM_TEXTS } from './driver.ts';
 import { BlockError, ERRNO, strerror } from './errors.ts';
 import { setOfdLock, statPath, testOfdLock } from './libc.ts';
 
 const PERMISSION_BASE = 100;
 const DENIED_BASE = 200;
-const BITS = 4;
-const NAMES = ['consistent read', 'write', 'write unchanged', 'resize'];
+const BITS = PERM_TEXTS.length;
 
 /** The locks one open file holds. */
 export class ImageLock {
@@ -29,10 +28,10 @@ export class ImageLock {
     try {
       this.take(perm & ~this.held, deny & ~this.denied);
       for (let bit = 0; bit < BITS; bit++) {
-        if ((perm >> bit) & 1) this.test(DENIED_BASE + bit, `Failed to get "${NAMES[bit]}" lock`);
+        if ((perm >> bit) & 1) this.test(DENIED_BASE + bit, `Failed to get "${PERM_TEXTS[bit]}" lock`);
       }
       for (let bit = 0; bit < BITS; bit++) {
-        if ((deny >> bit) & 1) this.test(PERMISSION_BASE + bit, `Failed to get shared "${NAMES[bit]}" lock`);
+        if ((deny >> bit) & 1) this.test(PERMISSION_BASE + bit, `Failed to get shared "${PERM_TEXTS[bit]}" lock`);
       }
     } catch (error) {
       this.drop(this.held & ~before.held, this.denied & ~before.denied);

@@ -6,6 +6,7 @@ import {
   type BlockStatus,
   type CreateContext,
   type Ending,
+  type MeasureInfo,
   type NodeFlags,
   type OpenContext,
   PERM,
@@ -168,4 +169,10 @@ export async function createRaw(c: CreateContext): Promise<void> {
     throw new BlockError(`Unsupported preallocation mode '${preallocation}'`);
   }
   await c.makeFile(c.filename, roundUp(c.size, SECTOR), preallocation, c.options);
+}
+
+/** A raw image takes what its disk has, in whole sectors. */
+export function measureRaw(size: number): MeasureInfo {
+  const bytes = roundUp(size, SECTOR);
+  return { required: bytes, fullyAllocated: bytes };
 }

@@ -6,7 +6,6 @@ import { commitImage, rebaseImage } from '../../src/block/commit.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import { type BlockNode, REQ } from '../../src/block/driver.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { amendImage } from '../../src/block/qcow2/amend.ts';
 import {
   addBitmap,
   clearBitmap,
@@ -337,9 +336,11 @@ class Extras {
           'lazy_refcounts=off',
         ][r.below(11)]!.split('=') as [string, string];
         // What does not go together with what the image is, is refused.
-        await amendImage(node, new Map([to]), () => {}).catch((error) => {
-          if (!/require|prevent|[Ll]azy refcounts|refcount/.test((error as Error).message)) throw error;
-        });
+        await node
+          .amend(new Map([to]), () => {})
+          .catch((error) => {
+            if (!/require|prevent|[Ll]azy refcounts|refcount/.test((error as Error).message)) throw error;
+          });
         break;
       }
       case 'vmstate': {

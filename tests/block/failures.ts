@@ -7,7 +7,6 @@ import { createImage } from '../../src/block/create-image.ts';
 import { type BlockNode, REQ } from '../../src/block/driver.ts';
 import { ERRNO, errnoError } from '../../src/block/errors.ts';
 import { openImage } from '../../src/block/graph.ts';
-import { amendImage } from '../../src/block/qcow2/amend.ts';
 import { addBitmap, clearBitmap, enableBitmap, removeBitmap } from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot, findSnapshot } from '../../src/block/qcow2/snapshot.ts';
@@ -54,8 +53,7 @@ const bitmaps = async (node: Qcow2Node): Promise<void> => {
   await node.s.quiet(() => addBitmap(node.s, 'b', 4096, true));
 };
 
-const amend = (name: string, value: string) => (node: Qcow2Node) =>
-  amendImage(node, new Map([[name, value]]), () => {});
+const amend = (name: string, value: string) => (node: Qcow2Node) => node.amend(new Map([[name, value]]), () => {});
 
 export const OPERATIONS: readonly Operation[] = [
   { name: 'create a snapshot', options: 'cluster_size=512', run: (node) => snapshot(node, 's') },

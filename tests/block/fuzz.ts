@@ -7,7 +7,6 @@ import { createImage } from '../../src/block/create-image.ts';
 import type { BlockNode } from '../../src/block/driver.ts';
 import { BlockError } from '../../src/block/errors.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { amendImage } from '../../src/block/qcow2/amend.ts';
 import {
   addBitmap,
   bitmapInfo,
@@ -65,7 +64,7 @@ async function useImage(path: string, way: Way): Promise<void> {
     });
   if (way === 'changing') return changeImage(withImage, attempt);
   if (way === 'reading') {
-    await withImage({ readOnly: true, noIo: true }, async (node) => void node.specificInfo());
+    await withImage({ readOnly: true, noIo: true }, async (node) => void (await node.specificInfo()));
     await withImage({ readOnly: true, check: true }, async (node) => void (await node.check('none', () => {})));
     await withImage({ readOnly: true }, async (node) => {
       const b = new Uint8Array(65536);
@@ -130,8 +129,8 @@ async function changeImage(
   await withImage({}, (node) => attempt(() => node.write(SIZE / 2, new Uint8Array(node.s.clusterSize), 8)));
   await withImage({}, (node) => attempt(() => node.truncate(SIZE * 2, 'metadata')));
   await withImage({}, (node) => attempt(() => node.truncate(SIZE / 2)));
-  await withImage({}, (node) => attempt(() => amendImage(node, new Map([['refcount_bits', '32']]), () => {})));
-  await withImage({}, (node) => attempt(() => amendImage(node, new Map([['compat', '0.10']]), () => {})));
+  await withImage({}, (node) => attempt(() => node.amend(new Map([['refcount_bits', '32']]), () => {})));
+  await withImage({}, (node) => attempt(() => node.amend(new Map([['compat', '0.10']]), () => {})));
   await withImage({}, (node) => attempt(() => node.changeBackingFile('other', 'raw')));
   await withImage({}, (node) => attempt(() => node.makeEmpty()));
 }

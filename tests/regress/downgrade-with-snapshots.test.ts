@@ -4,7 +4,6 @@ import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { amendImage } from '../../src/block/qcow2/amend.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { contentOf, hasQemu, inScratch, QEMU_NOTE, run } from '../block/helpers.ts';
@@ -33,7 +32,7 @@ for (const backing of [false, true]) {
       await node.writeZeroes(4096, 8192);
       await node.s.quiet(() => createSnapshot(node.s, 'two'));
       await node.writeZeroes(32768, 4096);
-      await amendImage(node, new Map([['compat', '0.10']]), () => {});
+      await node.amend(new Map([['compat', '0.10']]), () => {});
       const zeroed = await contentOf(node);
       expect([zeroed[0], zeroed[4096], zeroed[12287], zeroed[12288], zeroed[32768], zeroed[36864]]).toEqual([
         0xaa, 0, 0, 0xaa, 0, 0xaa,

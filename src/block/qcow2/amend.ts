@@ -4,7 +4,6 @@ import { BlockError, ERRNO, failingAs } from '../errors.ts';
 import { toBool, toNumber, toSize } from '../options.ts';
 import { AUTOCLEAR, COMPAT, HEADER_LENGTH, INCOMPAT } from './header.ts';
 import { loadSnapshotL1 } from './l1.ts';
-import type { Qcow2Node } from './open.ts';
 import {
   allocClusters,
   getRefcount,
@@ -22,11 +21,10 @@ function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
 
 /** Applies options given as texts. `progress` is told the fraction done. */
 export async function amendImage(
-  node: Qcow2Node,
+  s: Qcow2State,
   options: Map<string, string>,
   progress: (fraction: number) => void,
 ): Promise<void> {
-  const { s } = node;
   const h = s.header;
   if ([...options.keys()].some((name) => name.startsWith('encrypt.')))
     fail("Can't amend encryption options - encryption not present", ERRNO.EINVAL);
@@ -66,7 +64,7 @@ export async function amendImage(
     await s.quiet(() => setLazy(s, lazy, version));
   }
   const size = options.get('size');
-  if (size !== undefined) await node.truncate(toSize('size', size));
+  if (size !== undefined) await s.node.truncate(toSize('size', size));
   if (version < h.version) await s.quiet(() => downgrade(s, progress));
 }
 

@@ -9,6 +9,7 @@ import {
   type OpenContext,
   type Preallocation,
   REQ,
+  type SnapshotInfo,
   type Soon,
 } from '../driver.ts';
 import { BlockError, ERRNO, errnoError, failingAs, strerror } from '../errors.ts';
@@ -263,11 +264,11 @@ export class Qcow2Node extends BlockNode {
     return this.s.clusterSize;
   }
 
-  get backingFileName(): string | undefined {
+  override get backingFileName(): string | undefined {
     return this.s.header.backingFile;
   }
 
-  get backingFormatName(): string | undefined {
+  override get backingFormatName(): string | undefined {
     return this.s.header.backingFormat;
   }
 
@@ -448,7 +449,7 @@ export class Qcow2Node extends BlockNode {
     return s.lock.with(async () => (await countUsed(s, clusters, limit)) >= limit);
   }
 
-  override specificInfo(): { type: string; data: Record<string, unknown> } {
+  override async specificInfo(): Promise<{ type: string; data: Record<string, unknown> }> {
     const { s } = this;
     const h = s.header;
     const data: Record<string, unknown> = { compat: h.version === 2 ? '0.10' : '1.1' };
@@ -465,6 +466,7 @@ export class Qcow2Node extends BlockNode {
       data['compression-type'] = 'zlib';
       data['refcount-bits'] = s.refcountBits;
     }
+    if (h.bitmaps) data['bitmaps'] = await (await import('./bitmap.ts')).bitmapInfo(s);
     return { type: 'qcow2', data };
   }
 
@@ -476,8 +478,16 @@ export class Qcow2Node extends BlockNode {
     return empty ? !s.hasDataFile || !s.dataFileRaw || s.dataFile.hasZeroInit() : s.file.hasZeroInit();
   }
 
-  get isDirty(): boolean {
+  override get isDirty(): boolean {
     return (this.s.header.incompatible.lo & INCOMPAT.DIRTY) !== 0;
+  }
+
+  override get isEncrypted(): boolean {
+    return this.s.header.cryptMethod !== 0;
+  }
+
+  override get snapshotList(): readonly SnapshotInfo[] {
+    return this.s.snapshots;
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
@@ -488,10 +498,14 @@ export class Qcow2Node extends BlockNode {
     await (await import('./resize.ts')).emptyImage(this.s);
   }
 
-  async check(fix: FixMode, report: (line: string) => void): Promise<CheckResult> {
+  override async check(fix: FixMode, report: (line: string) => void): Promise<CheckResult> {
     await this.needRefcounts();
     // (Clusters of writes that are under way, given out and not yet mapped, would be taken for leaks.)
     return this.s.quiet(async () => (await import('./check.ts')).checkImage(this.s, fix, report));
+  }
+
+  override async amend(options: Map<string, string>, progress: (fraction: number) => void): Promise<void> {
+    await (await import('./amend.ts')).amendImage(this.s, options, progress);
   }
 
   override async changeBackingFile(name: string | undefined, format: string | undefined): Promise<void> {

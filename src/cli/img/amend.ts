@@ -1,11 +1,11 @@
 // wemu-img amend: changes format options of an existing image.
 import { parseCreateOptions } from '../../block/create-image.ts';
 import { amendOptionsOf, createOptionsOf } from '../../block/create-options.ts';
+import { PERM } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import type { OptionTable } from '../../block/options.ts';
-import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import {
   type Args,
   asBlockError,
@@ -91,7 +91,7 @@ async function amendNamed(args: Args, texts: readonly string[], begin: () => Pro
     name: args.positional[0]!,
     format: args.last('f'),
     imageOpts: args.has('image-opts'),
-    perm: 1 | 2 | 8,
+    perm: PERM.CONSISTENT_READ | PERM.WRITE | PERM.RESIZE,
     ...cache,
   });
   let progress: Progress | undefined;
@@ -102,8 +102,7 @@ async function amendNamed(args: Args, texts: readonly string[], begin: () => Pro
     if (!table) throw new BlockError(`Format driver '${node.driverName}' does not support option amendment`);
     const options = optionsToAmend(texts, table, createOptionsOf(node.driverName)!);
     progress = begin();
-    const { amendImage } = await import('../../block/qcow2/amend.ts');
-    await amendImage(node as Qcow2Node, options, (f) => progress!.update(f));
+    await node.amend!(options, (f) => progress!.update(f));
     done = true;
     return 0;
   } catch (error) {

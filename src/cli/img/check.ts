@@ -2,7 +2,6 @@
 import type { BlockNode, CheckResult, FixMode } from '../../block/driver.ts';
 import { closeImage } from '../../block/graph.ts';
 import { writeText } from '../../block/libc.ts';
-import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { inDictOrder, prettyJson } from '../../block/qdict.ts';
 import {
   cacheMode,
@@ -95,13 +94,12 @@ export async function check(argv: readonly string[]): Promise<number> {
   }
   const quiet = args.has('q');
   try {
-    if (node.driverName !== 'qcow2') {
+    if (!node.check) {
       sayError('This image format does not support checks');
       return EXIT.UNSUPPORTED;
     }
-    const image = node as Qcow2Node;
     const say = (line: string): void => void writeText(2, `${line}\n`);
-    let r = await image.check(fix, say);
+    let r = await node.check(fix, say);
     if (r.corruptionsFixed > 0 || r.leaksFixed > 0) {
       const fixed = { leaks: r.leaksFixed, corruptions: r.corruptionsFixed };
       const had = fixed.leaks > 0 || fixed.corruptions > 0;
@@ -110,7 +108,7 @@ export async function check(argv: readonly string[]): Promise<number> {
           `The following inconsistencies were found and repaired:\n\n    ${fixed.leaks} leaked clusters\n    ${fixed.corruptions} corruptions\n\nDouble checking the fixed image now...\n`,
         );
       }
-      r = await image.check('none', say);
+      r = await node.check('none', say);
       r.leaksFixed = fixed.leaks;
       r.corruptionsFixed = fixed.corruptions;
     }

@@ -1,6 +1,5 @@
 // wemu-img commit: writes an overlay's changes into a layer below it.
 import { commitImage } from '../../block/commit.ts';
-import type { BlockNode } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { chainOf, closeImage, fullBackingName, protocolOf } from '../../block/graph.ts';
 import { statPath } from '../../block/libc.ts';
@@ -38,7 +37,7 @@ export async function commit(argv: readonly string[]): Promise<number> {
       const below = chainOf(node);
       base = below.find((layer, i) => {
         if (i === 0) return false;
-        const over = below[i - 1] as BlockNode & { backingFileName?: string };
+        const over = below[i - 1]!;
         if (over.backingFileName === wanted) return true;
         if (protocolOf(wanted) !== undefined) return layer.filename === wanted;
         // Names are as seen from the image above, and there may be several for one file.

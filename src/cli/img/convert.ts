@@ -206,7 +206,8 @@ export async function convert(argv: readonly string[]): Promise<number> {
     });
     if (args.has('bitmaps') && (target.driverName !== 'qcow2' || (target as Qcow2Node).s.header.version < 3))
       fail(`Format driver '${format}' does not support bitmaps`);
-    if (args.has('c') && target.driverName !== 'qcow2') fail('Compression not supported for this file format');
+    if (args.has('c') && !findDriver(target.driverName)?.supportsCompression)
+      fail('Compression not supported for this file format');
     if (args.has('target-is-zero') && target.backing)
       fail('Cannot use --target-is-zero when the destination image has a backing file');
     if (target.length < total && args.has('n')) fail('output file is smaller than input file');
@@ -264,7 +265,7 @@ function checkTarget(
   if (backing !== undefined && !args.has('F') && !options.has('backing_fmt')) {
     fail('Use of backing file requires explicit backing format');
   }
-  if (args.has('c') && format !== 'qcow2') fail('Compression not supported for this file format');
+  if (args.has('c') && !driver.supportsCompression) fail('Compression not supported for this file format');
   const preallocation = options.get('preallocation');
   if (args.has('c') && preallocation !== undefined && preallocation !== 'off') {
     fail('Compression and preallocation not supported at the same time');

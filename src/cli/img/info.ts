@@ -24,8 +24,6 @@ interface ImageInfo {
   'format-specific'?: { type: string; data: Record<string, unknown> };
 }
 
-type Qcow2 = import('../../block/qcow2/open.ts').Qcow2Node;
-
 /** Whether a node's storage is of a kind that could be left dirty. */
 function hasState(node: BlockNode): boolean {
   let at = node;
@@ -42,27 +40,17 @@ async function describe(node: BlockNode): Promise<ImageInfo> {
   const actual = await node.allocatedSize();
   if (actual !== undefined) info['actual-size'] = actual;
   if (node.clusterSize > 0) info['cluster-size'] = node.clusterSize;
-  if (node.driverName !== 'qcow2') {
-    if (hasState(node)) info['dirty-flag'] = false;
-    return info;
+  if (node.isDirty !== undefined || hasState(node)) info['dirty-flag'] = node.isDirty ?? false;
+  if (node.isEncrypted) info.encrypted = true;
+  const specific = await node.specificInfo();
+  if (specific) info['format-specific'] = specific;
+  if (node.backingFileName !== undefined) {
+    info['backing-filename'] = node.backingFileName;
+    info['full-backing-filename'] = fullBackingName(node, node.backingFileName);
+    if (node.backingFormatName !== undefined) info['backing-filename-format'] = node.backingFormatName;
   }
-  const image = node as Qcow2;
-  const { s } = image;
-  info['dirty-flag'] = image.isDirty;
-  if (s.header.cryptMethod !== 0) info.encrypted = true;
-  const specific = image.specificInfo();
-  if (s.header.bitmaps) {
-    const { bitmapInfo } = await import('../../block/qcow2/bitmap.ts');
-    specific.data['bitmaps'] = await bitmapInfo(s);
-  }
-  info['format-specific'] = specific;
-  if (s.header.backingFile !== undefined) {
-    info['backing-filename'] = s.header.backingFile;
-    info['full-backing-filename'] = fullBackingName(image, s.header.backingFile);
-    if (s.header.backingFormat !== undefined) info['backing-filename-format'] = s.header.backingFormat;
-  }
-  if (s.snapshots.length > 0) {
-    info.snapshots = s.snapshots.map((sn) => ({
+  if (node.snapshotList.length > 0) {
+    info.snapshots = node.snapshotList.map((sn) => ({
       id: sn.id,
       name: sn.name,
       'vm-state-size': sn.vmStateSize,
@@ -106,7 +94,7 @@ function human(info: ImageInfo, node: BlockNode): string {
   }
   let text = `${lines.join('\n')}\n`;
   if (info.snapshots) {
-    text += `Snapshot list:\n${snapshotTable((node as Qcow2).s.snapshots)}`;
+    text += `Snapshot list:\n${snapshotTable(node.snapshotList)}`;
   }
   const specific = info['format-specific'];
   if (specific && Object.keys(specific.data).length > 0) {

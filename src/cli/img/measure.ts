@@ -1,14 +1,10 @@
 // wemu-img measure: how large a new image would be.
-
-import { statusAbove } from '../../block/block-status.ts';
-import { roundUp } from '../../block/bytes.ts';
 import { creationOptions, parseCreateOptions } from '../../block/create-image.ts';
 import { createOptionsOf } from '../../block/create-options.ts';
-import type { BlockNode, MeasureInfo } from '../../block/driver.ts';
+import type { BlockNode } from '../../block/driver.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { closeImage } from '../../block/graph.ts';
 import { formatInteger } from '../../block/options.ts';
-import type { Qcow2Node } from '../../block/qcow2/open.ts';
 import { prettyJson } from '../../block/qdict.ts';
 import {
   checkedOutput,
@@ -28,49 +24,6 @@ import { imageSize } from './numbers.ts';
 function fail(message: string): never {
   sayError(message);
   throw new ExitError(1);
-}
-
-async function measureQcow2(
-  options: Map<string, string>,
-  source: BlockNode | undefined,
-  size: number,
-): Promise<MeasureInfo> {
-  const { fullyAllocatedBytes, readMeasureOptions } = await import('../../block/qcow2/create.ts');
-  const c = readMeasureOptions(new Map([...options, ['size', formatInteger(size)]]));
-  const virtual = roundUp(c.size, c.clusterSize);
-  const full = fullyAllocatedBytes(virtual, c.clusterSize, c.refcountBits, c.extendedL2);
-  const info: MeasureInfo = { required: 0, fullyAllocated: full };
-  let data = 0;
-  if (c.preallocation === 'full' || c.preallocation === 'falloc' || (source && c.backingFile !== undefined)) {
-    data = virtual;
-  } else if (source) {
-    const length = source.length;
-    for (let at = 0; at < length; ) {
-      const s = await statusAbove(source, undefined, at, length - at);
-      let n = s.bytes;
-      if (!s.zero && s.data) {
-        // The rest of the last cluster is counted with it.
-        n = roundUp(at + n, c.clusterSize) - at;
-        data += (at % c.clusterSize) + n;
-      }
-      at += n;
-    }
-  }
-  info.required = full - virtual + data;
-  if (source) {
-    if (source.driverName === 'qcow2') {
-      const { bitmapBytes } = await import('../../block/qcow2/bitmap.ts');
-      const { s } = source as Qcow2Node;
-      if (c.version >= 3 && s.header.version >= 3)
-        info.bitmaps = s.header.bitmaps ? await bitmapBytes(s, c.clusterSize) : 0;
-    }
-  }
-  return info;
-}
-
-async function measureRaw(size: number): Promise<MeasureInfo> {
-  const bytes = roundUp(size, 512);
-  return { required: bytes, fullyAllocated: bytes };
 }
 
 export async function measure(argv: readonly string[]): Promise<number> {
@@ -117,8 +70,8 @@ export async function measure(argv: readonly string[]): Promise<number> {
       fail(`Invalid options for file format '${format}'`);
     }
     const size = source ? source.length : given!;
-    if (format !== 'raw' && format !== 'qcow2') fail(`Block driver '${format}' does not support size measurement`);
-    const info = format === 'qcow2' ? await measureQcow2(options, source, size) : await measureRaw(size);
+    if (!driver.measure) fail(`Block driver '${format}' does not support size measurement`);
+    const info = await driver.measure(options, source, size);
     if (output === 'json') {
       const value: Record<string, number> = {};
       if (info.bitmaps !== undefined) value['bitmaps'] = info.bitmaps;

@@ -65,7 +65,7 @@ async function rebaseNamed(args: Args, progress: Progress): Promise<number> {
       return 1;
     }
     if (name && !unsafe) fresh = await openNew(node, name, format, sourceCache);
-    if (args.has('c') && node.driverName !== 'qcow2')
+    if (args.has('c') && !findDriver(node.driverName)?.supportsCompression)
       throw new BlockError('Compression not supported for this file format');
     if (!unsafe) await rebaseImage(node, fresh, args.has('c'), (f) => progress.update(f));
     else progress.update(1);

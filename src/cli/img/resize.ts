@@ -1,6 +1,6 @@
 // wemu-img resize: changes the virtual size of an image.
 
-import type { Preallocation } from '../../block/driver.ts';
+import { PERM, type Preallocation } from '../../block/driver.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
 import { toSize } from '../../block/options.ts';
@@ -47,7 +47,7 @@ export async function resize(argv: readonly string[]): Promise<number> {
     format: args.last('f'),
     imageOpts: args.has('image-opts'),
     unshare: 0,
-    perm: 1 | 2 | 8,
+    perm: PERM.CONSISTENT_READ | PERM.WRITE | PERM.RESIZE,
   });
   try {
     const current = node.length;

@@ -33,7 +33,7 @@ export async function snapshot(argv: readonly string[]): Promise<number> {
   });
   try {
     if (action === 'l') {
-      const list = node.driverName === 'qcow2' ? (node as Qcow2Node).s.snapshots : [];
+      const list = node.snapshotList;
       if (list.length > 0) print(`Snapshot list:\n${snapshotTable(list)}`);
       return 0;
     }
