@@ -65,5 +65,6 @@ function answerOf(
     return { bytes: limit, data: false, zero: true, allocated: true, offset: -1, file: null, depth, eof };
   }
   if (!status.allocated && !status.data && !status.zero) return undefined;
-  return { ...status, bytes: Math.min(limit, status.bytes), depth, eof };
+  const { data, zero, allocated, offset, file, compressed } = status;
+  return { bytes: Math.min(limit, status.bytes), data, zero, allocated, offset, file, compressed, depth, eof };
 }

@@ -48,7 +48,10 @@ interface Piece {
   /** Offset in the target. */
   at: number;
   bytes: number;
-  /** Where the parts end, counted from the piece's beginning, if the source has it in several places. */
+  /**
+   * Where the parts end, counted from the piece's beginning, if the source has it in several places. Those that are zeroes have
+   * negative ends.
+   */
   parts?: number[];
 }
 
@@ -120,18 +123,24 @@ class Pieces {
       } catch (error) {
         next = Promise.reject(error);
       }
-      if (next instanceof Promise || next.kind !== 'data') {
+      const bytes = next instanceof Promise ? 0 : Math.min(next.bytes, CHUNK - p.bytes);
+      if (next instanceof Promise || !(next.kind === 'data' || this.isGap(next, p.at + p.bytes))) {
         // An error is that of the next piece.
         if (next instanceof Promise) next.catch(() => {});
         this.ahead = next;
         return;
       }
-      const bytes = Math.min(next.bytes, CHUNK - p.bytes);
       p.parts ??= [p.bytes];
       p.bytes += bytes;
-      p.parts.push(p.bytes);
+      p.parts.push(next.kind === 'data' ? p.bytes : -p.bytes);
       this.from += bytes;
     }
+  }
+
+  /** Whether these are zeroes behind data within the same cluster of the target, which has to be written anyway. */
+  private isGap({ kind, bytes }: Found, at: number): boolean {
+    const inUnit = at % this.r.target.zeroAlignment;
+    return kind === 'zero' && inUnit !== 0 && inUnit + bytes <= this.r.target.zeroAlignment;
   }
 }
 
@@ -224,18 +233,19 @@ function readPart(p: Piece, start: number, buffer: Uint8Array, otherwise?: () =>
   }
 }
 
-/** Reads the parts of a piece at the same time; fails with the error of the first that fails, once all have ended. */
+/** Fills the buffer for a piece, reading its parts at the same time; fails with the error of the first that fails, once all have ended. */
 function readParts(p: Piece, parts: readonly number[], buffer: Uint8Array): Ending {
   const waiting: Promise<void>[] = [];
   let start = 0;
   for (const end of parts) {
     try {
-      const reading = readPart(p, start, buffer.subarray(start, end));
+      const reading = end > 0 ? readPart(p, start, buffer.subarray(start, end)) : undefined;
       if (reading) waiting.push(reading);
+      else if (end < 0) buffer.fill(0, start, -end);
     } catch (error) {
       waiting.push(Promise.reject(error));
     }
-    start = end;
+    start = Math.abs(end);
   }
   return waiting.length > 0 ? allOf(waiting) : undefined;
 }

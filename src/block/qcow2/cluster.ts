@@ -204,12 +204,7 @@ function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Ma
         const e = index * s.l2EntrySize;
         if (entryOffset(readU32be(data, e), readU32be(data, e + 4)) !== base) break;
       } else if (kind === KIND.UNALLOCATED) {
-        const empty = emptyEntries(
-          data,
-          index * s.l2EntrySize,
-          Math.ceil((limit - length) / s.clusterSize),
-          s.l2EntrySize,
-        );
+        const empty = Math.min(emptyEntries(s, place.slice, index), Math.ceil((limit - length) / s.clusterSize));
         if (empty > 0) {
           length += empty * s.clusterSize;
           index += empty - 1;
@@ -224,18 +219,25 @@ function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Ma
   return { kind, host, bytes: Math.min(length, limit), compressedBytes: 0 };
 }
 
-/** How many of `count` entries from byte `at` on are zero, the first ones: found in steps that grow and shrink. */
-function emptyEntries(data: Uint8Array, at: number, count: number, size: number): number {
-  let empty = 0;
-  for (let step = 1; empty < count; ) {
-    const n = Math.min(step, count - empty);
-    if (isZero(data, at + empty * size, at + (empty + n) * size)) {
-      empty += n;
-      step = n * 4;
-    } else if (n === 1) break;
-    else step = n >>> 2 || 1;
+/** How many entries of a slice are zero from one on: found in steps that grow and shrink, and remembered. */
+function emptyEntries(s: Qcow2State, slice: Slice, first: number): number {
+  if (first < slice.emptyFrom || first >= slice.emptyEnd) {
+    const size = s.l2EntrySize;
+    const end = slice.data.length / size;
+    let at = first;
+    for (let step = 1; at < end; ) {
+      const n = Math.min(step, end - at);
+      if (isZero(slice.data, at * size, (at + n) * size)) {
+        at += n;
+        step = n * 4;
+      } else if (n === 1) break;
+      else step = n >>> 2 || 1;
+    }
+    if (at === first) return 0;
+    slice.emptyFrom = first;
+    slice.emptyEnd = at;
   }
-  return empty;
+  return slice.emptyEnd - first;
 }
 
 /** Place of compressed data: byte offset and the bytes up to the end of its last sector. */

@@ -8,6 +8,9 @@ export interface Slice {
   data: Uint8Array;
   dirty: boolean;
   lastUse: number;
+  /** Entries known to be zero, from the first to behind the last, until something changes. */
+  emptyFrom: number;
+  emptyEnd: number;
 }
 
 /**
@@ -63,7 +66,8 @@ export class TableCache {
       throw new BlockError(`Metadata table at unaligned offset 0x${offset.toString(16)}`, ERRNO.EIO);
     }
     if (this.slices.size >= this.maxSlices) await this.evict();
-    const slice: Slice = { offset, data: new Uint8Array(this.sliceBytes), dirty: false, lastUse: ++this.clock };
+    const data = new Uint8Array(this.sliceBytes);
+    const slice: Slice = { offset, data, dirty: false, lastUse: ++this.clock, emptyFrom: 0, emptyEnd: 0 };
     if (read) {
       if (this.events.load) this.file.event(this.events.load);
       await this.file.read(offset, slice.data);
@@ -80,6 +84,7 @@ export class TableCache {
   }
 
   markDirty(slice: Slice): void {
+    slice.emptyEnd = 0;
     if (slice.dirty) return;
     slice.dirty = true;
     this.dirtyCount++;
