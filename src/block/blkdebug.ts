@@ -3,7 +3,8 @@
 import { RangeLock } from './async.ts';
 import { type IoType, type Rules, readRules } from './blkdebug-rules.ts';
 import { isPowerOf2, roundDown, roundUp } from './bytes.ts';
-import { type BlockNode, type BlockStatus, type Ending, type NodeFlags, type OpenContext, PERM } from './driver.ts';
+import { type BlockNode, type BlockStatus, type Ending, type NodeFlags, PERM, type Preallocation } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
 import { FilterNode } from './filters.ts';
 import { extractSubtree, OptionReader, type OptionTree, toEnum } from './options.ts';
@@ -202,8 +203,8 @@ export class BlkdebugNode extends FilterNode {
     return super.blockStatus(offset, bytes, wantZero);
   }
 
-  override async truncate(size: number, ...rest: []): Promise<void> {
-    await this.note({ kind: 'truncate', size }, () => this.base.truncate(size, ...rest));
+  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    await this.note({ kind: 'truncate', size }, () => this.base.truncate(size, preallocation, exact));
   }
 }
 

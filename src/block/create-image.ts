@@ -1,6 +1,7 @@
 // Creating images: option checks, backing files, and what formats need to lay themselves out in a new file.
 import { createOptionsOf } from './create-options.ts';
-import { type BlockNode, type CreateContext, type Driver, PERM, type Preallocation } from './driver.ts';
+import { type BlockNode, PERM, type Preallocation } from './driver.ts';
+import type { CreateContext, Driver } from './driver-row.ts';
 import { findDriver } from './drivers.ts';
 import { BlockError, ERRNO, prefixing } from './errors.ts';
 import { createFile, isDevicePath } from './file-posix.ts';

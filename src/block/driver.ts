@@ -129,7 +129,7 @@ export const DEFAULT_FLAGS: NodeFlags = {
   unfinished: false,
 };
 
-/** Largest single request handed to a driver; bigger ones are split. */
+/** Most bytes of zeroes or of a discard handed to a driver at once; longer requests are split. Reads and writes are not. */
 const MAX_TRANSFER = 1 << 30;
 const ZERO_CHUNK = 1 << 20;
 
@@ -164,8 +164,17 @@ function permissionNames(perm: number): string {
 }
 
 /**
- * A node of the block graph. Public methods check and split requests, then call the protected do… methods, which a driver
- * overrides. All of them may be called with others still under way.
+ * A node of the block graph. Offsets and lengths are bytes; numbers below 2^53, or whole sectors up to MAX_OFFSET (bytes.ts).
+ *
+ * Public methods check and split requests, then call the protected do… methods, which a driver overrides. Requests (read, write,
+ * writeZeroes, discard, flush, blockStatus) may come at any time with others under way, in any order and over the same range:
+ * where they overlap the disk ends with either content, and a driver sees to it that nothing else suffers. Buffers are the
+ * node's until the request ends, and the caller's from then on. Methods that change what the node is (truncate, makeEmpty,
+ * changeBackingFile, amend, setReadOnly, attach and detach) come one at a time, also with requests under way; close and abandon
+ * come last, when all of them have ended.
+ *
+ * Errors are BlockErrors, whose errno guests and servers are told; EOPNOTSUPP says that a driver has no way to do something, upon which
+ * writeZeroes writes zeroes and discard does nothing. A request that failed may be done in part; the node stays usable.
  */
 export abstract class BlockNode {
   abstract readonly driverName: string;
@@ -210,11 +219,12 @@ export abstract class BlockNode {
   /** A device is left to find out itself what lies behind its end (while an image is laid out on it). */
   writesBeyondEnd = false;
 
-  /** Alignment that makes zero writes and discards possible without copying. */
+  /** Units in which zeroes can be written without copying what is beside them; parts of one are asked for alone. */
   get zeroAlignment(): number {
     return 1;
   }
 
+  /** Units that can be discarded; parts of one never are. */
   get discardAlignment(): number {
     return 1;
   }
@@ -332,20 +342,34 @@ export abstract class BlockNode {
     for (const { node } of this.children.values()) await node.flush();
   }
 
+  /** Fills the whole buffer; the range lies within the node and is not empty. */
   protected abstract doRead(offset: number, buffer: Uint8Array): Ending;
 
+  /**
+   * Writes the whole buffer, within the node or, if it is growable, perhaps behind its end. `flags` are REQ bits, of which a driver
+   * may ignore all but COMPRESSED; what FUA asks for is done by the caller with a flush.
+   */
   protected doWrite(_offset: number, _buffer: Uint8Array, _flags: number): Ending {
     throw errnoError(ERRNO.EPERM);
   }
 
+  /**
+   * At most maxZeroBytes; the range is aligned to zeroAlignment, or lies within one unit of it, or ends with the request's end. EOPNOTSUPP
+   * has zeroes written instead, unless NO_FALLBACK is among the flags.
+   */
   protected doWriteZeroes(_offset: number, _bytes: number, _flags: number): Promise<void> {
     return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
   }
 
+  /** Whole units of discardAlignment, but for the last one at the end of the node. */
   protected doDiscard(_offset: number, _bytes: number): Promise<void> {
     return Promise.reject(errnoError(ERRNO.EOPNOTSUPP));
   }
 
+  /**
+   * Hands what the driver itself has in memory to its children, which are flushed afterwards; storage makes stable what ended before the
+   * flush began.
+   */
   protected async doFlush(): Promise<void> {}
 
   /** State of the range at `offset` in this layer alone; `wantZero` asks for zero detection that may cost more. */
@@ -393,6 +417,7 @@ export abstract class BlockNode {
     return this.backing !== undefined;
   }
 
+  /** As blockStatus, for a range within the node. `bytes` of the answer is at least 1, and at most what was asked for. */
   protected doBlockStatus(offset: number, bytes: number, _wantZero: boolean): Soon<BlockStatus> {
     return { bytes, data: true, zero: false, allocated: true, offset, file: this };
   }
@@ -409,7 +434,10 @@ export abstract class BlockNode {
 
   // Size.
 
-  /** Makes the node `size` bytes long; new bytes read as zero unless `exact` says the caller does not care. */
+  /**
+   * Makes the node `size` bytes long; new bytes read as zero. With `exact` false storage that cannot change its length (devices) may stay
+   * longer.
+   */
   truncate(_size: number, _preallocation: Preallocation = 'off', _exact = true): Promise<void> {
     return Promise.reject(new BlockError('Image format driver does not support resize', ERRNO.EOPNOTSUPP));
   }
@@ -690,79 +718,4 @@ export function childPermissions(
   if (role === 'data-file')
     return { perm: childPerm | perm, shared: (PERM.ALL & ~PERM.WRITE & ~PERM.RESIZE) | (shared & PERM.WRITE) };
   return { perm: childPerm | perm, shared: PERM.ALL & ~(PERM.WRITE | PERM.RESIZE) };
-}
-
-/** A child, opened for its parent or referred to by name and then not the parent's to close. */
-export interface OpenedChild {
-  node: BlockNode;
-  owned: boolean;
-}
-
-/** What a driver is opened with. */
-export interface OpenContext {
-  flags: NodeFlags;
-  options: OptionTree;
-  filename: string;
-  /** The format was found by its signature, not given. */
-  guessed?: boolean;
-  /** Somebody above is going to write. */
-  writes: boolean;
-  /** The backing file must not be opened (info, unsafe rebase). */
-  noBacking: boolean;
-  /** Opens further children of the node: data files. */
-  openChild: (role: string, filename: string | undefined, parent: OpenContext) => Promise<OpenedChild | undefined>;
-}
-
-/** What an image is created with, and the means its format has for it. */
-export interface CreateContext {
-  filename: string;
-  /** Options by name as texts, checked against the driver's table (create-options.ts). */
-  options: Map<string, string>;
-  /** Bytes of the disk. */
-  size: number;
-  /** The image lies on a device, which is there already. */
-  onDevice: boolean;
-  /** Throws unless files of that name can be made. */
-  checkFile: (filename: string) => void;
-  /**
-   * Makes an empty file of that many bytes, or sees that there is a device that is large enough. `claimed` is called once nobody
-   * else can have anything against its content being changed.
-   */
-  makeFile: (
-    filename: string,
-    bytes: number,
-    preallocation: Preallocation,
-    options?: Map<string, string>,
-    claimed?: () => void,
-  ) => Promise<void>;
-  /** Removes what was made, as far as it is a file; keeps quiet about failures. */
-  removeFile: (filename: string) => void;
-  /** Does something with a file that was made, which others must not resize meanwhile. */
-  withFile: (filename: string, body: (file: BlockNode) => Promise<void>) => Promise<void>;
-  /** The options that name a file to its protocol's driver. */
-  fileOptions: (filename: string) => OptionTree;
-  /** Opens the image as far as it has been made, without its backing file and without anything being flushed. */
-  openUnfinished: (options: OptionTree) => Promise<BlockNode>;
-}
-
-/** A format, protocol or filter: one row of the registry. */
-export interface Driver {
-  name: string;
-  kind: 'format' | 'protocol' | 'filter';
-  /** Child roles in the order they are opened; the first is required. */
-  childRoles?: readonly string[];
-  /** 0..100: how sure the first bytes make it that the image is of this format. */
-  probe?: (head: Uint8Array, filename: string) => number;
-  /** Turns `proto:rest` into options of a protocol driver. */
-  parseFilename?: (filename: string, options: OptionTree) => void;
-  open: (context: OpenContext, file: BlockNode | undefined) => Promise<BlockNode>;
-  /** Makes an image of a format, or storage alone. What it can be told is a table in create-options.ts. */
-  create?: (context: CreateContext) => Promise<void>;
-  /** Bytes an image of `size` bytes with the content of `source` would take. Options as for create. */
-  measure?: (options: Map<string, string>, source: BlockNode | undefined, size: number) => Promise<MeasureInfo>;
-  supportsBacking?: boolean;
-  /** Takes writes of whole clusters with REQ.COMPRESSED. */
-  supportsCompression?: boolean;
-  /** Known by its signature, and refused by name. */
-  recognisedOnly?: boolean;
 }

@@ -1,5 +1,5 @@
 // The registry of drivers: one row per format, protocol and filter. A driver's code is loaded when it is first used.
-import type { CreateContext, Driver } from './driver.ts';
+import type { CreateContext, Driver } from './driver-row.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { openFile, openHostDevice, parseFileFilename } from './file-posix.ts';
 
@@ -23,6 +23,16 @@ function recognised(name: string, probe: Driver['probe']): Driver {
   };
 }
 
+/** Options without which a web server may show something else or nothing: the address alone is not the name then. */
+export const HTTP_CREDENTIALS: readonly string[] = [
+  'cookie',
+  'cookie-secret',
+  'username',
+  'password-secret',
+  'proxy-username',
+  'proxy-password-secret',
+];
+
 /** Makes storage that has no structure of its own. */
 async function createPlain(context: CreateContext): Promise<void> {
   await (await import('./raw.ts')).createRaw(context);
@@ -34,6 +44,7 @@ const USUAL: readonly Driver[] = [
     name: 'raw',
     kind: 'format',
     childRoles: ['file'],
+    strongOptions: ['offset', 'size'],
     probe: () => 1,
     open: async (context, file) =>
       (await import('./raw.ts')).openRaw(
@@ -48,6 +59,7 @@ const USUAL: readonly Driver[] = [
     name: 'qcow2',
     kind: 'format',
     childRoles: ['file', 'backing', 'data-file'],
+    strongOptions: ['encrypt.key-secret'],
     probe: (head) => (magicIs('QFI\xfb')(head) && head[4] === 0 && head[7]! >= 2 ? 100 : 0),
     open: async (context, file) => (await import('./qcow2/open.ts')).openQcow2(context, file!),
     create: async (context) => (await import('./qcow2/create.ts')).createQcow2(context),
@@ -81,6 +93,7 @@ const others = (): readonly Driver[] => [
       name,
       kind: 'protocol',
       parseFilename: (filename) => checkNullFilename(name, filename),
+      strongOptions: ['size', 'read-zeroes'],
       open: async (context) => (await import('./null.ts')).openNull(name, context),
     }),
   ),
@@ -89,6 +102,7 @@ const others = (): readonly Driver[] => [
       name,
       kind: 'protocol',
       parseFilename: (filename, options) => void options.set('url', filename),
+      strongOptions: ['url', 'sslverify', ...HTTP_CREDENTIALS],
       open: async (context) => (await import('./http.ts')).openHttp(name, context),
     }),
   ),
@@ -110,12 +124,14 @@ const others = (): readonly Driver[] => [
     name: 'throttle',
     kind: 'filter',
     childRoles: ['file'],
+    strongOptions: ['throttle-group'],
     open: async (context, file) => (await import('./throttle.ts')).openThrottle(context, file!),
   },
   {
     name: 'copy-on-read',
     kind: 'filter',
     childRoles: ['file'],
+    strongOptions: ['bottom'],
     open: async (context, file) => (await import('./filters.ts')).openCopyOnRead(context, file!),
   },
   {

@@ -7,12 +7,12 @@ import {
   DEFAULT_FLAGS,
   type Ending,
   type NodeFlags,
-  type OpenContext,
   PERM,
   type Preallocation,
   REQ,
   type Soon,
 } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { BlockError, ERRNO, errnoError, errnoOf, strerror } from './errors.ts';
 import {
   blockDeviceSize,

@@ -9,12 +9,12 @@ import {
   type Ending,
   findNode,
   type NodeFlags,
-  type OpenContext,
   PERM,
   type Preallocation,
   REQ,
   type Soon,
 } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { OptionReader } from './options.ts';
 

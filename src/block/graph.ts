@@ -1,16 +1,7 @@
 // Building the node graph: from file names and option trees to opened nodes, probing formats, following backing chains.
-import {
-  type BlockNode,
-  childPermissions,
-  DEFAULT_FLAGS,
-  type Driver,
-  findNode,
-  type NodeFlags,
-  type OpenContext,
-  type OpenedChild,
-  PERM,
-} from './driver.ts';
-import { findDriver, probeFormat } from './drivers.ts';
+import { type BlockNode, childPermissions, DEFAULT_FLAGS, findNode, type NodeFlags, PERM } from './driver.ts';
+import type { Driver, OpenContext, OpenedChild } from './driver-row.ts';
+import { findDriver, HTTP_CREDENTIALS, probeFormat } from './drivers.ts';
 import { BlockError, ERRNO, errnoOf, prefixing, strerror } from './errors.ts';
 import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
@@ -543,31 +534,14 @@ export function combineNames(directory: string, name: string): string {
   return directory + name;
 }
 
-/** Options without which a web server may show something else or nothing: the address alone is not the name then. */
-const CREDENTIALS = [
-  'cookie',
-  'cookie-secret',
-  'username',
-  'password-secret',
-  'proxy-username',
-  'proxy-password-secret',
-];
-
-/** Options that change what a node shows; they keep it from being named by a plain file name. */
-const STRONG_OPTIONS: Record<string, readonly string[]> = {
-  qcow2: ['encrypt.key-secret'],
-  raw: ['offset', 'size'],
-  'null-co': ['size', 'read-zeroes'],
-  'null-aio': ['size', 'read-zeroes'],
-  http: ['url', 'sslverify', ...CREDENTIALS],
-  https: ['url', 'sslverify', ...CREDENTIALS],
-  throttle: ['throttle-group'],
-  'copy-on-read': ['bottom'],
-};
-
 /** Options of blkdebug that its plain name tells, or that leave no trace. */
 const BLKDEBUG_PLAIN =
   /^(config|x-image|driver|image(\..*)?|(take|unshare)-child-perms\..*|read-only|auto-read-only|discard|detect-zeroes|force-share|node-name|cache\..*)$/;
+
+/** Options that change what a node shows; they keep it from being named by a plain file name. */
+function strongOptions(node: BlockNode): readonly string[] {
+  return findDriver(node.driverName)?.strongOptions ?? [];
+}
 
 /** Gives a node the name it is shown under: the plain one where that says everything, else json:. */
 function refreshFilename(node: BlockNode, given: string | undefined): void {
@@ -576,11 +550,11 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
     for (const name of names) if (node.explicitOptions.has(name)) return true;
     return false;
   };
-  const strong = hasAny(STRONG_OPTIONS[node.driverName] ?? []);
+  const strong = hasAny(strongOptions(node));
   if (node.kind === 'protocol') {
     const http = node.driverName === 'http' || node.driverName === 'https';
     const verify = node.explicitOptions.get('sslverify');
-    const named = http ? !hasAny(CREDENTIALS) && (verify === undefined || toBool('sslverify', verify)) : !strong;
+    const named = http ? !hasAny(HTTP_CREDENTIALS) && (verify === undefined || toBool('sslverify', verify)) : !strong;
     if (node.filename !== '' && named) return;
   } else if (node.kind === 'format' && file && !strong && !node.explicitOptions.has('backing.driver')) {
     // (A format's name under another format would not tell which of the two it is.)
@@ -603,7 +577,7 @@ function refreshFilename(node: BlockNode, given: string | undefined): void {
 /** The options from which the node could be opened again. */
 export function fullOptions(node: BlockNode): Record<string, unknown> {
   const tree: OptionTree = new Map([['driver', node.driverName]]);
-  for (const name of STRONG_OPTIONS[node.driverName] ?? []) {
+  for (const name of strongOptions(node)) {
     const v = node.explicitOptions.get(name);
     if (v !== undefined && node.driverName !== 'qcow2') tree.set(name, v);
   }

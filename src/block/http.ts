@@ -1,5 +1,6 @@
 // Images on web servers, read-only: range requests with read-ahead.
-import { BlockNode, type BlockStatus, type NodeFlags, type OpenContext } from './driver.ts';
+import { BlockNode, type BlockStatus, type NodeFlags } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { BlockError, ERRNO } from './errors.ts';
 import { OptionReader } from './options.ts';
 import { secretText } from './secret.ts';

@@ -1,5 +1,6 @@
 // The null-co and null-aio drivers: storage of any size that forgets everything.
-import { BlockNode, type BlockStatus, type Ending, type NodeFlags, type OpenContext } from './driver.ts';
+import { BlockNode, type BlockStatus, type Ending, type NodeFlags } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { OptionReader } from './options.ts';
 
 const DEFAULT_SIZE = 1 << 30;

@@ -4,15 +4,14 @@ import { roundUp } from './bytes.ts';
 import {
   BlockNode,
   type BlockStatus,
-  type CreateContext,
   type Ending,
   type MeasureInfo,
   type NodeFlags,
-  type OpenContext,
   PERM,
   type Preallocation,
   type Soon,
 } from './driver.ts';
+import type { CreateContext, OpenContext } from './driver-row.ts';
 import { BlockError, ERRNO, errnoError } from './errors.ts';
 import { OptionReader, PREALLOCATION_MODES, plainEnum } from './options.ts';
 

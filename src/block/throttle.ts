@@ -1,5 +1,6 @@
 // The throttle filter: limits bytes and requests per second by leaky buckets, shared by the members of a group.
-import type { BlockNode, NodeFlags, OpenContext } from './driver.ts';
+import type { BlockNode, NodeFlags } from './driver.ts';
+import type { OpenContext } from './driver-row.ts';
 import { BlockError } from './errors.ts';
 import { FilterNode } from './filters.ts';
 import { OptionReader, type OptionTree } from './options.ts';

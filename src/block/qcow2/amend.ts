@@ -12,7 +12,7 @@ import {
   putRefcount,
   switchTable,
 } from './refcount.ts';
-import { COMPRESSED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
+import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 import type { Slice } from './table-cache.ts';
 
 function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
@@ -156,7 +156,7 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
       progress((t + i / Math.max(1, l1.length / 2)) / trees);
       if (table === 0 || done.has(table)) continue;
       done.add(table);
-      const shared = !(l1[i * 2]! & 0x80000000);
+      const shared = !(l1[i * 2]! & COPIED_HI);
       const users = await refcountOf(s, table / s.clusterSize);
       const per = sliceEntries(s);
       for (let first = 0; first < s.l2Entries; first += per) {
@@ -191,7 +191,7 @@ async function expandZeroClusters(s: Qcow2State, progress: (fraction: number) =>
             s.l2Cache.dependOnFlush();
             slice = await s.l2Cache.get(where);
             // A table shared by snapshots refers to the cluster once for each of them; the flags follow.
-            putEntry(s, slice, e, ((shared ? 0 : 0x80000000) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
+            putEntry(s, slice, e, ((shared ? 0 : COPIED_HI) | Math.floor(offset / 2 ** 32)) >>> 0, offset >>> 0);
             if (users > 1) await updateRefcount(s, offset, s.clusterSize, users - 1);
           } else {
             slice = await s.l2Cache.get(where);
@@ -275,18 +275,20 @@ async function changeRefcountWidth(
   for (const c of oldClusters) if (counts.has(Math.floor(c / newPer))) put(c, 0);
   let at = Math.ceil(s.file.length / s.clusterSize);
   const placed = new Map<number, number>();
+  let highest = 0;
   const placeBlocks = (): void => {
     for (;;) {
       const missing = [...counts.keys()].filter((t) => !placed.has(t));
       if (missing.length === 0) return;
       for (const t of missing) {
         placed.set(t, at);
+        highest = Math.max(highest, t);
         put(at++, 1);
       }
     }
   };
   placeBlocks();
-  let tableClusters = Math.ceil(((Math.max(...placed.keys()) + 3) * 8) / s.clusterSize);
+  let tableClusters = Math.ceil(((highest + 3) * 8) / s.clusterSize);
   const tableAt = at;
   for (let i = 0; i < tableClusters; i++) put(at++, 1);
   placeBlocks();

@@ -1,6 +1,7 @@
 // Creating qcow2 images: option checks, the empty image's layout, preallocation.
 import { divUp, isPowerOf2, MAX_OFFSET, roundUp, writeU64be } from '../bytes.ts';
-import type { BlockNode, CreateContext, Preallocation } from '../driver.ts';
+import type { BlockNode, Preallocation } from '../driver.ts';
+import type { CreateContext } from '../driver-row.ts';
 import { BlockError, ERRNO, failingAs, prefixing } from '../errors.ts';
 import { statPath } from '../libc.ts';
 import { type OptionTree, PREALLOCATION_MODES, plainEnum, toBool, toEnum, toNumber, toSize } from '../options.ts';

@@ -6,12 +6,12 @@ import {
   type CheckResult,
   type Ending,
   type FixMode,
-  type OpenContext,
   type Preallocation,
   REQ,
   type SnapshotInfo,
   type Soon,
 } from '../driver.ts';
+import type { OpenContext } from '../driver-row.ts';
 import { BlockError, ERRNO, errnoError, failingAs, strerror } from '../errors.ts';
 import { extractSubtree, hasSubtree, OptionReader } from '../options.ts';
 import {

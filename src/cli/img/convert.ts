@@ -2,7 +2,8 @@
 import { copyImages } from '../../block/convert.ts';
 import { createImage, creationOptions, parseCreateOptions, protocolDriver } from '../../block/create-image.ts';
 import { createOptionsOf } from '../../block/create-options.ts';
-import { type BlockNode, type Driver, PERM } from '../../block/driver.ts';
+import { type BlockNode, PERM } from '../../block/driver.ts';
+import type { Driver } from '../../block/driver-row.ts';
 import { findDriver } from '../../block/drivers.ts';
 import { BlockError } from '../../block/errors.ts';
 import { closeImage } from '../../block/graph.ts';
