@@ -7,6 +7,7 @@ import { isDevicePath } from './file-posix.ts';
 import { statPath, writeText } from './libc.ts';
 import {
   asText,
+  checkValueTypes,
   extractSubtree,
   hasSubtree,
   isIdentifier,
@@ -106,8 +107,18 @@ function takeText(options: OptionTree, name: string): string | undefined {
   return v === undefined ? undefined : asText(v);
 }
 
+/** Options of all nodes that are no texts. */
+const FLAG_TYPES = {
+  'cache.direct': 'bool',
+  'cache.no-flush': 'bool',
+  'read-only': 'bool',
+  'auto-read-only': 'bool',
+  'force-share': 'bool',
+} as const;
+
 function takeFlags(options: OptionTree, inherited: NodeFlags): NodeFlags {
   const flags = { ...inherited };
+  if (options.size > 1) checkValueTypes(options, FLAG_TYPES);
   const bool = (name: string): boolean | undefined => {
     const v = options.get(name);
     options.delete(name);
@@ -150,8 +161,8 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     filename = undefined;
   }
   const explicit: OptionTree = new Map(options);
-  const nodeName = takeNodeName(options);
   const flags = takeFlags(options, inherited.flags);
+  const nodeName = takeNodeName(options);
   let driver: Driver | undefined;
   // A driver that is no text is none.
   if (typeof options.get('driver') !== 'string') options.delete('driver');

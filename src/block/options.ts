@@ -1,5 +1,6 @@
 // Option trees: key=value lists, json: objects and dotted keys, all kept as one flat map of dotted keys to values.
 import { BlockError } from './errors.ts';
+import { inKeyOrder } from './qdict.ts';
 import { warn } from './warnings.ts';
 
 export type OptionValue = string | number | boolean | null;
@@ -126,7 +127,10 @@ export function escapeCommas(value: string): string {
 
 /** A nested JSON object as a flat tree; lists become keys `0`, `1`, … */
 export function flatten(value: unknown, prefix = '', into: OptionTree = new Map(), keepEmpty = false): OptionTree {
-  for (const [key, v] of Object.entries(value as object)) {
+  // What stands in an object goes before the same said by a name with dots.
+  const isDeep = ([, v]: [string, unknown]): number => Number(v !== null && typeof v === 'object');
+  const entries = Object.entries(value as object);
+  for (const [key, v] of entries.length > 1 ? entries.sort((a, b) => isDeep(a) - isDeep(b)) : entries) {
     const name = prefix + key;
     if (keepEmpty && v !== null && typeof v === 'object' && Object.keys(v).length === 0) {
       // Known options are as if not given, unknown ones are refused; "no backing file" is said by null alone.
@@ -196,6 +200,18 @@ export function checkIdentifier(name: string, value: string): void {
     undefined,
     "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
   );
+}
+
+/** Refuses values that are not of their option's type, in the order in which QEMU looks at them. */
+export function checkValueTypes(tree: OptionTree, types: Readonly<Record<string, 'bool' | 'size' | 'number'>>): void {
+  const names = [...tree.keys()].filter((name) => Object.hasOwn(types, name));
+  for (const name of names.length > 1 ? inKeyOrder(names) : names) {
+    const value = tree.get(name);
+    if (value === undefined || value === null) continue;
+    if (types[name] === 'bool') toBool(name, value);
+    else if (types[name] === 'size') toSize(name, value);
+    else toNumber(name, value);
+  }
 }
 
 /** Reads options out of a tree, each at most once; what is left over nobody knows. */

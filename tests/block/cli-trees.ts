@@ -211,4 +211,25 @@ export const TREE_CASES: CliCase[] = [
       ]),
     ],
   },
+  {
+    name: 'options of nodes: which of several mistakes is told',
+    run: [
+      ...IMAGES,
+      ...['"node-name":"1","detect-zeroes":"unmap"', '"node-name":5,"read-only":1', '"file.filename":"r"'].map(
+        withOption,
+      ),
+      ...['"cache-size":-1,"lazy-refcounts":"x"', '"cache-size":true,"encrypt":{"format":"luks"}'].map(withOption),
+      ...[
+        'cache-size=x,refcount-cache-size=x',
+        'cache-size=x,overlap-check=foo',
+        'l2-cache-entry-size=3,encrypt.format=x',
+      ],
+      ...['refcount-cache-size=x,lazy-refcounts=x', 'l2-cache-entry-size=128k,cache-clean-interval=x'],
+      ...['overlap-check.main-header=x,cache-size=x', 'cache-size=64k,l2-cache-size=1M,l2-cache-entry-size=3'],
+    ].map((line) => (line.startsWith('img') ? line : list(`driver=qcow2,file.filename=a,${line}`))),
+  },
+  {
+    name: 'commas in options are no end of them',
+    run: ['img create -f raw -o size=1M,,? n', 'img create -f raw -o size=1M,? n', 'img create -f raw -o ?,,size=1M n'],
+  },
 ];

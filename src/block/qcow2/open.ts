@@ -13,7 +13,7 @@ import {
 } from '../driver.ts';
 import type { OpenContext } from '../driver-row.ts';
 import { BlockError, ERRNO, errnoError, failingAs, strerror } from '../errors.ts';
-import { extractSubtree, hasSubtree, OptionReader } from '../options.ts';
+import { checkValueTypes, extractSubtree, hasSubtree, OptionReader } from '../options.ts';
 import {
   discardClusters,
   hasHost,
@@ -27,7 +27,7 @@ import {
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
 import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
 import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
-import { OverlapGuard, readOverlapOptions } from './overlap.ts';
+import { OVERLAP_SECTIONS, OverlapGuard, readOverlapOptions } from './overlap.ts';
 import { countUsed, loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
 import { loadSnapshots } from './snapshot-table.ts';
 import { type Qcow2Settings, Qcow2State } from './state.ts';
@@ -43,33 +43,28 @@ const DEFAULT_CLEAN_INTERVAL = 600;
 /** Longest a timer can wait, in seconds. */
 const MAX_TIMER = 2 ** 31 / 1000 - 1;
 
+/** Options that are no texts. */
+const OPTION_TYPES = {
+  'cache-size': 'size',
+  'l2-cache-size': 'size',
+  'l2-cache-entry-size': 'size',
+  'refcount-cache-size': 'size',
+  'cache-clean-interval': 'number',
+  'lazy-refcounts': 'bool',
+  'pass-discard-request': 'bool',
+  'pass-discard-snapshot': 'bool',
+  'pass-discard-other': 'bool',
+  ...Object.fromEntries(OVERLAP_SECTIONS.map((name) => [`overlap-check.${name}`, 'bool' as const])),
+} as const;
+
 function readSettings(context: OpenContext, clusterSize: number, header: Header): Qcow2Settings {
   const { cryptMethod } = header;
   const r = new OptionReader(context.options);
-  const lazy = r.bool('lazy-refcounts');
-  const request = r.bool('pass-discard-request');
-  const snapshot = r.bool('pass-discard-snapshot');
-  const other = r.bool('pass-discard-other');
-  const overlap = readOverlapOptions(r);
-  const encryption = r.string('encrypt.format');
-  r.string('encrypt.key-secret');
-  if (encryption !== undefined && cryptMethod === 0) {
-    throw new BlockError(`No encryption in image header, but options specified format '${encryption}'`);
-  }
-  const recorded = cryptMethod === 1 ? 'aes' : 'luks';
-  if (encryption !== undefined && encryption !== recorded)
-    throw new BlockError(`Header reported '${recorded}' encryption format but options specify '${encryption}'`);
+  if (context.options.size > 0) checkValueTypes(context.options, OPTION_TYPES);
   const total = r.size('cache-size');
   const l2 = r.size('l2-cache-size');
   const refcount = r.size('refcount-cache-size');
   const entry = r.size('l2-cache-entry-size');
-  if (entry !== undefined && (entry < 512 || entry > clusterSize || !isPowerOf2(entry))) {
-    throw new BlockError(
-      `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterSize})`,
-    );
-  }
-  const interval = r.number('cache-clean-interval') ?? DEFAULT_CLEAN_INTERVAL;
-  if (interval > 0xffffffff) throw new BlockError('Cache clean interval too big');
   if (total !== undefined) {
     if (l2 !== undefined && refcount !== undefined) {
       throw new BlockError('cache-size, l2-cache-size and refcount-cache-size may not be set at the same time');
@@ -77,6 +72,11 @@ function readSettings(context: OpenContext, clusterSize: number, header: Header)
     if (l2 !== undefined && l2 > total) throw new BlockError('l2-cache-size may not exceed cache-size');
     if (refcount !== undefined && refcount > total)
       throw new BlockError('refcount-cache-size may not exceed cache-size');
+  }
+  if (entry !== undefined && (entry < 512 || entry > clusterSize || !isPowerOf2(entry))) {
+    throw new BlockError(
+      `L2 cache entry size must be a power of two between 512 and the cluster size (${clusterSize})`,
+    );
   }
   const l2CacheBytes = l2 ?? (total === undefined ? undefined : total - (refcount ?? total / 5));
   const refcountCacheBytes = refcount ?? (total === undefined ? undefined : total - (l2 ?? (total * 4) / 5));
@@ -92,6 +92,21 @@ function readSettings(context: OpenContext, clusterSize: number, header: Header)
   const asked = total ?? refcount ?? 0;
   if (asked > SURELY_THERE && asked > process.getBuiltinModule('node:os').totalmem())
     throw new BlockError('Could not allocate metadata caches', ERRNO.ENOMEM);
+  const interval = r.number('cache-clean-interval') ?? DEFAULT_CLEAN_INTERVAL;
+  if (interval > 0xffffffff) throw new BlockError('Cache clean interval too big');
+  const lazy = r.bool('lazy-refcounts');
+  const request = r.bool('pass-discard-request');
+  const snapshot = r.bool('pass-discard-snapshot');
+  const other = r.bool('pass-discard-other');
+  const overlap = readOverlapOptions(r);
+  const encryption = r.string('encrypt.format');
+  r.string('encrypt.key-secret');
+  if (encryption !== undefined && cryptMethod === 0) {
+    throw new BlockError(`No encryption in image header, but options specified format '${encryption}'`);
+  }
+  const recorded = cryptMethod === 1 ? 'aes' : 'luks';
+  if (encryption !== undefined && encryption !== recorded)
+    throw new BlockError(`Header reported '${recorded}' encryption format but options specify '${encryption}'`);
   return {
     cleanInterval: interval,
     l2SliceBytes: entry,

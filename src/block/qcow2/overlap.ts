@@ -34,6 +34,9 @@ const TEMPLATES: Record<string, readonly Section[]> = {
   all: Object.keys(SECTIONS) as Section[],
 };
 
+/** What overlap checks can be switched for, one by one. */
+export const OVERLAP_SECTIONS: readonly string[] = Object.keys(SECTIONS);
+
 /** Reads the options; a template's sections can be switched one by one. */
 export function readOverlapOptions(r: OptionReader): Set<Section> {
   const short = r.string('overlap-check');

@@ -9,7 +9,12 @@ import { imageSize } from './numbers.ts';
 
 /** Whether an option text asks for the list of options. */
 export function wantsHelp(texts: readonly string[]): boolean {
-  return texts.some((t) => t.split(',').some((part) => part === 'help' || part === '?'));
+  return texts.some((t) =>
+    t
+      .replaceAll(',,', '\0')
+      .split(',')
+      .some((part) => part === 'help' || part === '?'),
+  );
 }
 
 function typeText(spec: OptionSpec): string {
