@@ -18,7 +18,7 @@ const LAYERS: readonly { name: string; paths: readonly string[]; may: readonly s
   { name: 'loader', paths: ['src/loader/'], may: ['host', 'util', 'memory'] },
   {
     name: 'block-driver',
-    paths: ['driver', 'options', 'errors', 'bytes', 'warnings'].map((file) => `src/block/${file}.ts`),
+    paths: ['driver', 'options', 'errors', 'bytes', 'qdict', 'warnings'].map((file) => `src/block/${file}.ts`),
     may: ['util', 'log'],
   },
   { name: 'block', paths: ['src/block/'], may: ['block-driver', 'host', 'util', 'log'] },

@@ -9,9 +9,10 @@ import { imageSize } from './numbers.ts';
 
 /** Whether an option text asks for the list of options. */
 export function wantsHelp(texts: readonly string[]): boolean {
+  // (Commas are doubled in values, not in names.)
   return texts.some((t) =>
     t
-      .replaceAll(',,', '\0')
+      .replace(/=([^,]|,,)*/g, '=')
       .split(',')
       .some((part) => part === 'help' || part === '?'),
   );
