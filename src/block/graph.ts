@@ -161,8 +161,6 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     filename = undefined;
   }
   const explicit: OptionTree = new Map(options);
-  const flags = takeFlags(options, inherited.flags);
-  const nodeName = takeNodeName(options);
   let driver: Driver | undefined;
   // A driver that is no text is none.
   if (typeof options.get('driver') !== 'string') options.delete('driver');
@@ -170,6 +168,8 @@ async function openNode(filename: string | undefined, options: OptionTree, inher
     driver = driverNamed(options.get('driver')!);
     options.delete('driver');
   }
+  const flags = takeFlags(options, inherited.flags);
+  const nodeName = takeNodeName(options);
   if (!driver && filename === undefined && !hasSubtree(options, 'file')) {
     throw new BlockError('Must specify either driver or file');
   }

@@ -226,6 +226,7 @@ export const TREE_CASES: CliCase[] = [
       ],
       ...['refcount-cache-size=x,lazy-refcounts=x', 'l2-cache-entry-size=128k,cache-clean-interval=x'],
       ...['overlap-check.main-header=x,cache-size=x', 'cache-size=64k,l2-cache-size=1M,l2-cache-entry-size=3'],
+      ...['detect-zeroes=x,driver=foo', 'force-share=x,driver=', 'cache.direct=x,driver=foo', 'node-name=1,driver=foo'],
     ].map((line) => (line.startsWith('img') ? line : list(`driver=qcow2,file.filename=a,${line}`))),
   },
   {
