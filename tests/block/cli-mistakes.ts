@@ -234,6 +234,11 @@ export const MISTAKE_CASES: CliCase[] = [
         '-l snapshot.id=9 -l one',
         '-l none -l one',
       ].flatMap((o) => [`img measure ${o} a`, `img convert ${o} a n`]),
+      "io -c 'w -P 7 0 64k' a",
+      ...['snapshot.name=one a r', 'snapshot.name=one r a', 'one a r'].flatMap((rest) => [
+        `img convert -f qcow2 -l ${rest} m`,
+        `rm -f m && img convert -l ${rest} m && cksum m`,
+      ]),
     ],
   },
   {

@@ -101,7 +101,8 @@ function noSnapshots(node: BlockNode): string {
 
 /** Shows a snapshot instead of the present content of the (only) source. */
 export async function selectSnapshot(sources: readonly BlockNode[], param: string): Promise<void> {
-  if (sources.length > 1) fail('No support for concatenating multiple snapshot');
+  // (Named by a list, it is one of the first image.)
+  if (sources.length > 1 && !param.startsWith('snapshot.')) fail('No support for concatenating multiple snapshot');
   const node = sources[0] as Qcow2Node;
   if (node.driverName !== 'qcow2') fail(noSnapshots(node));
   const { findSnapshot, loadTemporarily } = await import('../../block/qcow2/snapshot.ts');
