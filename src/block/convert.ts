@@ -34,7 +34,7 @@ export interface CopyRequest {
 /** Copied at a time: large enough that calls and turns of the event loop cost little, and still in the processor's cache when written. */
 const CHUNK = 1 << 20;
 
-/** Parts at most of which a piece is made: all that are compressed are expanded at the same time. */
+/** Parts at most of which a piece is made: all of them are read at the same time. */
 const MAX_PARTS = 256;
 
 type Kind = 'data' | 'zero' | 'backing';
@@ -59,6 +59,8 @@ interface Piece {
 interface Found {
   kind: Kind;
   bytes: number;
+  /** Compressed: expanding it takes so much longer than writing that it is written as soon as it is there. */
+  compressed?: boolean | undefined;
 }
 
 /** Finds the pieces one after the other. */
@@ -82,8 +84,8 @@ class Pieces {
         const found = this.ahead ?? kindAt(r, source, this.from, left, this.start + this.from);
         this.ahead = undefined;
         return found instanceof Promise
-          ? found.then((f) => this.piece(source, f.kind, f.bytes, left))
-          : this.piece(source, found.kind, found.bytes, left);
+          ? found.then((f) => this.piece(source, f, left))
+          : this.piece(source, found, left);
       }
       this.start += source.length;
       this.from = 0;
@@ -95,7 +97,7 @@ class Pieces {
     return { kind: 'zero', source: r.sources[0]!, from: 0, at, bytes: r.length - at };
   }
 
-  private piece(source: BlockNode, kind: Kind, bytes: number, left: number): Piece {
+  private piece(source: BlockNode, { kind, bytes, compressed }: Found, left: number): Piece {
     const { r, from } = this;
     const at = this.start + from;
     const unit = r.compressed ? r.target.clusterSize : 0;
@@ -109,7 +111,7 @@ class Pieces {
     }
     this.from += bytes;
     const found: Piece = { kind, source, from, at, bytes };
-    if (kind === 'data' && unit === 0 && !r.offload && !r.salvage) this.extend(found, left);
+    if (kind === 'data' && !compressed && unit === 0 && !r.offload && !r.salvage) this.extend(found, left);
     return found;
   }
 
@@ -123,13 +125,13 @@ class Pieces {
       } catch (error) {
         next = Promise.reject(error);
       }
-      const bytes = next instanceof Promise ? 0 : Math.min(next.bytes, CHUNK - p.bytes);
-      if (next instanceof Promise || !(next.kind === 'data' || this.isGap(next, p.at + p.bytes))) {
+      if (next instanceof Promise || !this.joins(next, p.at + p.bytes)) {
         // An error is that of the next piece.
         if (next instanceof Promise) next.catch(() => {});
         this.ahead = next;
         return;
       }
+      const bytes = Math.min(next.bytes, CHUNK - p.bytes);
       p.parts ??= [p.bytes];
       p.bytes += bytes;
       p.parts.push(next.kind === 'data' ? p.bytes : -p.bytes);
@@ -137,8 +139,9 @@ class Pieces {
     }
   }
 
-  /** Whether these are zeroes behind data within the same cluster of the target, which has to be written anyway. */
-  private isGap({ kind, bytes }: Found, at: number): boolean {
+  /** Whether this is data, or zeroes behind data within the same cluster of the target, which exists anyway. */
+  private joins({ kind, bytes, compressed }: Found, at: number): boolean {
+    if (kind === 'data') return !compressed;
     const inUnit = at % this.r.target.zeroAlignment;
     return kind === 'zero' && inUnit !== 0 && inUnit + bytes <= this.r.target.zeroAlignment;
   }
@@ -160,12 +163,12 @@ function kindAt(r: CopyRequest, source: BlockNode, from: number, bytes: number, 
   }
 }
 
-function kindOf(r: CopyRequest, { data, zero, bytes }: ChainStatus, at: number): Found {
+function kindOf(r: CopyRequest, { data, zero, bytes, compressed }: ChainStatus, at: number): Found {
   const { targetBacking } = r;
   // Without zero detection everything is written out.
   if (r.minSparse === 0 && targetBacking === undefined && !data) return { kind: 'data', bytes };
   if (zero) return { kind: 'zero', bytes };
-  if (data) return { kind: 'data', bytes };
+  if (data) return { kind: 'data', bytes, compressed };
   if (targetBacking !== undefined) return { kind: at >= targetBacking ? 'zero' : 'backing', bytes };
   return { kind: 'zero', bytes };
 }

@@ -620,30 +620,29 @@ class Checker {
     // Blocks are put behind the file; each may itself need a block.
     let at = end;
     const placed = new Map<number, number>();
+    let highest = 0;
+    const place = (t: number): void => {
+      placed.set(t, at);
+      highest = Math.max(highest, t);
+      note(at, 1);
+      at++;
+    };
     for (;;) {
       const missing = [...counts.keys()].filter((t) => !placed.has(t)).sort((a, b) => a - b);
       if (missing.length === 0) break;
-      for (const t of missing) {
-        placed.set(t, at);
-        note(at, 1);
-        at++;
-      }
+      for (const t of missing) place(t);
     }
     let tableClusters = 1;
     for (;;) {
       const before = placed.size;
-      const entries = Math.max(...placed.keys(), Math.floor((at + tableClusters) / per)) + 1;
+      const entries = Math.max(highest, Math.floor((at + tableClusters) / per)) + 1;
       tableClusters = Math.max(tableClusters, divUp(entries * 8, s.clusterSize));
       for (let i = 0; i < tableClusters; i++) note(at + i, 1);
       const extra = [...counts.keys()].filter((t) => !placed.has(t));
       if (extra.length === 0 && placed.size === before) break;
       // The table has moved behind further blocks: start its place anew.
       for (let i = 0; i < tableClusters; i++) counts.get(Math.floor((at + i) / per))?.delete((at + i) % per);
-      for (const t of extra) {
-        placed.set(t, at);
-        note(at, 1);
-        at++;
-      }
+      for (const t of extra) place(t);
     }
     if (tableClusters * s.clusterSize > MAX_REFCOUNT_TABLE_BYTES)
       throw new BlockError('Refcount table too large', ERRNO.EFBIG);
