@@ -48,6 +48,11 @@ function run(cmd: string[], cwd: string, input?: string): string {
   return text;
 }
 
+/** Whether two images show the same. */
+function same(a: string, b: string): boolean {
+  return Bun.spawnSync(['qemu-img', 'compare', a, b]).exitCode === 0;
+}
+
 export interface DifferentialRequest {
   seed: number;
   operations: number;
@@ -382,6 +387,8 @@ export async function differential(request: DifferentialRequest): Promise<void> 
         log(command);
         const done = await here(words(ours, ourOther));
         if (!oracleBroken) {
+          const before = `${theirs}.before`;
+          if (command.startsWith('rebase')) run(['cp', theirs, before], dir);
           let p = Bun.spawnSync(['qemu-img', ...words(theirs, theirOther)]);
           // (It cannot set space aside in a file that is longer than it has to be.)
           if (p.stderr.toString().includes('Cannot use preallocation for shrinking files'))
@@ -391,6 +398,11 @@ export async function differential(request: DifferentialRequest): Promise<void> 
           if (done && /metadata|falloc/.test(command) && newSize > from)
             run(['qemu-io', '-c', `write -q -z ${from} ${newSize - from}`, theirs], dir);
           if (p.exitCode !== 0 && done) oracleBroken = brokeItself(p.stderr);
+          // qemu 7.2 can lose zeroes of version 2 when such an image gets a backing file.
+          else if (command.startsWith('rebase') && !same(before, theirs)) {
+            oracleBroken = true;
+            log('qemu changed what its own image shows: from here on only our model is compared');
+          }
           if (p.exitCode === 0 && !done) throw new Error(`${command}: refused here, done there`);
         }
         if (done && newSize !== size) {
@@ -421,10 +433,7 @@ export async function differential(request: DifferentialRequest): Promise<void> 
       if (oracleBroken) continue;
       if (!compressed) {
         run(['qemu-img', 'compare', ours, theirs], dir);
-      } else if (
-        Bun.spawnSync(['qemu-img', 'check', theirs]).exitCode === 2 ||
-        Bun.spawnSync(['qemu-img', 'compare', ours, theirs]).exitCode !== 0
-      ) {
+      } else if (Bun.spawnSync(['qemu-img', 'check', theirs]).exitCode === 2 || !same(ours, theirs)) {
         // qemu 7.2 can give out a host cluster that still holds compressed data. Its own check often tells; our image has just
         // been compared with what was written.
         oracleBroken = true;
