@@ -14,7 +14,8 @@ const F_OFD_SETLKW = 38;
 const O_NONBLOCK = 0o4000;
 const MSG_DONTWAIT = 0x40;
 const LOCK_NB = 4;
-const IPC_NOWAIT = 0o4000;
+/** Of messages and semaphores: not to wait (sys/ipc.h). */
+export const IPC_NOWAIT = 0o4000;
 const WNOHANG = 1;
 const WNOWAIT = 0x0100_0000;
 const FUTEX_COMMAND = 0x7f;

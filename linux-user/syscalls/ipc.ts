@@ -3,6 +3,7 @@
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, ERESTARTSYS } from '../../src/host/errno.ts';
 import { HostBuffer, SYS, sys3, sys4 } from '../../src/host/syscall.ts';
 import { ERESTARTNOHAND } from '../errno.ts';
+import { IPC_NOWAIT } from '../late-signals.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, type Layout, read64, readField, write64, writeField } from '../structs.ts';
 import { shmat, shmdt } from './memory.ts';
@@ -13,7 +14,6 @@ const IPC_RMID = 0;
 const IPC_SET = 1;
 const IPC_STAT = 2;
 const IPC_INFO = 3;
-const IPC_NOWAIT = 0o4000;
 /** The kernel's default limit is 500 in one call. */
 const MOST_OPERATIONS = 32000;
 /** Asks for the present structures where an old kernel would take older ones; every 32-bit C library sets it. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { copyImages } from '../../src/block/convert.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import type { BlockNode } from '../../src/block/driver.ts';
 import { openImage } from '../../src/block/graph.ts';
@@ -58,4 +59,21 @@ export async function contentOf(node: BlockNode): Promise<Uint8Array> {
 /** A request as a promise, whether it has ended or failed at once or does so later. */
 export async function eventually(request: () => unknown): Promise<void> {
   await request();
+}
+
+/** Copies a whole image into a new one, as `convert` does it. */
+export function copyWhole(source: BlockNode, target: BlockNode, compressed = false): Promise<void> {
+  return copyImages({
+    sources: [source],
+    target,
+    length: target.length,
+    compressed,
+    minSparse: 4096,
+    parallel: 8,
+    outOfOrder: false,
+    targetIsZero: true,
+    targetBacking: undefined,
+    rate: 0,
+    progress: () => {},
+  });
 }

@@ -1,11 +1,10 @@
 // Images made by either tool and read by the other, over many combinations of options and histories.
 import { join } from 'node:path';
-import { copyImages } from '../../src/block/convert.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { createSnapshot } from '../../src/block/qcow2/snapshot.ts';
-import { run } from './helpers.ts';
+import { copyWhole, run } from './helpers.ts';
 
 /** One combination. */
 export interface Combination {
@@ -158,19 +157,7 @@ async function makeOurs(c: Combination, dir: string): Promise<string> {
   else if (c.history === 'compressed') {
     await createImage({ filename: `${path}c`, format: 'qcow2', optionTexts: texts, size: c.size });
     const [source, target] = [await openImage({ filename: path, readOnly: true }), await open(`${path}c`)];
-    await copyImages({
-      sources: [source],
-      target,
-      length: target.length,
-      compressed: true,
-      minSparse: 4096,
-      parallel: 8,
-      outOfOrder: false,
-      targetIsZero: true,
-      targetBacking: undefined,
-      rate: 0,
-      progress: () => {},
-    });
+    await copyWhole(source, target, true);
     await closeImage(target);
     await closeImage(source);
     return `${path}c`;

@@ -2,30 +2,14 @@
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { copyImages } from '../../src/block/convert.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import type { BlockNode } from '../../src/block/driver.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
-import { contentOf, freshQcow2, inScratch } from './helpers.ts';
+import { contentOf, copyWhole, freshQcow2, inScratch } from './helpers.ts';
 
 const SIZE = 2 << 20;
 const SMALL = 1024;
 const LARGE = 65536;
-
-const copy = (source: BlockNode, target: BlockNode): Promise<void> =>
-  copyImages({
-    sources: [source],
-    target,
-    length: SIZE,
-    compressed: false,
-    minSparse: 4096,
-    parallel: 8,
-    outOfOrder: false,
-    targetIsZero: true,
-    targetBacking: undefined,
-    rate: 0,
-    progress: () => {},
-  });
 
 /** An image with data in about a third of its small clusters, written in no order, explicit zeroes in others, and large gaps. */
 async function scattered(path: string): Promise<BlockNode> {
@@ -52,7 +36,7 @@ test.each(['raw', '', 'cluster_size=4096', 'extended_l2=on,cluster_size=65536', 
       const target = raw
         ? await openImage({ filename: path, options: new Map([['driver', 'raw']]), noFlush: true })
         : await freshQcow2(path, SIZE, options);
-      await copy(source, target);
+      await copyWhole(source, target);
       expect(Buffer.compare(await contentOf(target), await contentOf(source))).toBe(0);
       const unit = raw ? 4096 : target.zeroAlignment;
       const content = await contentOf(source);
@@ -77,7 +61,7 @@ test('an error in the middle of what is copied together is told with its own pla
     writeFileSync(rules, `[inject-error]\nevent = "read_aio"\nsector = "${place.offset / 512}"\nerrno = "5"\n`);
     const source = await openImage({ filename: `blkdebug:${rules}:${path}`, noFlush: true });
     const target = await freshQcow2(join(dir, 'target'), SIZE);
-    await expect(copy(source, target)).rejects.toThrow('error while reading at byte 12288: Input/output error');
+    await expect(copyWhole(source, target)).rejects.toThrow('error while reading at byte 12288: Input/output error');
     await closeImage(source);
     await closeImage(target);
   }));
