@@ -1,13 +1,13 @@
 /** The text form of IR: what is printed parses back to the same block, and malformed text is refused with its line. */
 
 import { describe, expect, test } from 'bun:test';
-import fc from 'fast-check';
 import { Block, makeOp } from '../../tcg/ir/block.ts';
 import { parseBlock } from '../../tcg/ir/parse.ts';
 import { printBlock } from '../../tcg/ir/print.ts';
 import { Const, const64 } from '../../tcg/ir/value.ts';
 import { assertValid } from '../../tcg/ir/verify.ts';
 import { optimize } from '../../tcg/opt/pipeline.ts';
+import fc, { numRuns } from '../setup/properties.ts';
 import { FEW_GLOBALS, HELPERS, MANY_GLOBALS, randomBlock } from './ir-random.ts';
 
 const numbers = fc.array(fc.nat(1_000_000), { maxLength: 200, size: 'max' });
@@ -26,7 +26,7 @@ describe('IR text', () => {
           expect(printBlock(again)).toBe(text);
           expect(again).toEqual(block);
         }),
-        { numRuns: 300 },
+        { numRuns: numRuns(300) },
       );
     });
   }

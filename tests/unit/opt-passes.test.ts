@@ -1,17 +1,17 @@
 /** No pass changes what a block does: random blocks under the interpreter with and without each pass. */
 
 import { describe, expect, test } from 'bun:test';
-import fc from 'fast-check';
 import type { Block } from '../../tcg/ir/block.ts';
 import { printBlock } from '../../tcg/ir/print.ts';
 import type { Global } from '../../tcg/ir/value.ts';
 import { assertValid } from '../../tcg/ir/verify.ts';
 import { optimize, type PassSwitches, prepareForReplay } from '../../tcg/opt/pipeline.ts';
+import fc, { numRuns } from '../setup/properties.ts';
 import { FEW_GLOBALS, MANY_GLOBALS, randomBlock, WINDOW, WINDOW_SIZE } from './ir-random.ts';
 import { ENV, type Outcome, run, type Start } from './ir-run.ts';
 
 const numbers = fc.array(fc.nat(1_000_000), { maxLength: 250, size: 'max' });
-const RUNS = Number(process.env.WEMU_FUZZ_RUNS ?? 400);
+const RUNS = numRuns(400);
 
 const SWITCHES: readonly PassSwitches[] = [
   { forward: false, deadCode: false, stateSync: 'every' },
@@ -95,7 +95,7 @@ describe('passes', () => {
         optimize(block);
         expect(printBlock(block)).toBe(text);
       }),
-      { numRuns: 100 },
+      { numRuns: numRuns(100) },
     );
   });
 });

@@ -1,7 +1,7 @@
 // The nesting made of a control-flow graph must lead through the same nodes as the graph, whatever the conditions say.
 import { expect, test } from 'bun:test';
-import fc from 'fast-check';
 import { SCRIPT, type Successors, structure } from '../../tcg/wasm/structure.ts';
+import fc, { numRuns } from '../setup/properties.ts';
 
 const MAX_STEPS = 60;
 
@@ -128,7 +128,7 @@ test('the script visits the nodes of the graph, reducible or not', () => {
       const script = structure(graph.map((next) => [...next]));
       expect(walkScript(script, leaves, decide)).toEqual(expected);
     }),
-    { numRuns: 3000 },
+    { numRuns: numRuns(3000) },
   );
 });
 

@@ -3,7 +3,6 @@ import { expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { readS64, readU32 } from '../../src/util/leb128.ts';
 import type { Block } from '../../tcg/ir/block.ts';
 import { OPS } from '../../tcg/ir/ops.ts';
@@ -12,6 +11,7 @@ import { assembleModule, CodeWriter } from '../../tcg/wasm/module-writer.ts';
 import { W } from '../../tcg/wasm/opcodes.ts';
 import { functionBodies, printFunction, printModule } from '../../tcg/wasm/wat-print.ts';
 import { TEST_LIMIT } from '../setup/limits.ts';
+import fc, { numRuns } from '../setup/properties.ts';
 import { FEW_GLOBALS, randomBlock } from './ir-random.ts';
 import { BLOCK_SLOT, freshMemory, WasmRunner } from './wasm-run.ts';
 
@@ -80,7 +80,7 @@ test('any number and order of locals, and any slots, make a valid module', () =>
         expect(functionBodies(bytes).length).toBe(locals.length);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: numRuns(60) },
   );
 });
 

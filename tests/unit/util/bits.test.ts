@@ -1,8 +1,8 @@
 /** Tests of src/util/bits.ts against BigInt and string arithmetic. */
 
 import { expect, test } from 'bun:test';
-import fc from 'fast-check';
 import * as bits from '../../../src/util/bits.ts';
+import fc from '../../setup/properties.ts';
 
 const int32 = fc.integer();
 

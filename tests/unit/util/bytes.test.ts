@@ -1,10 +1,10 @@
 /** Tests of src/util/bytes.ts, leb128.ts and hex.ts; DataView and BigInt are the independent opinion. */
 
 import { expect, test } from 'bun:test';
-import fc from 'fast-check';
 import * as bytes from '../../../src/util/bytes.ts';
 import * as hex from '../../../src/util/hex.ts';
 import * as leb from '../../../src/util/leb128.ts';
+import fc from '../../setup/properties.ts';
 
 test('reads and writes agree with DataView', () => {
   fc.assert(
