@@ -125,7 +125,7 @@ export function freshMemory(seed: number): Uint8Array {
 
 /** Float ops whose NaN results have no certain bits. */
 const UNCERTAIN_NAN =
-  /^(add|sub|mul|div|sqrt|min|max|round|promote|demote)_.*f(32|64)$|^f(add|sub|mul|div|sqrt|round|promote|demote)_vec$|^call$/;
+  /^(add|sub|mul|div|sqrt|min|max|round|promote|demote)_.*f(32|64)$|^f(add|sub|mul|div|sqrt|round|promote|demote)_vec$|^call$|^cold_f/;
 
 /** Replaces NaN results of unspecified payload by 0, so that their bits can be compared. */
 export function settleNaNs(block: Block): void {
