@@ -20,6 +20,7 @@ import {
   closeFd,
   copyFileRange,
   dup,
+  dupTo,
   EXT4,
   FALLOC,
   type FileStat,
@@ -107,8 +108,8 @@ function openFdSet(path: string, writable: boolean): number | undefined {
 /** What the kernel says of files that can perhaps still be read. */
 const NO_WRITING: readonly number[] = [ERRNO.EACCES, ERRNO.EROFS];
 
-/** Opens a file; `mayLower` lets auto-read-only change the flags. */
-function openHost(path: string, flags: NodeFlags, mayLower = false): number {
+/** Opens a file; `mayLower` lets auto-read-only change the flags. Errors name it as `shown`. */
+function openHost(path: string, flags: NodeFlags, mayLower = false, shown = path): number {
   const mode = flags.readOnly ? OPEN.RDONLY : OPEN.RDWR;
   const fromSet = openFdSet(path, !flags.readOnly);
   if (fromSet !== undefined) return fromSet;
@@ -123,7 +124,7 @@ function openHost(path: string, flags: NodeFlags, mayLower = false): number {
     }
   }
   const note = fd === -ERRNO.EINVAL && flags.cacheDirect ? ': filesystem does not support O_DIRECT' : '';
-  throw new BlockError(`Could not open '${path}'${note || `: ${strerror(-fd)}`}`, -fd);
+  throw new BlockError(`Could not open '${shown}'${note || `: ${strerror(-fd)}`}`, -fd);
 }
 
 async function readAsync(fd: number, buffer: Uint8Array, offset: number): Promise<number> {
@@ -175,8 +176,8 @@ export class FileNode extends BlockNode {
     flags: NodeFlags,
     readonly driverName: string,
     readonly path: string,
-    private fd: number,
-    private readonly locking: boolean,
+    private readonly fd: number,
+    locking: boolean,
     stat: FileStat,
   ) {
     super(flags);
@@ -273,13 +274,18 @@ export class FileNode extends BlockNode {
     if (!this.isDevice) this.size = Math.max(this.size, end);
   }
 
+  /** Writes that threads do. */
+  private readonly writing = new Set<Promise<void>>();
+
   /** Notes the file's length when a write that a thread does has ended. */
   private async writeElsewhere(written: Promise<void>, end: number): Promise<void> {
     let failed = true;
+    this.writing.add(written);
     try {
       await written;
       failed = false;
     } finally {
+      this.writing.delete(written);
       this.noteChange(end, failed);
     }
   }
@@ -476,14 +482,43 @@ export class FileNode extends BlockNode {
     return !this.isDevice;
   }
 
+  /**
+   * Puts another description of the same file in the place of the present one: under the same number, which requests on their way
+   * to a thread know it by, and with the locks, which are never let go.
+   */
   protected override async doSetReadOnly(readOnly: boolean): Promise<void> {
+    await Promise.allSettled(this.writing);
+    const fd = this.reopen(readOnly);
+    try {
+      this.lock?.handOver(fd, this.sharesLocks);
+      check(-dupTo(fd, this.fd));
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Opens the file once more, whatever has its name by now. */
+  private reopen(readOnly: boolean): number {
     const flags = { ...this.flags, readOnly };
-    const fd = openHost(this.path, flags);
-    closeFd(this.fd);
-    this.fd = fd;
-    // Locks went with the old description.
-    if (this.locking) this.lock = new ImageLock(fd, this.path);
-    this.refreshPermissions();
+    const self = `/proc/self/fd/${this.fd}`;
+    // (There may be no /proc, in a chroot for one.)
+    const byNumber = !this.sharesLocks && statPath(self) !== undefined;
+    const fd = openHost(byNumber ? self : this.path, flags, false, this.path);
+    try {
+      if (statFd(fd).identity !== statFd(this.fd).identity)
+        throw new BlockError(`Could not reopen '${this.path}': it is another file now`, ERRNO.ENOENT);
+      if (this.isDevice && !readOnly && isReadOnlyDevice(fd))
+        throw new BlockError(`The device is not writable: ${strerror(ERRNO.EACCES)}`, ERRNO.EACCES);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+    return fd;
+  }
+
+  /** A descriptor passed in shares its locks with others. */
+  private get sharesLocks(): boolean {
+    return this.path.startsWith('/dev/fdset/');
   }
 
   protected override doClose(): Promise<void> {
@@ -499,10 +534,10 @@ export class FileNode extends BlockNode {
 
   /**
    * Gives up locks and file. Closing alone does not always end the locks at once: whoever looks at our descriptors in /proc
-   * holds the open file for a moment more. A descriptor passed in shares its locks with others, which may go on.
+   * holds the open file for a moment more. Whoever shares them may go on.
    */
   private release(): void {
-    if (!this.path.startsWith('/dev/fdset/')) this.lock?.set(0, PERM.ALL);
+    if (!this.sharesLocks) this.lock?.set(0, PERM.ALL);
     closeFd(this.fd);
   }
 }

@@ -42,6 +42,7 @@ const NR = {
   unlink: 87,
   fstatfs: 138,
   fallocate: 285,
+  dup3: 292,
   copy_file_range: 326,
   preadv2: 327,
 } as const;
@@ -424,6 +425,11 @@ export function ignoreSignal(signal: number): void {
 export function dup(fd: number): number {
   const copy = call(NR.dup, fd);
   return copy < 0 ? -lastErrno() : copy;
+}
+
+/** Makes `to`, an open descriptor, one for the description of `fd`, in one step; negative errno on failure. */
+export function dupTo(fd: number, to: number): number {
+  return call(NR.dup3, fd, to, OPEN.CLOEXEC) < 0 ? -lastErrno() : 0;
 }
 
 /** Throws for a non-zero errno. */

@@ -40,6 +40,24 @@ export class ImageLock {
     this.drop(this.held & ~perm, this.denied & ~deny);
   }
 
+  /**
+   * Takes the same locks on `fd`, another description of the file, and only then drops those of the old one (unless that is
+   * shared); the caller puts `fd` in its place at once. Nobody else can take what was held at any time.
+   */
+  handOver(fd: number, shared: boolean): void {
+    const bytes: number[] = [];
+    for (let bit = 0; bit < BITS; bit++) {
+      if ((this.held >> bit) & 1) bytes.push(PERMISSION_BASE + bit);
+      if ((this.denied >> bit) & 1) bytes.push(DENIED_BASE + bit);
+    }
+    for (const at of bytes) {
+      const errno = setOfdLock(fd, at, 1, true);
+      if (errno !== 0) throw new BlockError(`Failed to lock byte ${at}: ${strerror(errno)}`, errno);
+    }
+    // (A call that a thread is in keeps the old description for a while, with its locks.)
+    if (!shared) for (const at of bytes) setOfdLock(this.fd, at, 1, false);
+  }
+
   private take(perm: number, deny: number): void {
     for (let bit = 0; bit < BITS; bit++) {
       if ((perm >> bit) & 1) {
