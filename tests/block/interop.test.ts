@@ -3,6 +3,7 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { CLI_CASES } from './cli-cases.ts';
 import { EDGE_CASES } from './cli-edges.ts';
 import { MISTAKE_CASES } from './cli-mistakes.ts';
@@ -15,15 +16,13 @@ import { compareLines, someLines } from './pairs.ts';
 import { compareCase } from './parity.ts';
 import { randomCommands } from './random-commands.ts';
 
-const SECONDS = 1000;
-
 for (const c of [...FAULT_CASES, ...CLI_CASES, ...EDGE_CASES, ...MISTAKE_CASES, ...TREE_CASES]) {
   test.skipIf(!hasQemu)(
     `says and does what qemu-img does: ${c.name}${QEMU_NOTE}`,
     () => {
       expect(compareCase(c)).toBe('');
     },
-    60 * SECONDS,
+    TEST_LIMIT,
   );
 }
 
@@ -37,7 +36,7 @@ test.skipIf(!hasQemu)(
     const all = combinations();
     for (let i = 0; i < all.length; i += 6) await inScratch((dir) => interop(all[i]!, dir));
   },
-  120 * SECONDS,
+  TEST_LIMIT,
 );
 
 test.skipIf(!hasQemu)(
@@ -46,7 +45,7 @@ test.skipIf(!hasQemu)(
     for (const [i, options] of VARIANTS.entries())
       await differential({ seed: 40 + i, operations: 150, options, size: 14 << 20 });
   },
-  120 * SECONDS,
+  TEST_LIMIT,
 );
 
 test.skipIf(!hasQemu)(
@@ -56,7 +55,7 @@ test.skipIf(!hasQemu)(
     await randomCommands(300, 4, (text) => differences.push(text));
     expect(differences).toEqual([]);
   },
-  120 * SECONDS,
+  TEST_LIMIT,
 );
 
 test.skipIf(!hasQemu)(
@@ -66,7 +65,7 @@ test.skipIf(!hasQemu)(
     compareLines(someLines('-', 123, 601), (line, text) => differences.push(`${line}: ${text}`));
     expect(differences).toEqual([]);
   },
-  120 * SECONDS,
+  TEST_LIMIT,
 );
 
 test.skipIf(!hasQemu)(`an image of an exbibyte, beyond what doubles count in bytes${QEMU_NOTE}`, () =>

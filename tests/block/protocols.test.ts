@@ -10,8 +10,13 @@ import { createSecret } from '../../src/block/secret.ts';
 import { createThrottleGroup } from '../../src/block/throttle.ts';
 import { contentOf, eventually, freshQcow2, inScratch } from './helpers.ts';
 
-const open = (options: Record<string, string>, extra: object = {}) =>
-  openImage({ options: new Map(Object.entries(options)) as OptionTree, ...extra });
+/** Opens by options; a web server is waited for as long as can be said, not five seconds. */
+const open = (options: Record<string, string>, extra: object = {}) => {
+  const patience: Record<string, string> = {};
+  if (options['driver'] === 'http') patience['timeout'] = '10000';
+  if (options['file.driver'] === 'http') patience['file.timeout'] = '10000';
+  return openImage({ options: new Map(Object.entries({ ...patience, ...options })) as OptionTree, ...extra });
+};
 
 /** A server that hands out one file by ranges. */
 function serve(path: string, ranges: boolean): { url: string; requests: string[]; stop: () => void } {

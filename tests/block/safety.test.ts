@@ -4,13 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { TEST_LIMIT } from '../setup/limits.ts';
 import { CRASHES, crashTest } from './crash.ts';
 import { failEach, OPERATIONS } from './failures.ts';
 import { fuzz } from './fuzz.ts';
 import { fuzzInputs } from './fuzz-inputs.ts';
 import { inScratch } from './helpers.ts';
-
-const SECONDS = 1000;
 
 for (const [i, c] of CRASHES.entries()) {
   test(
@@ -19,16 +18,16 @@ for (const [i, c] of CRASHES.entries()) {
       inScratch(
         async (dir) => void (await crashTest({ seed: 11 + i, operations: 40, states: 40, dir, options: '', ...c })),
       ),
-    60 * SECONDS,
+    TEST_LIMIT,
   );
 }
 
-test('mutated images neither crash nor hang us', () => fuzz(50000, 150), 120 * SECONDS);
+test('mutated images neither crash nor hang us', () => fuzz(50000, 150), TEST_LIMIT);
 
 test(
   'damaged names, raw files and answers of web servers neither crash nor hang us',
   () => fuzzInputs(70000, 60),
-  120 * SECONDS,
+  TEST_LIMIT,
 );
 
 /** Opens an image with some bytes changed. */
@@ -104,6 +103,6 @@ for (const o of OPERATIONS) {
   test(
     `an operation whose changes fail leaves the old or the new: ${o.name}`,
     () => inScratch(async (dir) => void expect(await failEach(o, dir, 3)).toBeGreaterThan(0)),
-    60 * SECONDS,
+    TEST_LIMIT,
   );
 }

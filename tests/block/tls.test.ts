@@ -75,6 +75,7 @@ const open = (url: string, sslverify?: string) =>
       ['driver', 'qcow2'],
       ['file.driver', url.split(':')[0]!],
       ['file.url', url],
+      ['file.timeout', '10000'],
       ...(sslverify === undefined ? [] : [['file.sslverify', sslverify] as const]),
     ]) as OptionTree,
     readOnly: true,

@@ -74,15 +74,15 @@ const SERVERS: Record<string, Server> = {
 const get = (url: string, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(url, { headers, keepalive: false });
 
-/** Waits until the server answers; false when it has ended. */
+/** Waits until the server answers; false when it has ended, and somebody else may answer in its place. */
 async function answers(url: string, child: Bun.Subprocess): Promise<boolean> {
   while (child.exitCode === null && child.signalCode === null) {
     try {
-      await (await get(url)).arrayBuffer();
-      return true;
+      if ((await (await get(url)).text()) === TEXT) return true;
     } catch {
-      await Bun.sleep(100);
+      // Not yet.
     }
+    await Bun.sleep(100);
   }
   return false;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { openImage } from '../../src/block/graph.ts';
 import { hasQemu, inScratch, QEMU_NOTE, run } from '../block/helpers.ts';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 
 const WEMU_IMG = join(import.meta.dir, '../../src/cli/bin/wemu-img');
 
@@ -29,7 +30,7 @@ test('a backing name of options that leads back is refused at its second turn', 
 
 /** Exit code and output of a command, the tool's name left out. */
 function answer(tool: string, args: readonly string[], cwd: string): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([tool, ...args], { cwd, timeout: 60_000 });
+  const { exitCode, stdout, stderr } = Bun.spawnSync([tool, ...args], { cwd, timeout: PROGRAM_LIMIT });
   return `${exitCode} ${stdout}${stderr}`.replaceAll(/\b(wemu|qemu)-img:/g, 'img:');
 }
 

@@ -4,6 +4,7 @@ import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { openImage } from '../../src/block/graph.ts';
 import { freshQcow2, inScratch, run } from '../block/helpers.ts';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 
 if (process.argv[2] === 'child') {
   const error = await openImage({ filename: process.argv[3]!, readOnly: true }).then(
@@ -24,7 +25,7 @@ test('pipes are no images', () =>
     await node.close();
     // (In another process, which can be ended if it waits.)
     const said = (path: string): string =>
-      Bun.spawnSync([process.execPath, import.meta.path, 'child', path], { timeout: 60_000 }).stdout.toString();
+      Bun.spawnSync([process.execPath, import.meta.path, 'child', path], { timeout: PROGRAM_LIMIT }).stdout.toString();
     const refused = `'file' driver requires '${pipe}' to be a regular file\n`;
     expect(said(pipe)).toBe(refused);
     expect(said(overlay)).toBe(`Could not open backing file: ${refused}`);

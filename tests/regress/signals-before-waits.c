@@ -49,7 +49,7 @@ static long in_mq_receive(void) { char message[64]; return syscall(SYS_mq_timedr
 static long in_sleep(void) {
   struct timespec time = {1000, 0}, rest = {-1, -1};
   long result = nanosleep(&time, &rest);
-  if (result == -1 && (rest.tv_sec < 999 || rest.tv_sec > 1000 || rest.tv_nsec < 0)) printf("left: %ld\n", (long)rest.tv_sec);
+  if (result == -1 && (rest.tv_sec < 500 || rest.tv_sec > 1000 || rest.tv_nsec < 0)) printf("left: %ld\n", (long)rest.tv_sec);
   return result;
 }
 

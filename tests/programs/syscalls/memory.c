@@ -113,7 +113,7 @@ int main(void) {
   C(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0);
   C(SYS_process_vm_writev, getpid(), &local, 1, &remote, 1, 0);
   C(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 7);
-  C(SYS_process_vm_readv, 999999, &local, 1, &remote, 1, 0);
+  C(SYS_process_vm_readv, NO_PROCESS, &local, 1, &remote, 1, 0);
   remote.base = BAD;
   C(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0);
   return 0;

@@ -44,7 +44,7 @@ int main(void) {
   C(SYS_capget, &head, caps);
   C(SYS_capset, &head, caps + 0);
   C(SYS_capget, &head, BAD);
-  head.pid = 999999;
+  head.pid = NO_PROCESS;
   C(SYS_capget, &head, caps);
   head.version = 5;
   C(SYS_capget, &head, 0);
@@ -71,7 +71,7 @@ int main(void) {
   C(SYS_setrlimit, RLIMIT_CORE, limit);
   C(SYS_setrlimit, 99, limit);
   C(SYS_prlimit64, getppid(), RLIMIT_CORE, 0, limit64);
-  C(SYS_prlimit64, 999999, RLIMIT_CORE, 0, limit64);
+  C(SYS_prlimit64, NO_PROCESS, RLIMIT_CORE, 0, limit64);
   struct rusage use;
   C(SYS_getrusage, RUSAGE_SELF, &use);
   C(SYS_getrusage, RUSAGE_CHILDREN, &use);
@@ -118,7 +118,7 @@ int main(void) {
   C(SYS_ioprio_set, 1, 0, 7 << 13);
   C(SYS_kcmp, getpid(), getpid(), 0, 1, 1);
   C(SYS_kcmp, getpid(), getpid(), 77, 0, 1);
-  C(SYS_kcmp, getpid(), 999999, 0, 0, 1);
+  C(SYS_kcmp, getpid(), NO_PROCESS, 0, 0, 1);
   struct { unsigned char r[16]; } random;
   C(SYS_getrandom, &random, 16, 0);
   C(SYS_getrandom, &random, 16, 77);

@@ -115,3 +115,5 @@ __attribute__((unused)) static void dump(const char *what, const void *bytes, in
 #define CHILD(...) do { fflush(stdout); pid_t pid_ = fork(); if (pid_ == 0) { __VA_ARGS__; fflush(stdout); _exit(0); } \
   int status_; while (waitpid(pid_, &status_, 0) < 0 && errno == EINTR) ; if (status_) printf("child ended with %x\n", status_); } while (0)
 #define BAD ((void *)0x30000001)
+/** A number that no process has: the kernel gives none above 4194304. */
+#define NO_PROCESS 99999999

@@ -117,7 +117,7 @@ int main(void) {
     printf("  %d\n", n == getsid(0));
     int group = getpgrp();
     C(SYS_ioctl, slave, TIOCSPGRP, &group);
-    group = 999999;
+    group = NO_PROCESS;
     C(SYS_ioctl, slave, TIOCSPGRP, &group);
     int tty = open("/dev/tty", O_RDWR);
     printf("%d\n", tty >= 0);

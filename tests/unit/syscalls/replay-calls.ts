@@ -27,8 +27,8 @@ export interface Step {
 }
 
 const NAMES = ['f', 'dir', 'link', 'broken', 'none', 'dir/a', 'f/x', 'loop', '', 'dir/', './f', 'g', 'dir/new'];
-/** Files nobody changes or reads while the test runs, `/usr` to be listed. */
-const STABLE = ['/etc/passwd', '/etc/nothing', '/dev/full', '/etc', '/usr'];
+/** Files nobody changes while the test runs, `/usr` to be listed. */
+export const STABLE = ['/etc/passwd', '/etc/nothing', '/dev/full', '/etc', '/usr'];
 
 /** Where each string stands in the window. */
 const stringAt = new Map<string, number>();
