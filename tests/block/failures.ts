@@ -197,6 +197,7 @@ export const OPERATIONS: readonly Operation[] = [
 interface Files {
   image: string;
   base: string;
+  caches?: Record<string, string>;
 }
 
 const open = (f: Files, o: Operation, extra: object = {}): Promise<Qcow2Node> =>
@@ -207,7 +208,7 @@ const open = (f: Files, o: Operation, extra: object = {}): Promise<Qcow2Node> =>
       ['file.image.driver', 'file'],
       ['file.image.filename', f.image],
       ['file.image.cache.no-flush', 'on'],
-      ...Object.entries(o.open ?? {}),
+      ...Object.entries({ ...o.open, ...f.caches }),
       ...(o.backing
         ? ([
             ['backing.driver', 'raw'],
@@ -219,23 +220,38 @@ const open = (f: Files, o: Operation, extra: object = {}): Promise<Qcow2Node> =>
     ...extra,
   }) as Promise<Qcow2Node>;
 
-/** What fails: one change of the file, all from one on, or one read. */
-type Mode = 'change' | 'changes from' | 'read';
+/**
+ * What fails: one change of the file, all from one on, or one read; or one change that is done and fails all the same, and the next
+ * one, with which a failure is taken back.
+ */
+const MODES = ['change', 'changes from', 'read', 'change done and the next'] as const;
+type Mode = (typeof MODES)[number];
+
+/** Caches so small that reading writes what is left in them. */
+const SMALL_CACHES = { 'l2-cache-size': '2k', 'refcount-cache-size': '2k' };
 
 /** Makes the n-th change or read of a file fail, or that and all after it. Returns how many changes there were. */
 function failAt(file: BlockNode, n: number, mode: Mode): { count: () => number; end: () => void } {
   let seen = 0;
   const strike = (): boolean => {
     seen++;
-    return mode === 'changes from' ? seen >= n : seen === n;
+    if (mode === 'changes from') return seen >= n;
+    return seen === n || (mode === 'change done and the next' && seen === n + 1);
   };
   const real: Partial<BlockNode> =
     mode === 'read'
       ? { read: file.read }
       : { write: file.write, writeZeroes: file.writeZeroes, flush: file.flush, truncate: file.truncate };
   for (const name of Object.keys(real) as (keyof typeof real)[]) {
-    (file as unknown as Record<string, unknown>)[name] = (...args: unknown[]) =>
-      strike() ? Promise.reject(errnoError(ERRNO.EIO)) : (real[name] as (...a: unknown[]) => unknown).apply(file, args);
+    (file as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => {
+      const fails = strike();
+      const run = () => (real[name] as (...a: unknown[]) => unknown).apply(file, args);
+      if (!fails) return run();
+      const failure = () => Promise.reject(errnoError(ERRNO.EIO));
+      return mode === 'change done and the next' && seen === n
+        ? Promise.resolve(run()).then(failure, failure)
+        : failure();
+    };
   }
   return {
     count: () => seen,
@@ -266,12 +282,12 @@ export async function failEach(o: Operation, dir: string, every = 1): Promise<nu
   const initial = readFileSync(f.image);
   let after: Buffer | undefined;
   let tried = 0;
-  for (const mode of ['change', 'changes from', 'read'] as const) {
+  for (const mode of MODES) {
     for (let n = 1; ; n += every) {
       writeFileSync(f.image, initial);
       writeFileSync(f.base, Buffer.alloc(SIZE, 0xbb));
       const where = `${o.name}: ${mode} ${n} failing`;
-      node = await open(f, o);
+      node = await open(mode === 'change done and the next' ? { ...f, caches: SMALL_CACHES } : f, o);
       const failing = failAt(node.file!, after === undefined ? Infinity : n, mode);
       let failed = false;
       try {
@@ -290,6 +306,10 @@ export async function failEach(o: Operation, dir: string, every = 1): Promise<nu
         break;
       }
       tried++;
+      if (mode === 'change done and the next') {
+        await contentOf(node).catch(() => {});
+        await node.check('none', () => {}).catch(() => {});
+      }
       // Life goes on: a request after the failure is served and kept, or fails.
       let later = false;
       try {

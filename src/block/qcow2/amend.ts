@@ -56,9 +56,13 @@ export async function amendImage(
   await s.quiet(async () => {
     if (version > h.version) await upgrade(s);
     if (bits !== s.refcountBits) await changeRefcountWidth(s, bits, version, progress);
-    if (raw === false) h.autoclear.lo &= ~AUTOCLEAR.DATA_FILE_RAW;
-    if (options.has('data_file')) h.dataFile = options.get('data_file') || undefined;
-    if (raw === false || options.has('data_file')) await s.updateHeader();
+    if (raw === false || options.has('data_file')) {
+      const { hi, lo } = h.autoclear;
+      await s.changeHeader({
+        ...(raw === false ? { autoclear: { hi, lo: lo & ~AUTOCLEAR.DATA_FILE_RAW } } : {}),
+        ...(options.has('data_file') ? { dataFile: options.get('data_file') || undefined } : {}),
+      });
+    }
   });
   if (lazy !== undefined && lazy !== ((h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0)) {
     await s.quiet(() => setLazy(s, lazy, version));
@@ -74,9 +78,7 @@ async function upgrade(s: Qcow2State): Promise<void> {
     const { writeSnapshotTable } = await import('./snapshot.ts');
     await writeSnapshotTable(s, [...s.snapshots]);
   }
-  s.header.version = 3;
-  s.header.headerLength = HEADER_LENGTH;
-  await s.updateHeader();
+  await s.changeHeader({ version: 3, headerLength: HEADER_LENGTH });
 }
 
 async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<void> {
@@ -86,12 +88,10 @@ async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<v
         'Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)',
         ERRNO.EINVAL,
       );
-    s.header.compatible.lo |= COMPAT.LAZY_REFCOUNTS;
-  } else {
-    await s.markClean();
-    s.header.compatible.lo &= ~COMPAT.LAZY_REFCOUNTS;
-  }
-  await s.updateHeader();
+  } else await s.markClean();
+  const { hi, lo } = s.header.compatible;
+  const compatible = { hi, lo: lazy ? lo | COMPAT.LAZY_REFCOUNTS : lo & ~COMPAT.LAZY_REFCOUNTS };
+  await s.changeHeader({ compatible });
 }
 
 async function downgrade(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
@@ -108,14 +108,16 @@ async function downgrade(s: Qcow2State, progress: (fraction: number) => void): P
   }
   await s.markClean();
   await expandZeroClusters(s, progress);
-  h.version = 2;
-  h.compatible = { hi: 0, lo: 0 };
-  h.incompatible = { hi: 0, lo: 0 };
-  h.autoclear = { hi: 0, lo: 0 };
-  h.compressionType = 0;
   await s.flushCaches();
   await s.file.flush();
-  await s.updateHeader();
+  const none = { hi: 0, lo: 0 };
+  await s.changeHeader({
+    version: 2,
+    compatible: { ...none },
+    incompatible: { ...none },
+    autoclear: { ...none },
+    compressionType: 0,
+  });
 }
 
 /** The L1 table of the active image (0) or of a snapshot (from 1). */
@@ -302,18 +304,11 @@ async function changeRefcountWidth(
   await s.file.write(tableAt * s.clusterSize, offsetTableBytes(table));
   await s.file.flush();
   // Width and place change together: the whole header sector is written at once.
-  const { refTableOffset, refTableClusters } = s.header;
-  s.header.refcountOrder = order;
-  s.header.refTableOffset = tableAt * s.clusterSize;
-  s.header.refTableClusters = tableClusters;
-  try {
-    await s.updateHeader();
-    await s.file.flush();
-  } catch (error) {
-    Object.assign(s.header, { refcountOrder: oldOrder, refTableOffset, refTableClusters });
-    await s.updateHeader().catch(() => void (s.corrupted = true));
-    throw error;
-  }
+  await s.changeHeader({
+    refcountOrder: order,
+    refTableOffset: tableAt * s.clusterSize,
+    refTableClusters: tableClusters,
+  });
   s.refcountBits = bits;
   s.refcountsPerBlock = newPer;
   s.refcountMax = bits === 64 ? Number.MAX_SAFE_INTEGER : 2 ** bits - 1;

@@ -130,12 +130,10 @@ function serialize(list: readonly Bitmap[]): Uint8Array {
 
 /** Writes the directory to a new place (or none) and points the header there. */
 async function storeDirectory(s: Qcow2State, list: Bitmap[]): Promise<void> {
-  const { header } = s;
-  const old = header.bitmaps;
-  const oldFeatures = header.autoclear.lo;
+  const old = s.header.bitmaps;
+  const { hi, lo } = s.header.autoclear;
   const b = serialize(list);
   let offset = 0;
-  let switching = false;
   try {
     if (list.length > 0) {
       offset = await allocClusters(s, b.length);
@@ -143,19 +141,16 @@ async function storeDirectory(s: Qcow2State, list: Bitmap[]): Promise<void> {
     }
     await s.flushCaches();
     await s.file.flush();
-    header.bitmaps =
-      list.length > 0 ? { count: list.length, directorySize: b.length, directoryOffset: offset } : undefined;
-    if (list.length > 0) header.autoclear.lo |= AUTOCLEAR.BITMAPS;
-    else header.autoclear.lo &= ~AUTOCLEAR.BITMAPS;
-    switching = true;
-    await s.updateHeader();
-    await s.file.flush();
+    await s.changeHeader(
+      list.length > 0
+        ? {
+            bitmaps: { count: list.length, directorySize: b.length, directoryOffset: offset },
+            autoclear: { hi, lo: lo | AUTOCLEAR.BITMAPS },
+          }
+        : { bitmaps: undefined, autoclear: { hi, lo: lo & ~AUTOCLEAR.BITMAPS } },
+    );
   } catch (error) {
-    header.bitmaps = old;
-    header.autoclear.lo = oldFeatures;
-    // Where the header may have been written, nothing may be given up until it says again what it said.
-    if (switching) await s.updateHeader().catch(() => void (s.corrupted = true));
-    if (offset > 0 && !s.corrupted) await freeClusters(s, offset, b.length, 'never').catch(() => {});
+    if (offset > 0 && !s.lost) await freeClusters(s, offset, b.length, 'never').catch(() => {});
     throw error;
   }
   loaded.set(s, list);

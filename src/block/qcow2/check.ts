@@ -679,6 +679,7 @@ async function pass(c: Checker, rebuilt = false): Promise<number> {
 
 /** Checks the image, repairing what `fix` allows; lines that describe findings go to `say`. */
 export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string) => void): Promise<CheckResult> {
+  if (s.lost) throw errnoError(ERRNO.EIO);
   if (s.flags.readOnly) fix = 'none';
   await s.l2Cache.flush();
   await s.refcountCache.flush();

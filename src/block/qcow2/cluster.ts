@@ -288,15 +288,6 @@ async function writeL1Entry(s: Qcow2State, index: number): Promise<void> {
   await s.file.write(s.header.l1Offset + first * 8, b);
 }
 
-/** Writes an entry that is as it was again, after writing it failed; if that fails too, nothing may be written any more. */
-async function takeBackL1Entry(s: Qcow2State, index: number): Promise<void> {
-  try {
-    await writeL1Entry(s, index);
-  } catch {
-    s.corrupted = true;
-  }
-}
-
 /**
  * The entry for a guest offset in an L2 table only the active image uses, making or copying the table if need be. Called with
  * the lock held.
@@ -338,7 +329,7 @@ export async function writableEntry(s: Qcow2State, offset: number): Promise<L2Pl
     s.l1[l1Index * 2] = hi;
     s.l1[l1Index * 2 + 1] = old >>> 0;
     s.guard.note('active-l2', table, false);
-    if (pointed) await takeBackL1Entry(s, l1Index);
+    if (pointed) await s.takeBack(() => writeL1Entry(s, l1Index));
     await freeClusters(s, table, s.clusterSize, 'never').catch(() => {});
     throw error;
   }

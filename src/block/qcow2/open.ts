@@ -249,9 +249,7 @@ export class Qcow2Node extends BlockNode {
     const { s } = this;
     const { autoclear } = s.header;
     if (autoclear.hi !== 0 || autoclear.lo & ~(AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW)) {
-      autoclear.hi = 0;
-      autoclear.lo &= AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW;
-      await s.updateHeader();
+      await s.changeHeader({ autoclear: { hi: 0, lo: autoclear.lo & (AUTOCLEAR.BITMAPS | AUTOCLEAR.DATA_FILE_RAW) } });
     }
     s.unrepaired = (s.header.incompatible.lo & INCOMPAT.DIRTY) !== 0;
     if (s.unrepaired && !this.flags.check) {
@@ -524,23 +522,12 @@ export class Qcow2Node extends BlockNode {
   }
 
   override async changeBackingFile(name: string | undefined, format: string | undefined): Promise<void> {
-    const h = this.s.header;
+    const { s } = this;
     if (name !== undefined && bytesOfName(name).length > 1023) throw errnoError(ERRNO.EINVAL);
-    if (this.s.dataFileRaw && name !== undefined) throw errnoError(ERRNO.EINVAL);
-    await this.s.lock.with(async () => {
-      const before = { file: h.backingFile, format: h.backingFormat };
-      h.backingFile = name;
-      h.backingFormat = name === undefined ? undefined : format;
-      try {
-        await this.s.updateHeader();
-        await this.s.file.flush();
-      } catch (error) {
-        h.backingFile = before.file;
-        h.backingFormat = before.format;
-        await this.s.updateHeader().catch(() => {});
-        throw error;
-      }
-    });
+    if (s.dataFileRaw && name !== undefined) throw errnoError(ERRNO.EINVAL);
+    await s.lock.with(() =>
+      s.changeHeader({ backingFile: name, backingFormat: name === undefined ? undefined : format }),
+    );
   }
 
   protected override async doSetReadOnly(readOnly: boolean): Promise<void> {

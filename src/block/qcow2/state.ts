@@ -129,8 +129,12 @@ export class Qcow2State {
   unrepaired = false;
   /** Notes a changed guest range in the dirty bitmaps; set while there are any. */
   recordWrite: ((offset: number, bytes: number) => void) | undefined;
-  /** Corruption was found; nothing may be written any more. */
+  /** Corruption was found; nothing may be written any more, except by a repair. */
   corrupted = false;
+  /** A change of header or L1 table failed, and so did taking it back: nobody knows what the disk says. Not even a repair may write. */
+  lost = false;
+  /** Clearing a feature bit failed: the disk may say otherwise than the header in memory, in which the bit is still set. */
+  private bitsUnknown = false;
   private saidCorrupt = false;
 
   constructor(
@@ -161,6 +165,7 @@ export class Qcow2State {
       (offset, bytes) => this.guard.check(offset, bytes, ['active-l2', 'inactive-l2']),
       { load: 'l2_load', update: 'l2_update' },
       () => this.flushData(),
+      this,
     );
     this.refcountCache = this.makeRefcountCache(slice, count(settings.refcountCacheBytes ?? DEFAULT_REFCOUNT_CACHE, 4));
   }
@@ -174,6 +179,7 @@ export class Qcow2State {
       (offset, bytes) => this.guard.check(offset, bytes, ['refcount-block']),
       { load: undefined, update: 'refblock_update_part' },
       () => this.flushData(),
+      this,
     );
   }
 
@@ -193,21 +199,28 @@ export class Qcow2State {
     }
   }
 
-  /**
-   * Changes a part of the header and makes that stable. If that fails the old bytes are put back; if even that fails nobody
-   * knows what the disk says, and nothing more is written.
-   */
+  /** Changes a part of the header and makes that stable; what it replaces is put back if that fails. */
   async switchField(at: number, fresh: Uint8Array, old: Uint8Array): Promise<void> {
     try {
       await this.file.write(at, fresh);
       await this.file.flush();
     } catch (error) {
-      try {
-        await this.file.write(at, old);
-      } catch {
-        this.corrupted = true;
-      }
+      await this.takeBack(async () => this.file.write(at, old));
       throw error;
+    }
+  }
+
+  /**
+   * Has `write` put the header, or an L1 entry, back to what it was, and makes that stable: what only the new one needed is given up
+   * next. If that fails nobody knows what the disk says, and nothing more is written.
+   */
+  async takeBack(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+      await this.file.flush();
+    } catch {
+      this.corrupted = true;
+      this.lost = true;
     }
   }
 
@@ -277,8 +290,29 @@ export class Qcow2State {
   }
 
   /** Writes the header cluster anew, keeping what else the first cluster holds. */
-  async updateHeader(): Promise<void> {
+  private async updateHeader(): Promise<void> {
     await this.file.write(0, serializeHeader(this.header));
+  }
+
+  /** Changes fields of the header, in memory and stable on disk; in neither if that fails. */
+  async changeHeader(fields: Partial<Header>): Promise<void> {
+    const before = { ...this.header };
+    Object.assign(this.header, fields);
+    try {
+      const bytes = serializeHeader(this.header);
+      try {
+        await this.file.write(0, bytes);
+        await this.file.flush();
+      } catch (error) {
+        Object.assign(this.header, before);
+        await this.takeBack(() => this.updateHeader());
+        throw error;
+      }
+    } catch (error) {
+      // (A header that does not fit was not written.)
+      Object.assign(this.header, before);
+      throw error;
+    }
   }
 
   /** Sets or clears an incompatible feature bit on disk; the header in memory says so only once it is written. */
@@ -288,9 +322,11 @@ export class Qcow2State {
     const b = new Uint8Array(8);
     writeU32be(b, 0, hi);
     writeU32be(b, 4, changed);
+    this.bitsUnknown ||= !on;
     await this.file.write(FIELD.incompatible, b);
     if (on) await this.file.flush();
     this.header.incompatible.lo = changed;
+    this.bitsUnknown = false;
   }
 
   /** Notes in the header that refcounts may be behind; stable before anything that makes it true. */
@@ -306,8 +342,9 @@ export class Qcow2State {
     await this.l2Cache.flush();
     await this.refcountCache.flush();
     await this.file.flush();
-    await this.writeIncompatible(INCOMPAT.DIRTY, false);
+    // (Also if the bit cannot be cleared: it may be, and is set again before anything needs it.)
     this.dirtyMarked = false;
+    await this.writeIncompatible(INCOMPAT.DIRTY, false);
   }
 
   /** Notes in the header that the image is damaged, and stops writing. */
@@ -337,7 +374,7 @@ export class Qcow2State {
    * flags that no longer fit the refcounts); version 2 has no such bit.
    */
   async beginRepairable(): Promise<void> {
-    if (this.header.version >= 3 && !(this.header.incompatible.lo & INCOMPAT.DIRTY))
+    if (this.header.version >= 3 && (this.bitsUnknown || !(this.header.incompatible.lo & INCOMPAT.DIRTY)))
       await this.writeIncompatible(INCOMPAT.DIRTY, true);
     this.repairable++;
   }

@@ -1,6 +1,6 @@
 // Write-back cache of L2 tables and refcount blocks in slices, with ordering between caches and against flushes.
 import type { BlockNode, Ending } from '../driver.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, errnoError } from '../errors.ts';
 
 /** A slice of a table in memory. Change `data` and call markDirty without an await between. */
 export interface Slice {
@@ -36,6 +36,8 @@ export class TableCache {
     private readonly events: { load: string | undefined; update: string },
     /** Makes guest data stable, wherever that lies. */
     private readonly flushData: () => Promise<void>,
+    /** Whether the image may still be written to. */
+    private readonly image: { readonly corrupted: boolean; readonly lost: boolean },
   ) {}
 
   /** The slice at a file offset (a multiple of the slice size), read if need be. */
@@ -76,10 +78,13 @@ export class TableCache {
     return slice;
   }
 
-  /** Drops the older half, written out before if changed: scanning for one victim each time would cost more. */
+  /**
+   * Drops the older half, written out before if changed: scanning for one victim each time would cost more. In an image that must
+   * not be written to any more what is changed stays.
+   */
   private async evict(): Promise<void> {
-    if (this.dirtyCount > 0) await this.flush();
-    const byAge = [...this.slices.values()].sort((a, b) => a.lastUse - b.lastUse);
+    if (this.dirtyCount > 0 && !this.image.corrupted) await this.flush();
+    const byAge = [...this.slices.values()].filter((s) => !s.dirty).sort((a, b) => a.lastUse - b.lastUse);
     for (const s of byAge.slice(0, Math.ceil(byAge.length / 2))) this.slices.delete(s.offset);
   }
 
@@ -137,6 +142,7 @@ export class TableCache {
   /** Writes all changed slices, after what they depend on; does not flush the file afterwards. */
   async flush(): Promise<void> {
     if (this.dirtyCount === 0) return;
+    if (this.image.lost) throw errnoError(ERRNO.EIO);
     await this.settleDependencies();
     const dirty = [...this.slices.values()].filter((s) => s.dirty).sort((a, b) => a.offset - b.offset);
     for (let i = 0; i < dirty.length; ) {
