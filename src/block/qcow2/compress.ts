@@ -64,10 +64,17 @@ export async function decompressCluster(input: Uint8Array, size: number, type: n
   });
 }
 
-/** A zstd frame: its length, and that of what it expands to if it says so. */
+/** A zstd frame: its length, and that of what it expands to if it says so or that is nothing. */
 interface Frame {
   length: number;
   content: number | undefined;
+}
+
+/** Skippable frames (RFC 8878 §3.1.2) begin with one of sixteen numbers, and their length. */
+function skippableFrame(b: Uint8Array): Frame | undefined {
+  if (b.length < 8 || (b[0]! & 0xf0) !== 0x50 || b[1] !== 0x2a || b[2] !== 0x4d || b[3] !== 0x18) return undefined;
+  const length = 8 + b[4]! + b[5]! * 2 ** 8 + b[6]! * 2 ** 16 + b[7]! * 2 ** 24;
+  return length <= b.length ? { length, content: 0 } : undefined;
 }
 
 /** The first zstd frame in `b`, found by walking its block headers (RFC 8878 §3.1.1); undefined if cut off. */
@@ -81,15 +88,19 @@ export function zstdFrame(b: Uint8Array): Frame | undefined {
   let content = contentSize === 0 ? undefined : contentSize === 2 ? 256 : 0;
   for (let i = 0; i < contentSize; i++) content! += (b[at + i] ?? 0) * 256 ** i;
   at += contentSize;
+  let empty = true;
   for (;;) {
     if (at + 3 > b.length) return undefined;
     const block = b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16);
     const type = (block >> 1) & 3;
     at += 3 + (type === 1 ? 1 : block >> 3);
+    empty &&= type < 2 && block >> 3 === 0;
     if (type === 3 || at > b.length) return undefined;
     if (block & 1) break;
   }
   if (descriptor & 4) at += 4;
+  if (empty) content ??= 0;
+  else if (content === 0) return undefined;
   return at <= b.length ? { length: at, content } : undefined;
 }
 
@@ -99,19 +110,24 @@ async function decompressZstd(input: Uint8Array, size: number): Promise<Uint8Arr
   let got = 0;
   let at = 0;
   while (got < size) {
-    const frame = zstdFrame(input.subarray(at));
+    const rest = input.subarray(at);
+    const frame = zstdFrame(rest) ?? skippableFrame(rest);
     if (frame === undefined) break;
-    const part = await expandFrame(input.subarray(at, at + frame.length), frame.content, size - got);
+    at += frame.length;
+    if (frame.content === 0) continue;
+    const part = await expandFrame(rest.subarray(0, frame.length), frame.content, size - got);
     if (part.length === 0) break;
     parts.push(part);
     got += part.length;
-    at += frame.length;
   }
   if (got !== size) throw new BlockError('Input/output error', ERRNO.EIO);
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
-/** Expands a frame to `limit` bytes at most. */
+/**
+ * Expands a frame to `limit` bytes at most. The window it asks for is reserved, but only what it expands to gets memory; without a
+ * length of the content, windows of more than 128 MB are refused.
+ */
 async function expandFrame(frame: Uint8Array, content: number | undefined, limit: number): Promise<Uint8Array> {
   try {
     // Bun's own function takes less time, but a limit only from what the frame says.
