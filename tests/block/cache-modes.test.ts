@@ -19,7 +19,7 @@ function traced(dir: string, command: string[], image: string): { direct: boolea
   };
 }
 
-const NOTE = CAN_TRACE ? '' : QEMU_NOTE || ' (skipped: strace is not installed)';
+const NOTE = CAN_TRACE ? '' : QEMU_NOTE || ' [skipped: strace is not installed]';
 
 for (const mode of ['writeback', 'none', 'writethrough', 'directsync', 'unsafe']) {
   test.skipIf(!CAN_TRACE)(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeImage, openImage } from '../../src/block/graph.ts';
 import { TEST_LIMIT } from '../setup/limits.ts';
-import { eventually, freshQcow2, hasQemu, run } from './helpers.ts';
+import { eventually, freshQcow2, hasQemu, QEMU_NOTE, run } from './helpers.ts';
 
 const IMG = join(import.meta.dir, '../../src/cli/img.ts');
 const MEGABYTE = 1 << 20;
@@ -20,7 +20,7 @@ afterAll(() => {
   if (device) Bun.spawnSync(['losetup', '-d', device]);
   rmSync(dir, { recursive: true });
 });
-const NOTE = device ? '' : ' (skipped: no loop device could be made, which takes root)';
+const NOTE = device ? '' : ' [skipped: no loop device could be made, which takes root]';
 
 /** Old content everywhere, which must not show through what is created. */
 function soil(): void {
@@ -101,7 +101,7 @@ function transcript(tool: string[], source: string, commands = COMMANDS): string
 }
 
 test.skipIf(!device || !hasQemu)(
-  `commands on a device do what qemu-img does${NOTE}`,
+  `commands on a device do what qemu-img does${NOTE || QEMU_NOTE}`,
   async () => {
     const source = join(dir, 'source');
     const node = await freshQcow2(source, 8 * MEGABYTE);

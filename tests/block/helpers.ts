@@ -20,7 +20,7 @@ export async function inScratch<T>(body: (dir: string) => Promise<T> | T): Promi
 export const hasQemu = Bun.which('qemu-img') !== null && Bun.which('qemu-io') !== null;
 
 /** Said in the names of tests that need qemu-img and qemu-io. */
-export const QEMU_NOTE = hasQemu ? '' : ' (skipped: qemu-img or qemu-io is not installed)';
+export const QEMU_NOTE = hasQemu ? '' : ' [skipped: qemu-img or qemu-io is not installed]';
 
 /**
  * Measures how long something takes: processor time, since on a busy machine the clock tells little, or a twentieth of the

@@ -94,7 +94,7 @@ function said(tool: string): string[] {
 }
 
 test.skipIf(!hasQemu || !CAN_MOUNT)(
-  `no space and no right to write${QEMU_NOTE}${CAN_MOUNT ? '' : ' (skipped: mounts are not allowed)'}`,
+  `no space and no right to write${QEMU_NOTE || (CAN_MOUNT ? '' : ' [skipped: mounts are not allowed]')}`,
   () => {
     const theirs = said('qemu-img');
     const ours = said(IMG);

@@ -8,7 +8,7 @@ import { oraclePath } from '../setup/oracles.ts';
 import { contentOf, freshQcow2, inScratch, run } from './helpers.ts';
 
 const openssl = oraclePath('openssl');
-const NOTE = openssl ? '' : ' (skipped: openssl is not installed)';
+const NOTE = openssl ? '' : ' [skipped: openssl is not installed]';
 
 /** A key and a certificate of its own for these names. */
 function certificate(dir: string, names: string): { key: string; cert: string } {

@@ -17,7 +17,7 @@ afterAll(() => {
   if (device) Bun.spawnSync(['losetup', '-d', device]);
   rmSync(dir, { recursive: true });
 });
-const NOTE = device ? '' : ' (skipped: no loop device could be made, which takes root)';
+const NOTE = device ? '' : ' [skipped: no loop device could be made, which takes root]';
 
 test.skipIf(!device)(`an image on a device is made smaller${NOTE}`, async () => {
   await createImage({ filename: device!, format: 'qcow2', size: 2 << 20 });

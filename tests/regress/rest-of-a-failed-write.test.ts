@@ -46,7 +46,7 @@ if (process.argv[2] === 'child') {
 }
 
 test.skipIf(!CAN_LIMIT)(
-  `what a failed write left behind is not shown${CAN_LIMIT ? '' : ' (skipped: no prlimit)'}`,
+  `what a failed write left behind is not shown${CAN_LIMIT ? '' : ' [skipped: no prlimit]'}`,
   () =>
     inScratch(async (dir) => {
       const path = join(dir, 'a');

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { buildModule } from '../../../src/softfloat/build-module.ts';
 import { Random } from '../../oracle/random.ts';
 import { TEST_LIMIT } from '../../setup/limits.ts';
+import { type Need, testWith } from '../../setup/needs.ts';
 import { exactOf, FORMATS, type Rational, type Rounding, round, roundQuotient } from './exact.ts';
 import { AT_EFLAGS, AT_MXCSR, AT_RAX, HostSse } from './host.ts';
 import { Operands, type Width } from './operands.ts';
@@ -51,6 +52,7 @@ beforeAll(async () => {
 const host = new HostSse();
 const { record } = host;
 const FEATURES = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' '));
+const cpuHas = (feature: string): Need => ({ met: FEATURES.has(feature), reason: `the host CPU has no ${feature}` });
 
 /** Runs an instruction on up to three values with the control bits of `mode`; the exceptions it raised. */
 function onHost(code: readonly number[], mode: number, operands: readonly bigint[], rax = 0n): number {
@@ -199,7 +201,7 @@ describe('as the host CPU', () => {
     compareWithHost('cvtss2sd', [0xf3, 0x0f, 0x5a, 0xc1], 32, 64, 1, widen, { unary: true });
   });
 
-  test.skipIf(!FEATURES.has('f16c'))('between f16 and f32', () => {
+  testWith([cpuHas('f16c')], 'between f16 and f32', () => {
     // FTZ does not count for a half, nor DAZ for a half operand.
     const narrow = (mode: number, a: bigint) => soft.convert_32_16!(a, mode);
     const code = [0xc4, 0xe3, 0x79, 0x1d, 0xc8, 0x04];
@@ -213,7 +215,7 @@ describe('as the host CPU', () => {
     }
   });
 
-  test.skipIf(!FEATURES.has('f16c'))('f16 by way of f32, which for these operations rounds no differently', () => {
+  testWith([cpuHas('f16c')], 'f16 by way of f32, which for these operations rounds no differently', () => {
     const random = new Random(16);
     const operands = new Operands(random);
     // A signaling NaN must still be one.
@@ -233,7 +235,7 @@ describe('as the host CPU', () => {
     }
   });
 
-  test.skipIf(!FEATURES.has('fma'))('fused multiplication and addition', () => {
+  testWith([cpuHas('fma')], 'fused multiplication and addition', () => {
     for (const [width, third] of [
       [32, 0x71],
       [64, 0xf1],
