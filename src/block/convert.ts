@@ -329,8 +329,9 @@ async function writeRuns(
 }
 
 /**
- * Where runs of data end in a buffer that belongs at `at` and, as negative numbers, where runs of zeroes do. Only whole
- * blocks of `unit` bytes, counted from the start of the disk, are zeroes: what is skipped does not depend on the pieces.
+ * Where runs of data end in a buffer that belongs at `at` and, as negative numbers, where runs of zeroes do. Blocks of `unit`
+ * bytes, counted from the start of the disk, are zeroes or not; of a block that goes on outside the buffer, where a hole or
+ * the end of the disk is or the next piece, the part in the buffer decides.
  */
 function runs(buffer: Uint8Array, at: number, unit: number): number[] {
   const out: number[] = [];
@@ -338,7 +339,7 @@ function runs(buffer: Uint8Array, at: number, unit: number): number[] {
   let zeroRun = false;
   let i = 0;
   for (let next = Math.min(unit - (at % unit), length); i < length; i = next, next = Math.min(i + unit, length)) {
-    const zero = buffer[i] === 0 && next - i === unit && isZero(buffer, i, next);
+    const zero = buffer[i] === 0 && isZero(buffer, i, next);
     if (zero === zeroRun) continue;
     if (i > 0) out.push(zeroRun ? -i : i);
     zeroRun = zero;

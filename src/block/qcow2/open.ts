@@ -1,4 +1,5 @@
 // Opening qcow2 images and the node that ties the structure modules together.
+import { statusAbove } from '../block-status.ts';
 import { bytesOfName, isPowerOf2, roundDown, roundUp } from '../bytes.ts';
 import {
   BlockNode,
@@ -366,10 +367,10 @@ export class Qcow2Node extends BlockNode {
     if (bytes > 0) await dataFile.writeZeroes(start, bytes, unmap ? REQ.MAY_UNMAP : 0);
   }
 
-  /** Whether a range reads as zeroes as far as block status can tell. */
+  /** Whether a range reads as zeroes as far as block status of the whole chain can tell. */
   private async readsZero(offset: number, bytes: number): Promise<boolean> {
     while (bytes > 0) {
-      const status = await this.blockStatus(offset, bytes, true);
+      const status = await statusAbove(this, undefined, offset, bytes);
       if (!status.zero || status.bytes === 0) return false;
       offset += status.bytes;
       bytes -= status.bytes;
