@@ -90,8 +90,9 @@ function setUp(): Record<string, string> {
 async function runProgram(argv: string[], env: Record<string, string>, limitS: number) {
   const child = Bun.spawn(argv, {
     cwd: root,
-    // What earlier runs have left must not decide how tests go; the test of that itself says where.
-    env: { ...process.env, WEMU_TRANSLATIONS: 'off', ...env },
+    // What earlier runs have left must not decide how tests go (the test of that itself says where), nor a locale that is not
+    // installed, of which shells and perl warn.
+    env: { ...process.env, WEMU_TRANSLATIONS: 'off', LC_ALL: 'C.UTF-8', ...env },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -173,6 +174,8 @@ async function runTestFile(file: string, notes: Record<string, string>, timeoutS
   return outcome;
 }
 
+// Tests compare the modes of files they make.
+process.umask(0o022);
 const options = parseOptions(process.argv.slice(2));
 const notes = options.setup ? setUp() : { oracles: 'set-up not run', guests: 'set-up not run' };
 const total = { passed: 0, failed: 0, skipped: [] as string[] };
