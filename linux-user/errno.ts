@@ -143,8 +143,6 @@ const NUMBERS: Readonly<Record<ErrorName, number>> = HOST_ERRNO;
 
 /** Like ERESTARTSYS, but repeated whatever the handler's SA_RESTART says: the call had not begun (linux/errno.h). */
 export const ERESTARTNOINTR = 513;
-/** Like ERESTARTSYS, but EINTR whatever the handler's SA_RESTART says. */
-export const ERESTARTNOHAND = 514;
 
 /** The call has set all registers itself (sigreturn, exec): negated, it tells the process loop to store no result. */
 export const NO_RESULT = 600;

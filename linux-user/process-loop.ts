@@ -11,7 +11,6 @@ import type { Signals } from './signals.ts';
 export interface SystemCallRunner {
   /** Runs the call that the CPU state asks for and stores its result, unless it is unfinished: -512 to -600. */
   run(): number;
-  nameOf(number: number): string | undefined;
 }
 
 /** Loads the code for semihosting calls. */
@@ -63,7 +62,6 @@ export function runProcess(p: Process, cpu: GuestCpu, calls: SystemCallRunner, s
       signals.fault({ kind: 'exception', vector: syscallVector, errorCode: 0, address: 0 });
       continue;
     }
-    const name = calls.nameOf(abi.syscallNumber(stateView, stateEnv)) ?? '';
-    signals.deliver({ name, error: -result }, finish);
+    signals.deliver({ error: -result }, finish);
   }
 }

@@ -1,14 +1,16 @@
 // One guest process as system calls see it: memory, ABI, names, and what Linux keeps per process for the guest.
 
 import { EINTR, ERESTARTSYS } from '../src/host/errno.ts';
-import { HostBuffer, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
+import { HostBuffer, NOT_BEGUN, SYS, sys1, sysInterruptible } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import { STATE_BASE } from '../src/memory/guest-pages.ts';
 import type { Abi } from './abi/interface.ts';
+import { ERESTARTNOINTR } from './errno.ts';
 import type { ExecTarget } from './exec-target.ts';
-import { decideUnbegun } from './late-signals.ts';
+import { decideUnbegun, isAlwaysRepeated } from './late-signals.ts';
 import { badAddress, Paths } from './paths.ts';
 import type { ProgramLayout } from './program-layout.ts';
+import { RestOfWait, startOfWait } from './rest-of-wait.ts';
 import { HOST_MODEL, StructSet } from './structs.ts';
 import { COMMON_STRUCTS, HOST_STRUCTS } from './structs-table.ts';
 
@@ -69,8 +71,9 @@ export interface SignalHooks {
   /**
    * Whether a wait was interrupted by signals that the kernel would not have interrupted it by: the guest blocks them (those that
    * the engine needs cannot be blocked on the host), or they do nothing, but were still caught because the guest had blocked them.
+   * @param result how the wait ended: -EINTR, or below -511 where it can be repeated without anybody noticing
    */
-  interruptedInVain(call: number): boolean;
+  interruptedInVain(call: number, result: number): boolean;
   /** Runs `call` with all signals blocked that can be. */
   withAllBlocked(call: () => number): number;
   /** Makes actions, mask and queue on the host what a host program that this process becomes must inherit. */
@@ -227,18 +230,25 @@ export class Process {
   }
 
   /**
-   * A host call that may wait: a signal interrupts it (-EINTR and -ERESTARTNOHAND; -ERESTARTSYS: what follows is up to the
-   * guest's action) or keeps it from beginning (-ERESTARTNOINTR).
+   * A host call that may wait. Signals that do nothing are not noticed. Another one interrupts it: -EINTR; -ERESTARTSYS: what
+   * follows is up to the guest's action; -ERESTARTNOINTR: it is to be made after the handler.
    */
   wait(call: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
     const { signals } = this;
     if (signals === null) return sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
-    for (;;) {
+    signals.beforeWait(call, a);
+    const started = startOfWait(call, b, c, d);
+    let result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
+    if (result !== -EINTR && result > -ERESTARTSYS) return result;
+    let rest: RestOfWait | null = null;
+    while (signals.interruptedInVain(call, result)) {
+      rest ??= new RestOfWait(call, started, this.pollWord);
       signals.beforeWait(call, a);
-      const result = sysInterruptible(call, a, b, c, d, e, f, this.pollWord);
-      if (result <= -ERESTARTSYS) return decideUnbegun(result, call, a, b, c, d, e, f);
-      if (result !== -EINTR || !signals.interruptedInVain(call)) return result;
+      result = rest.again(result, a, b, c, d, e, f);
+      if (result !== -EINTR && result > -ERESTARTSYS) return result;
     }
+    if (result === NOT_BEGUN) result = decideUnbegun(call, a, b, rest?.request(c) ?? c, d, e, f);
+    return result === -ERESTARTSYS && isAlwaysRepeated(call, b) ? -ERESTARTNOINTR : result;
   }
 
   /** Memory the host can be pointed at, at least `size` bytes; its contents last until the next call uses it. */

@@ -74,6 +74,8 @@ const MASK_LOW = 3;
 const MASK_HIGH = 4;
 const ACTION_WORDS = 5;
 
+const NONE: readonly [low: number, high: number] = [0, 0];
+
 const NO_ALT_STACK: AltStack = { sp: 0, flags: SS_DISABLE, size: 0 };
 
 /** Signals whose default action is to do nothing. */
@@ -86,18 +88,6 @@ export const STOPS: readonly number[] = [SIGSTOP, 20, 21, 22];
 const CORE_SIGNALS: readonly number[] = [
   ...[SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS],
 ];
-
-/**
- * System calls that the kernel never repeats after a handler ran (signal(7)). When they report ERESTARTSYS they had not
- * begun, so that they are repeated whatever the handler's flags say.
- */
-const NEVER_RESTARTED = new Set(
-  (
-    'pause sigsuspend rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 poll ppoll ppoll_time64 select _newselect ' +
-    'pselect6 pselect6_time64 epoll_wait epoll_pwait epoll_pwait2 nanosleep clock_nanosleep clock_nanosleep_time64 ' +
-    'io_getevents io_pgetevents io_pgetevents_time64 ipc msgrcv msgsnd semop semtimedop semtimedop_time64'
-  ).split(' '),
-);
 
 /** One action as sigaction(2) has it. */
 export interface Action {
@@ -129,8 +119,7 @@ const ENDED_BY_STOPS: ReadonlySet<number> = new Set([
 
 /** What the process loop needs to know about a system call whose result is outstanding. */
 export interface UnfinishedCall {
-  readonly name: string;
-  /** ERESTARTSYS, ERESTARTNOINTR or ERESTARTNOHAND. */
+  /** ERESTARTSYS or ERESTARTNOINTR. */
   readonly error: number;
 }
 
@@ -169,6 +158,8 @@ export class Signals implements SignalHooks {
   kernelQueue = false;
   /** See `settle`. */
   private settled = false;
+  /** What sigtimedwait waits for at the moment. */
+  private awaited: readonly [low: number, high: number] = NONE;
   readonly overruns = new Map<number, number>();
   /** The page with the ABI's code for returning from handlers; 0 until it is needed or the vDSO is mapped. */
   trampolinePage = 0;
@@ -431,11 +422,13 @@ export class Signals implements SignalHooks {
     if (this.hostLow !== this.blockedLow || this.hostHigh !== this.blockedHigh) this.setHostMask();
   }
 
-  interruptedInVain(call: number): boolean {
-    const before = this.waiting.length;
+  interruptedInVain(call: number, result: number): boolean {
     this.memory.write32(this.pollAt, 0);
-    this.collect();
-    let inVain = this.waiting.length > before;
+    const arrived = this.collect();
+    if (this.waiting.find((signal) => inMask(this.awaited[0], this.awaited[1], signal)) >= 0) return false;
+    // Without an effect it is in vain whatever has come, unless there is a handler to run.
+    const repeatable = result <= -ERESTARTSYS;
+    let inVain = repeatable || arrived || this.mayBeElsewhere();
     for (let info = this.next(false); info; info = this.next(false)) {
       const stops = STOPS.includes(info.signal) && this.action(info.signal).handler === SIG_DFL;
       if (!stops && !this.isIgnored(info.signal)) {
@@ -443,7 +436,7 @@ export class Signals implements SignalHooks {
         return false;
       }
       this.next();
-      inVain = !(stops && ENDED_BY_STOPS.has(call));
+      inVain = repeatable || !(stops && ENDED_BY_STOPS.has(call));
       if (stops) this.defaultAction(info);
       else this.updateHost(info.signal);
       this.collect();
@@ -455,6 +448,17 @@ export class Signals implements SignalHooks {
     return inVain;
   }
 
+  /**
+   * Whether a signal that does nothing may have interrupted this thread, and then been taken by one of the engine, which sends it
+   * here: what the host cannot block is blocked or ignored. (Or the process was stopped, which cannot be told from it.)
+   */
+  private mayBeElsewhere(): boolean {
+    for (let n = 1; n <= NSIG; n++) {
+      if (!isHostBlockable(n) && (this.isBlocked(n) || this.action(n).handler === SIG_IGN)) return true;
+    }
+    return false;
+  }
+
   withMask(low: number, high: number, wait: () => number, look?: () => number | null): number {
     // What the new mask keeps back is delivered first. What it lets through interrupts the wait, as if it had come later.
     if (this.memory.read32(this.pollAt) !== 0) {
@@ -464,7 +468,6 @@ export class Signals implements SignalHooks {
     const before: [number, number] = [this.blockedLow, this.blockedHigh];
     this.setBlocked(low, high);
     let result = wait();
-    while (result <= -ERESTARTSYS && this.interruptedInVain(-1)) result = wait();
     const interrupted = result === -EINTR || result <= -ERESTARTSYS;
     if (interrupted && this.memory.read32(this.pollAt) !== 0) {
       const seen = look?.() ?? null;
@@ -493,6 +496,15 @@ export class Signals implements SignalHooks {
     this.pull(low, high);
     const best = this.waiting.find((signal) => inMask(low, high, signal));
     return best < 0 ? undefined : this.waiting.take(best);
+  }
+
+  /** Runs a wait in the kernel for signals of the set, which ends too when one of them is here in the end, and takes that. */
+  await(low: number, high: number, wait: () => number): SigInfo | number {
+    this.awaited = [low, high];
+    const result = wait();
+    this.awaited = NONE;
+    // One that no mask holds back may have been caught instead of found.
+    return result === -EINTR || result <= -ERESTARTSYS ? (this.takeWaiting(low, high) ?? result) : result;
   }
 
   /** Moves what waits in the kernel, of the signals of a set, behind what waits here. */
@@ -623,8 +635,7 @@ export class Signals implements SignalHooks {
       }
       if (call) {
         const again =
-          call.error === ERESTARTNOINTR ||
-          (call.error === ERESTARTSYS && (NEVER_RESTARTED.has(call.name) || (action.flags & SA_RESTART) !== 0));
+          call.error === ERESTARTNOINTR || (call.error === ERESTARTSYS && (action.flags & SA_RESTART) !== 0);
         if (again) this.abi.restartSyscall(this.memory, this.env);
         else finish(-EINTR);
         call = null;
@@ -633,14 +644,17 @@ export class Signals implements SignalHooks {
     }
   }
 
-  /** Moves what the host's handler noted to the waiting signals. */
-  private collect(): void {
+  /** Moves what the host's handler noted to the waiting signals. Returns whether there was anything. */
+  private collect(): boolean {
+    let some = false;
     for (let info = this.host.take(); info; info = this.host.take()) {
+      some = true;
       this.hostLow = this.hostHigh = -1;
       const arrived = readHostInfo(info);
       if (arrived.signal === SIGCONT || STOPS.includes(arrived.signal)) this.discardOpposite(arrived.signal);
       this.waiting.push(arrived);
     }
+    return some;
   }
 
   /** The next signal to deliver that no mask holds, taken out of the waiting ones unless `take` is false. */

@@ -1,9 +1,7 @@
 // System V message queues, semaphores and shared memory, POSIX message queues, and ipc, the one number through which i386 reaches them.
 
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, ERESTARTSYS } from '../../src/host/errno.ts';
-import { HostBuffer, SYS, sys3, sys4 } from '../../src/host/syscall.ts';
-import { ERESTARTNOHAND } from '../errno.ts';
-import { IPC_NOWAIT } from '../late-signals.ts';
+import { EFAULT, EINVAL, ENOMEM, ENOSYS } from '../../src/host/errno.ts';
+import { SYS, sys3, sys4 } from '../../src/host/syscall.ts';
 import type { Process } from '../process.ts';
 import { fieldOf, type Layout, read64, readField, write64, writeField } from '../structs.ts';
 import { shmat, shmdt } from './memory.ts';
@@ -274,28 +272,13 @@ function hostOperations(p: Process, operations: number, count: number): number {
 
 function semtimedop(name: 'timespec' | 'timespec64'): Handler {
   return (p, id, operations, count, timeout) => {
-    if (timeout === 0) return semop(p, id, operations, count);
-    const time = hostCopy(p, name, timeout);
+    const time = timeout === 0 ? 0 : hostCopy(p, name, timeout);
     return p.wait(SYS.semtimedop, id, hostOperations(p, operations, count), count >>> 0, time, 0, 0);
   };
 }
 
 function semop(p: Process, id: number, operations: number, count: number): number {
-  const host = hostOperations(p, operations, count);
-  const result = p.wait(SYS.semtimedop, id, host, count >>> 0, 0, 0, 0);
-  if (result > -ERESTARTSYS || p.signals === null) return result;
-  // A signal came before it began (late-signals.ts). One that shall not wait is told from one that does by its flags.
-  const found = sys4(SYS.semtimedop, id, host, count >>> 0, new HostBuffer(16).address);
-  return found !== -EAGAIN ? found : someNotToWait(p, operations, count >>> 0) ? result : -ERESTARTNOHAND;
-}
-
-function someNotToWait(p: Process, operations: number, count: number): boolean {
-  const { size, fields } = p.structs.layout('sembuf');
-  const flags = fields.find((field) => field.name === 'sem_flg')!.offset;
-  for (let n = 0; n < count; n++) {
-    if (p.view.getInt16((operations >>> 0) + n * size + flags, p.little) & IPC_NOWAIT) return true;
-  }
-  return false;
+  return p.wait(SYS.semtimedop, id, hostOperations(p, operations, count), count >>> 0, 0, 0, 0);
 }
 
 /** POSIX message queues: attributes are longs, times come in two widths. */

@@ -1,8 +1,7 @@
 // The signal mask that some waiting calls replace for their duration.
 
-import { EFAULT, EINVAL, ERESTARTSYS } from '../../src/host/errno.ts';
+import { EFAULT, EINVAL } from '../../src/host/errno.ts';
 import { sys6 } from '../../src/host/syscall.ts';
-import { ERESTARTNOHAND } from '../errno.ts';
 import type { Process } from '../process.ts';
 
 /** Bytes of a signal set: 64 signals on every ABI but MIPS, which has 128. */
@@ -25,10 +24,7 @@ export function withSignalMask(p: Process, mask: number, size: number, wait: Wai
     const result = wait(sys6, true);
     return result === 0 && interruptible ? null : result;
   };
-  if (mask === 0) {
-    const result = wait(waits, false);
-    return p.signals === null || result > -ERESTARTSYS ? result : (look() ?? -ERESTARTNOHAND);
-  }
+  if (mask === 0) return wait(waits, false);
   if (size !== SIGSET_SIZE) return -EINVAL;
   if (!p.memory.checkRead(mask, SIGSET_SIZE)) return -EFAULT;
   mask >>>= 0;

@@ -1,9 +1,9 @@
 // System calls about signals: actions, masks, sending, waiting, alternate stack, returning from handlers.
 
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTSYS } from '../../src/host/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../../src/host/errno.ts';
 import { keepSignals } from '../../src/host/signals.ts';
 import { SYS, sys0, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
-import { ERESTARTNOHAND, NO_RESULT } from '../errno.ts';
+import { NO_RESULT } from '../errno.ts';
 import { openProc } from '../host-descriptors.ts';
 import type { Process } from '../process.ts';
 import {
@@ -214,7 +214,6 @@ function timedWait(timespec: 'timespec' | 'timespec64'): Handler {
     if (high >>> (FIRST_FREE_REAL_TIME - 33) !== 0) keepFromEngine(p);
     const scratch = p.scratch(256);
     let time = 0;
-    let waits = true;
     if (timeAddress !== 0) {
       const layout = p.structs.layout(timespec);
       if (!p.memory.checkRead(timeAddress, layout.size)) return -EFAULT;
@@ -222,25 +221,17 @@ function timedWait(timespec: 'timespec' | 'timespec64'): Handler {
       const [seconds, nanoseconds] = layout.fields.map((field) => readField(layout, p.view, from, field));
       scratch.view.setBigInt64(16, BigInt(seconds!), true);
       scratch.view.setBigInt64(24, BigInt(nanoseconds!), true);
-      waits = seconds! >= 0 && nanoseconds! >= 0 && nanoseconds! < 1e9 && seconds! + nanoseconds! > 0;
       time = scratch.address + 16;
     }
     let info: SigInfo | undefined = signalsOf(p).takeWaiting(low, high);
     if (!info) {
       scratch.view.setInt32(0, low, true);
       scratch.view.setInt32(4, high, true);
-      const found = p.wait(SYS.rt_sigtimedwait, scratch.address, scratch.address + 64, time, SIGSET_SIZE, 0, 0);
-      // One that no mask holds back may have been caught instead of found.
-      if (found <= -ERESTARTSYS || found === -EINTR) info = signalsOf(p).takeWaiting(low, high);
-      if (!info && found < 0) {
-        if (found > -ERESTARTSYS || !waits) return found;
-        // Another one came before the wait began, and interrupts it, unless one of these is there by now (late-signals.ts).
-        scratch.u8.fill(0, 16, 32);
-        const { address } = scratch;
-        const seen = sys4(SYS.rt_sigtimedwait, address, address + 64, address + 16, SIGSET_SIZE);
-        if (seen < 0) return seen === -EAGAIN ? -ERESTARTNOHAND : seen;
-      }
-      info ??= readHostInfo(scratch.view, 64);
+      const { address, view } = scratch;
+      const wait = (): number => p.wait(SYS.rt_sigtimedwait, address, address + 64, time, SIGSET_SIZE, 0, 0);
+      const found = signalsOf(p).await(low, high, wait);
+      if (typeof found === 'number' && found < 0) return found;
+      info = typeof found === 'number' ? readHostInfo(view, 64) : found;
     }
     if (infoAddress !== 0) {
       if (!p.memory.prepareWrite(infoAddress, SIGINFO_SIZE)) return -EFAULT;

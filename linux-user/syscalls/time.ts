@@ -1,16 +1,13 @@
 // System calls about time: clocks, sleeping, interval timers, POSIX timers, timer descriptors.
 
-import { EFAULT, EINTR, ERESTARTSYS } from '../../src/host/errno.ts';
+import { EFAULT, EINTR } from '../../src/host/errno.ts';
 import { SYS, sys1, sys2, sys3 } from '../../src/host/syscall.ts';
-import { ERESTARTNOHAND } from '../errno.ts';
 import type { Process } from '../process.ts';
-import { read64 } from '../structs.ts';
 import type { Rows } from './row.ts';
 import { keepFromEngine } from './signal.ts';
 import { hostCopy, toGuest } from './user-data.ts';
 
 const TIMER_ABSTIME = 1;
-const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
 
 type Timespec = 'timespec' | 'timespec64';
@@ -38,24 +35,11 @@ function stime(p: Process, pointer: number): number {
 /** Sleeps as the host call does; the remaining time is only written when a signal cut the sleep short. */
 function sleep(p: Process, name: Timespec, clock: number, flags: number, request: number, remain: number): number {
   const converted = hostCopy(p, name, request);
-  const { address, u8, view } = p.scratch(32);
-  let result = p.wait(SYS.clock_nanosleep, clock, flags, converted, address + 16, 0, 0);
-  const absolute = (flags & TIMER_ABSTIME) !== 0;
-  if (result <= -ERESTARTSYS && converted === address && !absolute && wouldSleep(clock, view)) {
-    // Cut short before it began (late-signals.ts): all of it remains.
-    u8.copyWithin(16, 0, 16);
-    result = -ERESTARTNOHAND;
-  }
-  const cutShort = result === -EINTR || result === -ERESTARTNOHAND;
-  if (cutShort && remain !== 0 && !absolute && toGuest(p, name, 16, remain) < 0) return -EFAULT;
+  const { address } = p.scratch(32);
+  const result = p.wait(SYS.clock_nanosleep, clock, flags, converted, address + 16, 0, 0);
+  const cutShort = result === -EINTR && !(flags & TIMER_ABSTIME);
+  if (cutShort && remain !== 0 && toGuest(p, name, 16, remain) < 0) return -EFAULT;
   return result;
-}
-
-/** Whether a sleep for the time at the start of `view` takes time, and is not refused. */
-function wouldSleep(clock: number, view: DataView): boolean {
-  const [seconds, nanoseconds] = [read64(view, 0, true, true), read64(view, 8, true, true)];
-  const known = clock === CLOCK_REALTIME || clock === CLOCK_MONOTONIC;
-  return known && seconds >= 0 && nanoseconds >= 0 && nanoseconds < 1e9 && seconds + nanoseconds > 0;
 }
 
 function clockNanosleep(name: Timespec) {

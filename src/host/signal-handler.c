@@ -16,7 +16,7 @@ enum {
   SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SIGPWR = 30,
   /* The C library's own (SIGSETXID), which no thread ever blocks and nobody here uses. */
   SIG_PARK = 33,
-  SI_QUEUE = -1, SI_TKILL = -6,
+  SI_QUEUE = -1, SI_TIMER = -2, SI_TKILL = -6,
   SA_SIGINFO = 4, SA_RESTART = 0x10000000, SIG_SETMASK = 2,
   MAX_THREADS = 1024,
   /* A mailbox: how many signals were put in so far, how many places are taken, how many were taken out; and from byte 64 on
@@ -24,8 +24,8 @@ enum {
   PUT = 0, PLACES = 1, TAKEN = 2, RING_WORD = 16, RING_ENTRIES = 16, INFO_WORDS = 32,
   /* Words of siginfo_t. */
   INFO_CODE = 2, INFO_PID = 4, INFO_UID = 5, INFO_VALUE = 6,
-  /* 8-byte words of struct ucontext: RIP among the registers, the mask to be restored. */
-  UC_RIP = 21, UC_SIGMASK = 37
+  /* 8-byte words of struct ucontext: RCX and RIP among the registers, the mask to be restored. */
+  UC_RCX = 19, UC_RIP = 21, UC_SIGMASK = 37
 };
 
 struct guest_thread { int tid; volatile uint *poll; volatile uint *mailbox; };
@@ -35,7 +35,7 @@ static volatile int thread_count;
 /* Signals to block until the thread has looked into its mailbox. */
 static ulong all_signals;
 /* See SYSCALL_WINDOW in syscall.ts. */
-static ulong window_start, window_end, window_interrupted;
+static ulong window_start, window_end, window_interrupted, window_not_begun;
 /* The same around clone(2) in clone_process, below. */
 #define HIDDEN __attribute__((visibility("hidden")))
 extern const char fork_start[] HIDDEN, fork_end[] HIDDEN, fork_interrupted[] HIDDEN;
@@ -56,6 +56,15 @@ static struct guest_thread *thread_of(int tid) {
   return 0;
 }
 
+static int in_window(const ulong *context) {
+  return context[UC_RIP] >= window_start && context[UC_RIP] < window_end;
+}
+
+/* Whether the kernel is about to repeat the call in the window: entering it has left in RCX where it returns to. */
+static int is_repeated(const ulong *context) {
+  return in_window(context) && context[UC_RCX] == window_end;
+}
+
 /*
  * Puts a signal into the mailbox of the thread that runs this and has its guest code stopped. The engine's signals are not
  * blocked meanwhile: one may come while another is put in, in a handler that ends first.
@@ -72,7 +81,7 @@ static void note(struct guest_thread *thread, const uint *info, ulong *context) 
   }
   *thread->poll = 1;
   context[UC_SIGMASK] |= all_signals;
-  if (context[UC_RIP] >= window_start && context[UC_RIP] < window_end) context[UC_RIP] = window_interrupted;
+  if (in_window(context)) context[UC_RIP] = is_repeated(context) ? window_interrupted : window_not_begun;
   if (context[UC_RIP] >= (ulong)fork_start && context[UC_RIP] < (ulong)fork_end) context[UC_RIP] = (ulong)fork_interrupted;
 }
 
@@ -223,10 +232,11 @@ EXPORT void share_with_engine(void) {
   }
 }
 
-EXPORT void configure(ulong start, ulong end, ulong interrupted, uint all_low, uint all_high) {
+EXPORT void configure(ulong start, ulong end, ulong interrupted, ulong not_begun, uint all_low, uint all_high) {
   window_start = start;
   window_end = end;
   window_interrupted = interrupted;
+  window_not_begun = not_begun;
   all_signals = (ulong)all_high << 32 | all_low;
 }
 
@@ -332,11 +342,23 @@ __asm__(
     ".globl fork_interrupted\n.hidden fork_interrupted\nfork_interrupted:\n"
     "mov $-513, %rax\n\tpop %rbx\n\tret\n");
 
+/* Its address is the value of the SIG_PARK that a timer sends while a call is begun though a signal waits: see alarm.ts. */
+static const uint alarm_mark;
+
+EXPORT const uint *alarm_value(void) {
+  return &alarm_mark;
+}
+
 /* Signal SIG_PARK. */
 EXPORT void on_park(int signal, uint *info, ulong *context) {
   uint epoch = park_epoch;
   struct parked_thread *t;
   (void)signal;
+  if ((int)info[INFO_CODE] == SI_TIMER && *(ulong *)(info + INFO_VALUE) == (ulong)&alarm_mark) {
+    /* A call that has not begun yet is interrupted the next time. */
+    if (is_repeated(context)) context[UC_RIP] = window_interrupted;
+    return;
+  }
   if ((int)info[INFO_CODE] != SI_QUEUE || *(ulong *)(info + INFO_VALUE) != (ulong)&park_epoch) {
     foreign_park(info, context);
     return;

@@ -14,6 +14,8 @@ const SIGXFSZ = 25;
 const SIGPWR = 30;
 const SIGSYS = 31;
 const SIGSETXID = 33;
+/** What the timer of alarm.ts sends. */
+export const ALARM_SIGNAL = SIGSETXID;
 
 const RLIMIT_CORE = 4;
 const PR_SET_DUMPABLE = 4;
@@ -67,6 +69,7 @@ interface HandlerModule {
   callAlone(proc: number, call: number, a: number, b: number): number;
   thaw(): number;
   frozenWord(): number;
+  alarmValue(): number;
 }
 
 const PROT_READ_WRITE = 3;
@@ -91,12 +94,12 @@ function handlerModule(): HandlerModule {
     throw new Error('the system refuses executable memory');
   const bind = (offset: number, args: FFITypeOrString[], returns: FFITypeOrString): CallableFunction =>
     CFunction({ ptr: (base + offset) as Pointer, args, returns }) as unknown as CallableFunction;
-  const { start, end, interrupted } = SYSCALL_WINDOW;
+  const { start, end, interrupted, notBegun } = SYSCALL_WINDOW;
   bind(
     OFFSETS.configure,
-    ['ptr', 'ptr', 'ptr', 'i32', 'i32'],
+    ['ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32'],
     'void',
-  )(...[start, end, interrupted, BLOCKABLE_LOW, BLOCKABLE_HIGH]);
+  )(...[start, end, interrupted, notBegun, BLOCKABLE_LOW, BLOCKABLE_HIGH]);
   installed = {
     address: base + OFFSETS.on_signal,
     parkAddress: base + OFFSETS.on_park,
@@ -107,6 +110,7 @@ function handlerModule(): HandlerModule {
     callAlone: bind(OFFSETS.call_alone, ['i32', 'ptr', 'ptr', 'ptr'], FFIType.i64_fast) as HandlerModule['callAlone'],
     thaw: bind(OFFSETS.thaw, [], 'i32') as HandlerModule['thaw'],
     frozenWord: bind(OFFSETS.frozen_word, [], 'ptr') as HandlerModule['frozenWord'],
+    alarmValue: bind(OFFSETS.alarm_value, [], 'ptr') as HandlerModule['alarmValue'],
   };
   setAction(SIGSETXID, installed.parkAddress, SA_SIGINFO | SA_RESTART, -1, -1);
   return installed;
@@ -172,6 +176,11 @@ export function keepSignals(proc: () => number, alone: (call: () => number) => n
  */
 export function frozenThreads(): Int32Array {
   return new Int32Array(toArrayBuffer(handlerModule().frozenWord() as Pointer, 0, 4));
+}
+
+/** The value by which the handler of ALARM_SIGNAL knows the timer of alarm.ts. */
+export function alarmValue(): number {
+  return handlerModule().alarmValue();
 }
 
 /** Makes the threads that this child does not have yet: for what would wait for them. */

@@ -11,11 +11,11 @@ export { SYS } from './syscall-numbers.ts';
 export type HostArg = number | bigint | NodeJS.TypedArray | DataView | null;
 
 /**
- * What `sysInterruptible` returns when a signal has come while the call could be repeated without anybody noticing, or just
- * before it began. The number is the kernel's own for this state (ERESTARTSYS, include/linux/errno.h).
+ * What `sysInterruptible` returns when a signal has interrupted a call that the kernel then would have repeated. The number is the
+ * kernel's own for this state (ERESTARTSYS, include/linux/errno.h).
  */
 export const INTERRUPTED = -512;
-/** The same for a signal that had been there before: the call has not begun (ERESTARTNOINTR). */
+/** The same for a signal that had come before: the call has not begun (ERESTARTNOINTR). */
 export const NOT_BEGUN = -513;
 
 /**
@@ -63,6 +63,7 @@ const INTERRUPTIBLE = 0x20;
 const WINDOW_START = 0x40;
 const WINDOW_END = 0x44;
 const INTERRUPTED_LABEL = 0x45;
+const NOT_BEGUN_LABEL = 0x58;
 const RESTORER = 0x50;
 
 const PAGE = 4096;
@@ -74,13 +75,14 @@ const code = installStub();
 
 /**
  * Host addresses a signal handler needs: a signal that arrives with RIP in [start, end) came too late to be seen by the
- * test of the poll word and too early to interrupt the call (or the kernel is about to repeat the call); the handler
- * then sets RIP to `interrupted`.
+ * test of the poll word and too early to interrupt the call, or the kernel is about to repeat the call, which RCX tells; the
+ * handler then sets RIP to `notBegun` or to `interrupted`.
  */
 export const SYSCALL_WINDOW = {
   start: code + WINDOW_START,
   end: code + WINDOW_END,
   interrupted: code + INTERRUPTED_LABEL,
+  notBegun: code + NOT_BEGUN_LABEL,
 } as const;
 
 /** Host address of the code that ends a signal handler (sa_restorer). */
@@ -128,9 +130,8 @@ export const sys6 = bind(0, 7) as (
 ) => number;
 
 /**
- * A system call that may block. Returns NOT_BEGUN or INTERRUPTED without having any effect when the 32-bit word at host address
- * `pollWord` is not 0 on entry, or a signal handler sets it before the call begins or while the call could be restarted;
- * -EINTR where the kernel does not restart that call.
+ * A system call that may block. Returns NOT_BEGUN when the 32-bit word at host address `pollWord` is not 0 on entry, or a signal
+ * handler sets it before the call begins; INTERRUPTED, or -EINTR where the kernel does not restart that call, when one comes later.
  */
 export const sysInterruptible = bind(INTERRUPTIBLE, 8) as (
   nr: number,

@@ -20,6 +20,7 @@ const EXPORTS = [
     'call_alone',
     'thaw',
     'frozen_word',
+    'alarm_value',
   ],
 ];
 

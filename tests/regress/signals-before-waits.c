@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <mqueue.h>
 #include <poll.h>
@@ -11,18 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static volatile int came;
-static int ends[2], sockets[2], listener, epoll, queue, semaphores, posix_queue;
+static int ends[2], full[2], sockets[2], listener, full_listener, connecting, locked, epoll, queue, semaphores, posix_queue;
 static sigset_t none, usr2;
 static const struct timespec LONG = {1000, 0};
 static pid_t child;
@@ -46,6 +50,20 @@ static long in_timedwait(void) { return sigtimedwait(&usr2, 0, &LONG); }
 static long in_msgrcv(void) { char message[64]; return msgrcv(queue, message, 8, 0, 0); }
 static long in_semop(void) { struct sembuf down = {0, -1, 0}; return semop(semaphores, &down, 1); }
 static long in_mq_receive(void) { char message[64]; return syscall(SYS_mq_timedreceive, posix_queue, message, 64, 0, 0); }
+static long in_fifo(void) { return open("fifo", O_RDONLY); }
+static long in_fifo_to(void) { return open("fifo", O_WRONLY); }
+static struct sockaddr_un to_full;
+static socklen_t to_full_length = sizeof to_full;
+static long in_connect(void) { return connect(connecting, (void *)&to_full, to_full_length); }
+static long in_futex_waitv(void) {
+  static int word = 7;
+  struct { unsigned long long value, address; unsigned flags, reserved; } waiter = {7, (unsigned long)&word, 2, 0};
+  return syscall(449, &waiter, 1, 0, 0, 0);
+}
+static long in_flock(void) { return flock(locked, LOCK_EX); }
+static long in_setlkw(void) { struct flock lock = {F_WRLCK, SEEK_SET, 0, 1}; return fcntl(locked, F_SETLKW, &lock); }
+static long in_write(void) { return write(full[1], "x", 1); }
+static long in_splice(void) { return splice(ends[0], 0, full[1], 0, 1, 0); }
 static long in_sleep(void) {
   struct timespec time = {1000, 0}, rest = {-1, -1};
   long result = nanosleep(&time, &rest);
@@ -58,10 +76,13 @@ static const struct { const char *name; long (*call)(void); } CALLS[] = {
   {"recv", in_recv}, {"accept", in_accept}, {"waitpid", in_wait}, {"waitid", in_waitid}, {"futex", in_futex},
   {"nanosleep", in_sleep}, {"sigsuspend", in_suspend}, {"ppoll", in_ppoll}, {"pselect", in_pselect}, {"epoll_pwait", in_epoll_pwait},
   {"sigtimedwait", in_timedwait}, {"msgrcv", in_msgrcv}, {"semop", in_semop}, {"mq_receive", in_mq_receive},
+  {"fifo", in_fifo}, {"fifo_to", in_fifo_to}, {"connect", in_connect}, {"futex_waitv", in_futex_waitv}, {"flock", in_flock},
+  {"setlkw", in_setlkw}, {"write", in_write}, {"splice", in_splice},
 };
 
 int main(int argc, char **argv) {
-  int rounds = argc > 1 ? atoi(argv[1]) : 500, k, n;
+  int rounds = argc > 1 ? atoi(argv[1]) : 500, k, n, ready[2];
+  char byte;
   struct sigaction action = {.sa_handler = on_alarm};
   struct epoll_event event = {.events = EPOLLIN};
   const struct sockaddr anywhere = {.sa_family = AF_UNIX};
@@ -80,10 +101,34 @@ int main(int argc, char **argv) {
   listener = socket(AF_UNIX, SOCK_STREAM, 0);
   bind(listener, &anywhere, sizeof anywhere.sa_family);
   listen(listener, 1);
+  full_listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  bind(full_listener, &anywhere, sizeof anywhere.sa_family);
+  listen(full_listener, 0);
   epoll = epoll_create1(0);
   epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event);
+  pipe(full);
+  fcntl(full[1], F_SETFL, O_NONBLOCK);
+  while (write(full[1], &to_full, 1) == 1);
+  fcntl(full[1], F_SETFL, 0);
+  mkfifo("fifo", 0600);
+  /* One more than there is room for. */
+  getsockname(full_listener, (void *)&to_full, &to_full_length);
+  do {
+    connecting = socket(AF_UNIX, SOCK_STREAM, 0);
+    fcntl(connecting, F_SETFL, O_NONBLOCK);
+  } while (connect(connecting, (void *)&to_full, to_full_length) == 0);
+  fcntl(connecting, F_SETFL, 0);
+  pipe(ready);
   child = fork();
-  if (child == 0) for (;;) pause();
+  if (child == 0) {
+    struct flock lock = {F_WRLCK, SEEK_SET, 0, 1};
+    int file = open("locked", O_RDWR | O_CREAT, 0600);
+    if (flock(file, LOCK_EX) || fcntl(file, F_SETLK, &lock)) abort();
+    write(ready[1], "x", 1);
+    for (;;) pause();
+  }
+  read(ready[0], &byte, 1);
+  locked = open("locked", O_RDWR);
   srand(1);
   for (k = 0; k < (int)(sizeof CALLS / sizeof *CALLS); k++) {
     int late = 0, other = 0, waited = 0;

@@ -12,6 +12,7 @@ const ALL = Boolean(process.env['WEMU_ALL_CASES']);
 /** Each program, and the parts of it that are run by their names. */
 const PROGRAMS: Record<string, readonly string[]> = {
   interrupted: [''],
+  lasting: [''],
   info: ['sources', 'stacks', 'overflow', 'frames', 'jumping'],
   shared: [''],
   dispositions: ['outside', 'itself', 'exec', 'flags', 'children', 'queues', 'limit', 'stops', 'groups'],
