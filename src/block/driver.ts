@@ -170,8 +170,9 @@ function permissionNames(perm: number): string {
  * writeZeroes, discard, flush, blockStatus) may come at any time with others under way, in any order and over the same range:
  * where they overlap the disk ends with either content, and a driver sees to it that nothing else suffers. Buffers are the
  * node's until the request ends, and the caller's from then on. Methods that change what the node is (truncate, makeEmpty,
- * changeBackingFile, amend, setReadOnly, attach and detach) come one at a time, also with requests under way; close and abandon
- * come last, when all of them have ended.
+ * changeBackingFile, amend, setReadOnly) may come with requests under way, each of which comes before or after such a change, and with
+ * each other: formats see to it that there is one at a time. Attach and detach come alone; close and abandon come last, when
+ * all else has ended.
  *
  * Errors are BlockErrors, whose errno guests and servers are told; EOPNOTSUPP says that a driver has no way to do something, upon which
  * writeZeroes writes zeroes and discard does nothing. A request that failed may be done in part; the node stays usable.
@@ -282,6 +283,11 @@ export abstract class BlockNode {
   async writeZeroes(offset: number, bytes: number, flags = 0): Promise<void> {
     if (bytes === 0) return;
     this.checkWritable(offset, bytes);
+    await this.zeroPieces(offset, bytes, flags);
+  }
+
+  /** writeZeroes where the node may be written to, be that behind its end. */
+  protected async zeroPieces(offset: number, bytes: number, flags: number): Promise<void> {
     if (!this.flags.unmap) flags &= ~REQ.MAY_UNMAP;
     const end = offset + bytes;
     const align = this.zeroAlignment;
@@ -514,6 +520,8 @@ export abstract class BlockNode {
   /** Reopens for reading and writing, or for reading only. A node that cannot be reopened for writing stays as it was. */
   async setReadOnly(readOnly: boolean): Promise<void> {
     if (this.flags.readOnly === readOnly) return;
+    if (readOnly && this.cumulative().perm & PERM.WRITE)
+      throw new BlockError(`Block node '${this.nodeName}' is in use for writing`, ERRNO.EPERM);
     if (readOnly) await this.doSetReadOnly(true);
     else {
       try {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createImage } from '../../src/block/create-image.ts';
 import { type BlockNode, REQ } from '../../src/block/driver.ts';
 import { closeImage, openImage } from '../../src/block/graph.ts';
+import { addBitmap, clearBitmap, removeBitmap } from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
@@ -126,6 +127,8 @@ export async function concurrent(q: ConcurrentRequest, dir: string): Promise<voi
         0,
         s.quiet(() => createSnapshot(s, 'amidst')),
       );
+    if (r.below(3) === 0)
+      for (const change of changesAmidst(node, r, size)) requests.splice(r.below(requests.length), 0, change());
     const results = await Promise.allSettled(requests);
     if (amidst) await s.quiet(() => deleteSnapshot(s, s.snapshots.find((sn) => sn.name === 'amidst')!));
     for (const result of results)
@@ -164,12 +167,40 @@ export async function concurrent(q: ConcurrentRequest, dir: string): Promise<voi
     throw new Error(`${where(q.rounds)}: ${result.corruptions} errors, ${result.leaks} leaks`);
 }
 
+/** Two changes of the image, at the end of which it has the size it had. */
+function changesAmidst(node: Qcow2Node, r: Random, size: number): (() => Promise<void>)[] {
+  const { s } = node;
+  const resized = async (): Promise<void> => {
+    // (One after the other, whatever else is going on.)
+    await Promise.all([node.truncate(size + 512 * (1 + r.below(4096))), node.truncate(size)]);
+  };
+  const amended = (name: string, value: string) => () => node.amend(new Map([[name, value]]), () => {});
+  const bitmaps = async (): Promise<void> => {
+    const name = `b${r.next()}`;
+    await Promise.all([
+      s.quiet(() => addBitmap(s, name, 512, false)),
+      s.quiet(() => clearBitmap(s, name)),
+      s.quiet(() => removeBitmap(s, name)),
+    ]);
+  };
+  const backing = (): Promise<void> => node.changeBackingFile(node.backingFileName, node.backingFormatName);
+  const all = [resized, backing];
+  if (s.header.version >= 3)
+    all.push(
+      amended('lazy_refcounts', 'on'),
+      amended('lazy_refcounts', 'off'),
+      amended('refcount_bits', '32'),
+      bitmaps,
+    );
+  return [all[r.below(all.length)]!, all[r.below(all.length)]!];
+}
+
 /** Makes every request of a file take some turns of the event loop, before and after it is done. */
 function slowDown(file: BlockNode, r: Random): void {
   const later = async (): Promise<void> => {
     for (let i = r.below(4); i > 0; i--) await new Promise((resolve) => setImmediate(resolve));
   };
-  for (const name of ['read', 'write', 'writeZeroes', 'discard', 'flush'] as const) {
+  for (const name of ['read', 'write', 'writeZeroes', 'discard', 'flush', 'truncate'] as const) {
     const real = file[name] as (...args: unknown[]) => unknown;
     (file as unknown as Record<string, unknown>)[name] = async (...args: unknown[]) => {
       await later();

@@ -19,7 +19,7 @@ function fail(message: string, errno: number = ERRNO.EOPNOTSUPP): never {
   throw new BlockError(message, errno);
 }
 
-/** Applies options given as texts. `progress` is told the fraction done. */
+/** Applies options given as texts. `progress` is told the fraction done. Called with `changes` held. */
 export async function amendImage(
   s: Qcow2State,
   options: Map<string, string>,
@@ -53,7 +53,8 @@ export async function amendImage(
   const backing = [options.get('backing_file'), options.get('backing_fmt')];
   if (backing.some((given) => given !== undefined) && (backing[0] !== h.backingFile || backing[1] !== h.backingFormat))
     throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'qemu-img rebase' instead.");
-  await s.quiet(async () => {
+  s.checkWritable();
+  await s.still(async () => {
     if (version > h.version) await upgrade(s);
     if (bits !== s.refcountBits) await changeRefcountWidth(s, bits, version, progress);
     if (raw === false || options.has('data_file')) {
@@ -65,11 +66,11 @@ export async function amendImage(
     }
   });
   if (lazy !== undefined && lazy !== ((h.compatible.lo & COMPAT.LAZY_REFCOUNTS) !== 0)) {
-    await s.quiet(() => setLazy(s, lazy, version));
+    await s.still(() => setLazy(s, lazy, version));
   }
   const size = options.get('size');
-  if (size !== undefined) await s.node.truncate(toSize('size', size));
-  if (version < h.version) await s.quiet(() => downgrade(s, progress));
+  if (size !== undefined) await (await import('./resize.ts')).resizeImage(s, toSize('size', size));
+  if (version < h.version) await s.still(() => downgrade(s, progress));
 }
 
 async function upgrade(s: Qcow2State): Promise<void> {

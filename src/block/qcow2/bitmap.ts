@@ -154,6 +154,7 @@ async function storeDirectory(s: Qcow2State, list: Bitmap[]): Promise<void> {
     throw error;
   }
   loaded.set(s, list);
+  recordInto(s, list);
   if (old) await freeClusters(s, old.directoryOffset, old.directorySize, 'other');
 }
 
@@ -168,6 +169,10 @@ export async function markInUse(s: Qcow2State): Promise<void> {
   if (list.length === 0) return;
   for (const b of list) b.flags |= FLAG.IN_USE;
   await rewriteFlags(s, list);
+  recordInto(s, list);
+}
+
+function recordInto(s: Qcow2State, list: Bitmap[]): void {
   s.recordWrite = (offset, bytes) => record(s, list, offset, bytes);
 }
 
@@ -385,6 +390,17 @@ async function eachDirty(s: Qcow2State, b: Bitmap, dirty: (offset: number, bytes
       }
     }
   }
+}
+
+/** What a bitmap calls changed, as [start, end) in bytes, in order. */
+export async function dirtyRanges(s: Qcow2State, name: string): Promise<[number, number][]> {
+  const out: [number, number][] = [];
+  await eachDirty(s, find(await listBitmaps(s), name), (offset, bytes) => {
+    const last = out.at(-1);
+    if (last?.[1] === offset) last[1] += bytes;
+    else out.push([offset, offset + bytes]);
+  });
+  return out;
 }
 
 /** Sets every bit in `name` that is set in the source bitmap (of this or another image). */

@@ -150,9 +150,20 @@ export function writeGuest(s: Qcow2State, offset: number, buffer: Uint8Array, un
     : writePieces(s, offset, buffer, unchanged);
 }
 
-async function writePieces(s: Qcow2State, offset: number, buffer: Uint8Array, unchanged: boolean): Promise<void> {
+/** Writes to the area behind the disk where snapshots keep machine state. */
+export function writeVmArea(s: Qcow2State, offset: number, buffer: Uint8Array): Promise<void> {
+  return writePieces(s, offset, buffer, false, true);
+}
+
+async function writePieces(
+  s: Qcow2State,
+  offset: number,
+  buffer: Uint8Array,
+  unchanged: boolean,
+  vmState = false,
+): Promise<void> {
   for (let done = 0; done < buffer.length; ) {
-    done += await writePiece(s, offset + done, buffer.subarray(done), unchanged);
+    done += await writePiece(s, offset + done, buffer.subarray(done), unchanged, vmState);
   }
 }
 
@@ -181,6 +192,7 @@ function writeNew(s: Qcow2State, offset: number, buffer: Uint8Array): Ending {
     if (range) s.ranges.release(range);
     return writePieces(s, offset, buffer, false);
   }
+  s.recordWrite?.(offset, length);
   let writing: Ending;
   try {
     writing = s.file.write(host, buffer, REQ.FRESH);
@@ -281,7 +293,13 @@ async function planWrite(s: Qcow2State, offset: number, bytes: number): Promise<
 }
 
 /** Writes the first part of the buffer; returns how much that was. */
-async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array, unchanged: boolean): Promise<number> {
+async function writePiece(
+  s: Qcow2State,
+  offset: number,
+  buffer: Uint8Array,
+  unchanged: boolean,
+  vmState: boolean,
+): Promise<number> {
   const start = roundDown(offset, s.clusterSize);
   for (;;) {
     const wait = s.lock.acquire();
@@ -292,8 +310,11 @@ async function writePiece(s: Qcow2State, offset: number, buffer: Uint8Array, unc
     let fresh = false;
     try {
       s.checkWritable();
+      if (!vmState) s.checkInside(offset, buffer.length);
       plan = await planWrite(s, offset, buffer.length);
       range = s.ranges.tryAcquire(start, roundUp(offset + plan.bytes, s.clusterSize), !plan.update);
+      // (Not before: whoever clears bitmaps waits for what is under way, and this will be.)
+      if (range && !vmState) s.recordWrite?.(offset, plan.bytes);
       if (range && plan.update) {
         try {
           ({ host, fresh } = await claimClusters(s, plan, start, offset + plan.bytes));
@@ -554,6 +575,8 @@ export async function writeCompressed(
   try {
     await s.lock.with(async () => {
       s.checkWritable();
+      s.checkInside(offset, buffer.length);
+      s.recordWrite?.(offset, buffer.length);
       // Compressed clusters are written once: nothing that has a place already is replaced by one.
       const old = await readOldEntry(s, offset);
       if (old.hi & COMPRESSED_HI || entryOffset(old.hi, old.lo) !== 0) throw errnoError(ERRNO.EIO);

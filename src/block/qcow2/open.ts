@@ -26,7 +26,7 @@ import {
   zeroSubclusters,
 } from './cluster.ts';
 import { AUTOCLEAR, COMPAT, type Header, headerClusterBytes, INCOMPAT, parseHeader } from './header.ts';
-import { forgetInflated, readGuest, writeCompressed, writeGuest } from './io.ts';
+import { forgetInflated, readGuest, writeCompressed, writeGuest, writeVmArea } from './io.ts';
 import { checkTable, loadL1, MAX_L1_BYTES } from './l1.ts';
 import { OVERLAP_SECTIONS, OverlapGuard, readOverlapOptions } from './overlap.ts';
 import { countUsed, loadRefcountTable, MAX_REFCOUNT_TABLE_BYTES, processDiscards } from './refcount.ts';
@@ -266,6 +266,11 @@ export class Qcow2Node extends BlockNode {
     return this.s.size - (this.s.size % 512);
   }
 
+  /** Where the last whole sector ends that requests may be about. */
+  private get lastSector(): number {
+    return this.s.end - (this.s.end % 512);
+  }
+
   override get clusterSize(): number {
     return this.s.clusterSize;
   }
@@ -291,7 +296,6 @@ export class Qcow2Node extends BlockNode {
   }
 
   protected override doWrite(offset: number, buffer: Uint8Array, flags: number): Ending {
-    this.s.recordWrite?.(offset, buffer.length);
     const unchanged = (flags & REQ.UNCHANGED) !== 0;
     return flags & REQ.COMPRESSED
       ? this.writePacked(offset, buffer, unchanged)
@@ -307,8 +311,6 @@ export class Qcow2Node extends BlockNode {
 
   protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
     const { s } = this;
-    if (s.header.version < 3) throw errnoError(ERRNO.EOPNOTSUPP);
-    s.recordWrite?.(offset, bytes);
     const unit = s.subclusterSize;
     // Held before anything is looked at: a write to another part of the same cluster may be under way.
     const range = await s.ranges.acquire(
@@ -317,12 +319,15 @@ export class Qcow2Node extends BlockNode {
       false,
     );
     try {
+      if (s.header.version < 3) throw errnoError(ERRNO.EOPNOTSUPP);
+      s.checkInside(offset, bytes);
+      s.recordWrite?.(offset, bytes);
       let start = offset;
       let end = offset + bytes;
       // A partial unit can be done if the rest of it is zero already; what lies behind the end of the disk does not count.
-      if (start % unit !== 0 || (end % unit !== 0 && end !== this.length)) {
+      if (start % unit !== 0 || (end % unit !== 0 && end !== this.lastSector)) {
         start = roundDown(start, unit);
-        end = Math.min(roundUp(end, unit), this.length);
+        end = Math.min(roundUp(end, unit), this.lastSector);
         if (
           !(await this.readsZero(start, offset - start)) ||
           !(await this.readsZero(offset + bytes, end - offset - bytes))
@@ -352,7 +357,7 @@ export class Qcow2Node extends BlockNode {
     }
     // (At the end of the disk nothing more must be done to the cluster the head is in.)
     if (start >= end) return;
-    const middleEnd = end >= this.length ? roundUp(end, s.clusterSize) : roundDown(end, s.clusterSize);
+    const middleEnd = end >= this.lastSector ? roundUp(end, s.clusterSize) : roundDown(end, s.clusterSize);
     if (middleEnd > start) {
       await zeroClusters(s, start, middleEnd - start, unmap);
       forgetInflated(s);
@@ -363,7 +368,7 @@ export class Qcow2Node extends BlockNode {
 
   private async zeroRawData(start: number, end: number, unmap: boolean): Promise<void> {
     const { dataFile } = this.s;
-    const bytes = Math.min(end, this.s.size, dataFile.length) - start;
+    const bytes = Math.min(end, this.s.end, dataFile.length) - start;
     if (bytes > 0) await dataFile.writeZeroes(start, bytes, unmap ? REQ.MAY_UNMAP : 0);
   }
 
@@ -380,12 +385,14 @@ export class Qcow2Node extends BlockNode {
 
   protected override async doDiscard(offset: number, bytes: number): Promise<void> {
     const { s } = this;
-    // Version 2 cannot say that an area reads as zero, so with a backing file nothing can be dropped.
-    if (s.header.version < 3 && this.backing) throw errnoError(ERRNO.EOPNOTSUPP);
-    s.recordWrite?.(offset, bytes);
     const end = roundUp(offset + bytes, s.clusterSize);
     const range = await s.ranges.acquire(offset, end, false);
     try {
+      // Version 2 cannot say that an area reads as zero, so with a backing file nothing can be dropped.
+      if (s.header.version < 3 && this.backing) throw errnoError(ERRNO.EOPNOTSUPP);
+      // (Where the disk has become shorter there is nothing left to discard.)
+      if (offset + bytes > s.end) return;
+      s.recordWrite?.(offset, bytes);
       await s.lock.with(async () => {
         s.checkWritable();
         if (s.lazyRefcounts) await s.markDirty();
@@ -505,11 +512,12 @@ export class Qcow2Node extends BlockNode {
   }
 
   override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
-    await (await import('./resize.ts')).resizeImage(this.s, size, preallocation, exact);
+    const { s } = this;
+    await s.changes.with(async () => (await import('./resize.ts')).resizeImage(s, size, preallocation, exact));
   }
 
   override async makeEmpty(): Promise<void> {
-    await (await import('./resize.ts')).emptyImage(this.s);
+    await this.s.quiet(async () => (await import('./resize.ts')).emptyImage(this.s));
   }
 
   override async check(fix: FixMode, report: (line: string) => void): Promise<CheckResult> {
@@ -519,49 +527,59 @@ export class Qcow2Node extends BlockNode {
   }
 
   override async amend(options: Map<string, string>, progress: (fraction: number) => void): Promise<void> {
-    await (await import('./amend.ts')).amendImage(this.s, options, progress);
+    const { s } = this;
+    await s.changes.with(async () => (await import('./amend.ts')).amendImage(s, options, progress));
   }
 
   override async changeBackingFile(name: string | undefined, format: string | undefined): Promise<void> {
     const { s } = this;
     if (name !== undefined && bytesOfName(name).length > 1023) throw errnoError(ERRNO.EINVAL);
     if (s.dataFileRaw && name !== undefined) throw errnoError(ERRNO.EINVAL);
-    await s.lock.with(() =>
-      s.changeHeader({ backingFile: name, backingFormat: name === undefined ? undefined : format }),
-    );
+    await s.quiet(() => s.changeHeader({ backingFile: name, backingFormat: name === undefined ? undefined : format }));
+  }
+
+  override setReadOnly(readOnly: boolean): Promise<void> {
+    return this.s.changes.with(() => super.setReadOnly(readOnly));
   }
 
   protected override async doSetReadOnly(readOnly: boolean): Promise<void> {
-    if (readOnly) {
-      await this.settle();
-      return;
-    }
-    await this.needRefcounts();
-    await this.prepareWriting();
+    // No request comes between what is done here and what the flags say.
+    await this.s.still(async () => {
+      if (readOnly) {
+        await this.settle();
+        this.flags.readOnly = true;
+      } else {
+        await this.needRefcounts();
+        await this.prepareWriting();
+      }
+    });
   }
 
-  /** Everything written, and the header saying so. */
+  /** Everything written, and the header saying so. Called with the lock held. */
   private async settle(): Promise<void> {
     const { s } = this;
     const flushing = (body: () => Promise<void>): Promise<void> =>
       failingAs('Failed to flush the L2 table cache', body);
-    await s.lock.with(async () => {
-      if (s.corrupted || this.flags.readOnly) return;
-      // What is wrong with a bitmap must not keep the disk's content from being written.
-      await flushing(() => s.flushCaches());
-      if (s.header.bitmaps) await (await import('./bitmap.ts')).markSettled(s);
-      await flushing(async () => {
-        await s.flushCaches();
-        await processDiscards(s);
-        await s.file.flush();
-        await s.markClean();
-      });
+    if (s.corrupted || this.flags.readOnly) return;
+    // What is wrong with a bitmap must not keep the disk's content from being written.
+    await flushing(() => s.flushCaches());
+    if (s.header.bitmaps) await (await import('./bitmap.ts')).markSettled(s);
+    await flushing(async () => {
+      await s.flushCaches();
+      await processDiscards(s);
+      await s.file.flush();
+      await s.markClean();
     });
   }
 
   protected override async doClose(): Promise<void> {
     clearInterval(this.cleaning);
-    await this.settle();
+    await this.s.lock.with(() => this.settle());
+  }
+
+  /** Makes a range behind the end of the disk read as zeroes, before the disk becomes so long. */
+  async zeroBehind(from: number, to: number): Promise<void> {
+    if (to > from) await this.zeroPieces(from, to - from, 0);
   }
 
   /** Reads machine state saved with a snapshot; `position` counts from the start of the state. */
@@ -580,6 +598,6 @@ export class Qcow2Node extends BlockNode {
       await s.lock.with(() => growL1(s, needed, true));
     }
     s.file.event('vmstate_save');
-    await writeGuest(s, s.vmStateBase + position, buffer);
+    await writeVmArea(s, s.vmStateBase + position, buffer);
   }
 }

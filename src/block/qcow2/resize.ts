@@ -48,48 +48,48 @@ export async function growL1(s: Qcow2State, entries: number, exact: boolean): Pr
 }
 
 /** Writes the virtual size, and makes it stable. */
-async function writeSize(s: Qcow2State, size: number, old = s.size): Promise<void> {
+async function writeSize(s: Qcow2State, size: number): Promise<void> {
   const field = (value: number): Uint8Array => {
     const b = new Uint8Array(8);
     writeU64be(b, 0, value);
     return b;
   };
-  await s.switchField(FIELD.size, field(size), field(old));
+  await s.switchField(FIELD.size, field(size), field(s.size));
   s.header.size = size;
 }
 
 /** Writes the size once everything it makes visible is stable. Called with the lock held. */
-async function publishSize(s: Qcow2State, size: number, old: number): Promise<void> {
+async function publishSize(s: Qcow2State, size: number): Promise<void> {
   await failingAs('Failed to update the image size', async () => {
     await s.flushCaches();
     await s.file.flush();
-    await writeSize(s, size, old);
+    await writeSize(s, size);
   });
 }
 
-/** Changes the virtual size. */
+/** Changes the virtual size. Called with `changes` held. */
 export async function resizeImage(
   s: Qcow2State,
   size: number,
-  preallocation: Preallocation,
-  exact: boolean,
+  preallocation: Preallocation = 'off',
+  exact = true,
 ): Promise<void> {
   if (size % 512 !== 0) throw new BlockError('The new size must be a multiple of 512');
+  s.checkWritable();
   const old = s.size;
-  await s.quiet(() => resizeLocked(s, size, preallocation, exact));
+  await s.still(() => resizeLocked(s, size, preallocation, exact));
   if (size <= old) return;
   // A longer backing file would show in the new area: it is covered before the size says that the area is there.
   const { backing } = s.node;
-  s.header.size = size;
+  s.growing = size;
   try {
     // What a shrinking has left behind the end, in the last cluster, is not part of space that was just made.
     if (preallocation === 'falloc' || preallocation === 'full')
-      await s.node.writeZeroes(old, Math.min(size, roundUp(old, s.clusterSize)) - old);
-    if (backing && backing.length > old) await s.node.writeZeroes(old, Math.min(size, backing.length) - old);
-    await s.lock.with(() => publishSize(s, size, old));
-  } catch (error) {
-    s.header.size = old;
-    throw error;
+      await s.node.zeroBehind(old, Math.min(size, roundUp(old, s.clusterSize)));
+    if (backing && backing.length > old) await s.node.zeroBehind(old, Math.min(size, backing.length));
+    await s.lock.with(() => publishSize(s, size));
+  } finally {
+    s.growing = undefined;
   }
 }
 
@@ -127,7 +127,7 @@ async function shrink(s: Qcow2State, size: number): Promise<void> {
   const from = roundUp(size, s.clusterSize);
   const end = roundUp(s.size, s.clusterSize);
   // The size first: what is given up must not be part of the disk any more.
-  await publishSize(s, size, s.size);
+  await publishSize(s, size);
   await failingAs('Failed to discard cropped clusters', async () => {
     if (end > from) await discardClusters(s, from, end - from, 'always', true);
     forgetInflated(s);
@@ -251,18 +251,16 @@ function isMapped(s: Qcow2State, data: Uint8Array, index: number): boolean {
   return false;
 }
 
-/** Drops all data so that the backing file shows everywhere; snapshots stay. */
+/** Drops all data so that the backing file shows everywhere; snapshots stay. Called by `quiet`. */
 export async function emptyImage(s: Qcow2State): Promise<void> {
-  await s.quiet(async () => {
-    if (s.size === 0) return;
-    s.checkWritable();
-    if (s.snapshots.length === 0 && !s.header.bitmaps && s.header.version >= 3) s.file.event('empty_image_prepare');
-    await discardClusters(s, 0, roundUp(s.size, s.clusterSize), 'snapshot', true);
-    forgetInflated(s);
-    if (s.snapshots.length === 0 && !s.header.bitmaps) await dropTables(s, 0);
-    await s.sync();
-    // What is cut off the file needs no holes.
-    if (!s.flags.readOnly) await cutFile(s);
-    await processDiscards(s);
-  });
+  if (s.size === 0) return;
+  s.checkWritable();
+  if (s.snapshots.length === 0 && !s.header.bitmaps && s.header.version >= 3) s.file.event('empty_image_prepare');
+  await discardClusters(s, 0, roundUp(s.size, s.clusterSize), 'snapshot', true);
+  forgetInflated(s);
+  if (s.snapshots.length === 0 && !s.header.bitmaps) await dropTables(s, 0);
+  await s.sync();
+  // What is cut off the file needs no holes.
+  if (!s.flags.readOnly) await cutFile(s);
+  await processDiscards(s);
 }

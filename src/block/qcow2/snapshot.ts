@@ -150,6 +150,7 @@ async function recount(s: Qcow2State): Promise<void> {
 
 /** Runs a change of counts and flags; what a failure leaves half done is put right as far as possible. */
 async function repairably(s: Qcow2State, change: () => Promise<void>): Promise<void> {
+  s.checkWritable();
   await s.beginRepairable();
   try {
     await change();

@@ -2,7 +2,7 @@
 import { Mutex, RangeLock } from '../async.ts';
 import { divUp, writeU32be } from '../bytes.ts';
 import type { BlockNode, NodeFlags, SnapshotInfo } from '../driver.ts';
-import { BlockError, ERRNO } from '../errors.ts';
+import { BlockError, ERRNO, errnoError } from '../errors.ts';
 import { writeText } from '../libc.ts';
 import { AUTOCLEAR, FIELD, type Header, INCOMPAT, serializeHeader } from './header.ts';
 import { TableCache } from './table-cache.ts';
@@ -109,6 +109,10 @@ export class Qcow2State {
   readonly l2Cache: TableCache;
   refcountCache: TableCache;
   readonly lock = new Mutex();
+  /** Held by a change of what the image is (size, format, snapshots, bitmaps) from its beginning to its end. */
+  readonly changes = new Mutex();
+  /** The size that the disk is about to get, with what lies behind its end being made ready; no request goes there before it has it. */
+  growing: number | undefined;
   /** Guest ranges being read, written or remapped. */
   readonly ranges = new RangeLock();
 
@@ -138,7 +142,7 @@ export class Qcow2State {
   private saidCorrupt = false;
 
   constructor(
-    readonly node: BlockNode,
+    readonly node: BlockNode & { zeroBehind(from: number, to: number): Promise<void> },
     readonly file: BlockNode,
     readonly header: Header,
     readonly settings: Qcow2Settings,
@@ -189,8 +193,13 @@ export class Qcow2State {
     await this.file.flush();
   }
 
-  /** Runs something with the lock held and no request of guests under way. */
-  async quiet<T>(body: () => Promise<T>): Promise<T> {
+  /** Runs a change of the image, or something that no change may disturb: alone, with the lock held and no request under way. */
+  quiet<T>(body: () => Promise<T>): Promise<T> {
+    return this.changes.with(() => this.still(body));
+  }
+
+  /** A step of a change: runs it with the lock held and no request under way. */
+  async still<T>(body: () => Promise<T>): Promise<T> {
     const range = await this.ranges.acquireAll();
     try {
       return await this.lock.with(body);
@@ -282,6 +291,16 @@ export class Qcow2State {
 
   get vmStateBase(): number {
     return this.vmStateL1Index * this.l2Span;
+  }
+
+  /** Throws for a request that goes beyond the disk: it became shorter while the request waited. Called with its range held. */
+  checkInside(offset: number, bytes: number): void {
+    if (offset + bytes > this.end) throw errnoError(ERRNO.EIO);
+  }
+
+  /** Where the disk ends for requests. */
+  get end(): number {
+    return this.growing ?? this.size;
   }
 
   /** Throws if the image must not be changed. */

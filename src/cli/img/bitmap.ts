@@ -80,7 +80,7 @@ export async function bitmap(argv: readonly string[]): Promise<number> {
         if (source && source.driverName !== 'qcow2') throw new BlockError(`Dirty bitmap '${from}' not found`);
         // `--add --disable` makes the bitmap disabled from the start.
         const disabled = action === 'add' && actions[i + 1]?.action === 'disable';
-        await node.s.lock.with(() => run(ops, node, action, name, from, source, granularity, disabled));
+        await node.s.quiet(() => run(ops, node, action, name, from, source, granularity, disabled));
       } catch (error) {
         if (!(error instanceof BlockError)) throw error;
         reportError(error, `Operation ${action} on bitmap ${name} failed: `);
