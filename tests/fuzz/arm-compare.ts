@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ARM_MODELS, type ArmModel } from '../../targets/arm/models.ts';
+import { PROGRAM_LIMIT } from '../setup/limits.ts';
 import {
   type ArmCase,
   type ArmFrame,
@@ -79,7 +80,7 @@ export function runOnWemu(
     const frame = frameOf(ARM_MODELS.find(({ name }) => name === cpu)!, order);
     writeFileSync(program, buildProgram(cases, memory, frame), { mode: 0o755 });
     const command = [join(ROOT, `src/cli/bin/wemu-${big ? 'armeb' : 'arm'}`), '-cpu', cpu, ...options];
-    return run(command, program, 60_000, big).results;
+    return run(command, program, PROGRAM_LIMIT, big).results;
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -103,7 +104,7 @@ export function compareCases(
     const strayed = oracle.results.length !== cases.length;
     // Where the oracle does not come to the end, neither should we: the cases are taken apart without running them.
     const command = [join(ROOT, `src/cli/bin/wemu-${guest}`), '-cpu', cpu, ...options];
-    const ours = strayed ? oracle : run(command, program, 60_000, big);
+    const ours = strayed ? oracle : run(command, program, PROGRAM_LIMIT, big);
     if (strayed || ours.results.length !== cases.length) {
       if (cases.length === 1) {
         if (!strayed) return [{ index: 0, one: cases[0]!, expected: oracle.results[0], actual: undefined }];
