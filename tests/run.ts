@@ -1,6 +1,6 @@
 /** Runs the whole test suite: set-up, type check, formatting and lint, every test file; prints one line of totals last. */
 
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { SetupError } from './setup/debian.ts';
@@ -9,6 +9,7 @@ import { ensureGuestTree, GUEST_TREES, guestTreePath } from './setup/guests.ts';
 import { FILE_LIMIT, TEST_LIMIT, WORK_NAME } from './setup/limits.ts';
 import { SETUP_NOTES } from './setup/needs.ts';
 import { ensureOracles } from './setup/oracles.ts';
+import { removeTree } from './setup/remove.ts';
 
 const root = resolve(import.meta.dir, '..');
 
@@ -159,11 +160,11 @@ async function runTestFile(file: string, notes: Record<string, string>, timeoutS
   } catch {
     // No report: the process died, or the file could not be loaded, or holds no test.
   }
-  rmSync(dir, { recursive: true, force: true });
+  removeTree(dir);
   for (const tree of Object.keys(GUEST_TREES) as GuestTree[]) {
     const work = join(guestTreePath(tree), 'tmp');
     for (const left of existsSync(work) ? readdirSync(work) : []) {
-      if (left.startsWith(`${name}-`)) rmSync(join(work, left), { recursive: true, force: true });
+      if (left.startsWith(`${name}-`)) removeTree(join(work, left));
     }
   }
   const nothingRan = outcome.passed + outcome.failed + outcome.skipped.length === 0;

@@ -1,21 +1,13 @@
 /** Random system calls, good and bad, give in wemu what they give in a native 32-bit process: result and memory. */
 
 import { afterAll, expect } from 'bun:test';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROGRAM_LIMIT } from '../../setup/limits.ts';
 import { testWith } from '../../setup/needs.ts';
 import { oraclePath } from '../../setup/oracles.ts';
+import { removeTree } from '../../setup/remove.ts';
 import { makeSteps, STABLE, type Step } from './replay-calls.ts';
 
 const SEEDS = (process.env['WEMU_REPLAY_SEEDS'] ?? '1,2,3,4').split(',').map(Number);
@@ -23,12 +15,12 @@ const ROUNDS = Number(process.env['WEMU_REPLAY_ROUNDS'] ?? 12);
 const ONLY = process.env['WEMU_REPLAY_ONLY'];
 
 const scratch = mkdtempSync(join(tmpdir(), 'wemu-replay-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+afterAll(() => removeTree(scratch));
 
 /** The directory a side works in: made the same way both times. */
 function makeDirectory(name: string): string {
   const dir = join(scratch, name);
-  rmSync(dir, { recursive: true, force: true });
+  removeTree(dir);
   mkdirSync(join(dir, 'dir'), { recursive: true });
   writeFileSync(join(dir, 'f'), Buffer.from(Array.from({ length: 10000 }, (_, i) => (i * 7) & 0xff)));
   writeFileSync(join(dir, 'dir/a'), 'a');
