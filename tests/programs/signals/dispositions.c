@@ -262,6 +262,8 @@ static void children(void) {
     kill(child, SIGSTOP);
     siginfo_t info;
     LK(waitid(P_PID, child, &info, WSTOPPED));
+    /* The child is found stopped a moment before it tells. */
+    while (k < 4 && !(FLAGS[k] & SA_NOCLDSTOP) && handled[SIGCHLD] < 1) usleep(1000);
     printf("  handled %d\n", handled[SIGCHLD]);
     kill(child, SIGCONT);
     LK(waitid(P_PID, child, &info, WCONTINUED));
