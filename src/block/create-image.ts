@@ -145,8 +145,7 @@ async function resolveBacking(request: CreateImageRequest, options: Map<string, 
   }
   const format = options.get('backing_fmt');
   if (request.unsafe) {
-    if (options.has('size') && format === undefined)
-      throw new BlockError('Backing file specified without backing format');
+    if (format === undefined) throw new BlockError('Backing file specified without backing format');
     return;
   }
   const slash = request.filename.lastIndexOf('/');

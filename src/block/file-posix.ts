@@ -85,13 +85,13 @@ function asyncFs(): typeof import('node:fs') {
   return process.getBuiltinModule('node:fs');
 }
 
-function openFdSet(path: string, writable: boolean): number | undefined {
+function openFdSet(path: string, writable: boolean, create = 0): number | undefined {
   const m = path.startsWith('/dev/fdset/') ? /^\/dev\/fdset\/(\d+)$/.exec(path) : null;
   if (!m) {
     if (path.startsWith('/dev/fdset/')) throw new BlockError(`Could not parse fdset ${path}`);
     return undefined;
   }
-  const flags = writable ? OPEN.RDWR : OPEN.RDONLY;
+  const flags = ((writable ? OPEN.RDWR : OPEN.RDONLY) | create).toString(16);
   // Nothing that could have set one up.
   if (fdSets.size === 0)
     throw new BlockError(`Could not dup FD for ${path} flags ${flags}: ${strerror(ERRNO.ENOSYS)}`, ERRNO.ENOSYS);
@@ -643,8 +643,9 @@ export async function createFile(
   claimed: () => void = () => {},
 ): Promise<void> {
   const path = filename.replace(/^file:/, '');
-  const existed = statPath(path) !== undefined;
-  const fd = openPath(path, OPEN.RDWR | OPEN.CREAT);
+  const given = openFdSet(path, true, OPEN.CREAT);
+  const existed = given !== undefined || statPath(path) !== undefined;
+  const fd = given ?? openPath(path, OPEN.RDWR | OPEN.CREAT);
   if (fd < 0) throw new BlockError(`Could not create '${path}': ${strerror(-fd)}`, -fd);
   try {
     // Others may have the file open, but not with the right to resize it, nor count on its content.

@@ -136,7 +136,7 @@ function findLockHolder(fd: number, at: number): string | undefined {
   const own = locksIn(fs, `/proc/self/fdinfo/${fd}`)[0]?.file;
   if (!own) return undefined;
   const file = statPath(`/proc/self/fd/${fd}`)?.identity;
-  let self: string | undefined;
+  let self = false;
   const others = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   for (const pid of [String(process.pid), ...others]) {
     let fds: string[];
@@ -154,14 +154,16 @@ function findLockHolder(fd: number, at: number): string | undefined {
         (l) => l.file === own && (at === 0 || (l.start <= at && at <= l.end)),
       );
       if (!hit) continue;
+      if (mine) {
+        self = true;
+        continue;
+      }
       let name = '?';
       try {
         name = fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
       } catch {}
-      const text = `${name}, pid ${pid}`;
-      if (!mine) return text;
-      self = text;
+      return `${name}, pid ${pid}`;
     }
   }
-  return self;
+  return self ? 'this process itself' : undefined;
 }

@@ -52,7 +52,7 @@ export async function amendImage(
   // (All that can be refused is refused before anything is changed.)
   const backing = [options.get('backing_file'), options.get('backing_fmt')];
   if (backing.some((given) => given !== undefined) && (backing[0] !== h.backingFile || backing[1] !== h.backingFormat))
-    throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'qemu-img rebase' instead.");
+    throw new BlockError('Cannot amend the backing file', ERRNO.EINVAL, "You can use 'wemu-img rebase' instead.");
   s.checkWritable();
   await s.still(async () => {
     if (version > h.version) await upgrade(s);

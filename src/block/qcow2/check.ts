@@ -15,7 +15,7 @@ import {
   usedEntries,
 } from './refcount.ts';
 import { CHUNK, ReferenceCounts } from './reference-counts.ts';
-import { snapshotTableBytes } from './snapshot-table.ts';
+import { EXTRA_KNOWN, MAX_EXTRA, snapshotTableBytes, tooMuchExtra } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, entryOffset, type Qcow2State, ZERO_LO } from './state.ts';
 
 /** A file may have been cut: references this far behind twice its length are believed. */
@@ -91,7 +91,7 @@ class Checker {
       if (this.map.add(c) > s.refcountMax) {
         this.say(`ERROR: overflow cluster offset=0x${hex(c * s.clusterSize)}`);
         this.say(
-          'Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the image cannot be opened for writing',
+          'Use wemu-img amend to increase the refcount entry width or wemu-img convert to create a clean copy if the image cannot be opened for writing',
         );
         this.r.corruptions++;
       }
@@ -196,34 +196,35 @@ class Checker {
       }
       const offset = entryOffset(hi, lo);
       const guest = (l1Index * s.l2Entries + i) * s.clusterSize;
-      if (hi & 0x3f000000 || lo & (s.header.version < 3 || s.extendedL2 ? 0x1ff : 0x1fe)) {
+      if (hi & 0x3f000000 || lo & (s.header.version < 3 ? 0x1ff : 0x1fe)) {
         this.say(`ERROR found l2 entry with reserved bits set: ${entryText(hi, lo)}`);
         this.r.corruptions++;
       }
-      if (s.extendedL2 && (zeroBits & allocBits) !== 0) {
-        this.say(`ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`);
+      const present = offset !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
+      if (!present) {
+        if (allocBits === 0) continue;
+        this.say('ERROR: Unallocated cluster has non-zero subcluster allocation map');
         this.r.corruptions++;
-        if (this.fixErrors) {
-          this.fixEntry(table, i, [0, 0, 0xffffffff, 0]);
-          this.r.corruptions--;
-        }
         continue;
       }
-      const zero = !s.extendedL2 && (lo & ZERO_LO) !== 0;
-      const present = offset !== 0 || (s.hasDataFile && (hi & COPIED_HI) !== 0);
-      if (!present) continue;
+      // (Which of the two a subcluster is, nobody can tell: that is not repaired, and the cluster stays in use.)
+      if ((zeroBits & allocBits) !== 0) {
+        this.say(`ERROR offset=${hex(offset)}: Allocated cluster has corrupted subcluster allocation bitmap`);
+        this.r.corruptions++;
+      }
       if (offset % s.clusterSize !== 0) {
-        const what = zero ? 'Preallocated ' : '';
-        if (zero && this.fixErrors) {
-          this.say(`Repairing offset=${hex(offset)}: ${what}cluster is not properly aligned; L2 entry corrupted.`);
-          this.fixEntry(table, i, [0, ZERO_LO]);
+        const holdsData = s.extendedL2 ? allocBits !== 0 : (lo & ZERO_LO) === 0;
+        const what = holdsData ? 'Data' : 'Preallocated';
+        const repair = !holdsData && this.fixErrors;
+        this.say(
+          `${repair ? 'Repairing' : 'ERROR'} offset=${hex(offset)}: ${what} cluster is not properly aligned; L2 entry corrupted.`,
+        );
+        if (repair) {
+          // Nothing is in it: without it the content is the same.
+          this.fixEntry(table, i, s.extendedL2 ? [0, 0, zeroBits, 0] : [0, ZERO_LO]);
           continue;
         }
-        this.say(
-          `ERROR offset=${hex(offset)}: ${what}${what ? 'cluster' : 'Cluster'} is not properly aligned; L2 entry corrupted.`,
-        );
         this.r.corruptions++;
-        if (zero) continue;
       }
       if (active) {
         if (!(hi & COPIED_HI)) this.unflagged = true;
@@ -529,7 +530,8 @@ class Checker {
     // Every flag is set and every count is one: nothing to find in a second pass.
     if (this.exact && !this.unflagged && !this.map.shared) return;
     // Without trustworthy counts a flag that is set cannot be judged.
-    const repair = this.fixLeaks;
+    // Where counts stay too low, a flag would let others' data be overwritten.
+    const repair = this.fixErrors || (this.fixLeaks && this.r.corruptions === 0 && this.r.checkErrors === 0);
     const repairL1 = repair && this.isOnce(s.header.l1Offset, s.l1.length * 4);
     let l1Changed = false;
     for (let i = 0; i < s.l1.length / 2; i++) {
@@ -677,10 +679,32 @@ async function pass(c: Checker, rebuilt = false): Promise<number> {
   return highest.cluster;
 }
 
+/** Writes the snapshot table without the extra data that makes it unreadable; where refcounts are right, so that there is a place. */
+async function shortenSnapshots({ s, r, say }: Checker): Promise<void> {
+  const sound = r.corruptions === 0 && r.checkErrors === 0;
+  for (const [i, { extraSize }] of s.snapshots.entries()) {
+    if (extraSize <= MAX_EXTRA) continue;
+    say(
+      `${sound ? 'Discarding' : 'ERROR'} too much extra metadata in snapshot table entry ${i} (${extraSize} > ${MAX_EXTRA})`,
+    );
+    if (sound) r.corruptionsFixed++;
+    else r.corruptions++;
+  }
+  if (!sound) return;
+  const { writeSnapshotTable } = await import('./snapshot.ts');
+  const most = MAX_EXTRA - EXTRA_KNOWN;
+  await writeSnapshotTable(
+    s,
+    s.snapshots.map((sn) => ({ ...sn, unknownExtra: sn.unknownExtra.subarray(0, most) })),
+  );
+}
+
 /** Checks the image, repairing what `fix` allows; lines that describe findings go to `say`. */
 export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string) => void): Promise<CheckResult> {
   if (s.lost) throw errnoError(ERRNO.EIO);
   if (s.flags.readOnly) fix = 'none';
+  const oversized = s.snapshots.findIndex((sn) => sn.extraSize > MAX_EXTRA);
+  if (oversized >= 0 && fix !== 'all') throw tooMuchExtra(oversized);
   await s.l2Cache.flush();
   await s.refcountCache.flush();
   let c = new Checker(s, fix, say);
@@ -699,6 +723,7 @@ export async function checkImage(s: Qcow2State, fix: FixMode, say: (line: string
   }
   if (fix !== 'none') await s.refcountCache.flush();
   await c.checkCopied();
+  if (oversized >= 0) await shortenSnapshots(c);
   if (fix !== 'none') {
     await s.refcountCache.flush();
     await s.file.flush();

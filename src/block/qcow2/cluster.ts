@@ -163,6 +163,10 @@ function unmapped(s: Qcow2State, offset: number, bytes: number): Mapping {
   return { kind: KIND.UNALLOCATED, host: -1, bytes: Math.min(bytes, unmappedBytes(s, offset)), compressedBytes: 0 };
 }
 
+function placeText({ slice, index }: L2Place): string {
+  return `(L2 offset: 0x${slice.offset.toString(16)}, L2 index: 0x${index.toString(16)})`;
+}
+
 /** The mapping an L2 entry tells, or what is wrong with it. */
 function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Mapping | string {
   const limit = Math.min(bytes, bytesInSlice(s, offset));
@@ -170,7 +174,7 @@ function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Ma
   const inCluster = offset % s.clusterSize;
   let sub = Math.floor(inCluster / s.subclusterSize);
   const kind = kindOf(s, data, place.index, sub);
-  if (kind < 0) return 'Invalid cluster entry found  (L2 offset: 0x0, L2 index: 0x0)';
+  if (kind < 0) return `Invalid cluster entry found  ${placeText(place)}`;
   const at = place.index * s.l2EntrySize;
   const hi = readU32be(data, at);
   const lo = readU32be(data, at + 4);
@@ -184,7 +188,7 @@ function mapIn(s: Qcow2State, place: L2Place, offset: number, bytes: number): Ma
   if (hasHost(kind)) {
     base = entryOffset(hi, lo);
     if (base % s.clusterSize !== 0) {
-      return `Cluster allocation offset 0x${base.toString(16)} unaligned (L2 offset: 0x${place.slice.offset.toString(16)}, L2 index: 0x${place.index.toString(16)})`;
+      return `Cluster allocation offset 0x${base.toString(16)} unaligned ${placeText(place)}`;
     }
     if (s.hasDataFile && base !== offset - inCluster) {
       return `External data file host cluster offset 0x${base.toString(16)} does not match guest cluster offset: 0x${(offset - inCluster).toString(16)}`;

@@ -190,14 +190,12 @@ export function parseHeader(b: Uint8Array): Header {
   if (backingOffset > clusterSize) fail('Invalid backing file offset');
   const extensionsEnd = backingOffset !== 0 ? backingOffset : clusterSize;
   checkFeatures(h, readExtensions(b, h, extensionsEnd));
-  if (backingOffset !== 0) {
-    if (backingSize > Math.min(1023, clusterSize - backingOffset) || backingSize === 0) {
-      fail('Backing file name too long');
-    }
+  if (backingOffset !== 0 && backingSize > 0) {
+    if (backingSize > Math.min(1023, clusterSize - backingOffset)) fail('Backing file name too long');
     h.backingFile = nameOfBytes(b.subarray(backingOffset, backingOffset + backingSize));
   }
   if (h.refcountOrder > 6) fail('Reference count entry width too large; may not exceed 64 bits');
-  if (h.cryptMethod > 2) fail(`Unsupported encryption method ${h.cryptMethod}`);
+  if (h.cryptMethod > 2) fail(`Unsupported encryption method ${h.cryptMethod | 0}`);
   checkCompression(h);
   if (h.incompatible.lo & INCOMPAT.EXTENDED_L2 && h.clusterBits < 14) {
     fail('Extended L2 entries are only supported with cluster sizes of at least 16384 bytes');

@@ -16,9 +16,19 @@ import type { Qcow2State, Snapshot } from './state.ts';
 const ENTRY_HEAD = 40;
 /** Extra data of an entry that we know: large VM state size, disk size, instruction count. */
 export const EXTRA_KNOWN = 24;
-const MAX_EXTRA = 1024;
+/** Most extra data an entry may have. */
+export const MAX_EXTRA = 1024;
 /** Longest table believed. */
 export const MAX_SNAPSHOT_TABLE_BYTES = 1024 * 65536;
+
+/** The error for a table entry that is too large to be read, which a repair makes smaller. */
+export function tooMuchExtra(index: number): BlockError {
+  return new BlockError(
+    `Too much extra metadata in snapshot table entry ${index}`,
+    ERRNO.EFBIG,
+    'You can force-remove this extra metadata with wemu-img check -r all',
+  );
+}
 
 /** Reads the snapshot table; with `lenient` (for checks) entries that cannot be right are kept as far as readable. */
 export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<void> {
@@ -42,8 +52,7 @@ export async function loadSnapshots(s: Qcow2State, lenient: boolean): Promise<vo
     const extraSize = readU32be(have, at + 36);
     const idSize = readU16be(have, at + 12);
     const nameSize = readU16be(have, at + 14);
-    if (extraSize > MAX_EXTRA && !lenient)
-      throw new BlockError('Could not read snapshots: Too much extra metadata in snapshot table entry ' + i);
+    if (extraSize > MAX_EXTRA && !lenient) throw tooMuchExtra(i);
     await need(at + ENTRY_HEAD + extraSize + idSize + nameSize);
     const extra = at + ENTRY_HEAD;
     const text = extra + extraSize;
