@@ -391,9 +391,11 @@ class Checker {
       }
       if (offset >= Math.ceil(this.fileBytes / s.clusterSize) * s.clusterSize) {
         this.say(`${this.fixErrors ? 'Repairing' : 'ERROR'} refcount block ${i} is outside image`);
-        if (this.fixErrors) this.r.corruptionsFixed++;
-        else this.r.corruptions++;
-        this.rebuild = true;
+        // (What other blocks count can be mended without it.)
+        if (this.fixErrors) {
+          this.r.corruptionsFixed++;
+          this.rebuild = true;
+        } else this.r.corruptions++;
         continue;
       }
       this.count(offset, s.clusterSize);
