@@ -92,9 +92,17 @@ for (const [what, { options = 'cluster_size=64k', change, modes = ALL }] of Obje
             .replace(/\n.*Check failed: File too large/, '')
             .split('\n');
           const bytes = p.exitCode === 1 ? 0 : tableOf(readFileSync(join(dir, 'image')));
-          const table = readFileSync(join(dir, 'image')).subarray(bytes, bytes + 4096).toString('hex');
+          const table = readFileSync(join(dir, 'image'))
+            .subarray(bytes, bytes + 4096)
+            .toString('hex');
           const left = Bun.spawnSync(['qemu-img', 'check', 'image'], { cwd: dir }).exitCode;
-          return { code: p.exitCode, out: neutral(p.stdout.toString()), lines: [...new Set(lines)].sort(), table, left };
+          return {
+            code: p.exitCode,
+            out: neutral(p.stdout.toString()),
+            lines: [...new Set(lines)].sort(),
+            table,
+            left,
+          };
         });
         expect(ours).toEqual(theirs!);
       }
