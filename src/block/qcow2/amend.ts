@@ -76,7 +76,7 @@ export async function amendImage(
 async function upgrade(s: Qcow2State): Promise<void> {
   // Snapshot entries of version 3 carry the disk size.
   if (s.snapshots.some((sn) => sn.extraSize < 16)) {
-    const { writeSnapshotTable } = await import('./snapshot.ts');
+    const { writeSnapshotTable } = await import('./snapshot-switch.ts');
     await writeSnapshotTable(s, [...s.snapshots]);
   }
   await s.changeHeader({ version: 3, headerLength: HEADER_LENGTH });

@@ -693,7 +693,7 @@ async function shortenSnapshots({ s, r, say }: Checker): Promise<void> {
     else r.corruptions++;
   }
   if (!sound) return;
-  const { writeSnapshotTable } = await import('./snapshot.ts');
+  const { writeSnapshotTable } = await import('./snapshot-switch.ts');
   const most = MAX_EXTRA - EXTRA_KNOWN;
   await writeSnapshotTable(
     s,

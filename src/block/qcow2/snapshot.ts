@@ -6,48 +6,9 @@ import { FIELD } from './header.ts';
 import { forgetInflated } from './io.ts';
 import { l1Bytes, loadSnapshotL1, MAX_L1_BYTES } from './l1.ts';
 import { allocClusters, freeClusters, processDiscards, refcountOf, refcountsOf, updateRefcount } from './refcount.ts';
-import { EXTRA_KNOWN, MAX_SNAPSHOT_TABLE_BYTES, serializeSnapshots, snapshotTableBytes } from './snapshot-table.ts';
+import { writeSnapshotTable } from './snapshot-switch.ts';
+import { EXTRA_KNOWN } from './snapshot-table.ts';
 import { COMPRESSED_HI, COPIED_HI, type DiscardType, entryOffset, type Qcow2State, type Snapshot } from './state.ts';
-
-/** Writes the table to a new place, points the header there, and frees the old one. */
-export async function writeSnapshotTable(s: Qcow2State, snapshots: Snapshot[]): Promise<void> {
-  const oldBytes = snapshotTableBytes(s.snapshots);
-  const oldOffset = s.header.snapshotOffset;
-  const table = serializeSnapshots(snapshots);
-  if (table.length > MAX_SNAPSHOT_TABLE_BYTES) throw errnoError(ERRNO.EFBIG);
-  let offset = 0;
-  if (table.length > 0) {
-    offset = await allocClusters(s, table.length);
-    try {
-      await s.flushCaches();
-      await s.file.write(offset, table);
-      await s.file.flush();
-    } catch (error) {
-      await freeClusters(s, offset, table.length, 'always').catch(() => {});
-      throw error;
-    }
-  }
-  const field = (count: number, at: number): Uint8Array => {
-    const b = new Uint8Array(12);
-    writeU32be(b, 0, count);
-    writeU64be(b, 4, at);
-    return b;
-  };
-  try {
-    await s.switchField(
-      FIELD.snapshotCount,
-      field(snapshots.length, offset),
-      field(s.header.snapshotCount, s.header.snapshotOffset),
-    );
-  } catch (error) {
-    if (table.length > 0) await freeClusters(s, offset, table.length, 'never').catch(() => {});
-    throw error;
-  }
-  s.header.snapshotCount = snapshots.length;
-  s.header.snapshotOffset = offset;
-  s.snapshots = snapshots.map((sn) => ({ ...sn, extraSize: EXTRA_KNOWN + sn.unknownExtra.length }));
-  if (oldBytes > 0) await freeClusters(s, oldOffset, oldBytes, 'snapshot');
-}
 
 /** Entries from `index` on that refer to host clusters in a row, the first of which is at `offset`. */
 function entriesInRow(s: Qcow2State, data: Uint8Array, index: number, offset: number): number {
