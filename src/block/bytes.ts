@@ -140,3 +140,17 @@ export function bytesOfName(name: string): Uint8Array {
   }
   return Uint8Array.from(out);
 }
+
+/** Sets the bits [from, to), of which the first is the lowest of the first byte. */
+export function setBits(bits: Uint8Array, from: number, to: number): void {
+  for (; from < to && from % 8 !== 0; from++) bits[from >>> 3]! |= 1 << (from & 7);
+  bits.fill(0xff, from >>> 3, Math.max(from, to) >>> 3);
+  for (let at = Math.max(from, to - (to % 8)); at < to; at++) bits[at >>> 3]! |= 1 << (at & 7);
+}
+
+/** Whether none of the bits [from, to) is set. */
+export function noBits(bits: Uint8Array, from: number, to: number): boolean {
+  for (; from < to && from % 8 !== 0; from++) if ((bits[from >>> 3]! >>> (from & 7)) & 1) return false;
+  for (; from < to && to % 8 !== 0; to--) if ((bits[(to - 1) >>> 3]! >>> ((to - 1) & 7)) & 1) return false;
+  return isZero(bits, from >>> 3, to >>> 3);
+}

@@ -1,5 +1,5 @@
 // The references a check has counted for each cluster, kept as refcount blocks of 16 bits keep them on disk.
-import { equalRanges, isZero } from '../bytes.ts';
+import { equalRanges, isZero, noBits, setBits } from '../bytes.ts';
 import { BlockError, ERRNO } from '../errors.ts';
 
 const CHUNK_BITS = 16;
@@ -28,20 +28,6 @@ const ONE = 0x0100;
 const MAX_IN_PLACE = 0xffff;
 
 const swap16 = (v: number): number => ((v & 255) << 8) | (v >> 8);
-
-/** Sets the bits [from, to) of a chunk. */
-function setBits(bits: Uint8Array, from: number, to: number): void {
-  for (; from < to && from % 8 !== 0; from++) bits[from >>> 3]! |= 1 << (from & 7);
-  bits.fill(0xff, from >>> 3, Math.max(from, to) >>> 3);
-  for (let at = Math.max(from, to - (to % 8)); at < to; at++) bits[at >>> 3]! |= 1 << (at & 7);
-}
-
-/** Whether none of the bits [from, to) is set. */
-function noBits(bits: Uint8Array, from: number, to: number): boolean {
-  for (; from < to && from % 8 !== 0; from++) if ((bits[from >>> 3]! >>> (from & 7)) & 1) return false;
-  for (; from < to && to % 8 !== 0; to--) if ((bits[(to - 1) >>> 3]! >>> ((to - 1) & 7)) & 1) return false;
-  return isZero(bits, from >>> 3, to >>> 3);
-}
 
 /** Writes the counters that bits stand for; runs of bytes that are alike at once. */
 function widen(bits: Uint8Array, into: Uint16Array): void {

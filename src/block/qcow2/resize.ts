@@ -77,8 +77,19 @@ export async function resizeImage(
   if (size % 512 !== 0) throw new BlockError('The new size must be a multiple of 512');
   s.checkWritable();
   const old = s.size;
-  await s.still(() => resizeLocked(s, size, preallocation, exact));
-  if (size <= old) return;
+  try {
+    await s.still(() => resizeLocked(s, size, preallocation, exact));
+    if (size > old) await coverAndPublish(s, old, size, preallocation);
+  } catch (error) {
+    // Bitmaps that are longer already go back to what fits the disk.
+    if (size > old && s.header.bitmaps && !s.corrupted)
+      await s.still(async () => (await import('./bitmap.ts')).resizeBitmaps(s, size, old)).catch(() => {});
+    throw error;
+  }
+}
+
+/** Makes the space behind the end of the disk ready, and then the disk longer. */
+async function coverAndPublish(s: Qcow2State, old: number, size: number, preallocation: Preallocation): Promise<void> {
   // A longer backing file would show in the new area: it is covered before the size says that the area is there.
   const { backing } = s.node;
   s.growing = size;
@@ -101,7 +112,11 @@ async function resizeLocked(s: Qcow2State, size: number, wanted: Preallocation, 
   if (s.snapshots.length > 0 && s.header.version < 3) {
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
   }
-  if (s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, size);
+  if (s.header.bitmaps) {
+    const { checkResizable, resizeBitmaps } = await import('./bitmap.ts');
+    await checkResizable(s);
+    if (size > old) await resizeBitmaps(s, old, size);
+  }
   if (size < old) {
     if (preallocation !== 'off') throw new BlockError("Preallocation can't be used for shrinking an image");
     await shrink(s, size);
@@ -126,8 +141,10 @@ async function resizeLocked(s: Qcow2State, size: number, wanted: Preallocation, 
 async function shrink(s: Qcow2State, size: number): Promise<void> {
   const from = roundUp(size, s.clusterSize);
   const end = roundUp(s.size, s.clusterSize);
+  const old = s.size;
   // The size first: what is given up must not be part of the disk any more.
   await publishSize(s, size);
+  if (s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, old, size);
   await failingAs('Failed to discard cropped clusters', async () => {
     if (end > from) await discardClusters(s, from, end - from, 'always', true);
     forgetInflated(s);

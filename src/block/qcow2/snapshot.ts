@@ -178,7 +178,11 @@ export async function applySnapshot(s: Qcow2State, sn: Snapshot): Promise<void> 
     throw new BlockError("Can't resize a v2 image which has snapshots", ERRNO.EOPNOTSUPP);
   const wanted = await loadSnapshotL1(s, sn);
   await repairably(s, async () => {
-    if (sn.diskSize !== s.size && s.header.bitmaps) await (await import('./bitmap.ts')).resizeBitmaps(s, sn.diskSize);
+    if (sn.diskSize !== s.size && s.header.bitmaps) {
+      const { checkResizable, resizeBitmaps } = await import('./bitmap.ts');
+      await checkResizable(s);
+      await resizeBitmaps(s, s.size, sn.diskSize);
+    }
     await addToTree(s, wanted, 1, 'snapshot');
     for (let i = 0; i < wanted.length; i += 2) wanted[i] = (wanted[i]! & ~COPIED_HI) >>> 0;
     const old = s.l1;

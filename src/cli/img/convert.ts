@@ -290,25 +290,8 @@ async function checkBitmaps(sources: readonly BlockNode[], skip: boolean): Promi
 }
 
 async function copyBitmaps(source: Qcow2Node, target: Qcow2Node): Promise<void> {
-  const { addBitmap, bitmapState, listBitmaps, markInUse, mergeBitmap, removeBitmap } = await import(
-    '../../block/qcow2/bitmap.ts'
+  const ops = await import('../../block/qcow2/bitmap.ts');
+  await target.s.quiet(() =>
+    ops.copyBitmaps(target.s, source.s, (name) => sayError(`warning: Skipping inconsistent bitmap '${name}'`)),
   );
-  for (const b of await listBitmaps(source.s)) {
-    const { name } = b;
-    if (b.inconsistent) {
-      sayError(`warning: Skipping inconsistent bitmap '${name}'`);
-      continue;
-    }
-    const { enabled, granularity } = bitmapState(b);
-    await target.s.lock.with(async () => {
-      await addBitmap(target.s, name, granularity, !enabled).catch((error) => {
-        throw asBlockError(error).prefixed(`Failed to create bitmap ${name}: `);
-      });
-      await mergeBitmap(target.s, name, source.s, name).catch(async (error) => {
-        await removeBitmap(target.s, name);
-        throw asBlockError(error).prefixed(`Failed to populate bitmap ${name}: `);
-      });
-      await markInUse(target.s);
-    });
-  }
 }
