@@ -9,6 +9,7 @@ import { closeImage, openImage } from '../../src/block/graph.ts';
 import {
   addBitmap,
   clearBitmap,
+  dirtyRanges,
   enableBitmap,
   listBitmaps,
   mergeBitmap,
@@ -189,7 +190,7 @@ export async function crashTest(q: CrashRequest): Promise<CrashResult> {
     expect.write(0, SIZE, 0xbb, 0);
     expect.flush(0);
   }
-  const extras = new Extras(q.extras ?? [], node, r, expect, log);
+  const extras = new Extras(q.extras ?? [], node, r, expect, log, q.dir);
   for (let i = 0; i < q.operations; i++) {
     await guestRequest(node, r, expect, log, q.backing === true || q.whole !== undefined);
     if (r.below(8) === 0) await extras.one(i);
@@ -210,7 +211,8 @@ export async function crashTest(q: CrashRequest): Promise<CrashResult> {
   }
   await closeImage(node);
   expect.flush(log.length);
-  return checkStates(q, r, files, log, expect);
+  const bitmaps = q.extras?.includes('bitmaps') ? await settledBitmaps(path) : undefined;
+  return checkStates(q, r, files, log, expect, bitmaps);
 }
 
 /** One random request of a guest. */
@@ -254,6 +256,7 @@ class Extras {
     private readonly r: Random,
     private readonly expect: Expectations,
     private readonly log: LogEntry[],
+    private readonly dir: string,
   ) {}
 
   async one(i: number): Promise<void> {
@@ -311,7 +314,8 @@ class Extras {
       case 'bitmaps': {
         const list = await listBitmaps(s);
         const name = list[r.below(Math.max(1, list.length))]?.name;
-        const pick = r.below(4);
+        const pick = r.below(6);
+        if (pick > 3 && name !== undefined) return this.mergeFromOther(name);
         await s.quiet(async () => {
           if (list.length < 3 || name === undefined) await addBitmap(s, `b${i}`, 512 << r.below(4), r.below(2) === 0);
           else if (pick === 0) await removeBitmap(s, name);
@@ -349,6 +353,35 @@ class Extras {
       }
     }
   }
+
+  /** Merges a bitmap of another image of the same size, finer or coarser and with other clusters. */
+  private async mergeFromOther(name: string): Promise<void> {
+    const { node, r } = this;
+    const { s } = node;
+    const filename = join(this.dir, 'merged');
+    const optionTexts = [`cluster_size=${512 << r.below(4)}`];
+    await createImage({ filename, format: 'qcow2', size: s.size, optionTexts });
+    const other = (await openImage({ filename, noFlush: true })) as Qcow2Node;
+    await other.s.quiet(() => addBitmap(other.s, 'm', 512 << (r.below(4) * 4), false));
+    for (let n = r.below(4); n > 0; n--) {
+      const at = r.below(s.size / UNIT) * UNIT;
+      await other.writeZeroes(at, Math.min(s.size - at, (1 + r.below(200)) * UNIT));
+    }
+    await closeImage(other);
+    const source = (await openImage({ filename, readOnly: true })) as Qcow2Node;
+    await s.quiet(() => mergeBitmap(s, name, source.s, 'm'));
+    await closeImage(source);
+  }
+}
+
+/** What each bitmap says that was closed properly, by name. */
+async function settledBitmaps(path: string): Promise<Map<string, string>> {
+  const out = new Map<string, string>();
+  const node = (await openImage({ filename: path, readOnly: true, check: true, noFlush: true })) as Qcow2Node;
+  for (const b of await listBitmaps(node.s))
+    if (!b.inconsistent) out.set(b.name, JSON.stringify(await dirtyRanges(node.s, b.name)));
+  await closeImage(node);
+  return out;
 }
 
 async function runWhole(whole: Whole, node: Qcow2Node, base: string): Promise<void> {
@@ -427,12 +460,13 @@ async function checkStates(
   files: readonly Recorded[],
   log: LogEntry[],
   expect: Expectations,
+  bitmaps: Map<string, string> | undefined,
 ): Promise<CrashResult> {
   const step = Math.max(1, Math.floor(log.length / (q.states / 2)));
   let states = 0;
   const initial = files.map((f) => f.initial);
   for (const state of crashStates(initial, log, r, step)) {
-    await checkState(q, files, state.images, expect.at(state.position), state.what);
+    await checkState(q, files, state.images, expect.at(state.position), state.what, bitmaps);
     states++;
   }
   return { entries: log.length, states };
@@ -444,6 +478,7 @@ async function checkState(
   images: readonly Buffer[],
   allowed: Disk[],
   what: string,
+  bitmaps: Map<string, string> | undefined,
 ): Promise<void> {
   for (const [i, f] of files.entries()) writeFileSync(join(q.dir, `state-${f.name}`), images[i]!);
   const path = join(q.dir, 'state-image');
@@ -471,6 +506,11 @@ async function checkState(
           .join('; ')}`,
       );
   };
+  // A bitmap either says that it may be behind, or is what it was when the image was closed.
+  if (bitmaps)
+    for (const [name, ranges] of await settledBitmaps(path))
+      if (ranges !== bitmaps.get(name))
+        throw new Error(`${where}: bitmap ${name} is ${ranges}, not ${bitmaps.get(name)}`);
   let node = (await open(true, true)) as Qcow2Node;
   const dirty = node.isDirty;
   if (dirty || q.extras?.includes('bitmaps')) {
@@ -602,6 +642,8 @@ export const CRASHES: readonly Partial<CrashRequest>[] = [
   { options: 'cluster_size=4096', extras: ['compressed'], backing: true },
   { options: 'cluster_size=512', extras: ['bitmaps'] },
   { options: 'cluster_size=512', extras: ['bitmaps', 'resize'] },
+  { options: 'cluster_size=512', extras: ['bitmaps', 'bitmaps', 'snapshots', 'apply', 'resize'] },
+  { options: 'cluster_size=4096,lazy_refcounts=on', extras: ['bitmaps'] },
   { options: 'cluster_size=4096', extras: ['amend'] },
   { options: 'cluster_size=512', extras: ['amend', 'compressed'], backing: true },
   { options: 'cluster_size=512,refcount_bits=1', extras: ['amend', 'resize'] },
