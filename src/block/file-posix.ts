@@ -1,5 +1,5 @@
 // Storage in host files and block devices: the `file` and `host_device` drivers.
-import { RangeLock } from './async.ts';
+import { Mutex, RangeLock } from './async.ts';
 import { roundDown, roundUp } from './bytes.ts';
 import {
   BlockNode,
@@ -422,7 +422,17 @@ export class FileNode extends BlockNode {
     return true;
   }
 
-  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+  private readonly resizing = new Mutex();
+
+  override truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    return this.resizing.with(async () => {
+      // What is on its way to a place that goes would bring it back.
+      if (size < this.size) await Promise.allSettled(this.writing);
+      await this.truncateAlone(size, preallocation, exact);
+    });
+  }
+
+  private async truncateAlone(size: number, preallocation: Preallocation, exact: boolean): Promise<void> {
     this.changes++;
     if (this.isDevice) {
       if (preallocation !== 'off') {
@@ -439,9 +449,12 @@ export class FileNode extends BlockNode {
     if (size < before && preallocation !== 'off') {
       throw new BlockError("Preallocation can't be used for shrinking files", ERRNO.EOPNOTSUPP);
     }
+    // (At once: no request may be about what is behind it any more.)
+    if (size < before) this.size = size;
     try {
       await this.resize(before, size, preallocation);
     } catch (error) {
+      this.size = before;
       // A file that could not be filled goes back to its old length.
       if (size > before && preallocation !== 'off') truncateFd(this.fd, before);
       throw error;

@@ -236,7 +236,13 @@ class PreallocateNode extends FilterNode {
     await this.extending(offset + bytes, () => this.base.writeZeroes(offset, bytes, flags));
   }
 
-  override async truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+  private readonly resizing = new Mutex();
+
+  override truncate(size: number, preallocation: Preallocation = 'off', exact = true): Promise<void> {
+    return this.resizing.with(() => this.truncateAlone(size, preallocation, exact));
+  }
+
+  private async truncateAlone(size: number, preallocation: Preallocation, exact: boolean): Promise<void> {
     // What lies behind the data is not known to whoever asks: it goes first, so that the file grows from where they see its end.
     if (this.base.length > this.dataEnd && size > this.dataEnd && preallocation !== 'off')
       await this.base.truncate(this.dataEnd);

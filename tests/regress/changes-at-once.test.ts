@@ -57,6 +57,22 @@ const withNode = (size: number, options: string, body: (node: Qcow2Node, path: s
     await body(node, path);
   });
 
+test('resizes of a raw disk come one after the other, and after writes under way', () =>
+  inScratch(async (dir) => {
+    const path = join(dir, 'a');
+    writeFileSync(path, new Uint8Array(4 << 20).fill(1));
+    const node = await openImage({ filename: path, options: new Map([['driver', 'raw']]) });
+    const writing = fill(node, 1 << 20, 2, 3 << 20);
+    const resizing = [node.truncate(1 << 20), node.truncate(9 << 20, 'full'), node.truncate(2 << 20)];
+    await Promise.all([writing, ...resizing]);
+    expect(node.length).toBe(2 << 20);
+    await node.close();
+    const content = readFileSync(path);
+    expect(content.length).toBe(2 << 20);
+    expect(content.indexOf(0)).toBe(1 << 20);
+    expect(content.lastIndexOf(1)).toBe((1 << 20) - 1);
+  }));
+
 test(
   'resizes come one after the other',
   withNode(1 << 20, 'cluster_size=512', async (node, path) => {
