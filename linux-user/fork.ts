@@ -1,5 +1,6 @@
 // Making processes: the host's fork of the emulator with all its threads, and the memory a vfork child gives back.
 
+import { forgetAlarm } from '../src/host/alarm.ts';
 import { EAGAIN, EINTR, EINVAL, ENOSYS } from '../src/host/errno.ts';
 import { readOwnProc } from '../src/host/own-proc.ts';
 import { prepareShownArguments } from '../src/host/shown-arguments.ts';
@@ -139,6 +140,7 @@ function enterChild(p: Process): void {
   backPipe = -1;
   p.beforeEnd.length = 0;
   ownPid = sys0(SYS.getpid);
+  forgetAlarm();
   for (const run of p.inChild) run();
 }
 

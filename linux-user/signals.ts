@@ -12,6 +12,7 @@ import {
 import { SYS } from '../src/host/syscall.ts';
 import type { GuestMemory } from '../src/memory/guest-memory.ts';
 import type { AltStack, SignalAbi, TrapState } from './abi/signal-interface.ts';
+import { isBrief } from './brief-calls.ts';
 import type { CpuException } from './cpu.ts';
 import { ERESTARTNOINTR } from './errno.ts';
 import type { SignalHooks } from './process.ts';
@@ -105,12 +106,6 @@ export function inMask(low: number, high: number, n: number): boolean {
 
 /** How often in a row a fork is put off because a signal has come. */
 const MAX_FORKS_PUT_OFF = 8;
-
-/** Calls with which programs open, read and write files: others may wait for long. */
-const BRIEF_CALLS: ReadonlySet<number> = new Set([
-  ...[SYS.openat, SYS.openat2, SYS.read, SYS.readv, SYS.pread64, SYS.preadv, SYS.write, SYS.writev, SYS.pwrite64],
-  ...[SYS.getdents64, SYS.fcntl, SYS.ioctl],
-]);
 
 /** Host calls that are interrupted when the process was stopped and goes on, though no handler has run (signal(7)). */
 const ENDED_BY_STOPS: ReadonlySet<number> = new Set([
@@ -405,7 +400,7 @@ export class Signals implements SignalHooks {
   }
 
   beforeWait(call: number, descriptor: number): void {
-    if (!this.settled && (!BRIEF_CALLS.has(call) || (call === SYS.read && descriptor < 3))) this.settle();
+    if (!this.settled && !isBrief(call, descriptor)) this.settle();
     this.followMask();
   }
 
@@ -653,6 +648,11 @@ export class Signals implements SignalHooks {
       const arrived = readHostInfo(info);
       if (arrived.signal === SIGCONT || STOPS.includes(arrived.signal)) this.discardOpposite(arrived.signal);
       this.waiting.push(arrived);
+    }
+    // What came while it was being blocked is looked for in the kernel, where later ones wait already.
+    if (some && this.kernelQueue && this.waiting.all.some(({ signal }) => this.isBlocked(signal))) {
+      this.pull(this.blockedLow, this.blockedHigh);
+      this.giveBack();
     }
     return some;
   }

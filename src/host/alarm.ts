@@ -21,8 +21,13 @@ const AGAIN_NANOSECONDS = 1_000_000;
 let buffer: HostBuffer | undefined;
 /** A word that nobody sets. */
 let zero: HostBuffer | undefined;
-/** The thread that the timer rings for; 0: there is none. Children of a fork have none. */
+/** The thread that the timer rings for; 0: there is none. */
 let owner = 0;
+
+/** In the child of a fork, which has no timers. */
+export function forgetAlarm(): void {
+  owner = 0;
+}
 
 /** Makes the timer where this process has none. */
 function prepare(): HostBuffer | undefined {

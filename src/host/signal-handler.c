@@ -85,6 +85,17 @@ static void note(struct guest_thread *thread, const uint *info, ulong *context) 
   if (context[UC_RIP] >= (ulong)fork_start && context[UC_RIP] < (ulong)fork_end) context[UC_RIP] = (ulong)fork_interrupted;
 }
 
+/* Whether an instance that the guest has not taken yet stands for this one. */
+static int is_noted(struct guest_thread *thread, const uint *info) {
+  volatile uint *mailbox = thread->mailbox;
+  uint k;
+  for (k = mailbox[TAKEN]; k != mailbox[PUT]; k++) {
+    volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (k % RING_ENTRIES);
+    if (entry[0] == info[0] && ((int)entry[INFO_CODE] == SI_TKILL) == ((int)info[INFO_CODE] == SI_TKILL)) return 1;
+  }
+  return 0;
+}
+
 EXPORT void on_signal(int signal, uint *info, ulong *context) {
   int code = (int)info[INFO_CODE];
   struct guest_thread *thread;
@@ -97,6 +108,8 @@ EXPORT void on_signal(int signal, uint *info, ulong *context) {
   thread = thread_of((int)call4(SYS_GETTID, 0, 0, 0, 0));
   if (thread) {
     if ((info[INFO_CODE] & 0xff000000u) == FORWARDED) info[INFO_CODE] &= 0xffff;
+    /* One that is never blocked (ILL, TRAP, FPE, SYS) can come any number of times until the thread looks. */
+    if (!(all_signals >> (signal - 1) & 1) && is_noted(thread, info)) return;
     note(thread, info, context);
     return;
   }
@@ -118,17 +131,6 @@ EXPORT void on_signal(int signal, uint *info, ulong *context) {
 /* In place of si_value in a SIG_PARK that carries another signal: its number, code, pid, uid and value stand around it. */
 static const uint carrier;
 enum { CARRIED_SIGNAL = 4, CARRIED_CODE = 5, CARRIED_ID = 8, CARRIED_VALUE = 10 };
-
-/* Whether an instance that the guest has not taken yet stands for this one. */
-static int is_noted(struct guest_thread *thread, const uint *info) {
-  volatile uint *mailbox = thread->mailbox;
-  uint k;
-  for (k = mailbox[TAKEN]; k != mailbox[PUT]; k++) {
-    volatile uint *entry = mailbox + RING_WORD + INFO_WORDS * (k % RING_ENTRIES);
-    if (entry[0] == info[0] && ((int)entry[INFO_CODE] == SI_TKILL) == ((int)info[INFO_CODE] == SI_TKILL)) return 1;
-  }
-  return 0;
-}
 
 static void foreign(int signal, uint *info, ulong *context) {
   struct guest_thread *thread = thread_of((int)call4(SYS_GETTID, 0, 0, 0, 0));
@@ -584,11 +586,11 @@ EXPORT int keep_signals(int proc) {
 EXPORT long fork_all(int proc, ulong flags, void *told, ulong tid_address, const ulong *mask) {
   int pid = (int)call4(SYS_GETPID, 0, 0, 0, 0), own = (int)call4(SYS_GETTID, 0, 0, 0, 0), places, listed;
   ulong robust_list = 0, robust_size = 0, all = ~0ul;
-  const ulong held = *mask | ENGINE_SIGNALS;
+  /* The child must be ready for signals that are never blocked, the engine's among them: they have to wait for it. */
+  const ulong held = *mask | ~all_signals;
   long child;
   call4(SYS_GET_ROBUST_LIST, 0, (long)&robust_list, (long)&robust_size, 0);
   listed = park_all(proc, pid, own, &places);
-  /* The child must be ready for the engine's signals, too: they have to wait for it. */
   child = listed < 0 ? listed : clone_process(flags, told, tid_address, &held);
   if (child != 0) call4(SYS_RT_SIGPROCMASK, SIG_SETMASK, (long)mask, 0, 8);
   if (child != 0) {
