@@ -12,7 +12,7 @@ export interface CopyRequest {
   /** Bytes of the target to fill; sources beyond are ignored. */
   length: number;
   compressed: boolean;
-  /** Runs of zeroes at least this long are not written; 0 writes everything. */
+  /** Runs of zeroes at least this long are not written, nor shorter ones before data; 0 writes everything. */
   minSparse: number;
   /** Data is copied within the host where it can be, and zeroes in it are not looked for. */
   offload?: boolean;
@@ -36,6 +36,9 @@ const CHUNK = 1 << 20;
 
 /** Parts at most of which a piece is made: all of them are read at the same time. */
 const MAX_PARTS = 256;
+
+/** Zeroes are looked for in blocks of at most this many bytes, where the target has no larger units. */
+const LEAST_SPARSE = 4096;
 
 type Kind = 'data' | 'zero' | 'backing';
 
@@ -292,7 +295,8 @@ function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () =
     return target.write(at, buffer, REQ.COMPRESSED);
   }
   // What is skipped saves something only where the target has units for it.
-  const ends = minSparse === 0 ? [buffer.length] : runs(buffer, at, Math.max(minSparse, target.zeroAlignment));
+  const unit = Math.max(Math.min(minSparse, LEAST_SPARSE), target.zeroAlignment);
+  const ends = minSparse === 0 ? [buffer.length] : longRuns(runs(buffer, at, unit), minSparse);
   return ends.length === 1 && ends[0]! > 0
     ? begin(started, target.write(at, buffer, r.targetIsZero ? REQ.FRESH : 0))
     : writeRuns(r, at, buffer, ends, started);
@@ -345,6 +349,18 @@ function runs(buffer: Uint8Array, at: number, unit: number): number[] {
     zeroRun = zero;
   }
   out.push(zeroRun ? -length : length);
+  return out;
+}
+
+/** The runs without those of zeroes behind data that are shorter than `least`. */
+function longRuns(ends: number[], least: number): number[] {
+  if (ends.length < 2) return ends;
+  const out: number[] = [];
+  for (const [i, end] of ends.entries()) {
+    const short = i > 0 && end < 0 && -end - ends[i - 1]! < least;
+    if (short) out.pop();
+    if (!short || i === ends.length - 1) out.push(short ? -end : end);
+  }
   return out;
 }
 

@@ -319,8 +319,12 @@ export class Qcow2Node extends BlockNode {
       false,
     );
     try {
-      if (s.header.version < 3) throw errnoError(ERRNO.EOPNOTSUPP);
       s.checkInside(offset, bytes);
+      if (s.header.version < 3) {
+        // No clusters are taken for what is zero already.
+        if (await this.readsZero(offset, bytes)) return;
+        throw errnoError(ERRNO.EOPNOTSUPP);
+      }
       s.recordWrite?.(offset, bytes);
       let start = offset;
       let end = offset + bytes;
