@@ -17,10 +17,13 @@ export function statusAbove(
   bytes: number,
   wantZero = true,
 ): Soon<ChainStatus> {
-  return statusFrom(top, top, base, offset, bytes, wantZero, 0, false);
+  return statusFrom(top, top, base, offset, bytes, wantZero, 0, false, false);
 }
 
-/** Goes on from a layer at some depth; `eof` says that the top ends with the range. */
+/**
+ * Goes on from a layer at some depth; `eof` says that the top ends with the range, `zero` that the layers above read as zeroes
+ * there, as what is below is too short.
+ */
 function statusFrom(
   from: BlockNode | undefined,
   top: BlockNode,
@@ -30,6 +33,7 @@ function statusFrom(
   wantZero: boolean,
   depth: number,
   eof: boolean,
+  zero: boolean,
 ): Soon<ChainStatus> {
   for (let at = from; at && at !== base; at = at.layerBelow(), depth++) {
     const got = at.blockStatus(offset, limit, wantZero);
@@ -38,24 +42,29 @@ function statusFrom(
       const deep = depth;
       return got.then((status) => {
         const end = eof || (layer === top && status.eof === true);
-        return (
-          answerOf(status, layer === top, limit, deep, end) ??
-          statusFrom(layer.layerBelow(), top, base, offset, Math.min(limit, status.bytes), wantZero, deep + 1, end)
-        );
+        const answer = answerOf(status, layer === top, base !== undefined, limit, deep, end);
+        if (answer) return answer;
+        const less = Math.min(limit, status.bytes);
+        return statusFrom(layer.layerBelow(), top, base, offset, less, wantZero, deep + 1, end, zero || status.zero);
       });
     }
     if (at === top && got.eof) eof = true;
-    const answer = answerOf(got, at === top, limit, depth, eof);
+    const answer = answerOf(got, at === top, base !== undefined, limit, depth, eof);
     if (answer) return answer;
     limit = Math.min(limit, got.bytes);
+    zero ||= got.zero;
   }
-  return { bytes: limit, data: false, zero: false, allocated: false, offset: -1, file: null, depth, eof };
+  return { bytes: limit, data: false, zero, allocated: false, offset: -1, file: null, depth, eof };
 }
 
-/** What a layer says of a range of `limit` bytes, if that is an answer. */
+/**
+ * What a layer says of a range of `limit` bytes, if that is an answer. That it reads as zeroes without having anything there is
+ * none where the layer that has it is asked for (`owner`): the one below that ends before the range hides what is under it.
+ */
 function answerOf(
   status: BlockStatus,
   isTop: boolean,
+  owner: boolean,
   limit: number,
   depth: number,
   eof: boolean,
@@ -64,7 +73,7 @@ function answerOf(
     // This layer ends before the range: what is above reads zeroes here.
     return { bytes: limit, data: false, zero: true, allocated: true, offset: -1, file: null, depth, eof };
   }
-  if (!status.allocated && !status.data && !status.zero) return undefined;
+  if (!status.allocated && !status.data && (owner || !status.zero)) return undefined;
   const { data, zero, allocated, offset, file, compressed } = status;
   return { bytes: Math.min(limit, status.bytes), data, zero, allocated, offset, file, compressed, depth, eof };
 }
