@@ -272,7 +272,7 @@ export abstract class BlockNode {
     await this.flush();
   }
 
-  protected checkWritable(offset: number, bytes: number): void {
+  private checkWritable(offset: number, bytes: number): void {
     if (this.flags.readOnly) throw errnoError(ERRNO.EPERM);
     if (!(offset >= 0) || offset + bytes > MAX_OFFSET || !isExact(offset) || !isExact(offset + bytes))
       throw errnoError(ERRNO.EIO);

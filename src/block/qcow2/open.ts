@@ -309,18 +309,6 @@ export class Qcow2Node extends BlockNode {
     }
   }
 
-  override async writeZeroes(offset: number, bytes: number, flags = 0): Promise<void> {
-    if (this.s.header.version >= 3) return super.writeZeroes(offset, bytes, flags);
-    this.checkWritable(offset, bytes);
-    // Zeroes are written as data there: not where there are zeroes already.
-    for (const end = offset + bytes; offset < end; ) {
-      const status = await statusAbove(this, undefined, offset, end - offset);
-      const n = Math.max(1, Math.min(status.bytes, end - offset));
-      if (!status.zero) await super.writeZeroes(offset, n, flags);
-      offset += n;
-    }
-  }
-
   protected override async doWriteZeroes(offset: number, bytes: number, flags: number): Promise<void> {
     const { s } = this;
     const unit = s.subclusterSize;
