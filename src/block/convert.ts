@@ -291,7 +291,9 @@ function writeData(r: CopyRequest, at: number, buffer: Uint8Array, started: () =
   const { target } = r;
   const minSparse = r.offload ? 0 : r.minSparse;
   if (r.compressed) {
-    if (minSparse > 0 && r.targetIsZero && isZero(buffer)) return undefined;
+    // (A part of a cluster can only be compressed at the end of the target, which may be longer than the source; zeroes need not.)
+    if (minSparse > 0 && isZero(buffer))
+      return isZeroAlready(r, at) ? undefined : target.writeZeroes(at, buffer.length, REQ.MAY_UNMAP);
     return target.write(at, buffer, REQ.COMPRESSED);
   }
   // What is skipped saves something only where the target has units for it.

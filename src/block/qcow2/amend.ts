@@ -97,16 +97,16 @@ async function setLazy(s: Qcow2State, lazy: boolean, version: number): Promise<v
 
 async function downgrade(s: Qcow2State, progress: (fraction: number) => void): Promise<void> {
   const h = s.header;
-  if (h.incompatible.lo & INCOMPAT.DATA_FILE) fail('Cannot downgrade an image with a data file');
-  if (h.compressionType !== 0 && (await anyCompressed(s)))
-    fail('Cannot downgrade an image with zstd compression type and existing compressed clusters');
-  const features = h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE | INCOMPAT.COMPRESSION);
-  if (features) fail(`Cannot downgrade an image with incompatible features 0x${features.toString(16)} set`);
   if (s.refcountBits !== 16) fail('compat=0.10 requires refcount_bits=16');
-  if (h.bitmaps) fail('Cannot downgrade an image with bitmaps');
+  if (h.incompatible.lo & INCOMPAT.DATA_FILE) fail('Cannot downgrade an image with a data file');
   for (const sn of s.snapshots) {
     if (sn.vmStateSize > 0xffffffff || sn.diskSize !== s.size) fail('Internal snapshots prevent downgrade of image');
   }
+  const features = h.incompatible.lo & ~(INCOMPAT.DIRTY | INCOMPAT.DATA_FILE | INCOMPAT.COMPRESSION);
+  if (features) fail(`Cannot downgrade an image with incompatible features 0x${features.toString(16)} set`);
+  if (h.compressionType !== 0 && (await anyCompressed(s)))
+    fail('Cannot downgrade an image with zstd compression type and existing compressed clusters');
+  if (h.bitmaps) fail('Cannot downgrade an image with bitmaps');
   await s.markClean();
   await expandZeroClusters(s, progress);
   await s.flushCaches();
