@@ -275,9 +275,13 @@ const COMMANDS: Record<string, [number, Generator]> = {
         if (r.below(2)) args.push('-B', backing.name, '-F', backing.format);
         else args.push('-o', `backing_file=${backing.name},backing_fmt=${backing.format}`);
       }
-      args.push(image.name, into ? into.name : 'out');
+      // (Behind one another, with sizes in whole sectors.)
+      const second = snapshot === undefined && !backing && r.below(8) === 0 ? pick(r, below(image)) : undefined;
+      if (second) args.splice(1, 2);
+      args.push(image.name, ...(second ? [second.name] : []), into ? into.name : 'out');
       const promises: Case['promises'] = (content) => {
-        const shown = snapshot === undefined ? content(image) : image.snapshots.get(snapshot)!;
+        const first = snapshot === undefined ? content(image) : image.snapshots.get(snapshot)!;
+        const shown = second ? Buffer.concat([first, content(second)]) : first;
         const known = new Map([[image.name, content(image)]]);
         // Over another backing file only what this layer holds is copied.
         if (!backing || backing === image.below)
@@ -356,7 +360,7 @@ const COMMANDS: Record<string, [number, Generator]> = {
       const args = ['amend', '-f', image.format, '-o', option, image.name];
       const promises: Case['promises'] = (content) => {
         const now = content(image);
-        return new Map([[image.name, option.startsWith('size') ? resized(now, size) : now]]);
+        return new Map([[image.name, option.startsWith('size') && size > 0 ? resized(now, size) : now]]);
       };
       return { args, image, promises };
     },

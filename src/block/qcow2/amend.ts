@@ -69,7 +69,9 @@ export async function amendImage(
     await s.still(() => setLazy(s, lazy, version));
   }
   const size = options.get('size');
-  if (size !== undefined) await (await import('./resize.ts')).resizeImage(s, toSize('size', size));
+  // (qemu-img 7.2 takes 0 as no size given.)
+  const bytes = size === undefined ? 0 : toSize('size', size);
+  if (bytes > 0) await (await import('./resize.ts')).resizeImage(s, bytes);
   if (version < h.version) await s.still(() => downgrade(s, progress));
 }
 
