@@ -168,7 +168,7 @@ function makeChain(r: Random, dir: string): Chain {
 
 /**
  * What qemu-img 7.2 says of zeroes in version 2 images with a backing file; and nothing where -c had nothing to write onto an
- * external data file: docs/disk.md.
+ * external data file: docs/disk.md. (And it takes the present size for a snapshot's.)
  */
 const UNABLE = /Operation not supported|^$/;
 
@@ -281,6 +281,9 @@ const COMMANDS: Record<string, [number, Generator]> = {
       // (Behind one another, with sizes in whole sectors.)
       const second = snapshot === undefined && !backing && r.below(8) === 0 ? pick(r, below(image)) : undefined;
       if (second) args.splice(1, 2);
+      // Clusters in which a source ends before the next cannot be compressed here: docs/disk.md. How much of what lies below the
+      // top layer goes into compressed clusters over another backing file depends on how qemu-img cuts its requests.
+      if ((second || (backing && backing !== image.below)) && args.includes('-c')) args.splice(args.indexOf('-c'), 1);
       args.push(image.name, ...(second ? [second.name] : []), into ? into.name : 'out');
       const promises: Case['promises'] = (content) => {
         const first = snapshot === undefined ? content(image) : image.snapshots.get(snapshot)!;
@@ -530,15 +533,21 @@ function verdict(
   const wrong = [...broken(w, promised(w)), ...w.unsound].map((line) => `wemu-img: ${line}`);
   const wrongThere = [...broken(q, promised(q)), ...q.unsound];
   // What they cannot do and is done here as promised.
-  if (q.code === 1 && w.code === 0 && wrong.length === 0 && UNABLE.test(q.output) && promised(w).size > 0) {
+  const unable = UNABLE.test(q.output) || (drawn.args.includes('-l') && /smaller than input file/.test(q.output));
+  if (q.code === 1 && w.code === 0 && wrong.length === 0 && unable && promised(w).size > 0) {
     theirs([q.output]);
     return [];
   }
   if (q.code === 0 && w.code === 0 && q.output !== w.output && wrong.length === 0)
     if (knowsHoles(w.output, q.output, drawn, before(drawn.image))) return [];
+  // Of several requests under way any may be the one that fails first, and a copy that failed promises nothing.
+  const fails = (left: Left): boolean => left.code === 1 && /error while writing at byte \d+:[^\n]*$/.test(left.output);
+  if (fails(q) && fails(w) && q.output.replace(/\d+/, '') === w.output.replace(/\d+/, '')) return wrong;
   if (q.output !== w.output || q.code !== w.code)
     wrong.push(`--- qemu-img, exit ${q.code}\n${q.output}\n+++ wemu-img, exit ${w.code}\n${w.output}`);
-  for (const { name, format } of new Set([...q.changed, ...w.changed])) {
+  for (const { name, format } of new Map([...q.changed, ...w.changed].map((l) => [l.name, l])).values()) {
+    // (Another size comes with the other content.)
+    if (wrongThere.some((line) => line.startsWith(`${name} `))) continue;
     const [a, b] = [factsOf(q.dir, name, format), factsOf(w.dir, name, format)];
     if (a !== b) wrong.push(`info of ${name}: ${a} | ${b}`);
   }
