@@ -533,7 +533,11 @@ function verdict(
   const wrong = [...broken(w, promised(w)), ...w.unsound].map((line) => `wemu-img: ${line}`);
   const wrongThere = [...broken(q, promised(q)), ...q.unsound];
   // What they cannot do and is done here as promised.
-  const unable = UNABLE.test(q.output) || (drawn.args.includes('-l') && /smaller than input file/.test(q.output));
+  const noBytes = before(drawn.image).length === 0 && drawn.args[0] === 'amend';
+  const unable =
+    UNABLE.test(q.output) ||
+    (noBytes && /Cannot allocate memory/.test(q.output)) ||
+    (drawn.args.includes('-l') && /smaller than input file/.test(q.output));
   if (q.code === 1 && w.code === 0 && wrong.length === 0 && unable && promised(w).size > 0) {
     theirs([q.output]);
     return [];
