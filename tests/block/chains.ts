@@ -270,8 +270,10 @@ const COMMANDS: Record<string, [number, Generator]> = {
         ...flag(r, 5, '-m', '1'),
         ...flag(r, 5, '-W'),
       );
-      const backing =
+      const drawn =
         format === 'qcow2' && !into && r.below(3) === 0 ? pick(r, [...below(image), others[0]!]) : undefined;
+      // (qemu-img takes the present size for a snapshot's; which is right shows only over the image's own backing file.)
+      const backing = drawn && snapshot !== undefined ? image.below : drawn;
       if (into) args.push('-n');
       else if (format === 'qcow2') args.push(...flag(r, 2, '-o', pick(r, CREATION)));
       if (backing) {
