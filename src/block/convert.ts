@@ -56,6 +56,8 @@ interface Piece {
    * negative ends.
    */
   parts?: number[];
+  /** The pieces it is made of, if it goes on in the next source. */
+  joined?: Piece[];
 }
 
 /** What a range of a source is, and how far that goes. */
@@ -74,8 +76,15 @@ class Pieces {
   private from = 0;
   /** What is at that place, where it was looked at already. */
   private ahead: Soon<Found> | undefined;
+  /** Where the last source ends in the target. */
+  private readonly end: number;
 
-  constructor(private readonly r: CopyRequest) {}
+  constructor(private readonly r: CopyRequest) {
+    this.end = Math.min(
+      r.sources.reduce((sum, { length }) => sum + length, 0),
+      r.length,
+    );
+  }
 
   /** The next piece; undefined when all have been found. */
   next(): Soon<Piece | undefined> {
@@ -106,16 +115,34 @@ class Pieces {
     const unit = r.compressed ? r.target.clusterSize : 0;
     if (kind === 'data') bytes = Math.min(bytes, Math.max(CHUNK, unit));
     if (unit > 0) {
-      // Compressed clusters are written whole.
-      const cluster = unit - (at % unit);
-      if (bytes < cluster && bytes < left) kind = 'data';
-      if (kind === 'data') bytes = Math.min(cluster, left);
-      else if (bytes < left) bytes -= (at + bytes) % unit;
+      // Compressed clusters are written whole, also where one source ends in them and the next begins.
+      const cluster = Math.min(unit - (at % unit), this.end - at);
+      if (bytes < cluster) kind = 'data';
+      if (kind === 'data') bytes = cluster;
+      else if (at + bytes < this.end) bytes -= (at + bytes) % unit;
     }
+    if (bytes > left) return this.join(at, bytes);
     this.from += bytes;
     const found: Piece = { kind, source, from, at, bytes };
     if (kind === 'data' && !compressed && unit === 0 && !r.offload && !r.salvage) this.extend(found, left);
     return found;
+  }
+
+  /** Data of this source and those behind it. */
+  private join(at: number, bytes: number): Piece {
+    const { sources } = this.r;
+    const joined: Piece[] = [];
+    for (let done = 0; ; this.index++) {
+      const source = sources[this.index]!;
+      const { from } = this;
+      const here = Math.min(source.length - from, bytes - done);
+      if (here > 0) joined.push({ kind: 'data', source, from, at: at + done, bytes: here });
+      this.from += here;
+      done += here;
+      if (done === bytes) return { ...joined[0]!, bytes, joined };
+      this.start += source.length;
+      this.from = 0;
+    }
   }
 
   /** Takes in what follows in other places of the source, as far as that is known at once: one write is cheaper than many. */
@@ -222,6 +249,7 @@ class Buffers {
 
 function readPiece(r: CopyRequest, p: Piece, buffer: Uint8Array): Ending {
   if (p.parts) return readParts(p, p.parts, buffer);
+  if (p.joined) return readJoined(r, p, p.joined, buffer);
   const { salvage } = r;
   return readPart(p, 0, buffer, salvage && (() => salvagePiece(p, buffer, salvage)));
 }
@@ -254,6 +282,10 @@ function readParts(p: Piece, parts: readonly number[], buffer: Uint8Array): Endi
     start = Math.abs(end);
   }
   return waiting.length > 0 ? allOf(waiting) : undefined;
+}
+
+async function readJoined(r: CopyRequest, p: Piece, joined: readonly Piece[], buffer: Uint8Array): Promise<void> {
+  for (const one of joined) await readPiece(r, one, buffer.subarray(one.at - p.at, one.at - p.at + one.bytes));
 }
 
 async function allOf(waiting: readonly Promise<void>[]): Promise<void> {

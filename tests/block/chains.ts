@@ -283,9 +283,9 @@ const COMMANDS: Record<string, [number, Generator]> = {
       // (Behind one another, with sizes in whole sectors.)
       const second = snapshot === undefined && !backing && r.below(8) === 0 ? pick(r, below(image)) : undefined;
       if (second) args.splice(1, 2);
-      // Clusters in which a source ends before the next cannot be compressed here: docs/disk.md. How much of what lies below the
-      // top layer goes into compressed clusters over another backing file depends on how qemu-img cuts its requests.
-      if ((second || (backing && backing !== image.below)) && args.includes('-c')) args.splice(args.indexOf('-c'), 1);
+      // How much of what lies below the top layer goes into compressed clusters over another backing file depends on how qemu-img
+      // cuts its requests.
+      if (backing && backing !== image.below && args.includes('-c')) args.splice(args.indexOf('-c'), 1);
       args.push(image.name, ...(second ? [second.name] : []), into ? into.name : 'out');
       const promises: Case['promises'] = (content) => {
         const first = snapshot === undefined ? content(image) : image.snapshots.get(snapshot)!;
