@@ -54,6 +54,8 @@ function statusFrom(
     limit = Math.min(limit, got.bytes);
     zero ||= got.zero;
   }
+  // Behind the end of the base the layers above read as zeroes.
+  if (base && offset < base.length) limit = Math.min(limit, base.length - offset);
   return { bytes: limit, data: false, zero, allocated: false, offset: -1, file: null, depth, eof };
 }
 
