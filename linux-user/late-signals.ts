@@ -3,14 +3,9 @@
 import { beginInterrupted } from '../src/host/alarm.ts';
 import { EINTR, ERESTARTSYS, ETIMEDOUT } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys3, sys4, sys5, sys6 } from '../src/host/syscall.ts';
+import { FUTEX_COMMAND, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_WAIT, FUTEX_WAIT_BITSET } from './futex-commands.ts';
 
 const WNOHANG = 1;
-const FUTEX_COMMAND = 0x7f;
-const FUTEX_WAIT = 0;
-const FUTEX_WAIT_BITSET = 9;
-
-const FUTEX_LOCK_PI = 6;
-const FUTEX_LOCK_PI2 = 13;
 
 /** Whether the kernel repeats the call whatever SA_RESTART says (ERESTARTNOINTR), which can be seen of none that it repeats. */
 export function isAlwaysRepeated(call: number, b: number): boolean {

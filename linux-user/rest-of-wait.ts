@@ -3,10 +3,9 @@
 import { type Pointer, read } from 'bun:ffi';
 import { EAGAIN, EINPROGRESS, EINTR } from '../src/host/errno.ts';
 import { HostBuffer, SYS, sys5, sysInterruptible } from '../src/host/syscall.ts';
+import { FUTEX_COMMAND, FUTEX_WAIT } from './futex-commands.ts';
 
 const TIMER_ABSTIME = 1;
-const FUTEX_COMMAND = 0x7f;
-const FUTEX_WAIT = 0;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;

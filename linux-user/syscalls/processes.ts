@@ -2,6 +2,7 @@
 
 import { EFAULT, EINTR, EINVAL, ERESTARTSYS } from '../../src/host/errno.ts';
 import { SYS, sys2, sys3, sys4 } from '../../src/host/syscall.ts';
+import { FUTEX_COMMAND } from '../futex-commands.ts';
 import type { Process } from '../process.ts';
 import { releaseRobustList } from '../robust-list.ts';
 import { read64, write64 } from '../structs.ts';
@@ -66,7 +67,6 @@ function getRobustList(p: Process, pid: number, head: number, size: number): num
   return toGuest(p, 'ulong', 8, size) < 0 || toGuest(p, 'ulong', 0, head) < 0 ? -EFAULT : 0;
 }
 
-const FUTEX_COMMAND = 0x7f;
 /** Commands whose fourth argument is a time. */
 const FUTEX_TIMED = new Set([0, 6, 9, 11, 13]);
 /** Commands that only read the word. */

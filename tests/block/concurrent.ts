@@ -8,7 +8,7 @@ import { addBitmap, clearBitmap, removeBitmap } from '../../src/block/qcow2/bitm
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { applySnapshot, createSnapshot, deleteSnapshot } from '../../src/block/qcow2/snapshot.ts';
 import { Random } from './differential.ts';
-import { contentOf, hasQemu, run } from './helpers.ts';
+import { contentOf, hasQemu, reopenToCheck, run } from './helpers.ts';
 
 const UNIT = 512;
 
@@ -147,13 +147,7 @@ export async function concurrent(q: ConcurrentRequest, dir: string): Promise<voi
     }
     if (round % 20 === 19 || round === q.rounds - 1) await compare(node, model, where(round));
   }
-  await closeImage(node);
-  const again = (await openImage({
-    filename: path,
-    options: new Map([['driver', 'qcow2']]),
-    readOnly: true,
-    check: true,
-  })) as Qcow2Node;
+  const again = await reopenToCheck(node, path);
   await compare(again, model, `${where(q.rounds)} after closing`);
   const result = await again.check('none', () => {});
   await closeImage(again);

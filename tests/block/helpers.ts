@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { copyImages } from '../../src/block/convert.ts';
 import { createImage } from '../../src/block/create-image.ts';
 import type { BlockNode } from '../../src/block/driver.ts';
-import { openImage } from '../../src/block/graph.ts';
+import { closeImage, openImage } from '../../src/block/graph.ts';
+import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 
 /** Runs a body with a scratch folder that is removed afterwards. */
 export async function inScratch<T>(body: (dir: string) => Promise<T> | T): Promise<T> {
@@ -47,6 +48,13 @@ export function run(cmd: string[], cwd?: string): string {
 export async function freshQcow2(path: string, size: number, options = '', extra: object = {}): Promise<BlockNode> {
   await createImage({ filename: path, format: 'qcow2', optionTexts: options ? [options] : [], size });
   return openImage({ filename: path, options: new Map([['driver', 'qcow2']]), unmap: true, noFlush: true, ...extra });
+}
+
+/** Closes a qcow2 image, and opens it for reading and `check`. */
+export async function reopenToCheck(node: BlockNode, path: string): Promise<Qcow2Node> {
+  await closeImage(node);
+  const options = new Map([['driver', 'qcow2']]);
+  return (await openImage({ filename: path, options, readOnly: true, check: true })) as Qcow2Node;
 }
 
 /** The whole content of a node. */

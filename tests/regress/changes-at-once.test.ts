@@ -12,7 +12,7 @@ import { closeImage, openImage } from '../../src/block/graph.ts';
 import { addBitmap, clearBitmap, dirtyRanges } from '../../src/block/qcow2/bitmap.ts';
 import type { Qcow2Node } from '../../src/block/qcow2/open.ts';
 import { createSnapshot } from '../../src/block/qcow2/snapshot.ts';
-import { contentOf, eventually, freshQcow2, inScratch } from '../block/helpers.ts';
+import { contentOf, eventually, freshQcow2, inScratch, reopenToCheck } from '../block/helpers.ts';
 
 const CLUSTER = 65536;
 
@@ -34,13 +34,7 @@ function slowDown(node: BlockNode, count = 3): void {
 
 /** Closes an image, and throws for anything that a check finds in it; returns it opened for reading. */
 async function reopened(node: BlockNode, path: string): Promise<Qcow2Node> {
-  await closeImage(node);
-  const again = (await openImage({
-    filename: path,
-    options: new Map([['driver', 'qcow2']]),
-    readOnly: true,
-    check: true,
-  })) as Qcow2Node;
+  const again = await reopenToCheck(node, path);
   const lines: string[] = [];
   const { corruptions, leaks } = await again.check('none', (line) => lines.push(line));
   expect({ corruptions, leaks, lines }).toEqual({ corruptions: 0, leaks: 0, lines: [] });
